@@ -1,0 +1,1 @@
+//! A WebSocket client whose sessions survive their connections.

@@ -1,0 +1,1 @@
+//! Faults on a link, without I/O: latency, bandwidth, black holes, resets, slicing.

@@ -1,0 +1,1 @@
+//! WebSocket frames without I/O: RFC 6455 and RFC 7692 codec, close codes, handshake rules.

@@ -1,0 +1,1 @@
+//! The resumable session machine of the undrop protocol, without I/O.

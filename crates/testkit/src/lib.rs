@@ -1,0 +1,1 @@
+//! Virtual-time simulator and scripted peers for the tests of this workspace.

@@ -1,0 +1,1 @@
+//! Sockets, TLS, HTTP upgrade and forward proxies for WebSockets.
