@@ -1,0 +1,331 @@
+//! One direction of a connection.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use fastrand::Rng;
+
+use crate::effect::{Effect, Push, Verdict};
+use crate::latency::in_order;
+use crate::{Bandwidth, BlackHole, Cut, CutAfter, Flapping, IdleCut, Latency, SilentDrop, Slices};
+
+/// What is wrong with a link. The default is a perfect one: no delay, no loss, no end.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Time under way.
+    pub latency: Option<Latency>,
+    /// Speed limit.
+    pub bandwidth: Option<Bandwidth>,
+    /// Small deliveries.
+    pub slices: Option<Slices>,
+    /// A path that comes and goes.
+    pub flapping: Option<Flapping>,
+    /// A path that stops without a word.
+    pub black_hole: Option<BlackHole>,
+    /// End of the connection after an age, a number of bytes, or inside a frame.
+    pub cut: Option<CutAfter>,
+    /// End of the connection when nobody sends.
+    pub idle_cut: Option<IdleCut>,
+    /// Forgotten flow: RST for whoever sends after a silence.
+    pub silent_drop: Option<SilentDrop>,
+    /// Bytes the link holds before [`Link::push`] takes no more (socket buffers and the path together).
+    pub buffer: usize,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Fault {
+            latency: None,
+            bandwidth: None,
+            slices: None,
+            flapping: None,
+            black_hole: None,
+            cut: None,
+            idle_cut: None,
+            silent_drop: None,
+            buffer: 1 << 20,
+        }
+    }
+}
+
+impl Fault {
+    /// In the order in which a piece of data meets them: what the middle refuses never queues, and a path that is down
+    /// is met with the final time of arrival.
+    fn effects(&self, now: Instant) -> Vec<Box<dyn Effect>> {
+        let mut effects: Vec<Box<dyn Effect>> = Vec::new();
+        effects.extend(self.silent_drop.map(|fault| fault.effect(now)));
+        effects.extend(self.cut.map(|fault| fault.effect(now)));
+        effects.extend(self.idle_cut.map(|fault| fault.effect(now)));
+        effects.extend(self.bandwidth.map(Bandwidth::effect));
+        effects.extend(self.latency.map(|fault| Box::new(fault) as Box<dyn Effect>));
+        effects.extend(self.flapping.map(|fault| fault.effect(now)));
+        effects.extend(self.black_hole.map(|fault| fault.effect(now)));
+        effects.extend(self.slices.map(|fault| Box::new(fault) as Box<dyn Effect>));
+        effects
+    }
+}
+
+/// What arrives at the receiving end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Some bytes of the stream, never empty.
+    Bytes(Vec<u8>),
+    /// The stream ended in order. Last delivery.
+    Fin,
+    /// The stream was reset. Last delivery.
+    Rst,
+}
+
+/// What a link did that its opposite direction must hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The whole connection was cut, so the opposite link ends the same way.
+    Cut(Cut),
+    /// The sender's last push was answered with a RST.
+    Rejected,
+}
+
+#[derive(Debug)]
+struct Segment {
+    due: Instant,
+    item: Item,
+}
+
+#[derive(Debug)]
+enum Item {
+    Bytes { bytes: Vec<u8>, taken: usize },
+    End(Delivery),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// An end is queued behind the data, or was delivered. Further bytes are discarded.
+    Ending,
+    /// Nothing arrives any more and the sender is not told: its buffer fills.
+    Silent,
+}
+
+/// One direction of a connection under a [`Fault`]. Memory is bounded by [`Fault::buffer`].
+#[derive(Debug)]
+pub struct Link {
+    rng: Rng,
+    latency: Latency,
+    effects: Vec<Box<dyn Effect>>,
+    queue: VecDeque<Segment>,
+    /// Bytes in `queue`, plus those that a silent link swallowed.
+    held: usize,
+    buffer: usize,
+    last_due: Option<Instant>,
+    state: State,
+    news: Option<News>,
+}
+
+impl Link {
+    /// A link opened at `now`. Everything random about it follows from `seed`.
+    pub fn new(now: Instant, fault: Fault, seed: u64) -> Link {
+        Link {
+            rng: Rng::with_seed(seed),
+            latency: fault.latency.unwrap_or_default(),
+            effects: fault.effects(now),
+            queue: VecDeque::new(),
+            held: 0,
+            buffer: fault.buffer,
+            last_due: None,
+            state: State::Open,
+            news: None,
+        }
+    }
+
+    /// The sender writes `bytes`. Returns how many were taken, fewer when the link is full; the caller keeps the rest.
+    /// A link that was reset takes everything and delivers nothing, as the sender cannot know yet.
+    pub fn push(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        self.expire(now);
+        let room = self.buffer.saturating_sub(self.held);
+        let taken = bytes.len().min(room);
+        match self.state {
+            State::Ending => return bytes.len(),
+            State::Silent => {
+                self.held += taken;
+                return taken;
+            }
+            State::Open => {}
+        }
+        let segment = self.effects.iter().map(|effect| effect.segment()).min().unwrap_or(usize::MAX);
+        let mut offset = 0;
+        while offset < taken && self.state == State::Open {
+            let piece = &bytes[offset..taken.min(offset.saturating_add(segment))];
+            self.enter(now, piece, offset);
+            offset += piece.len();
+        }
+        taken
+    }
+
+    /// The sender ends its direction: in order behind all data, by reset, or by vanishing.
+    pub fn finish(&mut self, now: Instant, how: Cut) {
+        self.expire(now);
+        self.cut(now, how);
+    }
+
+    /// Tells the link that its opposite direction carried something, for the faults that watch for silence.
+    pub fn opposite_activity(&mut self, now: Instant) {
+        self.expire(now);
+        for effect in &mut self.effects {
+            effect.activity(now);
+        }
+    }
+
+    /// What has arrived at `now`, oldest first; call until `None`.
+    pub fn poll_deliver(&mut self, now: Instant) -> Option<Delivery> {
+        self.expire(now);
+        let front = self.queue.front_mut()?;
+        if front.due > now {
+            return None;
+        }
+        match &mut front.item {
+            Item::End(end) => {
+                let end = end.clone();
+                self.queue.pop_front();
+                Some(end)
+            }
+            Item::Bytes { bytes, taken } => {
+                let left = bytes.len() - *taken;
+                let (mut size, mut gap) = (left, std::time::Duration::ZERO);
+                for effect in &mut self.effects {
+                    let (limit, wait) = effect.release(left, &mut self.rng);
+                    size = size.min(limit);
+                    gap = gap.max(wait);
+                }
+                let piece = bytes[*taken..*taken + size].to_vec();
+                *taken += size;
+                self.held -= size;
+                let next = front.due.max(now) + gap;
+                if size == left {
+                    self.queue.pop_front();
+                } else {
+                    front.due = next;
+                }
+                Some(Delivery::Bytes(piece))
+            }
+        }
+    }
+
+    /// When to call [`Link::poll_deliver`] next; may lie in the past. `None`: not before something is pushed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let delivery = self.queue.front().map(|segment| segment.due);
+        delivery.into_iter().chain(self.deadline()).min()
+    }
+
+    /// What the opposite direction must hear of, once.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// Bytes that [`Link::push`] would take now.
+    pub fn room(&self) -> usize {
+        self.buffer.saturating_sub(self.held)
+    }
+
+    /// Nothing will be delivered any more, whatever is pushed.
+    pub fn is_over(&self) -> bool {
+        self.state != State::Open && self.queue.is_empty()
+    }
+
+    fn enter(&mut self, now: Instant, bytes: &[u8], offset: usize) {
+        let mut push = Push { now, rng: &mut self.rng, bytes, offset, due: now };
+        let mut cut = None;
+        for effect in &mut self.effects {
+            let before = push.bytes.len();
+            match effect.pushed(&mut push) {
+                Verdict::Pass => {}
+                // Of two cuts in one piece the one nearer to its start counts.
+                Verdict::Cut { how, both } if cut.is_none() || push.bytes.len() < before => {
+                    cut = Some((how, both));
+                }
+                Verdict::Cut { .. } => {}
+                Verdict::Reject => {
+                    self.state = State::Silent;
+                    self.held += bytes.len();
+                    self.news = Some(News::Rejected);
+                    return;
+                }
+            }
+        }
+        let Push { bytes: passed, due, .. } = push;
+        if !passed.is_empty() {
+            let due = in_order(due, &mut self.last_due);
+            self.held += passed.len();
+            self.queue.push_back(Segment { due, item: Item::Bytes { bytes: passed.to_vec(), taken: 0 } });
+        }
+        if let Some((how, both)) = cut {
+            // Cut at an exact byte: what was sent before it arrives.
+            self.end(due, how);
+            self.news = both.then_some(News::Cut(how));
+        }
+    }
+
+    /// Lets happen what was due by `now`. Data that arrived before an end stays.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while self.state == State::Open {
+            let Some(at) = self.deadline().filter(|at| *at <= now) else { return };
+            let Some(effect) = self.effects.iter_mut().find(|effect| effect.deadline() == Some(at)) else {
+                return;
+            };
+            if let Verdict::Cut { how, both } = effect.expired() {
+                self.cut(at, how);
+                self.news = both.then_some(News::Cut(how));
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.state != State::Open {
+            return None;
+        }
+        self.effects.iter().filter_map(|effect| effect.deadline()).min()
+    }
+
+    /// Ends the link at `at`. Unless the end is orderly, what is still under way then is lost from a random point on.
+    fn cut(&mut self, at: Instant, how: Cut) {
+        if self.state != State::Open {
+            // A reset overtakes an orderly end that has not arrived yet; an end that is no sign changes nothing.
+            let pending = matches!(self.queue.back(), Some(Segment { item: Item::End(Delivery::Fin), .. }));
+            if !(pending && how == Cut::Rst) {
+                return;
+            }
+            self.queue.pop_back();
+        }
+        if how != Cut::Fin {
+            let arrived = self.queue.partition_point(|segment| segment.due <= at);
+            let kept = arrived + self.rng.usize(0..=self.queue.len() - arrived);
+            let lost: usize = self.queue.drain(kept..).map(|segment| segment.len()).sum();
+            self.held -= lost;
+            self.last_due = self.queue.back().map(|segment| segment.due);
+        }
+        let due = at + self.latency.draw(&mut self.rng);
+        self.end(due, how);
+    }
+
+    fn end(&mut self, due: Instant, how: Cut) {
+        let due = in_order(due, &mut self.last_due);
+        self.state = State::Ending;
+        let end = match how {
+            Cut::Fin => Delivery::Fin,
+            Cut::Rst => Delivery::Rst,
+            Cut::Silent => {
+                self.state = State::Silent;
+                return;
+            }
+        };
+        self.queue.push_back(Segment { due, item: Item::End(end) });
+    }
+}
+
+impl Segment {
+    fn len(&self) -> usize {
+        match &self.item {
+            Item::Bytes { bytes, taken } => bytes.len() - taken,
+            Item::End(_) => 0,
+        }
+    }
+}

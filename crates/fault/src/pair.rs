@@ -1,0 +1,99 @@
+//! Both directions of a connection.
+
+use std::time::Instant;
+
+use crate::link::News;
+use crate::{Cut, Delivery, Fault, Link};
+
+/// One end of a [`Pair`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The first end; by convention the client.
+    A,
+    /// The second end; by convention the server.
+    B,
+}
+
+impl End {
+    /// The opposite end.
+    pub fn other(self) -> End {
+        match self {
+            End::A => End::B,
+            End::B => End::A,
+        }
+    }
+}
+
+/// Two links of one connection. A cut of one direction reaches the other; both ends notice it, each in its own time.
+#[derive(Debug)]
+pub struct Pair {
+    /// Indexed by the sending end.
+    links: [Link; 2],
+}
+
+impl Pair {
+    /// A connection opened at `now`: `forth` from A to B, `back` from B to A.
+    pub fn new(now: Instant, forth: Fault, back: Fault, seed: u64) -> Pair {
+        let back_seed = seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15;
+        Pair { links: [Link::new(now, forth, seed), Link::new(now, back, back_seed)] }
+    }
+
+    /// `from` writes; returns how many bytes were taken (see [`Link::push`]).
+    pub fn push(&mut self, now: Instant, from: End, bytes: &[u8]) -> usize {
+        let taken = self.link(from).push(now, bytes);
+        if taken > 0 {
+            self.link(from.other()).opposite_activity(now);
+        }
+        self.share(now);
+        taken
+    }
+
+    /// `from` ends: [`Cut::Fin`] closes its direction and leaves the other open; [`Cut::Rst`] and [`Cut::Silent`] mean
+    /// that it is gone, so nothing reaches it any more either.
+    pub fn finish(&mut self, now: Instant, from: End, how: Cut) {
+        self.share(now);
+        self.link(from).finish(now, how);
+        if how != Cut::Fin {
+            self.link(from.other()).finish(now, Cut::Silent);
+        }
+    }
+
+    /// What has arrived at `at`; call until `None`.
+    pub fn poll_deliver(&mut self, now: Instant, at: End) -> Option<Delivery> {
+        // A cut that is due on one link must reach the other before that one is asked.
+        for link in &mut self.links {
+            link.expire(now);
+        }
+        self.share(now);
+        self.link(at.other()).poll_deliver(now)
+    }
+
+    /// When to poll next; may lie in the past.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.links.iter().filter_map(Link::poll_timeout).min()
+    }
+
+    /// Bytes that [`Pair::push`] would take from this end now.
+    pub fn room(&self, from: End) -> usize {
+        self.links[from as usize].room()
+    }
+
+    /// Nothing will be delivered at either end any more.
+    pub fn is_over(&self) -> bool {
+        self.links.iter().all(Link::is_over)
+    }
+
+    fn link(&mut self, from: End) -> &mut Link {
+        &mut self.links[from as usize]
+    }
+
+    fn share(&mut self, now: Instant) {
+        for from in [End::A, End::B] {
+            match self.link(from).take_news() {
+                Some(News::Cut(how)) => self.link(from.other()).finish(now, how),
+                Some(News::Rejected) => self.link(from.other()).finish(now, Cut::Rst),
+                None => {}
+            }
+        }
+    }
+}
