@@ -40,6 +40,7 @@ impl Pair {
 
     /// `from` writes; returns how many bytes were taken (see [`Link::push`]).
     pub fn push(&mut self, now: Instant, from: End, bytes: &[u8]) -> usize {
+        self.settle(now);
         let taken = self.link(from).push(now, bytes);
         if taken > 0 {
             self.link(from.other()).opposite_activity(now);
@@ -51,7 +52,7 @@ impl Pair {
     /// `from` ends: [`Cut::Fin`] closes its direction and leaves the other open; [`Cut::Rst`] and [`Cut::Silent`] mean
     /// that it is gone, so nothing reaches it any more either.
     pub fn finish(&mut self, now: Instant, from: End, how: Cut) {
-        self.share(now);
+        self.settle(now);
         self.link(from).finish(now, how);
         if how != Cut::Fin {
             self.link(from.other()).finish(now, Cut::Silent);
@@ -60,11 +61,7 @@ impl Pair {
 
     /// What has arrived at `at`; call until `None`.
     pub fn poll_deliver(&mut self, now: Instant, at: End) -> Option<Delivery> {
-        // A cut that is due on one link must reach the other before that one is asked.
-        for link in &mut self.links {
-            link.expire(now);
-        }
-        self.share(now);
+        self.settle(now);
         self.link(at.other()).poll_deliver(now)
     }
 
@@ -85,6 +82,14 @@ impl Pair {
 
     fn link(&mut self, from: End) -> &mut Link {
         &mut self.links[from as usize]
+    }
+
+    /// A cut that is due on one link must reach the other before anything else happens to that one.
+    fn settle(&mut self, now: Instant) {
+        for link in &mut self.links {
+            link.expire(now);
+        }
+        self.share(now);
     }
 
     fn share(&mut self, now: Instant) {
