@@ -1,1 +1,23 @@
 //! WebSocket frames without I/O: RFC 6455 and RFC 7692 codec, close codes, handshake rules.
+
+#![forbid(unsafe_code)]
+
+mod close_code;
+mod error;
+pub mod handshake;
+mod header;
+mod mask;
+mod message;
+mod opcode;
+mod role;
+mod scanner;
+mod sequence;
+
+pub use close_code::{CloseCode, Retry, Sender};
+pub use error::FrameError;
+pub use header::Header;
+pub use mask::mask;
+pub use message::{Incoming, Message, Payload};
+pub use opcode::OpCode;
+pub use role::{Limits, Role};
+pub use scanner::{Piece, Scanner};

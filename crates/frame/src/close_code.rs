@@ -1,0 +1,187 @@
+//! Close codes: what a Close frame says about the end of a connection (RFC 6455 7.4).
+//!
+//! Names, meanings and retry rules come from `spec/close-codes.json`, the one table for every language.
+
+mod table;
+
+use std::fmt;
+
+/// One line of the table: a code, or an inclusive range of codes.
+struct Entry {
+    first: u16,
+    last: u16,
+    name: &'static str,
+    sender: Sender,
+    may_be_sent: bool,
+    retry: Retry,
+    meaning: &'static str,
+}
+
+/// The number in a Close frame. Any number can be held; [`is_valid_on_wire`](Self::is_valid_on_wire) judges it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct CloseCode(u16);
+
+/// What a client should do after a close with some code when nothing else decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Connecting again would end the same way.
+    Final,
+    /// Connect again with backoff.
+    Retry,
+    /// Connect again after the delay that the reason names (`retry=<ms>`), with backoff when it names none.
+    AfterHint,
+}
+
+/// Who may put a code into a Close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// Client and server.
+    Either,
+    /// Clients only.
+    Client,
+    /// Servers only.
+    Server,
+    /// Nobody: the code is reserved or only reported locally.
+    Nobody,
+}
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: one end leaves.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the other end broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a message type that is not taken here.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: reported locally for a Close frame without a code; never on the wire.
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: reported locally when no Close frame came; never on the wire.
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1007: content that does not fit its type, such as text that is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1008: against the rules of this end.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: a message larger than accepted.
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
+    /// 1010: the client needs an extension that was not negotiated.
+    pub const MANDATORY_EXTENSION: Self = Self(1010);
+    /// 1011: an unexpected condition.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the service restarts.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: overloaded for now.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: the server behind a gateway failed.
+    pub const BAD_GATEWAY: Self = Self(1014);
+    /// 1015: reported locally for a failed TLS handshake; never on the wire.
+    pub const TLS_HANDSHAKE: Self = Self(1015);
+
+    /// Wraps a number without judging it.
+    pub const fn new(code: u16) -> Self {
+        Self(code)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Whether a received Close frame may carry it: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 7.4.2).
+    pub const fn is_valid_on_wire(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// Whether an endpoint may send it, by the table. The same set as [`is_valid_on_wire`](Self::is_valid_on_wire).
+    pub fn may_be_sent(self) -> bool {
+        self.entry().is_some_and(|entry| entry.may_be_sent)
+    }
+
+    /// Who may send it; [`Sender::Nobody`] for a number without an entry.
+    pub fn sender(self) -> Sender {
+        self.entry().map_or(Sender::Nobody, |entry| entry.sender)
+    }
+
+    /// Short name such as `Going Away`; `Unknown` for a number without an entry.
+    pub fn name(self) -> &'static str {
+        self.entry().map_or("Unknown", |entry| entry.name)
+    }
+
+    /// One sentence for people.
+    pub fn meaning(self) -> &'static str {
+        self.entry().map_or("A number that the protocol does not define.", |entry| entry.meaning)
+    }
+
+    /// The default retry rule of plain mode; inside a session only a sequenced close is final.
+    pub fn retry(self) -> Retry {
+        self.entry().map_or(Retry::Retry, |entry| entry.retry)
+    }
+
+    fn entry(self) -> Option<&'static Entry> {
+        table::TABLE.iter().find(|entry| (entry.first..=entry.last).contains(&self.0))
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        Self(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    /// Number and name: `1001 Going Away`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.name())
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_and_wire_rule_agree_on_every_number() {
+        for code in 0..=u16::MAX {
+            let code = CloseCode::new(code);
+            assert_eq!(code.may_be_sent(), code.is_valid_on_wire(), "{code}");
+            assert_eq!(code.may_be_sent(), code.sender() != Sender::Nobody, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_single_code_wins_over_its_range() {
+        assert_eq!(CloseCode::new(3003).name(), "Forbidden");
+        assert_eq!(CloseCode::new(3004).name(), "Registered Code");
+        assert_eq!(CloseCode::new(2999).name(), "Unknown");
+    }
+
+    #[test]
+    fn retry_rules_of_plain_mode() {
+        for code in [1000, 1003, 1007, 1008, 1009, 1010, 4400, 4499] {
+            assert_eq!(CloseCode::new(code).retry(), Retry::Final, "{code}");
+        }
+        for code in [1001, 1002, 1005, 1006, 1011, 1014, 3000, 4000, 4399, 4500, 4999, 12] {
+            assert_eq!(CloseCode::new(code).retry(), Retry::Retry, "{code}");
+        }
+        assert_eq!(CloseCode::SERVICE_RESTART.retry(), Retry::AfterHint);
+        assert_eq!(CloseCode::TRY_AGAIN_LATER.retry(), Retry::AfterHint);
+    }
+
+    #[test]
+    fn shown_as_number_and_name() {
+        assert_eq!(CloseCode::GOING_AWAY.to_string(), "1001 Going Away");
+    }
+}

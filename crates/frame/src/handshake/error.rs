@@ -1,0 +1,75 @@
+//! Why a handshake cannot go on, and what to tell the other end.
+
+/// A fault in a request (answer it with [`status`](Self::status)) or in a response (do not use the connection).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// Not HTTP, or HTTP in a form that two readers could take differently.
+    #[error("malformed HTTP head: {0}")]
+    Malformed(&'static str),
+    /// The head is longer than the limit, or has too many fields.
+    #[error("the HTTP head is larger than the limit of {limit} bytes or has more than 100 fields")]
+    HeadTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Not HTTP/1.1.
+    #[error("HTTP/1.{0} cannot be upgraded; HTTP/1.1 is needed")]
+    Version(u8),
+    /// A method other than GET (RFC 6455 4.1).
+    #[error("method {0} cannot open a WebSocket; GET is needed")]
+    Method(String),
+    /// A request for a plain page: no `Upgrade: websocket`.
+    #[error("the request does not ask for a WebSocket")]
+    NotUpgrade,
+    /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 4.4).
+    #[error("WebSocket version {0:?} is not spoken here; 13 is")]
+    WebSocketVersion(String),
+    /// A field of the request that is missing, repeated or malformed.
+    #[error("request field {0} is missing, repeated or malformed")]
+    RequestField(&'static str),
+    /// The server answered with another status than 101.
+    #[error("the server answered {0} instead of switching protocols")]
+    Refused(u16),
+    /// A field of the response that is missing, repeated or malformed.
+    #[error("response field {0} is missing, repeated or malformed")]
+    ResponseField(&'static str),
+    /// `Sec-WebSocket-Accept` does not fit the key: the server does not speak WebSocket, or a cache answered.
+    #[error("the server's Sec-WebSocket-Accept does not fit the key")]
+    AcceptMismatch,
+    /// The server chose a sub-protocol that was not offered (RFC 6455 4.1).
+    #[error("the server chose sub-protocol {0:?}, which was not offered")]
+    ProtocolNotOffered(String),
+    /// The server chose an extension that was not offered, or with parameters that do not fit the offer.
+    #[error("the server chose extensions {0:?}, which do not fit the offer")]
+    ExtensionNotOffered(String),
+}
+
+impl HandshakeError {
+    /// The HTTP status for the other end: 400, 405, 426, 431 or 505 for a request. For a response, 502: what a
+    /// gateway tells its own client.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) | Self::RequestField(_) => 400,
+            Self::Method(_) => 405,
+            Self::NotUpgrade | Self::WebSocketVersion(_) => 426,
+            Self::HeadTooLarge { .. } => 431,
+            Self::Version(_) => 505,
+            Self::Refused(_)
+            | Self::ResponseField(_)
+            | Self::AcceptMismatch
+            | Self::ProtocolNotOffered(_)
+            | Self::ExtensionNotOffered(_) => 502,
+        }
+    }
+
+    /// Fields that the answer with [`status`](Self::status) has to carry.
+    pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Method(_) => &[("Allow", "GET")],
+            Self::NotUpgrade => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+            Self::WebSocketVersion(_) => &[("Sec-WebSocket-Version", "13")],
+            _ => &[],
+        }
+    }
+}
