@@ -1,1 +1,60 @@
-fn main() {}
+//! `cargo xtask TASK`: what this repository checks and generates about itself.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::{Problem, generate, layering, repository, tidy};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks and generates what this repository says about itself.")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Hold the table of who may import whom against every manifest, and keep I/O out of the pure crates.
+    Layering,
+    /// Check the rules that no compiler checks: file sizes, names, bans, links, unfinished code.
+    Tidy,
+    /// Write every generated file.
+    Generate {
+        /// Write nothing; fail when a file differs from what would be written.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse().task) {
+        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
+        Ok(problems) => {
+            for problem in &problems {
+                println!("{problem}");
+            }
+            println!("{} to mend", problems.len());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<Vec<Problem>> {
+    let root = repository::root();
+    match task {
+        Task::Layering => layering::check(&root),
+        Task::Tidy => tidy::check(&root),
+        Task::Generate { check: true } => generate::check(&root),
+        Task::Generate { check: false } => {
+            for path in generate::write(&root)? {
+                println!("wrote {path}");
+            }
+            Ok(Vec::new())
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Who may import whom. The same table stands in ARCHITECTURE.md, with its reasons.
+
+use std::path::Path;
+
+use crate::Problem;
+use crate::repository::{self, Package};
+
+/// One package and what it may import from this workspace.
+struct Layer {
+    package: &'static str,
+    /// Pure: touches no socket, clock, thread, lock or operating-system randomness.
+    pure: bool,
+    /// Ours that it may import.
+    imports: &'static [&'static str],
+    /// Ours that its tests, benches and examples may import besides.
+    in_tests: &'static [&'static str],
+}
+
+const TESTKIT: &str = "undrop-testkit";
+const CLI: &str = "undrop";
+
+const LAYERS: &[Layer] = &[
+    Layer { package: "undrop-frame", pure: true, imports: &[], in_tests: &[] },
+    Layer { package: "undrop-fault", pure: true, imports: &[], in_tests: &[] },
+    Layer { package: "undrop-session", pure: true, imports: &["undrop-frame"], in_tests: &["undrop-fault"] },
+    Layer { package: "undrop-transport", pure: false, imports: &["undrop-frame"], in_tests: &[] },
+    Layer { package: "undrop-store", pure: false, imports: &["undrop-session"], in_tests: &["undrop-frame"] },
+    Layer {
+        package: "undrop-server",
+        pure: false,
+        imports: &["undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
+        in_tests: &["undrop-client", "undrop-fault"],
+    },
+    Layer {
+        package: "undrop-client",
+        pure: false,
+        imports: &["undrop-transport", "undrop-session", "undrop-frame"],
+        in_tests: &["undrop-server", "undrop-gateway", "undrop-store", "undrop-fault"],
+    },
+    Layer {
+        package: "undrop-gateway",
+        pure: false,
+        imports: &["undrop-server", "undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
+        in_tests: &["undrop-client", "undrop-fault"],
+    },
+    Layer {
+        package: CLI,
+        pure: false,
+        imports: &[
+            "undrop-gateway",
+            "undrop-client",
+            "undrop-fault",
+            "undrop-transport",
+            "undrop-session",
+            "undrop-frame",
+            "undrop-store",
+        ],
+        in_tests: &[],
+    },
+    Layer {
+        package: TESTKIT,
+        pure: false,
+        imports: &[
+            "undrop-fault",
+            "undrop-frame",
+            "undrop-session",
+            "undrop-transport",
+            "undrop-store",
+            "undrop-server",
+            "undrop-client",
+            "undrop-gateway",
+        ],
+        in_tests: &[],
+    },
+    Layer {
+        package: "xtask",
+        pure: false,
+        imports: &[CLI, "undrop-client", "undrop-session", "undrop-frame", "undrop-fault"],
+        in_tests: &[],
+    },
+];
+
+/// What must not end up in a pure crate, however deep.
+const BANNED_IN_PURE: &[&str] = &[
+    "tokio",
+    "mio",
+    "socket2",
+    "polling",
+    "async-io",
+    "smol",
+    "hyper",
+    "rustls",
+    "getrandom",
+    "rand",
+    "parking_lot",
+];
+
+/// Crates that only some packages may name; the rest reach them through those.
+const RESERVED: &[(&str, &[&str])] = &[
+    ("rustls", &["undrop-transport"]),
+    ("tokio-rustls", &["undrop-transport"]),
+    ("rustls-native-certs", &["undrop-transport"]),
+    ("socket2", &["undrop-transport", "undrop-gateway"]),
+    ("anyhow", &[CLI, "xtask"]),
+    ("clap", &[CLI, "xtask"]),
+    ("tracing-subscriber", &[CLI]),
+    ("tikv-jemallocator", &[CLI]),
+];
+
+/// Checks the whole workspace at `root`.
+pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
+    let packages = repository::packages(root)?;
+    let mut problems = check_manifests(&packages);
+    for layer in LAYERS.iter().filter(|layer| layer.pure) {
+        if packages.iter().any(|package| package.name == layer.package) {
+            let found = repository::tree(root, layer.package)?;
+            problems.extend(check_pure(layer.package, &found));
+        }
+    }
+    Ok(problems)
+}
+
+/// Checks what the manifests declare.
+pub fn check_manifests(packages: &[Package]) -> Vec<Problem> {
+    let ours: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let mut problems = Vec::new();
+    for package in packages {
+        let name = package.name.as_str();
+        let Some(layer) = LAYERS.iter().find(|layer| layer.package == name) else {
+            problems.push(Problem::new(
+                name,
+                "stands in no layer; add it to the table in crates/xtask/src/layering.rs",
+            ));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let found = dependency.name.as_str();
+            if ours.contains(&found) {
+                let allowed = layer.imports.contains(&found)
+                    || dependency.is_dev() && (found == TESTKIT || layer.in_tests.contains(&found));
+                if !allowed {
+                    let place = if dependency.is_dev() { " even in its tests" } else { "" };
+                    problems.push(Problem::new(name, format!("may not import {found}{place}")));
+                }
+            }
+            let reserved = RESERVED.iter().find(|(krate, _)| *krate == found);
+            if let Some((_, owners)) = reserved
+                && !dependency.is_dev()
+                && !owners.contains(&name)
+            {
+                problems.push(Problem::new(
+                    name,
+                    format!("may not name {found}; only {} may", owners.join(", ")),
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Checks what ends up in a build of a pure crate.
+pub fn check_pure(package: &str, tree: &[String]) -> Vec<Problem> {
+    let found = tree.iter().filter(|name| BANNED_IN_PURE.contains(&name.as_str()));
+    found.map(|name| Problem::new(package, format!("is pure, but pulls in {name}"))).collect()
+}
+
+/// Whether a package is in the table as pure.
+pub fn is_pure(package: &str) -> bool {
+    LAYERS.iter().any(|layer| layer.package == package && layer.pure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::Dependency;
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
+        Package {
+            name: name.to_owned(),
+            manifest_path: Default::default(),
+            dependencies: dependencies
+                .iter()
+                .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: kind.map(str::to_owned) })
+                .collect(),
+        }
+    }
+
+    fn messages(packages: &[Package]) -> Vec<String> {
+        check_manifests(packages).iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn an_import_downwards_is_fine() {
+        let packages = [package("undrop-frame", &[]), package("undrop-session", &[("undrop-frame", None)])];
+        assert_eq!(messages(&packages), [""; 0]);
+    }
+
+    #[test]
+    fn an_import_upwards_is_named() {
+        let packages = [package("undrop-frame", &[("undrop-session", None)]), package("undrop-session", &[])];
+        assert_eq!(messages(&packages), ["undrop-frame: may not import undrop-session"]);
+    }
+
+    #[test]
+    fn the_testkit_is_for_tests_only() {
+        let with = |kind| [package("undrop-session", &[(TESTKIT, kind)]), package(TESTKIT, &[])];
+        assert_eq!(messages(&with(Some("dev"))), [""; 0]);
+        assert_eq!(messages(&with(None)), ["undrop-session: may not import undrop-testkit"]);
+        assert_eq!(messages(&with(Some("build"))), ["undrop-session: may not import undrop-testkit"]);
+    }
+
+    #[test]
+    fn a_new_package_needs_a_layer() {
+        let found = messages(&[package("undrop-novel", &[])]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("undrop-novel: stands in no layer"), "{found:?}");
+    }
+
+    #[test]
+    fn reserved_crates_have_owners_and_tests_are_free() {
+        let with = |kind| [package("undrop-client", &[("rustls", kind)])];
+        assert_eq!(messages(&with(None)), ["undrop-client: may not name rustls; only undrop-transport may"]);
+        assert_eq!(messages(&with(Some("dev"))), [""; 0]);
+    }
+
+    #[test]
+    fn a_runtime_below_a_pure_crate_is_found_at_any_depth() {
+        let tree = ["bytes", "mio", "undrop-session"].map(str::to_owned);
+        let found = check_pure("undrop-session", &tree);
+        assert_eq!(found, [Problem::new("undrop-session", "is pure, but pulls in mio")]);
+    }
+}
