@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod close_code;
+mod decoder;
+pub mod deflate;
+mod encoder;
 mod error;
 pub mod handshake;
 mod header;
@@ -12,8 +15,11 @@ mod opcode;
 mod role;
 mod scanner;
 mod sequence;
+mod utf8;
 
 pub use close_code::{CloseCode, Retry, Sender};
+pub use decoder::Decoder;
+pub use encoder::Encoder;
 pub use error::FrameError;
 pub use header::Header;
 pub use mask::mask;

@@ -92,7 +92,7 @@ fn reason(status: u16) -> &'static str {
 
 /// Checks a server's answer (RFC 6455 4.1). `key` and `offered_protocols` are those of the request;
 /// `offered_extensions`: the request offered some. What the extensions say is for
-/// the deflate configuration to judge.
+/// [`deflate::Config::accept`](crate::deflate::Config::accept) to judge.
 ///
 /// # Errors
 /// A status other than 101; Upgrade, Connection or Accept missing or wrong; a sub-protocol or extension that was

@@ -1,0 +1,246 @@
+//! Bytes in, messages out: the reading half of an endpoint.
+
+mod partial;
+
+use std::mem;
+
+use crate::deflate::Inflater;
+use crate::sequence::Sequence;
+use crate::{CloseCode, FrameError, Header, Incoming, Limits, OpCode, Payload, Role, mask, utf8};
+use partial::{Body, Frame, Partial};
+
+/// Decodes messages and control frames from a byte stream that arrives in any pieces.
+///
+/// It works in the caller's read buffer: payloads are unmasked there and lent out. Only what a buffer does not
+/// hold as a whole is copied: the start of a frame whose rest has not come, and the fragments of a message. That
+/// memory is given back when the message is handed out, so a decoder between messages owns no heap memory beyond
+/// the context of a [`deflate`](crate::deflate) with context takeover.
+///
+/// Text is checked while it arrives: the first byte that cannot be UTF-8 ends the connection at once, even when
+/// its frame is far from complete.
+///
+/// ```
+/// use undrop_frame::{Decoder, Incoming, Limits, Role};
+/// let mut decoder = Decoder::new(Role::Client, Limits::default());
+/// let mut buffer = *b"\x81\x02hi\x89\x00";
+/// let mut input = &mut buffer[..];
+/// let Some(Incoming::Text(text)) = decoder.decode(&mut input)? else { unreachable!() };
+/// assert_eq!(&*text, b"hi");
+/// assert!(matches!(decoder.decode(&mut input)?, Some(Incoming::Ping(_))));
+/// assert!(decoder.decode(&mut input)?.is_none());
+/// # Ok::<(), undrop_frame::FrameError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    phase: Phase,
+    sequence: Sequence,
+    inflater: Option<Box<Inflater>>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Between messages and between frames; nothing kept.
+    Idle,
+    /// In the middle of a header, a frame or a message.
+    Partial(Box<Partial>),
+    /// After a Close frame: everything else is ignored (RFC 6455 5.5.1).
+    Closed,
+}
+
+impl Decoder {
+    /// A decoder for what the peer sends; `role` is ours.
+    pub fn new(role: Role, limits: Limits) -> Self {
+        Self { phase: Phase::Idle, sequence: Sequence::new(role, limits, false), inflater: None }
+    }
+
+    /// Takes compressed messages (permessage-deflate was negotiated).
+    pub fn with_deflate(mut self, inflater: Inflater) -> Self {
+        self.sequence.rsv1 = true;
+        self.inflater = Some(Box::new(inflater));
+        self
+    }
+
+    /// The next message or control frame. What is used comes off the front of `input`; `None` means that all of
+    /// it is used. Call it until then: a lent payload is gone with the buffer, what is left in `input` is not.
+    ///
+    /// # Errors
+    /// The peer broke a rule. Close with [`FrameError::close_code`] and drop the decoder.
+    #[inline(always)]
+    pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
+        if !matches!(self.phase, Phase::Idle) {
+            return self.advance(input);
+        }
+        let Some((header, head)) = Header::parse(input)? else {
+            return if input.is_empty() { Ok(None) } else { self.advance(input) };
+        };
+        if !is_whole(&header, input.len() - head) {
+            return self.advance(input);
+        }
+        self.sequence.admit(&header)?;
+        let (frame, rest) = mem::take(input).split_at_mut(head + header.len as usize);
+        *input = rest;
+        self.whole(&header, &mut frame[head..]).map(Some)
+    }
+
+    /// Room to read the rest of a large data frame straight into, instead of into a shared buffer and from there
+    /// by copy. `None` when no frame is open or its rest is small. Never more than 64 KiB ahead of what arrived or
+    /// twice of it, whatever length the header claims.
+    ///
+    /// After reading `n` bytes into it: [`filled`](Self::filled), then [`decode`](Self::decode), with what was
+    /// read behind it or with an empty input.
+    pub fn spare(&mut self) -> Option<&mut [u8]> {
+        match &mut self.phase {
+            Phase::Partial(partial) => partial.spare(),
+            _ => None,
+        }
+    }
+
+    /// The first `n` bytes of [`spare`](Self::spare) hold what came next on the wire.
+    pub fn filled(&mut self, n: usize) {
+        if let Phase::Partial(partial) = &mut self.phase {
+            partial.filled(n);
+        }
+    }
+
+    /// Nothing is kept: no started header, frame or message. A connection that ends here ends between messages.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    /// The inflater, to lend it a context or take one back; see [`Inflater::lend`].
+    pub fn inflater(&mut self) -> Option<&mut Inflater> {
+        self.inflater.as_deref_mut()
+    }
+
+    /// A control frame or an unfragmented message whose whole payload is in the caller's buffer.
+    #[inline(always)]
+    fn whole<'b>(&mut self, header: &Header, payload: &'b mut [u8]) -> Result<Incoming<'b>, FrameError> {
+        if let Some(key) = header.mask {
+            mask(payload, key, 0);
+        }
+        match header.opcode {
+            OpCode::Binary if !header.rsv1 => Ok(Incoming::Binary(Payload::Lent(payload))),
+            OpCode::Text if !header.rsv1 => {
+                utf8::check(payload)?;
+                Ok(Incoming::Text(Payload::Lent(payload)))
+            }
+            OpCode::Ping => Ok(Incoming::Ping(Payload::Lent(payload))),
+            OpCode::Pong => Ok(Incoming::Pong(Payload::Lent(payload))),
+            OpCode::Close => self.close(payload),
+            opcode => self.inflate(opcode, payload),
+        }
+    }
+
+    /// Everything that does not stand as one whole frame in the caller's buffer.
+    #[inline(never)]
+    fn advance<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
+        loop {
+            match &mut self.phase {
+                Phase::Closed => {
+                    *input = &mut [];
+                    return Ok(None);
+                }
+                Phase::Idle => self.phase = Phase::Partial(Box::default()),
+                Phase::Partial(partial) if partial.frame.is_some() => {
+                    if !partial.absorb(input)? {
+                        return Ok(None);
+                    }
+                    let incoming = self.finish_frame()?;
+                    self.rest();
+                    if incoming.is_some() {
+                        return Ok(incoming);
+                    }
+                }
+                Phase::Partial(partial) => {
+                    if input.is_empty() {
+                        self.rest();
+                        return Ok(None);
+                    }
+                    let Some(header) = partial.header(input)? else { return Ok(None) };
+                    self.sequence.admit(&header)?;
+                    if is_whole(&header, input.len()) {
+                        let (payload, rest) = mem::take(input).split_at_mut(header.len as usize);
+                        *input = rest;
+                        self.rest();
+                        return self.whole(&header, payload).map(Some);
+                    }
+                    partial.open(&header);
+                }
+            }
+        }
+    }
+
+    /// The open frame has all its payload. A control frame or a finished message comes out.
+    fn finish_frame(&mut self) -> Result<Option<Incoming<'static>>, FrameError> {
+        let Phase::Partial(partial) = &mut self.phase else { return Ok(None) };
+        let Some(Frame { opcode, fin, .. }) = partial.frame.take() else { return Ok(None) };
+        match opcode {
+            OpCode::Ping => Ok(Some(Incoming::Ping(Payload::Owned(mem::take(&mut partial.control))))),
+            OpCode::Pong => Ok(Some(Incoming::Pong(Payload::Owned(mem::take(&mut partial.control))))),
+            OpCode::Close => {
+                let payload = mem::take(&mut partial.control);
+                self.close(&payload).map(Some)
+            }
+            _ if !fin => Ok(None),
+            _ => {
+                let Some(Body { opcode, compressed, data, utf8, .. }) = partial.body.take() else {
+                    return Ok(None);
+                };
+                if compressed {
+                    return self.inflate(opcode, &data).map(Some);
+                }
+                if opcode == OpCode::Text {
+                    utf8.finish()?;
+                    return Ok(Some(Incoming::Text(Payload::Owned(data))));
+                }
+                Ok(Some(Incoming::Binary(Payload::Owned(data))))
+            }
+        }
+    }
+
+    /// Gives the partial state back when nothing is left in it.
+    fn rest(&mut self) {
+        if let Phase::Partial(partial) = &self.phase
+            && partial.is_empty()
+        {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    #[inline(never)]
+    fn inflate(&mut self, opcode: OpCode, compressed: &[u8]) -> Result<Incoming<'static>, FrameError> {
+        let Some(inflater) = &mut self.inflater else { return Err(FrameError::ReservedBit) };
+        let mut data = Vec::new();
+        inflater.inflate(compressed, &mut data)?;
+        if opcode == OpCode::Text {
+            utf8::check(&data)?;
+            return Ok(Incoming::Text(Payload::Owned(data)));
+        }
+        Ok(Incoming::Binary(Payload::Owned(data)))
+    }
+
+    /// RFC 6455 5.5.1, 7.4
+    #[inline(never)]
+    fn close(&mut self, payload: &[u8]) -> Result<Incoming<'static>, FrameError> {
+        let close = match payload {
+            [] => None,
+            [_] => return Err(FrameError::CloseTooShort),
+            &[high, low, ref reason @ ..] => {
+                let code = CloseCode::new(u16::from_be_bytes([high, low]));
+                if !code.is_valid_on_wire() {
+                    return Err(FrameError::InvalidCloseCode(code.get()));
+                }
+                let Ok(reason) = std::str::from_utf8(reason) else { return Err(FrameError::InvalidUtf8) };
+                Some((code, reason.to_owned()))
+            }
+        };
+        self.phase = Phase::Closed;
+        Ok(Incoming::Close(close))
+    }
+}
+
+/// A control frame, or a message in one frame, with all of its payload among the next `available` bytes.
+#[inline(always)]
+fn is_whole(header: &Header, available: usize) -> bool {
+    header.len <= available as u64 && header.fin && header.opcode != OpCode::Continuation
+}
