@@ -1,1 +1,27 @@
 //! Sockets, TLS, HTTP upgrade and forward proxies for WebSockets.
+//!
+//! A server [`Listener::accept`]s, lets [`tls::accept`] and [`read_request`] work, and answers; a client [`dial`]s and
+//! [`upgrade`]s. Either then has a [`Stream`] for relaying, or a [`WebSocket`] for messages, and in the end an
+//! [`Ending`] that says how the connection ended.
+//!
+//! Deadlines are tokio's, so tests can pause the clock. An idle connection holds no buffers: reads go through one buffer
+//! per thread ([`Stream::poll_read_shared`]).
+
+mod accept;
+mod ending;
+mod head;
+mod listener;
+mod net;
+mod proxy_protocol;
+pub mod scratch;
+mod stream;
+mod tcp;
+pub mod tls;
+
+pub use accept::{AcceptError, read_request};
+pub use ending::Ending;
+pub use listener::{ListenOptions, Listener, Peer};
+pub use net::{Net, NetError};
+pub use proxy_protocol::{ProxyHeaderError, read_proxy_header};
+pub use stream::Stream;
+pub use tcp::{Keepalive, TcpInfo, TcpOptions, reset, tcp_info};

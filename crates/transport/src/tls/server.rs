@@ -1,0 +1,97 @@
+//! The server side: certificates from files, exchanged without dropping a connection.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use super::{TlsError, TlsStream, provider};
+use crate::Stream;
+
+/// The TLS configuration of a listener. Clones share it, and with it a reload.
+#[derive(Clone)]
+pub struct ServerTls {
+    acceptor: TlsAcceptor,
+    certificates: Arc<Certificates>,
+}
+
+/// A TLS configuration from a certificate chain and its private key, both PEM. Offers HTTP/1.1 by ALPN.
+pub fn server_config(cert: &Path, key: &Path) -> Result<ServerTls, TlsError> {
+    let certificates = Arc::new(Certificates {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+        current: RwLock::new(load(cert, key)?),
+    });
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Configuration(error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates.clone());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Each ticket costs the client's idle connection memory, and one is enough to come back once.
+    config.send_tls13_tickets = 1;
+    Ok(ServerTls { acceptor: TlsAcceptor::from(Arc::new(config)), certificates })
+}
+
+impl ServerTls {
+    /// Reads the files again. New handshakes use what they hold now; open connections are not touched. When a file is
+    /// unreadable or the two do not belong together, the old certificate stays in use.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let fresh = load(&self.certificates.cert, &self.certificates.key)?;
+        let mut current = self.certificates.current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *current = fresh;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerTls").field("cert", &self.certificates.cert).finish_non_exhaustive()
+    }
+}
+
+/// The TLS handshake as server, done by `deadline` or not at all.
+pub async fn accept(stream: Stream, tls: &ServerTls, deadline: Instant) -> Result<Stream, TlsError> {
+    match timeout_at(deadline, Box::pin(tls.acceptor.accept(stream))).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(TlsStream(stream.into())))),
+        Ok(Err(error)) => Err(TlsError::from_handshake(error, "")),
+        Err(_) => Err(TlsError::Timeout),
+    }
+}
+
+struct Certificates {
+    cert: PathBuf,
+    key: PathBuf,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone())
+    }
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificates").field("cert", &self.cert).finish_non_exhaustive()
+    }
+}
+
+fn load(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
+    let wrong = |path: &Path, what: String| TlsError::File { path: path.to_owned(), what };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong(cert, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(wrong(cert, "no certificate in it".to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
+    let pair = CertifiedKey::from_der(chain, private, &provider())
+        .map_err(|error| wrong(key, format!("does not go with {}: {error}", cert.display())))?;
+    Ok(Arc::new(pair))
+}

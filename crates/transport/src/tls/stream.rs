@@ -1,0 +1,80 @@
+//! The TLS layer of a [`Stream`].
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::Stream;
+
+/// TLS over another stream, in either role.
+#[derive(Debug)]
+pub struct TlsStream(pub(super) tokio_rustls::TlsStream<Stream>);
+
+impl TlsStream {
+    /// The stream below.
+    pub fn inner(&self) -> &Stream {
+        self.0.get_ref().0
+    }
+
+    /// Protocol version as shown to people, such as `TLSv1.3`.
+    pub fn version(&self) -> Option<&'static str> {
+        self.0.get_ref().1.protocol_version()?.as_str()
+    }
+
+    /// Cipher suite as shown to people.
+    pub fn cipher_suite(&self) -> Option<&'static str> {
+        self.0.get_ref().1.negotiated_cipher_suite()?.suite().as_str()
+    }
+
+    /// The protocol that ALPN settled, if any.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.0.get_ref().1.alpn_protocol()
+    }
+
+    /// The name that the client asked for (server side).
+    pub fn server_name(&self) -> Option<&str> {
+        match &self.0 {
+            tokio_rustls::TlsStream::Server(stream) => stream.get_ref().1.server_name(),
+            tokio_rustls::TlsStream::Client(_) => None,
+        }
+    }
+
+    /// The peer's certificate, DER.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.0.get_ref().1.peer_certificates()?.first().map(|certificate| certificate.as_ref())
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}
