@@ -1,0 +1,134 @@
+//! Control bytes that wait for a unit boundary: packets as frames, and raw control frames.
+
+use crate::number::base36;
+use crate::packet::{Packet, push_text_frame};
+
+/// Bytes above which answers that a peer can provoke (probe answers, Pongs, heartbeats) are no longer queued.
+pub(crate) const SOFT_LIMIT: usize = 4 * 1024;
+/// Bytes that are never exceeded, whoever asks.
+pub(crate) const HARD_LIMIT: usize = 64 * 1024;
+
+/// Waiting control bytes. Empty, it owns no memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Control {
+    bytes: Vec<u8>,
+    sent: u32,
+    /// Where a waiting ack begins that a newer one may replace: it is the last frame, and none of it is out.
+    ack: Option<u32>,
+}
+
+impl Control {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.bytes[self.sent as usize..]
+    }
+
+    /// The socket took some of it and not all; perhaps the middle of a frame.
+    pub(crate) const fn is_partly_out(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// Whether an answer that the peer provoked may be queued.
+    pub(crate) fn has_soft_room(&self) -> bool {
+        self.bytes.len() < SOFT_LIMIT
+    }
+
+    /// Queues a packet; false: no room, and nothing changed.
+    pub(crate) fn push(&mut self, packet: &Packet) -> bool {
+        let text = packet.encode();
+        if self.bytes.len() + text.len() + 10 > HARD_LIMIT {
+            return false;
+        }
+        self.ack = None;
+        push_text_frame(&mut self.bytes, text.as_bytes());
+        true
+    }
+
+    /// Queues a whole control frame; false: no room.
+    pub(crate) fn push_frame(&mut self, frame: &[u8]) -> bool {
+        if !self.has_soft_room() {
+            return false;
+        }
+        self.ack = None;
+        self.bytes.extend_from_slice(frame);
+        true
+    }
+
+    /// Queues an ack, in place of one that still waits. Allocates nothing once the buffer has its few bytes.
+    pub(crate) fn push_ack(&mut self, number: u64) {
+        match self.ack {
+            Some(at) if at >= self.sent => self.bytes.truncate(at as usize),
+            _ => {}
+        }
+        let at = self.bytes.len();
+        let mut digits = [0; 13];
+        let digits = base36(number, &mut digits);
+        // Header of a final text frame, U+001F, the letter: short enough for the one-byte length.
+        self.bytes.extend_from_slice(&[0x81, 2 + digits.len() as u8, crate::escape::ESCAPE, b'a']);
+        self.bytes.extend_from_slice(digits.as_bytes());
+        self.ack = u32::try_from(at).ok();
+    }
+
+    /// The socket took `n` bytes.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.sent += n as u32;
+        if self.sent as usize >= self.bytes.len() {
+            self.clear();
+        } else if self.ack.is_some_and(|at| at < self.sent) {
+            self.ack = None;
+        }
+    }
+
+    /// Nothing waits any more; the buffer is kept for the next packet.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+        self.ack = None;
+    }
+
+    pub(crate) fn release(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
+
+    pub(crate) fn heap(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_ack_replaces_a_waiting_one() {
+        let mut control = Control::default();
+        control.push_ack(1);
+        control.push_ack(40);
+        assert_eq!(control.pending(), Packet::Ack(40).to_server_frame());
+        control.advance(1);
+        control.push_ack(41);
+        let both = [&Packet::Ack(40).to_server_frame()[1..], &Packet::Ack(41).to_server_frame()].concat();
+        assert_eq!(control.pending(), both, "one that is partly out stays");
+        control.advance(both.len());
+        assert!(control.is_empty());
+    }
+
+    #[test]
+    fn bounded() {
+        let mut control = Control::default();
+        while control.push_frame(&[0x8a, 0]) {}
+        assert_eq!(control.pending().len(), SOFT_LIMIT);
+        while control.push(&Packet::Credentials(format!("\"{}\"", "x".repeat(1000)))) {}
+        assert!(control.pending().len() <= HARD_LIMIT);
+        control.clear();
+        control.release();
+        assert_eq!(control.heap(), 0);
+    }
+}

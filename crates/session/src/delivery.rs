@@ -1,0 +1,293 @@
+//! The receiving side of one direction: which unit comes next, what was taken, when to ack.
+//!
+//! Three numbers describe it, `acked ≤ taken ≤ received`: units are *received* once, *taken* by their consumer in order,
+//! and what was taken is *acked*. What lies between taken and received waits for the consumer and outlives the link; the
+//! peer sends it again on the next one and it is dropped here by its number.
+
+use std::time::{Duration, Instant};
+
+/// Units after which an ack is due.
+const ACK_UNITS: u32 = 32;
+/// Bytes after which an ack is due, unless a quarter of the peer's window is less.
+const ACK_BYTES: usize = 64 * 1024;
+
+/// What a unit turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// New: hand it to the consumer.
+    Deliver,
+    /// Received before, on an earlier link: drop it.
+    Duplicate,
+}
+
+/// See the module's text. Costs no memory per unit.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    received: u64,
+    taken: u64,
+    acked: u64,
+    /// Number of the next unit on the current link.
+    next: u64,
+    /// Bytes received since the last ack.
+    bytes: usize,
+    /// Bytes that make an ack due.
+    threshold: usize,
+    /// Delay of the ack timer.
+    delay: Duration,
+    /// The deadline of the ack timer; it never recurs by itself.
+    deadline: Option<Instant>,
+    /// The delay is over, or the peer asked: the next unit taken is acked at once.
+    overdue: bool,
+}
+
+impl Delivery {
+    /// `window`: bytes that the peer may have un-acked.
+    pub(crate) fn new(window: usize, delay: Duration) -> Self {
+        Self {
+            received: 0,
+            taken: 0,
+            acked: 0,
+            next: 1,
+            bytes: 0,
+            threshold: ACK_BYTES.min(window / 4).max(1),
+            delay,
+            deadline: None,
+            overdue: false,
+        }
+    }
+
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(crate) const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(crate) const fn untaken(&self) -> u64 {
+        self.received - self.taken
+    }
+
+    /// The next unit of the link is one that was received before.
+    pub(crate) const fn next_is_known(&self) -> bool {
+        self.next <= self.received
+    }
+
+    /// The peer's window became known, or changed.
+    pub(crate) fn set_window(&mut self, window: usize) {
+        self.threshold = ACK_BYTES.min(window / 4).max(1);
+    }
+
+    /// A link begins whose first unit has the number `start`. Its answer states what was taken, which is an ack.
+    pub(crate) fn link(&mut self, now: Instant, start: u64) {
+        self.next = start;
+        self.stated(now);
+    }
+
+    /// No link: nothing to ack.
+    pub(crate) fn unlink(&mut self) {
+        self.deadline = None;
+    }
+
+    /// A unit came. Returns what to do with it.
+    #[inline]
+    pub(crate) fn on_unit<R: crate::mutate::Rules>(&mut self, now: Instant, len: usize) -> Received {
+        let number = self.next;
+        if R::NO_DEDUPE {
+            self.next = number + 1;
+            self.received = self.received.max(self.taken) + 1;
+            self.bytes += len;
+            return Received::Deliver;
+        }
+        if number <= self.received {
+            if !R::SKIP_COUNT {
+                self.next = number + 1;
+            }
+            return Received::Duplicate;
+        }
+        self.next = number + 1;
+        self.received = number;
+        self.bytes += len;
+        if self.deadline.is_none() && !self.overdue {
+            self.deadline = Some(now + self.delay);
+        }
+        if R::ACK_ON_RECEIPT {
+            self.acked = self.received;
+        }
+        Received::Deliver
+    }
+
+    /// The peer will never send the units before `start` (explicit loss): they count as taken once everything before
+    /// them was. Returns the range that is missing here.
+    pub(crate) fn skip(&mut self, start: u64) -> Option<(u64, u64)> {
+        let from = self.received + 1;
+        if start <= from {
+            return None;
+        }
+        self.received = start - 1;
+        self.next = self.next.max(start);
+        Some((from, start - 1))
+    }
+
+    /// The consumer took `units` more, in order. True: an ack is due now.
+    #[inline]
+    pub(crate) fn take(&mut self, units: u64) -> bool {
+        debug_assert!(units <= self.untaken());
+        self.taken = (self.taken + units).min(self.received);
+        let since = self.taken - self.acked.min(self.taken);
+        since >= u64::from(ACK_UNITS) || self.bytes >= self.threshold || (self.overdue && since > 0)
+    }
+
+    /// What an ack, an `R` or a hello states now.
+    #[inline]
+    pub(crate) const fn statement<R: crate::mutate::Rules>(&self) -> u64 {
+        if R::ACK_ON_RECEIPT { self.received } else { self.taken }
+    }
+
+    /// The statement was made: everything taken is acked. What still waits for its consumer gets a deadline of its own.
+    pub(crate) fn stated(&mut self, now: Instant) {
+        let counted = self.received - self.acked.min(self.received);
+        let waiting = self.untaken();
+        // Which bytes wait is not known without a list; their average share is close enough for the threshold.
+        self.bytes = if waiting == 0 || counted == 0 {
+            0
+        } else {
+            (self.bytes as u64).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0) as usize
+        };
+        self.acked = self.taken;
+        self.overdue = false;
+        self.deadline = (waiting > 0).then(|| now + self.delay);
+    }
+
+    /// The peer asked for an ack and one was made: the next unit taken is acked at once, too.
+    pub(crate) fn hurry(&mut self) {
+        if self.untaken() > 0 {
+            self.overdue = true;
+            self.deadline = None;
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[inline]
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The delay is over. True: an ack is due now; else the next unit taken makes one due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+        if self.deadline.is_none_or(|at| at > now) {
+            return false;
+        }
+        self.deadline = None;
+        if self.taken > self.acked {
+            return true;
+        }
+        self.overdue = self.untaken() > 0;
+        false
+    }
+
+    /// The consumer and everything that waited for it are gone: the peer sends it again on the next link.
+    pub(crate) fn forget_untaken(&mut self) {
+        self.received = self.taken;
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutate::Sound;
+
+    const DELAY: Duration = Duration::from_millis(200);
+
+    #[allow(clippy::disallowed_methods)]
+    fn setup() -> (Instant, Delivery) {
+        (Instant::now(), Delivery::new(1 << 20, DELAY))
+    }
+
+    fn receive(d: &mut Delivery, now: Instant, units: usize, len: usize) {
+        for _ in 0..units {
+            assert_eq!(d.on_unit::<Sound>(now, len), Received::Deliver);
+        }
+    }
+
+    #[test]
+    fn acked_after_32_units_taken_not_received() {
+        let (now, mut d) = setup();
+        receive(&mut d, now, 40, 10);
+        assert!(!d.take(31));
+        assert!(d.take(1));
+        d.stated(now);
+        assert!(!d.take(8));
+    }
+
+    #[test]
+    fn acked_after_bytes_or_a_quarter_of_the_window() {
+        let (now, mut d) = setup();
+        receive(&mut d, now, 1, 65_535);
+        assert!(!d.take(1));
+        receive(&mut d, now, 1, 1);
+        assert!(d.take(1));
+        let mut small = Delivery::new(1000, DELAY);
+        receive(&mut small, now, 1, 249);
+        assert!(!small.take(1));
+        receive(&mut small, now, 1, 1);
+        assert!(small.take(1));
+    }
+
+    #[test]
+    fn delay_is_armed_by_receipt_and_does_not_recur() {
+        let (now, mut d) = setup();
+        assert_eq!(d.deadline(), None);
+        receive(&mut d, now, 1, 1);
+        assert_eq!(d.deadline(), Some(now + DELAY));
+        receive(&mut d, now + DELAY / 2, 1, 1);
+        assert_eq!(d.deadline(), Some(now + DELAY), "the first un-acked unit counts");
+        assert!(!d.take(1));
+        assert!(!d.handle_timeout(now));
+        assert!(d.handle_timeout(now + DELAY));
+        d.stated(now + DELAY);
+        assert_eq!(d.deadline(), Some(now + DELAY * 2), "one unit still waits for its consumer");
+        assert!(!d.handle_timeout(now + DELAY * 2));
+        assert_eq!(d.deadline(), None, "nothing to say, so no timer");
+        assert!(d.take(1), "overdue: acked as soon as it is taken");
+        d.stated(now + DELAY * 3);
+        assert_eq!(d.deadline(), None);
+    }
+
+    #[test]
+    fn duplicates_are_counted_and_dropped() {
+        let (now, mut d) = setup();
+        receive(&mut d, now, 5, 1);
+        d.take(2);
+        d.link(now, 3);
+        for _ in 3..=5 {
+            assert_eq!(d.on_unit::<Sound>(now, 1), Received::Duplicate);
+        }
+        assert_eq!(d.on_unit::<Sound>(now, 1), Received::Deliver);
+        assert_eq!((d.received(), d.taken(), d.untaken()), (6, 2, 4));
+    }
+
+    #[test]
+    fn forgotten_units_come_again() {
+        let (now, mut d) = setup();
+        receive(&mut d, now, 5, 1);
+        d.take(2);
+        d.unlink();
+        d.forget_untaken();
+        d.link(now, 3);
+        receive(&mut d, now, 3, 1);
+        assert_eq!(d.received(), 5);
+    }
+
+    #[test]
+    fn explicit_loss_moves_the_numbers() {
+        let (now, mut d) = setup();
+        receive(&mut d, now, 2, 1);
+        assert_eq!(d.skip(3), None);
+        d.link(now, 6);
+        assert_eq!(d.skip(6), Some((3, 5)));
+        receive(&mut d, now, 1, 1);
+        assert_eq!(d.received(), 6);
+    }
+}

@@ -1,0 +1,224 @@
+//! Links come and go.
+
+use std::time::Instant;
+
+use super::{Event, GatewayMachine, Loss, Overflow, PeerClose, State, Timer};
+use crate::error::Refusal;
+use crate::mutate::Rules;
+use crate::packet::{Gap, Lost, Packet, Resumed, Started};
+
+impl<R: Rules> GatewayMachine<R> {
+    /// A link arrived whose hello was checked (owner, proof, admission). `rx`: last server unit that the client took;
+    /// `None` on first contact. The link that was current is fenced: nothing more may be fed from it, and it should be
+    /// told [`MOVED_FRAME`](crate::MOVED_FRAME) if it stood [at a boundary](Self::at_boundary), then closed.
+    ///
+    /// Queues the answer and, behind it, every unit that the client has not taken.
+    ///
+    /// # Errors
+    /// See [`Refusal`]; then nothing has changed.
+    pub fn attach(&mut self, now: Instant, n: u64, rx: Option<u64>) -> Result<(), Refusal> {
+        self.admit(n, rx)?;
+        // Admitted: rx is not beyond what was sent.
+        let rx_known = rx.unwrap_or(0);
+        let _ = self.replay.ack(rx_known);
+        let needed = self.replay.acked().max(rx_known) + 1;
+        self.begin_link(now, n);
+        let start = self.replay.first();
+        let answer = match rx {
+            None => Packet::Started(self.started()),
+            Some(rx) => Packet::Resumed(Resumed {
+                att: n,
+                rx: self.delivery.statement::<R>(),
+                start: if R::START_FROM_RX { rx + 1 } else { start },
+                ttl: millis(self.config.ttl),
+                backend: self.backend,
+                away: self.backend_away,
+            }),
+        };
+        self.control.push(&answer);
+        if start > needed {
+            self.control.push(&self.gap_packet(needed, start - 1));
+        }
+        Ok(())
+    }
+
+    /// The first link of a session that replaces one which cannot be resumed: like a first contact, answered `L`.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn attach_lost(&mut self, now: Instant, n: u64, loss: Loss) -> Result<(), Refusal> {
+        self.admit(n, None)?;
+        self.begin_link(now, n);
+        let Loss { why, acc, lost } = loss;
+        self.control.push(&Packet::Lost(Lost { why, acc, lost, session: self.started() }));
+        Ok(())
+    }
+
+    /// The current link is gone: the session is parked, and its time to live runs. Units that were received and wait
+    /// for their consumer stay.
+    pub fn detach(&mut self, now: Instant) {
+        if self.state != State::Attached {
+            return;
+        }
+        self.state = State::Parked;
+        self.unlink();
+        let done = self.peer_close == PeerClose::Taken || self.is_finished();
+        let ttl = match self.page {
+            _ if done => self.config.linger,
+            Some(crate::packet::PageState::Unload) => self.config.unload_ttl,
+            _ if !self.confirmed => self.config.unconfirmed_ttl,
+            _ => return self.timers.set(Timer::Expire, now + self.config.ttl),
+        };
+        self.timers.set(Timer::Expire, now + ttl.min(self.config.ttl));
+    }
+
+    /// The driver threw away what was received and waits for its consumer; the client sends it again on the next link.
+    /// Only while parked; else nothing happens.
+    pub fn discard_untaken(&mut self) {
+        if self.state == State::Parked {
+            self.delivery.forget_untaken();
+            if matches!(self.peer_close, PeerClose::Waiting(_)) {
+                self.peer_close = PeerClose::None;
+            }
+        }
+    }
+
+    /// The session goes on with another backend connection: `R.backend` says `new` from now on.
+    pub const fn backend_replaced(&mut self) {
+        self.backend = crate::packet::BackendIdentity::New;
+    }
+
+    /// The backend is away, or back: a link is told with `w`, a later one in `R.away`.
+    pub fn backend_away(&mut self, away: bool) {
+        use crate::packet::BackendState::{Away, Back};
+        if self.backend_away != away {
+            self.backend_away = away;
+            if self.is_attached() {
+                self.control.push(&Packet::Backend(if away { Away } else { Back }));
+            }
+        }
+    }
+
+    /// Tells the client to open its next link inside a slot, and watches the deadline.
+    pub fn drain(&mut self, now: Instant, slot: crate::packet::GoAway) {
+        if self.is_attached() {
+            self.timers.set(Timer::Drain, now + std::time::Duration::from_millis(slot.until));
+            self.timers.stop(Timer::LinkAge);
+            self.control.push(&Packet::GoAway(slot));
+        }
+    }
+
+    /// No unit is partly on the wire: another frame may follow on this link.
+    pub fn at_boundary(&self) -> bool {
+        self.replay.at_boundary() && !self.control.is_partly_out()
+    }
+
+    fn admit(&self, n: u64, rx: Option<u64>) -> Result<(), Refusal> {
+        if n <= self.newest || (rx.is_none() && self.confirmed) {
+            return Err(Refusal::Stale);
+        }
+        if rx.is_some_and(|rx| rx > self.replay.sent()) {
+            return Err(Refusal::Skew);
+        }
+        match self.state {
+            State::Over => Err(Refusal::Over),
+            State::Overflowed => {
+                let from = self.replay.acked().max(rx.unwrap_or(0)) + 1;
+                Err(Refusal::Overflow { lost: (from, self.replay.last().max(from)) })
+            }
+            State::Parked | State::Attached => Ok(()),
+        }
+    }
+
+    fn begin_link(&mut self, now: Instant, n: u64) {
+        self.unlink();
+        self.newest = n;
+        self.state = State::Attached;
+        self.page = None;
+        self.delivery.link(now, self.delivery.statement::<R>() + 1);
+        self.heartbeat = crate::heartbeat::Heartbeat::new(now);
+        self.timers.stop(Timer::Expire);
+        self.timers.set(Timer::Heartbeat, now + self.config.heartbeat);
+        if let Some(age) = self.config.link_max_age {
+            // 80–120 %, the same for the same session and attempt, so that links opened together do not end together.
+            let spread = f64::from(spread(self.sid.as_str(), n)) / f64::from(u32::MAX);
+            self.timers.set(Timer::LinkAge, now + age.mul_f64(0.8 + 0.4 * spread));
+        }
+    }
+
+    fn unlink(&mut self) {
+        self.replay.unlink();
+        self.delivery.unlink();
+        self.control.clear();
+        self.events.unlink();
+        self.gap = (0, 0);
+        self.asked = false;
+        for timer in [Timer::Heartbeat, Timer::LinkAge, Timer::Drain] {
+            self.timers.stop(timer);
+        }
+    }
+
+    fn started(&self) -> Started {
+        Started {
+            sid: self.sid.clone(),
+            key: self.key.clone(),
+            att: self.newest,
+            hb: millis(self.config.heartbeat),
+            win: self.config.attached_limit as u64,
+            ttl: millis(self.config.ttl),
+            protocol: self.protocol.as_deref().map(str::to_owned),
+        }
+    }
+
+    pub(super) fn gap_packet(&self, from: u64, to: u64) -> Packet {
+        Packet::Gap(Gap { from, to, policy: self.config.overflow.name().into() })
+    }
+
+    /// The replay buffer is over its limit.
+    #[cold]
+    pub(super) fn overflowing(&mut self) {
+        match self.config.overflow {
+            Overflow::Pause => {}
+            Overflow::End => {
+                self.unlink();
+                self.replay.clear();
+                self.state = State::Overflowed;
+                self.timers.stop(Timer::Expire);
+                self.events.push(Event::Overflow);
+            }
+            Overflow::DropOldest => {
+                while self.replay.charged() > self.limit() {
+                    let Some(dropped) = self.replay.drop_oldest() else { break };
+                    let number = dropped.number;
+                    if dropped.unsent && self.is_attached() {
+                        self.gap = if self.gap.0 == 0 { (number, number) } else { (self.gap.0, number) };
+                    }
+                    self.events.push(Event::Dropped { from: number, to: number });
+                }
+                self.announce_gap();
+            }
+        }
+    }
+
+    /// Queues `G` where the dropped units would have stood. Until it is queued no unit goes out.
+    pub(super) fn announce_gap(&mut self) {
+        if self.gap.0 != 0 && self.replay.at_boundary() {
+            let packet = self.gap_packet(self.gap.0, self.gap.1);
+            if self.control.push(&packet) {
+                self.gap = (0, 0);
+            }
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(crate::number::COUNTER_LIMIT - 1)
+}
+
+/// A number from a name and an attempt that looks random (FNV-1a, then a final mix).
+fn spread(name: &str, n: u64) -> u32 {
+    let bytes = name.bytes().chain(n.to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (mixed >> 32) as u32
+}

@@ -1,0 +1,91 @@
+//! Heartbeat of the gateway: silence is broken before anything in between cuts the link, and answers are missed.
+
+use std::time::{Duration, Instant};
+
+/// When bytes last went each way on a link, and since when an answer to a Ping is due.
+#[derive(Debug, Clone)]
+pub(crate) struct Heartbeat {
+    sent: Instant,
+    heard: Instant,
+    pinged: Option<Instant>,
+}
+
+/// What one look at the clock asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beat {
+    /// Send the packet `h`: nothing was sent for the interval.
+    pub(crate) packet: bool,
+    /// Send a WebSocket Ping: nothing was sent, or nothing was heard.
+    pub(crate) ping: bool,
+    /// A Ping has been without any answer for the whole interval.
+    pub(crate) suspect: bool,
+    /// When to look again.
+    pub(crate) next: Instant,
+}
+
+impl Heartbeat {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { sent: now, heard: now, pinged: None }
+    }
+
+    #[inline]
+    pub(crate) const fn on_sent(&mut self, now: Instant) {
+        self.sent = now;
+    }
+
+    #[inline]
+    pub(crate) const fn on_heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    pub(crate) fn look(&mut self, now: Instant, every: Duration) -> Beat {
+        self.pinged = self.pinged.filter(|at| self.heard <= *at);
+        let suspect = self.pinged.is_some_and(|at| now >= at + every);
+        let packet = now >= self.sent + every;
+        let ping = packet || now >= self.heard + every;
+        if ping {
+            self.pinged.get_or_insert(now);
+        }
+        let next = if ping { now } else { self.sent.min(self.heard) };
+        Beat { packet, ping, suspect, next: next + every }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    const HB: Duration = Duration::from_secs(25);
+
+    #[test]
+    fn idle_link_is_beaten_and_a_silent_one_suspected() {
+        let start = Instant::now();
+        let mut h = Heartbeat::new(start);
+        let beat = h.look(start + HB, HB);
+        assert_eq!(beat, Beat { packet: true, ping: true, suspect: false, next: start + HB * 2 });
+        h.on_sent(start + HB);
+        assert!(h.look(start + HB * 2, HB).suspect);
+        h.on_heard(start + HB * 2 + HB / 2);
+        assert!(!h.look(start + HB * 3, HB).suspect);
+    }
+
+    #[test]
+    fn busy_sender_still_pings_a_silent_peer() {
+        let start = Instant::now();
+        let mut h = Heartbeat::new(start);
+        h.on_sent(start + HB - HB / 10);
+        let beat = h.look(start + HB, HB);
+        assert!(!beat.packet && beat.ping && !beat.suspect);
+    }
+
+    #[test]
+    fn traffic_both_ways_needs_no_heartbeat() {
+        let start = Instant::now();
+        let mut h = Heartbeat::new(start);
+        h.on_sent(start + HB / 2);
+        h.on_heard(start + HB / 5);
+        let beat = h.look(start + HB, HB);
+        assert_eq!(beat, Beat { packet: false, ping: false, suspect: false, next: start + HB / 5 + HB });
+    }
+}
