@@ -8,20 +8,29 @@
 //! per thread ([`Stream::poll_read_shared`]).
 
 mod accept;
+mod body;
+mod dial;
 mod ending;
 mod head;
 mod listener;
 mod net;
+mod proxy;
 mod proxy_protocol;
+mod random;
 pub mod scratch;
 mod stream;
 mod tcp;
 pub mod tls;
+mod upgrade;
 
 pub use accept::{AcceptError, read_request};
+pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial};
 pub use ending::Ending;
 pub use listener::{ListenOptions, Listener, Peer};
 pub use net::{Net, NetError};
+pub use proxy::{Proxies, Proxy, ProxyChoice, ProxyError, SocksReply};
 pub use proxy_protocol::{ProxyHeaderError, read_proxy_header};
+pub use random::random_key;
 pub use stream::Stream;
 pub use tcp::{Keepalive, TcpInfo, TcpOptions, reset, tcp_info};
+pub use upgrade::{Offer, UpgradeError, Upgraded, upgrade};

@@ -1,0 +1,241 @@
+//! Forward proxies of clients: which one, and how to get through it.
+
+mod choice;
+mod connect;
+mod socks;
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use url::Url;
+
+pub use choice::{Proxies, ProxyChoice};
+pub(crate) use connect::http_connect;
+pub(crate) use socks::socks5;
+
+use crate::Ending;
+
+/// A forward proxy. `Display` and `Debug` never show the credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    pub(crate) scheme: Scheme,
+    /// Name or address, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// HTTP CONNECT.
+    Http,
+    /// HTTP CONNECT inside TLS.
+    Https,
+    /// SOCKS5; we look the name up.
+    Socks5,
+    /// SOCKS5; the proxy looks the name up.
+    Socks5h,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Socks5 => "socks5",
+            Scheme::Socks5h => "socks5h",
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+}
+
+impl FromStr for Proxy {
+    type Err = ProxyError;
+
+    /// `[SCHEME://][USER:PASSWORD@]HOST[:PORT]` with the schemes `http` (the default), `https`, `socks5`, `socks5h`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The text may hold a password, so no error shows it.
+        let bad = |what: &'static str| ProxyError::Url(what);
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&with_scheme).map_err(|_| bad("not a URL"))?;
+        let (scheme, default_port) = match url.scheme() {
+            "http" => (Scheme::Http, 80),
+            "https" => (Scheme::Https, 443),
+            "socks5" => (Scheme::Socks5, 1080),
+            "socks5h" => (Scheme::Socks5h, 1080),
+            _ => return Err(bad("the scheme is none of http, https, socks5, socks5h")),
+        };
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("no host"))?;
+        let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
+            user: percent_decoded(url.username()),
+            password: percent_decoded(url.password().unwrap_or_default()),
+        });
+        if credentials.as_ref().is_some_and(|known| known.user.len() > 255 || known.password.len() > 255) {
+            return Err(bad("user or password over 255 bytes"));
+        }
+        Ok(Proxy {
+            scheme,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: url.port().unwrap_or(default_port),
+            credentials,
+        })
+    }
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digits = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.name(), Authority(&self.host, self.port))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self}{})", if self.credentials.is_some() { ", with credentials" } else { "" })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(hidden)")
+    }
+}
+
+/// `host:port`, an IPv6 address in brackets.
+struct Authority<'a>(&'a str, u16);
+
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Authority(host, port) = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// Why a forward proxy did not let us through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy's URL is not usable. The URL itself is not shown, as it may hold a password.
+    #[error("the proxy's URL is not usable: {0}")]
+    Url(&'static str),
+    /// The proxy wants credentials, or other ones.
+    #[error("it wants a user name and password, or does not accept the ones given")]
+    Authentication,
+    /// The proxy answered CONNECT with this status.
+    #[error("it answered CONNECT with status {0}")]
+    Status(u16),
+    /// The SOCKS proxy could not or would not connect.
+    #[error("{0}")]
+    Socks(SocksReply),
+    /// The proxy broke its protocol.
+    #[error("unexpected answer: {0}")]
+    Protocol(String),
+    /// The proxy closed the connection.
+    #[error("it closed the connection")]
+    Closed,
+    /// The socket failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// What a SOCKS5 proxy answers when it does not connect (RFC 1928 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SocksReply(pub u8);
+
+impl fmt::Display for SocksReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            2 => "its rules do not allow the connection",
+            3 => "it cannot reach the target's network",
+            4 => "it cannot reach the target",
+            5 => "the target refused the connection",
+            6 => "the target did not answer (TTL expired)",
+            7 => "it does not know CONNECT",
+            8 => "it does not know the kind of address",
+            _ => return write!(f, "it failed (reply {})", self.0),
+        })
+    }
+}
+
+impl ProxyError {
+    /// The failure in the shared vocabulary of endings.
+    pub fn ending(&self) -> Ending {
+        match self {
+            ProxyError::Socks(SocksReply(5)) => Ending::Refused,
+            ProxyError::Socks(SocksReply(3 | 4 | 6)) => Ending::BlackHole,
+            ProxyError::Closed => Ending::Fin,
+            ProxyError::Io(error) => Ending::from_io(error),
+            ProxyError::Url(_) => Ending::Local(self.to_string()),
+            other => Ending::ProtocolError(format!("proxy: {other}")),
+        }
+    }
+}
+
+impl From<io::Error> for ProxyError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => ProxyError::Closed,
+            _ => ProxyError::Io(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn urls_of_proxies() {
+        for (text, shown, credentials) in [
+            ("proxy.example:3128", "http://proxy.example:3128", None),
+            ("http://proxy.example", "http://proxy.example:80", None),
+            ("https://u:p@proxy.example", "https://proxy.example:443", Some(("u", "p"))),
+            ("socks5://[::1]", "socks5://[::1]:1080", None),
+            ("socks5h://me:s%40cr%3At@10.0.0.1:9", "socks5h://10.0.0.1:9", Some(("me", "s@cr:t"))),
+            ("user@proxy.example:1", "http://proxy.example:1", Some(("user", ""))),
+        ] {
+            let proxy: Proxy = text.parse().unwrap();
+            assert_eq!(proxy.to_string(), shown);
+            let found = proxy.credentials.as_ref().map(|known| (known.user.clone(), known.password.clone()));
+            assert_eq!(found, credentials.map(|(u, p)| (u.as_bytes().to_vec(), p.as_bytes().to_vec())));
+        }
+        for text in ["", "ftp://x", "http://", "socks4://x:1"] {
+            assert!(text.parse::<Proxy>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_password_in_any_output() {
+        let proxy: Proxy = "http://anna:hunter2@proxy.example".parse().unwrap();
+        let outputs = format!("{proxy} {proxy:?} {:?}", proxy.credentials);
+        assert!(!outputs.contains("hunter2") && !outputs.contains("anna"), "{outputs}");
+        let error = "ftp://anna:hunter2@x".parse::<Proxy>().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,42 @@
+//! HTTP CONNECT (RFC 9110 9.3.6).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::AsyncWriteExt;
+use undrop_frame::handshake::{DEFAULT_LIMIT, parse_response};
+
+use super::{Authority, Credentials, ProxyError};
+use crate::Stream;
+use crate::head::{HeadError, read_head};
+
+/// Asks the proxy for a tunnel. The caller bounds the time.
+pub(crate) async fn http_connect(
+    stream: &mut Stream,
+    host: &str,
+    port: u16,
+    credentials: Option<&Credentials>,
+) -> Result<(), ProxyError> {
+    let target = Authority(host, port);
+    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    if let Some(known) = credentials {
+        let pair = STANDARD.encode([&known.user[..], b":", &known.password[..]].concat());
+        request.push_str(&format!("Proxy-Authorization: Basic {pair}\r\n"));
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let parse = |bytes: &[u8]| parse_response(bytes, DEFAULT_LIMIT);
+    let (head, behind) = match read_head(stream, Vec::new(), parse, DEFAULT_LIMIT).await {
+        Ok(found) => found,
+        Err(HeadError::Closed(_)) => return Err(ProxyError::Closed),
+        Err(HeadError::Malformed(error)) => return Err(ProxyError::Protocol(error.to_string())),
+        Err(HeadError::Io(error)) => return Err(error.into()),
+    };
+    match head.status {
+        // The client speaks first in TLS and HTTP alike, so nothing can be behind the answer.
+        200..=299 if behind.is_empty() => Ok(()),
+        200..=299 => Err(ProxyError::Protocol("data before the tunnel was used".to_owned())),
+        407 => Err(ProxyError::Authentication),
+        status => Err(ProxyError::Status(status)),
+    }
+}
