@@ -222,18 +222,7 @@ impl Decoder {
     /// RFC 6455 5.5.1, 7.4
     #[inline(never)]
     fn close(&mut self, payload: &[u8]) -> Result<Incoming<'static>, FrameError> {
-        let close = match payload {
-            [] => None,
-            [_] => return Err(FrameError::CloseTooShort),
-            &[high, low, ref reason @ ..] => {
-                let code = CloseCode::new(u16::from_be_bytes([high, low]));
-                if !code.is_valid_on_wire() {
-                    return Err(FrameError::InvalidCloseCode(code.get()));
-                }
-                let Ok(reason) = std::str::from_utf8(reason) else { return Err(FrameError::InvalidUtf8) };
-                Some((code, reason.to_owned()))
-            }
-        };
+        let close = crate::parse_close(payload)?;
         self.phase = Phase::Closed;
         Ok(Incoming::Close(close))
     }

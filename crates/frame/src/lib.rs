@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod close;
 mod close_code;
 mod decoder;
 pub mod deflate;
@@ -17,6 +18,7 @@ mod scanner;
 mod sequence;
 mod utf8;
 
+pub use close::parse_close;
 pub use close_code::{CloseCode, Retry, Sender};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
