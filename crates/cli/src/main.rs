@@ -1,1 +1,72 @@
-fn main() {}
+//! The `undrop` program: parses the command line, runs one command, and turns its outcome into an exit code.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this crate is the one that prints")]
+
+mod commands;
+mod exit;
+mod log;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Failure;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// WebSockets that do not drop.
+#[derive(Debug, Parser)]
+#[command(name = "undrop", version, about, long_about = LONG, after_help = EXIT_CODES, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug`.
+    #[arg(long, global = true, env = "UNDROP_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+const LONG: &str = "WebSockets that do not drop: a gateway that puts resumable sessions in front of any WebSocket \
+backend, and a client that uses them. No message is lost or doubled, whatever happens to the connection.";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 good · 1 findings (demo: undrop lost a message) · 2 usage or configuration · 3 handshake · 4 TLS · \
+5 dropped early · 6 threshold missed · 7 the tool could not keep its own rate
+
+Examples:
+  undrop demo                                            see what is lost without undrop, and with it
+  undrop gateway --upstream ws://127.0.0.1:9000          put sessions in front of a backend
+  undrop connect ws://127.0.0.1:8080/echo                talk to it, and cut the cable";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Gateway(commands::gateway::Gateway),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = log::install(&cli.log) {
+        return report(&error);
+    }
+    let outcome = match cli.command {
+        Command::Gateway(command) => commands::gateway::run(command),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+/// One sentence on standard error, and the code that its cause has.
+fn report(error: &Failure) -> ExitCode {
+    if error.is_broken_pipe() {
+        return ExitCode::SUCCESS;
+    }
+    if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        eprintln!("\x1b[1;31merror:\x1b[0m {error}");
+    } else {
+        eprintln!("error: {error}");
+    }
+    error.code()
+}

@@ -162,7 +162,8 @@ impl Driver {
                 return;
             }
             Err(refusal) => {
-                let why = if matches!(refusal, Refusal::Skew) { LossReason::Skew } else { LossReason::Overflow };
+                let why =
+                    if matches!(refusal, Refusal::Skew) { LossReason::Skew } else { LossReason::Overflow };
                 tracing::warn!(sid = %self.entry.sid, peer = %new.peer, ?refusal, "session cannot be resumed");
                 self.why = Some(why);
                 self.end_backend(Some(CloseCode::GOING_AWAY), "session cannot be resumed");
@@ -496,7 +497,9 @@ impl Driver {
     fn to_backend_control(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut key = [0; 4];
         // A backend that does not read gets no further answers: this buffer is bounded like the rest.
-        if self.to_backend.len() <= self.shared.options.machine.client_window && getrandom::fill(&mut key).is_ok() {
+        if self.to_backend.len() <= self.shared.options.machine.client_window
+            && getrandom::fill(&mut key).is_ok()
+        {
             self.to_backend.extend(control(opcode, payload, Some(key)));
         }
     }
@@ -531,7 +534,8 @@ impl Driver {
                     self.phase = Phase::Over;
                 }
                 Event::LinkTooOld => {
-                    self.machine.drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
+                    self.machine
+                        .drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
                 }
                 Event::DrainOver => {
                     if let Some(link) = self.link.take() {
@@ -552,7 +556,11 @@ impl Driver {
     fn suspect(&mut self, now: Instant) {
         let Some(link) = &self.link else { return };
         let silence = self.shared.options.machine.heartbeat;
-        let dead = link.stream.tcp().and_then(|tcp| tcp_info(tcp).ok()).is_none_or(|info| info.path_is_dead(silence));
+        let dead = link
+            .stream
+            .tcp()
+            .and_then(|tcp| tcp_info(tcp).ok())
+            .is_none_or(|info| info.path_is_dead(silence));
         if dead {
             self.link_lost(&Ending::BlackHole, now);
         } else {
@@ -634,7 +642,12 @@ impl Drop for Driver {
 }
 
 /// Writes from `*at` on; Ready when all is written and flushed.
-fn write_all(cx: &mut Context<'_>, stream: &mut Stream, bytes: &[u8], at: &mut usize) -> Poll<io::Result<()>> {
+fn write_all(
+    cx: &mut Context<'_>,
+    stream: &mut Stream,
+    bytes: &[u8],
+    at: &mut usize,
+) -> Poll<io::Result<()>> {
     while *at < bytes.len() {
         match Pin::new(&mut *stream).poll_write(cx, &bytes[*at..])? {
             Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -81,7 +81,8 @@ impl FromBackend {
                     OpCode::Ping => sink.ping(payload),
                     OpCode::Close => {
                         let close = undrop_frame::parse_close(payload)?;
-                        let (code, reason) = close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+                        let (code, reason) =
+                            close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
                         sink.close(code, &reason);
                         return Ok(false);
                     }
@@ -102,7 +103,12 @@ impl FromBackend {
     }
 
     /// Starts a data frame whose payload begins `payload`; returns how much of it was written, None to wait for more.
-    fn data_frame(&mut self, header: Header, payload: &[u8], sink: &mut impl Sink) -> Result<Option<usize>, FrameError> {
+    fn data_frame(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Option<usize>, FrameError> {
         let first = match (self.message, header.opcode) {
             (Message::None, OpCode::Text | OpCode::Binary) => true,
             (Message::Open | Message::EmptyText, OpCode::Continuation) => false,

@@ -248,7 +248,9 @@ impl FromLink {
         let Some(message) = self.assembly.take() else { return Ok(()) };
         let payload = message.payload.as_slice();
         let (opcode, payload) = match (message.text, payload) {
-            (true, [MARK, rest @ ..]) if rest.first() != Some(&MARK) => return sink.packet(parse_packet(payload)?),
+            (true, [MARK, rest @ ..]) if rest.first() != Some(&MARK) => {
+                return sink.packet(parse_packet(payload)?);
+            }
             (true, [MARK, rest @ ..]) => (OpCode::Text, rest),
             (true, all) => (OpCode::Text, all),
             (false, all) => (OpCode::Binary, all),

@@ -122,7 +122,9 @@ impl Registry {
             .lock()
             .sessions
             .values()
-            .map(|e| (e.parked_bytes.load(Ordering::Relaxed), e.parked_order.load(Ordering::Relaxed), e.clone()))
+            .map(|e| {
+                (e.parked_bytes.load(Ordering::Relaxed), e.parked_order.load(Ordering::Relaxed), e.clone())
+            })
             .filter(|(bytes, ..)| *bytes > 0)
             .collect();
         parked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));

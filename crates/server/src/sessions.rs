@@ -108,7 +108,9 @@ impl Sessions {
         let registry = &self.shared.registry;
         match hello.clone() {
             Hello::First { cid, n } => match registry.by_contact(&cid) {
-                Some(entry) if entry.principal == pending.principal => self.offer_link(&entry, pending, n, None).await,
+                Some(entry) if entry.principal == pending.principal => {
+                    self.offer_link(&entry, pending, n, None).await
+                }
                 _ => Admission::New(Box::new(pending), None),
             },
             Hello::Resume { sid, n, rx, mac } => {
@@ -135,7 +137,13 @@ impl Sessions {
         }
     }
 
-    async fn offer_link(&self, entry: &Arc<Entry>, pending: Pending, attempt: u64, rx: Option<u64>) -> Admission {
+    async fn offer_link(
+        &self,
+        entry: &Arc<Entry>,
+        pending: Pending,
+        attempt: u64,
+        rx: Option<u64>,
+    ) -> Admission {
         let (refused, answer) = oneshot::channel();
         let Pending { stream, leftover, peer, offer, key, principal } = pending;
         let link = NewLink {
@@ -170,7 +178,12 @@ impl Sessions {
     ///
     /// # Errors
     /// No random bytes, a full store, a client that offered no hello.
-    pub async fn found(&self, pending: Pending, backend: Backend, loss: Option<Loss>) -> Result<(), FoundError> {
+    pub async fn found(
+        &self,
+        pending: Pending,
+        backend: Backend,
+        loss: Option<Loss>,
+    ) -> Result<(), FoundError> {
         let Some(Ok(hello)) = &pending.offer.hello else {
             return Err(FoundError::Invalid("the client offered no hello".into()));
         };
@@ -198,7 +211,8 @@ impl Sessions {
             fence: lease.fence,
         });
         let now = Instant::now().into_std();
-        let machine = Gateway::new(now, self.shared.options.machine.clone(), sid, key, backend.protocol.clone());
+        let machine =
+            Gateway::new(now, self.shared.options.machine.clone(), sid, key, backend.protocol.clone());
         let answer = answer_101(&pending.offer, &pending.key, backend.protocol.as_deref());
         let link = NewLink {
             stream: pending.stream,
@@ -250,7 +264,8 @@ impl Sessions {
         }
         let left = self.shared.registry.all();
         for entry in &left {
-            let close = Command::Close { code: undrop_frame::CloseCode::GOING_AWAY, reason: "gateway stops".into() };
+            let close =
+                Command::Close { code: undrop_frame::CloseCode::GOING_AWAY, reason: "gateway stops".into() };
             let _ = entry.mailbox.send(close);
         }
         left.len()

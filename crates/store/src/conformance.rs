@@ -25,9 +25,19 @@ pub async fn run<S: SessionStore>(make: impl Fn() -> Arc<S>) {
     let second = store.claim(&one, "b").await.unwrap();
     assert!(second.fence > first.fence, "a later claim has a higher fence");
     assert_eq!(store.owner(&one).await.unwrap().as_ref(), Some(&second), "the later claim wins");
-    assert!(matches!(store.verify(&first).await, Err(StoreError::Fenced { .. })), "the older lease is fenced");
-    assert!(matches!(store.release(&first).await, Err(StoreError::Fenced { .. })), "a fenced lease releases nothing");
-    assert_eq!(store.owner(&one).await.unwrap().as_ref(), Some(&second), "the owner survives a stale release");
+    assert!(
+        matches!(store.verify(&first).await, Err(StoreError::Fenced { .. })),
+        "the older lease is fenced"
+    );
+    assert!(
+        matches!(store.release(&first).await, Err(StoreError::Fenced { .. })),
+        "a fenced lease releases nothing"
+    );
+    assert_eq!(
+        store.owner(&one).await.unwrap().as_ref(),
+        Some(&second),
+        "the owner survives a stale release"
+    );
 
     store.release(&second).await.unwrap();
     assert_eq!(store.owner(&one).await.unwrap(), None, "a released session has no owner");

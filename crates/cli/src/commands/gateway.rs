@@ -1,0 +1,146 @@
+//! `undrop gateway`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use undrop_gateway::config::raw::{OneOrMany, Span, Tls};
+use undrop_gateway::{Config, Gateway as Running, config};
+use undrop_store::MemoryStore;
+
+use crate::exit::{Code, Failure};
+
+/// Put resumable sessions in front of a WebSocket backend.
+///
+/// Clients that speak the session protocol get a session that survives their connections; all others are passed
+/// through, with heartbeats. Without an upstream it serves an embedded backend at /echo and /broadcast.
+///
+/// SIGTERM or Ctrl-C drains: every client is told to move, then the process ends (a second one ends it at once).
+/// SIGHUP reads the certificate files again.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Gateway {
+    /// Address to listen on; may be given several times [default: 127.0.0.1:8080]
+    #[arg(long, short, value_name = "HOST:PORT")]
+    listen: Vec<String>,
+    /// Backend for all paths that no route names; its path goes in front of the client's
+    #[arg(long, short, value_name = "URL")]
+    upstream: Option<String>,
+    /// TOML file with everything else; flags win over it
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Certificate chain (PEM), to serve wss://
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<String>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<String>,
+    /// Silence after which a client gets a heartbeat, such as 25s [default: 25s]
+    #[arg(long, value_name = "DURATION")]
+    heartbeat: Option<String>,
+    /// How long a session waits for its client [default: 120s]
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<String>,
+    /// Longest time from SIGTERM to the end [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    drain: Option<String>,
+    /// Pass every client through, even those that ask for a session
+    #[arg(long)]
+    no_sessions: bool,
+    /// Name of this process in session ids: letters, digits, - and _ [default: random]
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Check the configuration and end
+    #[arg(long)]
+    check: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  undrop gateway                                                   try it: echo backend on ws://127.0.0.1:8080/echo
+  undrop gateway --listen :443 --tls-cert c.pem --tls-key k.pem --upstream ws://127.0.0.1:9000
+  undrop gateway --config gateway.toml --check";
+
+pub(crate) fn run(command: Gateway) -> Result<ExitCode, Failure> {
+    let check = command.check;
+    let node = match &command.node {
+        Some(node) => node.clone(),
+        None => format!("n{:012x}", fastrand::u64(..) >> 16),
+    };
+    let config = configuration(command).map_err(|error| Failure::new(Code::Usage, error))?;
+    if check {
+        println!("configuration is good: {} routes", config.routes.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, &node))
+}
+
+fn configuration(command: Gateway) -> anyhow::Result<Config> {
+    let mut raw = match &command.config {
+        Some(file) => config::read(file)?,
+        None => config::raw::Raw::default(),
+    };
+    if !command.listen.is_empty() {
+        raw.listen = Some(OneOrMany::Many(command.listen));
+    }
+    raw.upstream = command.upstream.or(raw.upstream);
+    raw.workers = command.workers.or(raw.workers);
+    if let (Some(certificate), Some(key)) = (command.tls_cert, command.tls_key) {
+        raw.tls = Some(Tls { certificate, key });
+    }
+    raw.session.heartbeat = command.heartbeat.map(Span::Text).or(raw.session.heartbeat);
+    raw.session.ttl = command.ttl.map(Span::Text).or(raw.session.ttl);
+    raw.drain.deadline = command.drain.map(Span::Text).or(raw.drain.deadline);
+    if command.no_sessions {
+        raw.session.enabled = Some(false);
+    }
+    let named = command.config.map(|file| format!("{}", file.display()));
+    let config = Config::try_from(raw);
+    match named {
+        Some(file) => config.with_context(|| file),
+        None => Ok(config?),
+    }
+}
+
+async fn serve(config: Config, node: &str) -> Result<ExitCode, Failure> {
+    let scheme = if config.tls.is_some() { "wss" } else { "ws" };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let gateway = Running::start(config, Arc::new(MemoryStore::new()), node)
+        .map_err(|error| Failure::new(Code::Usage, error))?;
+    if gateway.embedded().is_some() {
+        tracing::info!(
+            "no upstream: serving the embedded backend at /echo and /broadcast, sessions in memory"
+        );
+    }
+    let names: Vec<String> =
+        gateway.addresses().iter().map(|address| format!("{scheme}://{address}")).collect();
+    println!("listening on {}", names.join(" "));
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => match gateway.reload_tls() {
+                Ok(()) => tracing::info!("certificates read again"),
+                Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!(sessions = gateway.sessions(), "draining; a second signal ends at once");
+    tokio::select! {
+        drained = gateway.drain() => {
+            tracing::info!(before = drained.before, closed = drained.closed, "drained");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
+    }
+}

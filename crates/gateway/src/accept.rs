@@ -1,0 +1,231 @@
+//! One accepted connection, from its first byte to the task that owns it for good.
+//!
+//! This phase ends before the connection is idle, so its state (a few kilobytes) is gone by then.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use undrop_frame::handshake::{RequestHead, UpgradeRequest, check_upgrade, response_101, response_plain};
+use undrop_frame::{CloseCode, Limits};
+use undrop_server::{Admission, Backend, Pending, Sessions, close_frame, retire};
+use undrop_session::Offer;
+use undrop_transport::{AcceptError, Peer, Stream, UpgradeError, read_request, tls};
+
+use crate::backend::{BackendError, Connected, Forward, connect, relayed_answer};
+use crate::config::{Route, Upstream};
+use crate::process::Process;
+use crate::relay::{Relay, RelayOptions};
+
+/// Why a connection got no further; logged in one place.
+struct Refusal {
+    status: u16,
+    why: String,
+    answer: Vec<u8>,
+}
+
+impl Refusal {
+    fn new(status: u16, why: impl Into<String>) -> Refusal {
+        let why = why.into();
+        Refusal { status, answer: response_plain(status, &[], &format!("{why}\n")), why }
+    }
+}
+
+/// Takes a connection through its handshake and hands it to a relay or a session.
+pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer, crowded: bool) {
+    let deadline = Instant::now() + process.config.limits.handshake_timeout;
+    let address = peer.proxied_addr.unwrap_or(peer.addr);
+    if let Some(tls) = &process.tls {
+        stream = match tls::accept(stream, tls, deadline).await {
+            Ok(stream) => stream,
+            Err(error) => return tracing::info!(peer = %address, %error, "TLS handshake failed"),
+        };
+    }
+    let (head, leftover) = match read_request(&mut stream, process.config.limits.max_head, deadline).await {
+        Ok(read) => read,
+        Err(AcceptError::Closed) => return,
+        Err(error) => {
+            tracing::info!(peer = %address, %error, "no usable request");
+            if let Some(status) = error.status() {
+                retire(stream, response_plain(status, &[], &format!("{error}\n"))).await;
+            }
+            return;
+        }
+    };
+    let done = match prepare(&process, &head) {
+        Ok((request, offer, route)) if crowded => {
+            let _ = route;
+            Err((stream, busy(&request, &offer)))
+        }
+        Ok((request, offer, route)) => {
+            let sessions = route.sessions && (offer.wants_session() || offer.hello.is_some());
+            let client = Client { stream, leftover, head, request, offer, address };
+            if sessions {
+                session(&process, route, client).await
+            } else {
+                plain(&process, route, client).await
+            }
+        }
+        Err(refusal) => Err((stream, refusal)),
+    };
+    if let Err((stream, refusal)) = done {
+        tracing::info!(peer = %address, status = refusal.status, cause = %refusal.why, "refused");
+        retire(stream, refusal.answer).await;
+    }
+}
+
+/// A checked request with its connection.
+struct Client {
+    stream: Stream,
+    leftover: Vec<u8>,
+    head: RequestHead,
+    request: UpgradeRequest,
+    offer: Offer,
+    address: SocketAddr,
+}
+
+type Done = Result<(), (Stream, Refusal)>;
+
+/// The checks that need no backend.
+fn prepare<'p>(
+    process: &'p Process,
+    head: &RequestHead,
+) -> Result<(UpgradeRequest, Offer, &'p Route), Refusal> {
+    let request = check_upgrade(head).map_err(|error| {
+        let answer = response_plain(error.status(), error.headers(), &format!("{error}\n"));
+        Refusal { status: error.status(), why: error.to_string(), answer }
+    })?;
+    let offer = Sessions::offer(&request.protocols);
+    if let Some(Err(error)) = &offer.hello {
+        return Err(Refusal::new(400, error.to_string()));
+    }
+    let route = process.route(&head.target).ok_or_else(|| Refusal::new(404, "no route for this path"))?;
+    if let (Some(origins), Some(origin)) = (&route.origins, &request.origin)
+        && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        return Err(Refusal::new(403, format!("origin {origin} is not allowed")));
+    }
+    Ok((request, offer, route))
+}
+
+/// A browser cannot read a status or `Retry-After`: it is accepted and closed with the delay in the reason
+/// (PROTOCOL §8). Others get 503.
+fn busy(request: &UpgradeRequest, offer: &Offer) -> Refusal {
+    let why = "too many connections".to_owned();
+    let answer = if request.origin.is_some() || offer.hello.is_some() {
+        let protocol = request.protocols.iter().find(|p| !p.starts_with("undrop."));
+        let mut answer = response_101(&request.key, protocol.map(String::as_str), None, &[]);
+        answer.extend(close_frame(Some(CloseCode::TRY_AGAIN_LATER), "retry=2000"));
+        answer
+    } else {
+        response_plain(503, &[("Retry-After", "2")], "too many connections\n")
+    };
+    Refusal { status: 503, why, answer }
+}
+
+/// A client that speaks the session protocol.
+async fn session(process: &Process, route: &Route, client: Client) -> Done {
+    let Client { stream, leftover, head, request, offer, address } = client;
+    let principal = format!("{} {}", route.path, request.origin.as_deref().unwrap_or("-"));
+    let pending = Pending {
+        stream,
+        leftover,
+        peer: address,
+        offer,
+        key: request.key.clone(),
+        principal: principal.into_boxed_str(),
+    };
+    let Admission::New(pending, loss) = process.sessions.admit(pending).await else { return Ok(()) };
+    let plain = &pending.offer.plain;
+    // The backend's handshake is ours: its key is fresh, and the link's compression (none) is no concern of it.
+    let backend = dial(process, route, &head, &request, plain, None, address, None).await;
+    let connected = match backend {
+        Ok(connected) => connected,
+        Err(refusal) => return Err((pending.stream, refusal)),
+    };
+    let Connected { stream, protocol, leftover, .. } = connected;
+    let peer = pending.peer;
+    if let Err(error) = process.sessions.found(*pending, Backend { stream, leftover, protocol }, loss).await {
+        // The connection went with the attempt; its client sees it end and tries again.
+        tracing::error!(%peer, %error, "session not founded");
+    }
+    Ok(())
+}
+
+/// A client that does not.
+async fn plain(process: &Process, route: &Route, client: Client) -> Done {
+    let Client { mut stream, leftover, head, request, offer, address } = client;
+    let extensions = request.extensions.as_deref();
+    let key = Some(request.key.as_str());
+    let backend = dial(process, route, &head, &request, &offer.plain, extensions, address, key).await;
+    let connected = match backend {
+        Ok(connected) => connected,
+        Err(refusal) => return Err((stream, refusal)),
+    };
+    // The client's key went to the backend, so the backend's Accept is right for the client too.
+    let answer = relayed_answer(&connected.head, None);
+    if let Err(error) = tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await {
+        tracing::info!(peer = %address, %error, "client went before its answer");
+        return Ok(());
+    }
+    let options = RelayOptions {
+        heartbeat: process.config.session.machine.heartbeat,
+        limits: Limits {
+            frame: process.config.limits.max_message,
+            message: process.config.limits.max_message,
+        },
+        compressed: connected.extensions.is_some(),
+    };
+    let backend = (connected.stream, connected.leftover);
+    match Relay::new((stream, leftover), backend, address, options, process.relays.enter()) {
+        Ok(relay) => drop(tokio::spawn(relay)),
+        // Its first bytes were wrong already; both sides are cut.
+        Err(error) => tracing::warn!(peer = %address, cause = %error, "first frames broke RFC 6455"),
+    }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "two callers, each with its own mix")]
+async fn dial(
+    process: &Process,
+    route: &Route,
+    head: &RequestHead,
+    request: &UpgradeRequest,
+    protocols: &[String],
+    extensions: Option<&str>,
+    address: SocketAddr,
+    key: Option<&str>,
+) -> Result<Connected, Refusal> {
+    let url = match &route.upstream {
+        Upstream::Url(url) => url,
+        Upstream::Embedded => {
+            process.embedded.as_ref().ok_or_else(|| Refusal::new(502, "no embedded backend"))?
+        }
+    };
+    let fresh;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            fresh = undrop_transport::random_key()
+                .map_err(|e| Refusal::new(500, format!("no random bytes: {e}")))?;
+            &fresh
+        }
+    };
+    let forward = Forward {
+        head,
+        host: &request.host,
+        key,
+        protocols,
+        extensions,
+        client: address.ip().to_canonical(),
+        secure: process.tls.is_some(),
+    };
+    connect(url, forward, &process.dial, &process.config.backend).await.map_err(|error| {
+        if let BackendError::Upgrade(UpgradeError::Refused { head, body }) = &error {
+            // The backend's own answer reaches the client unchanged.
+            let why = format!("backend answered {}", head.status);
+            return Refusal { status: head.status, why, answer: relayed_answer(head, Some(body)) };
+        }
+        Refusal::new(error.status(), error.to_string())
+    })
+}

@@ -1,0 +1,168 @@
+//! Reaching the backend of a route with the client's request.
+
+use std::net::IpAddr;
+
+use tokio::time::Instant;
+use undrop_frame::handshake::{Headers, RequestHead, ResponseHead, request};
+use undrop_transport::{DialError, DialOptions, Offer, Stream, UpgradeError, dial, upgrade};
+use url::Url;
+
+use crate::config::Backend;
+
+/// A backend connection whose handshake is done.
+pub(crate) struct Connected {
+    pub(crate) stream: Stream,
+    pub(crate) head: ResponseHead,
+    pub(crate) protocol: Option<String>,
+    pub(crate) extensions: Option<String>,
+    /// Bytes behind the answer.
+    pub(crate) leftover: Vec<u8>,
+}
+
+/// Why there is no backend connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackendError {
+    #[error("backend not reached: {0}")]
+    Dial(#[from] DialError),
+    #[error("backend handshake: {0}")]
+    Upgrade(#[from] UpgradeError),
+}
+
+impl BackendError {
+    /// The status for the client, where the backend gave none: 504 for silence, 502 for everything else.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            BackendError::Dial(DialError::Timeout(_)) => 504,
+            BackendError::Upgrade(UpgradeError::Timeout) => 504,
+            BackendError::Dial(_) | BackendError::Upgrade(_) => 502,
+        }
+    }
+}
+
+/// What of a client's request goes to the backend.
+pub(crate) struct Forward<'a> {
+    pub(crate) head: &'a RequestHead,
+    pub(crate) host: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) protocols: &'a [String],
+    pub(crate) extensions: Option<&'a str>,
+    pub(crate) client: IpAddr,
+    pub(crate) secure: bool,
+}
+
+/// Dials `url` and sends it the client's request.
+pub(crate) async fn connect(
+    url: &Url,
+    forward: Forward<'_>,
+    options: &DialOptions,
+    config: &Backend,
+) -> Result<Connected, BackendError> {
+    let stream = dial(url, options).await?;
+    let authority = authority(url);
+    let host = if config.preserve_host { forward.host } else { &authority };
+    let target = target(url, &forward.head.target);
+    let headers = forwarded_headers(&forward);
+    let bytes = request(host, &target, forward.key, forward.protocols, forward.extensions, &headers);
+    let deadline = Instant::now() + config.handshake_timeout;
+    let offer = Offer::new(forward.key, forward.protocols, forward.extensions.is_some());
+    let done = upgrade(stream, &bytes, &offer, deadline).await?;
+    Ok(Connected {
+        stream: done.stream,
+        head: done.head,
+        protocol: done.accepted.protocol,
+        extensions: done.accepted.extensions,
+        leftover: done.leftover,
+    })
+}
+
+/// The upstream's path in front of the client's path and query.
+fn target(upstream: &Url, client: &str) -> String {
+    let prefix = upstream.path().trim_end_matches('/');
+    // An absolute-form target (RFC 9112 §3.2.2) counts from its path on.
+    let path = match client.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => client,
+    };
+    if path.starts_with('/') { format!("{prefix}{path}") } else { format!("{prefix}/{path}") }
+}
+
+/// Host and port for the Host header.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Fields that concern one hop only (RFC 9110 §7.6.1) and those that the handshake writes itself.
+const HOP: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn forwarded_headers(forward: &Forward<'_>) -> Headers {
+    let mut headers = Headers::new();
+    let named: Vec<String> = forward.head.headers.tokens("Connection").map(str::to_ascii_lowercase).collect();
+    for (name, value) in forward.head.headers.iter() {
+        let lower = name.to_ascii_lowercase();
+        let hop =
+            HOP.contains(&lower.as_str()) || named.contains(&lower) || lower.starts_with("sec-websocket-");
+        if !hop && !lower.starts_with("x-forwarded-") {
+            headers.append(name, value.to_vec());
+        }
+    }
+    let chain = match forward.head.headers.joined("X-Forwarded-For") {
+        Some(before) => format!("{before}, {}", forward.client),
+        None => forward.client.to_string(),
+    };
+    headers.insert("X-Forwarded-For", chain);
+    let known = |name: &str| forward.head.headers.get_str(name).map(str::to_owned);
+    let proto = if forward.secure { "https" } else { "http" };
+    headers.insert("X-Forwarded-Proto", known("X-Forwarded-Proto").unwrap_or_else(|| proto.to_owned()));
+    headers.insert("X-Forwarded-Host", known("X-Forwarded-Host").unwrap_or_else(|| forward.host.to_owned()));
+    headers
+}
+
+/// The backend's answer as it goes to the client: hop-by-hop fields are replaced by our own.
+pub(crate) fn relayed_answer(head: &ResponseHead, body: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", head.status, head.reason).as_bytes());
+    for (name, value) in head.headers.iter() {
+        if !HOP.contains(&name.to_ascii_lowercase().as_str()) {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        }
+    }
+    match body {
+        None => out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+        Some(body) => {
+            out.extend_from_slice(
+                format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).as_bytes(),
+            );
+            out.extend_from_slice(body);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upstreams_path_goes_in_front() {
+        let at = |upstream: &str, client: &str| target(&upstream.parse().unwrap(), client);
+        assert_eq!(at("ws://b", "/chat?x=1"), "/chat?x=1");
+        assert_eq!(at("ws://b/", "/"), "/");
+        assert_eq!(at("ws://b/api/", "/chat?x=1"), "/api/chat?x=1");
+        assert_eq!(at("ws://b/api", "http://gate/chat"), "/api/chat");
+        assert_eq!(at("ws://b/api", "http://gate"), "/api/");
+    }
+}
