@@ -22,6 +22,7 @@ mod stream;
 mod tcp;
 pub mod tls;
 mod upgrade;
+mod websocket;
 
 pub use accept::{AcceptError, read_request};
 pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial};
@@ -34,3 +35,4 @@ pub use random::random_key;
 pub use stream::Stream;
 pub use tcp::{Keepalive, TcpInfo, TcpOptions, reset, tcp_info};
 pub use upgrade::{Offer, UpgradeError, Upgraded, upgrade};
+pub use websocket::{Received, SendError, WebSocket, WebSocketConfig};
