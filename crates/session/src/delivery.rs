@@ -56,6 +56,21 @@ impl Delivery {
         }
     }
 
+    /// Goes on behind unit `taken`.
+    pub(crate) fn resumed(window: usize, delay: Duration, taken: u64) -> Self {
+        Self { received: taken, taken, acked: taken, next: taken + 1, ..Self::new(window, delay) }
+    }
+
+    /// Number of the next unit on the current link.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// The units before `number` will not come on this link.
+    pub(crate) fn jump(&mut self, number: u64) {
+        self.next = self.next.max(number);
+    }
+
     pub(crate) const fn received(&self) -> u64 {
         self.received
     }
@@ -71,11 +86,6 @@ impl Delivery {
     /// The next unit of the link is one that was received before.
     pub(crate) const fn next_is_known(&self) -> bool {
         self.next <= self.received
-    }
-
-    /// The peer's window became known, or changed.
-    pub(crate) fn set_window(&mut self, window: usize) {
-        self.threshold = ACK_BYTES.min(window / 4).max(1);
     }
 
     /// A link begins whose first unit has the number `start`. Its answer states what was taken, which is an ack.
@@ -125,7 +135,6 @@ impl Delivery {
             return None;
         }
         self.received = start - 1;
-        self.next = self.next.max(start);
         Some((from, start - 1))
     }
 

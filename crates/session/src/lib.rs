@@ -1,6 +1,7 @@
 //! The resumable session machine of the undrop protocol, without I/O.
 
 mod backoff;
+pub mod client;
 mod control;
 mod delivery;
 mod error;
@@ -20,6 +21,10 @@ mod timers;
 
 pub use backoff::Backoff;
 pub use delivery::Received;
+pub use client::{
+    Attempt, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Mode, PlainHeartbeat, QueuePolicy,
+    SessionMode, Snapshot, State, Transmit, retry_hint,
+};
 pub use error::{Misbehaviour, Refusal};
 pub use escape::{ESCAPE, TextKind, escape, needs_escape};
 pub use gateway::{Event, Gateway, GatewayConfig, Loss, Overflow, Progress};

@@ -1,0 +1,261 @@
+//! The client's side of a session, or of a plain WebSocket that is opened again and again.
+//!
+//! ```text
+//!                 S, L, or a plain answer
+//!   new ▶ OPENING ───────────────────────▶ OPEN ◀──╮ R (or S again) on a newer attempt:
+//!          │    ▲                          │   │   │ the older link goes
+//!          │    ╰── attempt failed:        │   ╰───╯
+//!          │        backoff                │ link lost        R, L
+//!          │                               ▼                ╭──────▶ OPEN
+//!          │                             RESUMING ──────────╯
+//!          │                               │    ▲
+//!          │                               │    ╰── attempt failed: backoff
+//!          ▼ refused for good, gave up     ▼
+//!        CLOSED ◀──────────────────────────┴── x taken or acked, final close code (plain), time over
+//! ```
+//! Attempts are numbered and may overlap: one more may be opened while a link still stands (a probe without an answer, a
+//! drain slot, a change of network). The link is used until a newer attempt has its answer; an answer below the best one
+//! seen is ignored. Which attempt is under way is no state of the machine: it is a list.
+
+mod attempt;
+mod close;
+mod config;
+mod event;
+mod inbox;
+mod input;
+mod outbox;
+mod output;
+mod snapshot;
+mod time;
+mod watchdog;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+pub use attempt::{Attempt, Down, Mode, retry_hint};
+pub use config::{ClientConfig, PlainHeartbeat, QueuePolicy, SessionMode};
+pub use event::{ClientEvent, ClosedBy, GapReason};
+pub use outbox::Full;
+pub use output::Transmit;
+pub use snapshot::Snapshot;
+
+use crate::delivery::Delivery;
+use crate::identity::{SessionId, SessionKey};
+use crate::mutate::{Rules, Sound};
+use crate::packet::{Close, Started};
+use crate::timers::Timers;
+use attempt::Pending;
+use inbox::Inbox;
+use outbox::Outbox;
+use output::Control;
+use time::Timer;
+use undrop_frame::Message;
+use watchdog::{Probe, Watchdog};
+
+/// The client's side of a session: see the module's text.
+pub type Client = ClientMachine<Sound>;
+
+/// [`Client`], with the rules as a parameter for the tests of the simulator.
+#[derive(Debug, Clone)]
+pub struct ClientMachine<R: Rules = Sound> {
+    config: ClientConfig,
+    cid: String,
+    rng: fastrand::Rng,
+    /// Latest time heard of, for outputs that are asked for without one.
+    now: Instant,
+    state: State,
+    session: Option<Session>,
+    link: Option<Link>,
+    attempts: Vec<Pending>,
+    /// Number of the newest attempt made.
+    last_n: u64,
+    /// An attempt is to be made now.
+    due: bool,
+    /// Failed tries since the last link that was good for something.
+    tries: u32,
+    /// The link stands but is to be replaced.
+    moving: bool,
+    online: bool,
+    outbox: Outbox,
+    delivery: Delivery,
+    inbox: Inbox,
+    control: VecDeque<(u64, Control)>,
+    events: VecDeque<ClientEvent>,
+    timers: Timers<Timer, { Timer::COUNT }>,
+    watchdog: Watchdog,
+    probe: Probe,
+    closing: Option<Close>,
+    ack_due: bool,
+    /// `r` was sent and no ack has come since.
+    asked: bool,
+    rules: std::marker::PhantomData<R>,
+}
+
+/// Where a client stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No link has been there yet.
+    Opening,
+    /// A link is there.
+    Open,
+    /// The link was lost.
+    Resuming,
+    /// Over for good.
+    Closed,
+}
+
+/// What `S` said.
+#[derive(Debug, Clone)]
+struct Session {
+    sid: SessionId,
+    key: SessionKey,
+    heartbeat: std::time::Duration,
+    window: u64,
+    protocol: Option<String>,
+}
+
+/// The link in use.
+#[derive(Debug, Clone)]
+struct Link {
+    n: u64,
+    mode: Mode,
+    since: Instant,
+    /// A unit was acked or received on it.
+    useful: bool,
+}
+
+impl From<Started> for Session {
+    fn from(started: Started) -> Self {
+        Self {
+            sid: started.sid,
+            key: started.key,
+            heartbeat: std::time::Duration::from_millis(started.hb),
+            window: started.win,
+            protocol: started.protocol,
+        }
+    }
+}
+
+impl<R: Rules> ClientMachine<R> {
+    /// A client that wants its first link at once. `cid`: 22 or more characters of `[A-Za-z0-9_-]` that hold 128 bits
+    /// from the operating system. `seed`: for delays, where chance is no secret.
+    pub fn new(now: Instant, config: ClientConfig, cid: String, seed: u64) -> Self {
+        let mut client = Self {
+            delivery: Delivery::new(usize::MAX, config.ack_delay),
+            outbox: Outbox::new(config.queue_limit, config.queue_policy),
+            cid,
+            rng: fastrand::Rng::with_seed(seed),
+            now,
+            state: State::Opening,
+            session: None,
+            link: None,
+            attempts: Vec::new(),
+            last_n: 0,
+            due: true,
+            tries: 0,
+            moving: false,
+            online: true,
+            inbox: Inbox::default(),
+            control: VecDeque::new(),
+            events: VecDeque::new(),
+            timers: Timers::new(),
+            watchdog: Watchdog::new(now),
+            probe: Probe::default(),
+            closing: None,
+            ack_due: false,
+            asked: false,
+            config,
+            rules: std::marker::PhantomData,
+        };
+        client.due = true;
+        client
+    }
+
+    /// Where it stands.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The session's name, once there is one.
+    pub fn sid(&self) -> Option<&SessionId> {
+        self.session.as_ref().map(|session| &session.sid)
+    }
+
+    /// The application sub-protocol that the session's backend chose.
+    pub fn protocol(&self) -> Option<&str> {
+        self.session.as_ref().and_then(|session| session.protocol.as_deref())
+    }
+
+    /// The attempt whose link is in use.
+    pub fn link(&self) -> Option<u64> {
+        self.link.as_ref().map(|link| link.n)
+    }
+
+    /// The next news, oldest first.
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next message for the application. Taking it is what acks it, so ask only when it can be handled.
+    pub fn poll_message(&mut self, now: Instant) -> Option<Message> {
+        self.tick(now);
+        while let Some((item, counted)) = self.inbox.pop() {
+            match item {
+                inbox::Item::Message(message) => {
+                    if counted {
+                        self.took(1);
+                    }
+                    return Some(message);
+                }
+                inbox::Item::Gap { from, to } => {
+                    if counted {
+                        self.took(to - from + 1);
+                    }
+                    let reason = GapReason::Dropped;
+                    self.events.push_back(ClientEvent::Gap { reason, lost: Some((from, to)), resent: 0 });
+                }
+                inbox::Item::Close(close) => {
+                    if counted {
+                        self.took(1);
+                        self.ack_due = true;
+                    }
+                    self.finish(close.code, close.reason, ClosedBy::Peer);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the driver should go on reading from the link: false while the application leaves too much untaken.
+    pub const fn wants_read(&self) -> bool {
+        self.inbox.bytes() < self.config.inbox_limit
+    }
+
+    /// Bytes that wait to be sent or acked.
+    pub const fn queued_bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Messages that wait to be sent or acked.
+    pub fn queued(&self) -> usize {
+        self.outbox.len()
+    }
+
+    fn took(&mut self, units: u64) {
+        if self.delivery.take(units) {
+            self.ack_due = true;
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn random(&mut self) -> f64 {
+        self.rng.f64()
+    }
+
+    fn in_session(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.mode == Mode::Session)
+    }
+}

@@ -1,0 +1,383 @@
+//! Attempts: when to make one, and what becomes of it.
+
+use std::time::{Duration, Instant};
+
+use undrop_frame::{CloseCode, Retry};
+
+use super::{ClientEvent, ClientMachine, ClosedBy, GapReason, Link, SessionMode, State, Timer};
+use crate::hello::Hello;
+use crate::mutate::Rules;
+use crate::packet::BackendIdentity;
+
+/// Attempts that may be under way at once.
+const MAX_ATTEMPTS: usize = 2;
+/// A link that stood this long, or carried a unit, resets the backoff.
+const STABLE: Duration = Duration::from_secs(1);
+/// An attempt younger than this is not overtaken by another one.
+const YOUNG: Duration = Duration::from_millis(1500);
+
+/// Dial now, with this offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number; the driver's name for the dial and for the link that comes of it.
+    pub n: u64,
+    /// What to offer; `None`: no session.
+    pub hello: Option<Hello>,
+}
+
+/// What the server answered the handshake with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It speaks this protocol; `S`, `R` or `L` follows.
+    Session,
+    /// It does not.
+    Plain,
+}
+
+/// How a link or an attempt ended, as far as the machine cares. The driver knows more, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Down {
+    /// Code and reason of a Close frame that was received.
+    pub close: Option<(CloseCode, String)>,
+    /// Status of a refused handshake.
+    pub status: Option<u16>,
+    /// `Retry-After` of a refused handshake.
+    pub retry_after: Option<Duration>,
+    /// No attempt can ever succeed (the URL is wrong, say).
+    pub fatal: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) n: u64,
+    pub(super) resume: bool,
+    pub(super) up: bool,
+    /// The gateway said `m`: a newer attempt was seen.
+    pub(super) moved: bool,
+    /// What the hello stated.
+    pub(super) rx: u64,
+    began: Instant,
+    pub(super) deadline: Instant,
+}
+
+impl Down {
+    /// The delay that the other end named: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
+    pub fn hint(&self) -> Option<Duration> {
+        if self.retry_after.is_some() {
+            return self.retry_after;
+        }
+        let (code, reason) = self.close.as_ref()?;
+        if code.retry() != Retry::AfterHint {
+            return None;
+        }
+        retry_hint(reason)
+    }
+
+    /// Nothing would change by trying again.
+    fn is_final(&self) -> bool {
+        let refused = self
+            .status
+            .is_some_and(|status| (300..500).contains(&status) && !matches!(status, 408 | 425 | 429));
+        self.fatal || refused
+    }
+}
+
+/// The milliseconds of `retry=<ms>` in the reason of a close, wherever it stands.
+pub fn retry_hint(reason: &str) -> Option<Duration> {
+    let (_, digits) = reason.split_once("retry=")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok().map(Duration::from_millis)
+}
+
+impl<R: Rules> ClientMachine<R> {
+    /// An attempt that is to be made now. Attempts may overlap; each ends with [`link_down`](Self::link_down).
+    pub fn poll_connect(&mut self, now: Instant) -> Option<Attempt> {
+        self.tick(now);
+        if !self.due || !self.online || self.state == State::Closed || self.attempts.len() >= MAX_ATTEMPTS {
+            return None;
+        }
+        self.due = false;
+        self.timers.stop(Timer::Connect);
+        self.last_n += 1;
+        let n = self.last_n;
+        let hello = match (&self.session, self.config.session) {
+            (_, SessionMode::Off) => None,
+            (None, _) => Some(Hello::First { cid: self.cid.clone(), n }),
+            (Some(session), _) => {
+                Some(Hello::resume(&session.sid, &session.key, n, self.delivery.statement::<R>()))
+            }
+        };
+        let resume = self.session.is_some();
+        let deadline = now + self.config.connect_timeout;
+        let rx = self.delivery.statement::<R>();
+        self.attempts.push(Pending { n, resume, up: false, moved: false, rx, began: now, deadline });
+        self.watch_attempts();
+        self.events.push_back(ClientEvent::Connecting { n, tries: self.tries });
+        Some(Attempt { n, hello })
+    }
+
+    /// The handshake of attempt `n` succeeded.
+    pub fn link_up(&mut self, now: Instant, n: u64, mode: Mode) {
+        self.tick(now);
+        let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.n == n) else {
+            self.close_link(n, CloseCode::NORMAL);
+            return;
+        };
+        attempt.up = true;
+        if mode == Mode::Plain {
+            if self.config.session == SessionMode::Require {
+                self.attempts.retain(|attempt| attempt.n != n);
+                self.close_link(n, CloseCode::PROTOCOL_ERROR);
+                let reason = "the server does not speak the session protocol".to_owned();
+                self.finish(CloseCode::ABNORMAL, reason, ClosedBy::Incompatible);
+                return;
+            }
+            self.adopt_plain(n);
+        }
+    }
+
+    /// The link of attempt `n`, or the attempt itself, ended. Unknown numbers are ignored: they were given up before.
+    pub fn link_down(&mut self, now: Instant, n: u64, down: Down) {
+        self.tick(now);
+        if self.state == State::Closed {
+            return;
+        }
+        if let Some(at) = self.attempts.iter().position(|attempt| attempt.n == n) {
+            let attempt = self.attempts.remove(at);
+            self.watch_attempts();
+            self.attempt_failed(attempt, Some(down));
+        } else if self.link() == Some(n) {
+            self.link_lost(Some(down));
+        }
+    }
+
+    /// A reason to doubt the link or to hope for one: the network changed, the page came back, a sleep ended. Asks the
+    /// link at once, or cuts the backoff short.
+    pub fn wake(&mut self, now: Instant) {
+        self.tick(now);
+        self.online = true;
+        if self.state == State::Closed {
+            return;
+        }
+        if self.link.is_some() {
+            self.ask();
+            return;
+        }
+        let fresh = self.attempts.iter().any(|attempt| now.saturating_duration_since(attempt.began) < YOUNG);
+        self.due |= !fresh && self.attempts.len() < MAX_ATTEMPTS;
+    }
+
+    /// The network is gone: no attempts until [`wake`](Self::wake). The link is left alone.
+    pub fn offline(&mut self, now: Instant) {
+        self.tick(now);
+        self.online = false;
+    }
+
+    pub(super) fn attempt_timed_out(&mut self) {
+        while let Some(at) = self.attempts.iter().position(|attempt| attempt.deadline <= self.now) {
+            let attempt = self.attempts.remove(at);
+            self.close_link(attempt.n, CloseCode::GOING_AWAY);
+            self.attempt_failed(attempt, None);
+        }
+        self.watch_attempts();
+    }
+
+    fn attempt_failed(&mut self, attempt: Pending, down: Option<Down>) {
+        let hint = down.as_ref().and_then(Down::hint);
+        let newest = attempt.n == self.last_n;
+        if attempt.moved && newest && self.link.is_none() && attempt.resume {
+            // Nobody but us could have been newer: the session is used elsewhere.
+            self.start_over(GapReason::Superseded, 0, None);
+        }
+        let refused = down.as_ref().and_then(|down| final_refusal(down, attempt.up && !attempt.moved));
+        if !attempt.moved {
+            self.events.push_back(ClientEvent::Failed { n: attempt.n, down });
+            self.tries = self.tries.saturating_add(1);
+        }
+        match refused {
+            Some((code, reason)) if self.link.is_none() => self.finish(code, reason, ClosedBy::Refused),
+            _ => self.schedule(hint),
+        }
+    }
+
+    /// The link is gone; `None`: it was given up.
+    pub(super) fn link_lost(&mut self, down: Option<Down>) {
+        let Some(link) = self.link.take() else { return };
+        self.state = State::Resuming;
+        self.unlink();
+        let stood = self.now.saturating_duration_since(link.since) >= STABLE;
+        self.tries = if stood || link.useful { 0 } else { self.tries.saturating_add(1) };
+        let hint = down.as_ref().and_then(Down::hint);
+        let close = down.as_ref().and_then(|down| down.close.clone());
+        self.events.push_back(ClientEvent::Lost { n: link.n, down });
+        if link.mode == Mode::Plain {
+            let (code, reason) = close.unwrap_or((CloseCode::ABNORMAL, String::new()));
+            if self.closing.is_some() {
+                self.finish(code, reason, ClosedBy::Local);
+                return;
+            }
+            if code.retry() == Retry::Final {
+                let by = if code == CloseCode::NORMAL { ClosedBy::Peer } else { ClosedBy::Refused };
+                self.finish(code, reason, by);
+                return;
+            }
+        }
+        self.schedule(hint);
+    }
+
+    /// Plans the next attempt, unless one is under way or nothing asks for one.
+    pub(super) fn schedule(&mut self, hint: Option<Duration>) {
+        let wanted = self.link.is_none() || self.moving;
+        if !wanted || !self.attempts.is_empty() || self.due || self.state == State::Closed {
+            return;
+        }
+        let random = self.random();
+        let Some(drawn) = self.config.backoff.delay(self.tries, random) else {
+            if self.link.is_none() {
+                let reason = format!("gave up after {} tries", self.tries);
+                self.finish(CloseCode::ABNORMAL, reason, ClosedBy::GaveUp);
+            }
+            return;
+        };
+        // A hint is a floor; the random part on top keeps a crowd apart.
+        let after = hint.map_or(drawn, |hint| hint + drawn.min(hint / 4 + Duration::from_millis(100)));
+        self.timers.set(Timer::Connect, self.now + after);
+        self.events.push_back(ClientEvent::Retry { after, tries: self.tries });
+    }
+
+    /// A second link is wanted while the first stands.
+    pub(super) fn replace_link(&mut self) {
+        self.moving = true;
+        if self.attempts.is_empty() {
+            self.due = true;
+        }
+    }
+
+    pub(super) fn watch_attempts(&mut self) {
+        match self.attempts.iter().map(|attempt| attempt.deadline).min() {
+            Some(deadline) => self.timers.set(Timer::Attempt, deadline),
+            None => self.timers.stop(Timer::Attempt),
+        }
+    }
+
+    /// Attempt `n` has its answer: it is the link now. Older links and attempts go.
+    pub(super) fn adopt(&mut self, n: u64, mode: Mode) {
+        if let Some(old) = self.link.take() {
+            self.close_link(old.n, CloseCode::NORMAL);
+        }
+        self.unlink();
+        let older: Vec<u64> = self.attempts.iter().map(|attempt| attempt.n).filter(|m| *m < n).collect();
+        for m in older {
+            self.close_link(m, CloseCode::NORMAL);
+        }
+        self.attempts.retain(|attempt| attempt.n > n);
+        self.watch_attempts();
+        self.timers.stop(Timer::Connect);
+        self.timers.stop(Timer::Slot);
+        self.due = false;
+        self.moving = false;
+        self.state = State::Open;
+        self.link = Some(Link { n, mode, since: self.now, useful: false });
+        let allowance = match (mode, &self.session) {
+            (Mode::Session, Some(session)) => Some(session.heartbeat + self.config.grace),
+            _ => None,
+        };
+        if let Some(at) = self.watchdog.start(self.now, allowance) {
+            self.timers.set(Timer::Watchdog, at);
+        }
+        self.outbox.unlink();
+    }
+
+    fn adopt_plain(&mut self, n: u64) {
+        let seamless = self.link.is_some();
+        let first = self.state == State::Opening;
+        if self.session.take().is_some() {
+            // The server spoke the protocol before: nobody can tell what of the un-acked arrived.
+            self.inbox.uncount();
+            let resent = self.outbox.renumber();
+            self.events.push_back(ClientEvent::Gap { reason: GapReason::Plain, lost: None, resent });
+        }
+        // A server that speaks plainly once does so again: no second link is wanted.
+        for attempt in std::mem::take(&mut self.attempts) {
+            if attempt.n != n {
+                self.close_link(attempt.n, CloseCode::NORMAL);
+            }
+        }
+        self.adopt(n, Mode::Plain);
+        if let Some(heartbeat) = &self.config.plain_heartbeat {
+            self.timers.set(Timer::Heartbeat, self.now + heartbeat.interval);
+        }
+        self.events.push_back(if first {
+            ClientEvent::Open { n, session: false, protocol: None }
+        } else {
+            ClientEvent::Resumed { n, seamless, resent: 0, backend: BackendIdentity::New }
+        });
+    }
+
+    pub(super) fn close_link(&mut self, n: u64, code: CloseCode) {
+        self.control.retain(|(link, _)| *link != n);
+        self.events.push_back(ClientEvent::CloseLink { n, code });
+    }
+
+    fn unlink(&mut self) {
+        self.delivery.unlink();
+        self.outbox.unlink();
+        self.probe.forget();
+        self.ack_due = false;
+        self.asked = false;
+        self.control.clear();
+        for timer in [Timer::Watchdog, Timer::Probe, Timer::Heartbeat, Timer::Answer] {
+            self.timers.stop(timer);
+        }
+    }
+}
+
+/// Code and reason to report when trying again would change nothing. `answered`: the handshake had succeeded.
+fn final_refusal(down: &Down, answered: bool) -> Option<(CloseCode, String)> {
+    if down.is_final() {
+        let reason = match (down.status, &down.close) {
+            (Some(status), _) => format!("the server answered {status}"),
+            (None, Some((_, reason))) => reason.clone(),
+            (None, None) => "no connection is possible".to_owned(),
+        };
+        return Some((CloseCode::ABNORMAL, reason));
+    }
+    let (code, reason) = down.close.as_ref()?;
+    // A link that was answered and closed before `S`, `R` or `L` was refused. 1000 says nothing of the kind.
+    (answered && *code != CloseCode::NORMAL && code.retry() == Retry::Final).then(|| (*code, reason.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints() {
+        assert_eq!(retry_hint("retry=1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(retry_hint("drain; retry=20, bye"), Some(Duration::from_millis(20)));
+        assert_eq!(retry_hint("retry=x"), None);
+        assert_eq!(retry_hint(""), None);
+        let down = |code, reason: &str| Down {
+            close: Some((CloseCode::new(code), reason.to_owned())),
+            ..Down::default()
+        };
+        assert_eq!(down(1013, "retry=7").hint(), Some(Duration::from_millis(7)));
+        assert_eq!(down(1001, "retry=7").hint(), None);
+    }
+
+    #[test]
+    fn final_refusals() {
+        let status = |status| Down { status: Some(status), ..Down::default() };
+        for code in [301, 400, 401, 403, 404] {
+            assert!(final_refusal(&status(code), false).is_some(), "{code}");
+        }
+        for code in [408, 425, 429, 500, 502, 503, 504, 200] {
+            assert!(final_refusal(&status(code), false).is_none(), "{code}");
+        }
+        let close = |code| Down { close: Some((CloseCode::new(code), String::new())), ..Down::default() };
+        assert!(final_refusal(&close(1008), true).is_some());
+        assert!(final_refusal(&close(4401), true).is_some());
+        assert!(final_refusal(&close(1013), true).is_none());
+        assert!(final_refusal(&close(1000), true).is_none());
+    }
+}

@@ -1,0 +1,77 @@
+//! What was received and waits for the application. Outlives links.
+
+use std::collections::VecDeque;
+
+use undrop_frame::Message;
+
+use crate::packet::Close;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    Message(Message),
+    /// Units that the gateway dropped: they stand where they would have stood.
+    Gap {
+        from: u64,
+        to: u64,
+    },
+    Close(Close),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inbox {
+    items: VecDeque<Item>,
+    /// Items at the front that belong to an earlier session, or to plain mode: taking them acks nothing.
+    uncounted: usize,
+    bytes: usize,
+}
+
+impl Inbox {
+    pub(super) fn push(&mut self, item: Item) {
+        self.bytes += cost(&item);
+        self.items.push_back(item);
+    }
+
+    /// The item, and whether it counts as units of the current session.
+    pub(super) fn pop(&mut self) -> Option<(Item, bool)> {
+        let item = self.items.pop_front()?;
+        self.bytes -= cost(&item);
+        let counted = self.uncounted == 0;
+        self.uncounted = self.uncounted.saturating_sub(1);
+        Some((item, counted))
+    }
+
+    /// A new session, or plain mode: nothing in here counts any more.
+    pub(super) fn uncount(&mut self) {
+        self.uncounted = self.items.len();
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn has_close(&self) -> bool {
+        matches!(self.items.back(), Some(Item::Close(_)))
+    }
+
+}
+
+fn cost(item: &Item) -> usize {
+    size_of::<Item>() + if let Item::Message(message) = item { message.len() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_an_earlier_session_do_not_count() {
+        let mut inbox = Inbox::default();
+        inbox.push(Item::Message("a".into()));
+        inbox.push(Item::Message("b".into()));
+        inbox.uncount();
+        inbox.push(Item::Message("c".into()));
+        let counted: Vec<bool> = std::iter::from_fn(|| inbox.pop()).map(|(_, counted)| counted).collect();
+        assert_eq!(counted, [false, false, true]);
+        assert_eq!(inbox.bytes(), 0);
+    }
+}

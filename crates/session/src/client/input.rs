@@ -1,0 +1,310 @@
+//! What comes from a link.
+
+use std::time::Instant;
+
+use undrop_frame::Message;
+
+use super::attempt::Pending;
+use super::inbox::Item;
+use super::output::{Control, MAX_CONTROL};
+use super::{ClientEvent, ClientMachine, GapReason, Mode, Session, State, Timer};
+use crate::delivery::{Delivery, Received};
+use crate::error::Misbehaviour;
+use crate::escape::{ESCAPE, TextKind};
+use crate::identity::hmac_over;
+use crate::mutate::Rules;
+use crate::packet::{BackendIdentity, BackendState, GoAway, Lost, Packet, Resumed, Started};
+
+impl<R: Rules> ClientMachine<R> {
+    /// A whole message came on the link of attempt `n`.
+    ///
+    /// # Errors
+    /// The peer broke the protocol: close that link with the code that the error names, then call
+    /// [`link_down`](Self::link_down).
+    pub fn on_message(&mut self, now: Instant, n: u64, message: Message) -> Result<(), Misbehaviour> {
+        self.tick(now);
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        if let Some(at) = self.attempts.iter().position(|attempt| attempt.n == n && attempt.up) {
+            return self.on_answer(at, &message);
+        }
+        match &self.link {
+            Some(link) if link.n == n => {}
+            _ => return Ok(()),
+        }
+        self.watchdog.heard(now);
+        if !self.in_session() {
+            self.on_plain_message(message);
+            return Ok(());
+        }
+        match message {
+            Message::Binary(_) => self.on_data(message),
+            Message::Text(mut text) => match TextKind::of(text.as_bytes(), true) {
+                Some(TextKind::Packet) => self.on_packet(Packet::parse(&text[1..])?),
+                Some(TextKind::EscapedData) => {
+                    text.remove(0);
+                    self.on_data(Message::Text(text))
+                }
+                _ => self.on_data(Message::Text(text)),
+            },
+        }
+    }
+
+    /// Bytes came on the link of attempt `n`: a Ping, a Pong, part of a message.
+    pub fn on_traffic(&mut self, now: Instant, n: u64) {
+        self.tick(now);
+        if self.link() == Some(n) {
+            self.watchdog.heard(now);
+            self.timers.stop(Timer::Answer);
+        }
+    }
+
+    /// A Pong came on the link of attempt `n`.
+    pub fn on_pong(&mut self, now: Instant, n: u64) {
+        self.on_traffic(now, n);
+    }
+
+    fn on_plain_message(&mut self, message: Message) {
+        self.timers.stop(Timer::Answer);
+        self.useful();
+        let answer = self.config.plain_heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_ref());
+        if answer.is_some_and(|(_, pong)| message.as_bytes() == pong.as_bytes()) {
+            return;
+        }
+        self.inbox.push(Item::Message(message));
+        self.inbox.uncount();
+    }
+
+    fn on_data(&mut self, message: Message) -> Result<(), Misbehaviour> {
+        match self.delivery.on_unit::<R>(self.now, message.len()) {
+            Received::Duplicate => Ok(()),
+            Received::Deliver if self.inbox.has_close() => Err(Misbehaviour::AfterClose),
+            Received::Deliver => {
+                self.useful();
+                self.inbox.push(Item::Message(message));
+                Ok(())
+            }
+        }
+    }
+
+    /// The first packet on a link.
+    fn on_answer(&mut self, at: usize, message: &Message) -> Result<(), Misbehaviour> {
+        let text = match message {
+            Message::Text(text) if text.as_bytes().first() == Some(&ESCAPE) => &text[1..],
+            _ => return Err(Misbehaviour::NoAnswerYet),
+        };
+        let packet = Packet::parse(text)?;
+        let Pending { n, resume, .. } = self.attempts[at];
+        let fits = |att: u64| if att == n { Ok(()) } else { Err(Misbehaviour::Skew) };
+        match packet {
+            Packet::Started(started) if !resume => {
+                fits(started.att)?;
+                self.on_started(n, started)
+            }
+            Packet::Resumed(resumed) if resume => {
+                fits(resumed.att)?;
+                self.on_resumed(n, &resumed)
+            }
+            Packet::Lost(lost) if resume => {
+                fits(lost.session.att)?;
+                self.on_lost(n, lost);
+                Ok(())
+            }
+            Packet::Moved => {
+                self.attempts[at].moved = true;
+                Ok(())
+            }
+            Packet::Started(_) | Packet::Resumed(_) | Packet::Lost(_) => {
+                Err(Misbehaviour::UnexpectedPacket(packet.letter()))
+            }
+            _ => Err(Misbehaviour::NoAnswerYet),
+        }
+    }
+
+    fn on_started(&mut self, n: u64, started: Started) -> Result<(), Misbehaviour> {
+        if let Some(known) = &self.session {
+            if known.sid != started.sid {
+                // An overlapping first contact that opened a session of its own; ours stands.
+                return Err(Misbehaviour::Skew);
+            }
+            // An overlapping first contact of the same session: everything from 1 on again, both ways.
+            return self.resume(n, 0, 1, BackendIdentity::Same);
+        }
+        self.begin_session(n, started);
+        Ok(())
+    }
+
+    fn begin_session(&mut self, n: u64, started: Started) {
+        let session = Session::from(started);
+        let protocol = session.protocol.clone();
+        let window = usize::try_from(session.window).unwrap_or(usize::MAX);
+        self.delivery = Delivery::new(window, self.config.ack_delay);
+        self.session = Some(session);
+        self.adopt(n, Mode::Session);
+        self.delivery.link(self.now, 1);
+        self.events.push_back(ClientEvent::Open { n, session: true, protocol });
+    }
+
+    fn on_resumed(&mut self, n: u64, resumed: &Resumed) -> Result<(), Misbehaviour> {
+        self.resume(n, resumed.rx, resumed.start, resumed.backend)?;
+        if resumed.away {
+            self.events.push_back(ClientEvent::BackendAway(true));
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, n: u64, rx: u64, start: u64, backend: BackendIdentity) -> Result<(), Misbehaviour> {
+        if rx > self.outbox.sent() || rx < self.outbox.acked() {
+            // Neither end can be right: begin anew, with everything that was not acked.
+            self.start_over(GapReason::Lost(crate::packet::LossReason::Skew), 0, None);
+            return Err(Misbehaviour::Skew);
+        }
+        let seamless = self.link.is_some();
+        self.acked(rx);
+        if self.state == State::Closed {
+            // All that was missing was to know that our close had been taken.
+            return Ok(());
+        }
+        let told = self.attempts.iter().find(|attempt| attempt.n == n).map(|attempt| attempt.rx);
+        self.adopt(n, Mode::Session);
+        self.delivery.link(self.now, start);
+        // What was taken since the hello was written is news to the gateway.
+        self.ack_due = told != Some(self.delivery.statement::<R>());
+        self.skip(start);
+        let resent = self.outbox.unacked();
+        self.events.push_back(ClientEvent::Resumed { n, seamless, resent, backend });
+        Ok(())
+    }
+
+    fn on_lost(&mut self, n: u64, lost: Lost) {
+        let Lost { why, acc, lost, session } = lost;
+        self.start_over(GapReason::Lost(why), acc, lost);
+        self.begin_session(n, session);
+    }
+
+    /// The session is gone: `acc` of our units were taken, the rest goes into the next one.
+    pub(super) fn start_over(&mut self, reason: GapReason, acc: u64, lost: Option<(u64, u64)>) {
+        self.acked(acc.min(self.outbox.sent()));
+        self.session = None;
+        self.inbox.uncount();
+        let resent = self.outbox.renumber();
+        self.delivery = Delivery::new(usize::MAX, self.config.ack_delay);
+        self.cid = next_cid(&self.cid);
+        self.events.push_back(ClientEvent::Gap { reason, lost, resent });
+    }
+
+    fn on_packet(&mut self, packet: Packet) -> Result<(), Misbehaviour> {
+        match packet {
+            Packet::Ack(number) => {
+                if number > self.outbox.sent() {
+                    return Err(Misbehaviour::AckBeyondSent { acked: number, sent: self.outbox.sent() });
+                }
+                self.acked(number);
+            }
+            Packet::AckNow => self.ack_now(),
+            Packet::Heartbeat => {}
+            Packet::Probe(nonce) => {
+                if self.control.len() >= MAX_CONTROL {
+                    return Err(Misbehaviour::ControlFlood);
+                }
+                self.push_packet(Packet::ProbeAnswer(nonce));
+                self.ack_now();
+            }
+            Packet::ProbeAnswer(nonce) => {
+                if self.probe.answered(self.now, &nonce) {
+                    self.timers.stop(Timer::Probe);
+                }
+            }
+            Packet::GoAway(slot) => self.on_go_away(slot),
+            Packet::Moved => self.on_moved(),
+            Packet::Gap(gap) => self.on_gap(gap.from, gap.to)?,
+            Packet::Close(close) => match self.delivery.on_unit::<R>(self.now, close.reason.len()) {
+                Received::Duplicate => {}
+                Received::Deliver if self.inbox.has_close() => return Err(Misbehaviour::AfterClose),
+                Received::Deliver => self.inbox.push(Item::Close(close)),
+            },
+            Packet::Credentials(json) => self.events.push_back(ClientEvent::Credentials(json)),
+            Packet::Backend(state) => {
+                self.events.push_back(ClientEvent::BackendAway(state == BackendState::Away));
+            }
+            Packet::Started(_) | Packet::Resumed(_) | Packet::Lost(_) | Packet::Page(_) => {
+                return Err(Misbehaviour::UnexpectedPacket(packet.letter()));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_go_away(&mut self, slot: GoAway) {
+        let random = self.random();
+        let after = crate::slots::moment(&slot, random);
+        self.timers.set(Timer::Slot, self.now + after);
+        self.events.push_back(ClientEvent::GoAway { why: slot.why, after });
+    }
+
+    /// The current link is superseded. By an attempt of ours, perhaps one that was given up; else by a stranger.
+    fn on_moved(&mut self) {
+        let Some(n) = self.link() else { return };
+        let ours = self.last_n > n;
+        self.close_link(n, undrop_frame::CloseCode::NORMAL);
+        if !ours {
+            self.start_over(GapReason::Superseded, 0, None);
+        }
+        self.useful();
+        self.link_lost(Some(super::Down::default()));
+    }
+
+    fn on_gap(&mut self, from: u64, to: u64) -> Result<(), Misbehaviour> {
+        if from > self.delivery.next_number() {
+            return Err(Misbehaviour::Skew);
+        }
+        self.delivery.jump(to + 1);
+        self.skip(to + 1);
+        Ok(())
+    }
+
+    fn skip(&mut self, start: u64) {
+        if let Some((from, to)) = self.delivery.skip(start) {
+            self.inbox.push(Item::Gap { from, to });
+        }
+    }
+
+    fn acked(&mut self, number: u64) {
+        if number > self.outbox.acked() {
+            self.asked = false;
+            self.useful();
+            let events = &mut self.events;
+            let _ = self.outbox.ack(number, |receipt| events.push_back(ClientEvent::Acked(receipt)));
+            self.check_closed();
+        }
+    }
+
+    fn ack_now(&mut self) {
+        self.ack_due = true;
+        self.delivery.hurry();
+    }
+
+    pub(super) fn push_packet(&mut self, packet: Packet) {
+        if let Some(n) = self.link() {
+            self.control.push_back((n, Control::Packet(packet)));
+        }
+    }
+
+    fn useful(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.useful = true;
+        }
+    }
+}
+
+/// The client id of the session after this one: as hard to guess as the first.
+fn next_cid(cid: &str) -> String {
+    use base64::Engine as _;
+    use hmac::Mac as _;
+    let mut key = [0; 32];
+    for (to, from) in key.iter_mut().zip(cid.bytes()) {
+        *to = from;
+    }
+    let mac = hmac_over(&key, b"undrop.1|next").finalize().into_bytes();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
+}

@@ -1,0 +1,169 @@
+//! What goes to the links.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use undrop_frame::{CloseCode, Message, OpCode};
+
+use super::outbox::Content;
+use super::{ClientEvent, ClientMachine, Full, Mode, State, Timer};
+use crate::escape::escape;
+use crate::mutate::Rules;
+use crate::packet::{Packet, PageState};
+
+/// Packets and frames that may wait because the peer asked for them.
+pub(super) const MAX_CONTROL: usize = 64;
+
+/// Something to write on the link of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transmit<'a> {
+    /// A data message, as it travels (U+001F escaped).
+    Message(OpCode, Cow<'a, [u8]>),
+    /// A control packet: a text message, never compressed.
+    Packet(String),
+    /// A WebSocket Ping.
+    Ping(Vec<u8>),
+    /// A Close frame; nothing follows on this link.
+    Close(CloseCode, String),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Control {
+    Packet(Packet),
+    Ping,
+    /// A text of the application's own heartbeat.
+    Text(String),
+    Close(CloseCode, String),
+}
+
+impl<R: Rules> ClientMachine<R> {
+    /// Queues a message. `ttl`: how long it may wait to be sent for the first time. The receipt comes back in
+    /// [`ClientEvent::Acked`], [`ClientEvent::Expired`] or [`ClientEvent::Dropped`].
+    ///
+    /// # Errors
+    /// The queue is full, or the client is closed or closing: the message is handed back.
+    pub fn send(&mut self, now: Instant, message: Message, ttl: Option<Duration>) -> Result<u64, Full> {
+        self.tick(now);
+        if self.state == State::Closed || self.closing.is_some() {
+            return Err(Full(message));
+        }
+        let events = &mut self.events;
+        let pushed =
+            self.outbox.push(now, message, ttl, |receipt| events.push_back(ClientEvent::Dropped(receipt)));
+        self.watch_expiry();
+        pushed
+    }
+
+    /// Answers the gateway's request for credentials, or sends fresh ones unasked. `json` is any JSON value.
+    pub fn credentials(&mut self, now: Instant, json: String) {
+        self.tick(now);
+        self.push_packet(Packet::Credentials(json));
+    }
+
+    /// Tells the gateway what becomes of the page, and acks at once.
+    pub fn hint(&mut self, now: Instant, page: PageState) {
+        self.tick(now);
+        if self.in_session() {
+            self.ack_due = true;
+            self.push_packet(Packet::Page(page));
+        }
+    }
+
+    /// The next thing to write, and the attempt whose link it is for. It counts as written: ask only when the link can
+    /// take it.
+    pub fn poll_transmit(&mut self) -> Option<(u64, Transmit<'_>)> {
+        if self.ack_due {
+            self.ack_due = false;
+            if let Some(n) = self.link().filter(|_| self.in_session()) {
+                self.delivery.stated(self.now);
+                return Some((n, Transmit::Packet(Packet::Ack(self.delivery.statement::<R>()).encode())));
+            }
+        }
+        if let Some((n, control)) = self.control.pop_front() {
+            return Some((n, control.into()));
+        }
+        let n = self.link()?;
+        match self.link.as_ref()?.mode {
+            Mode::Plain => self.transmit_plain(n),
+            Mode::Session => {
+                if !self.asked && self.outbox.is_half_full() {
+                    self.asked = true;
+                    return Some((n, Transmit::Packet(Packet::AckNow.encode())));
+                }
+                let unit = self.outbox.next()?;
+                Some((n, match &unit.content {
+                    Content::Close(close) => Transmit::Packet(Packet::Close(close.clone()).encode()),
+                    Content::Data(message) => {
+                        let bytes = message.as_bytes();
+                        let bytes = match message.opcode() {
+                            OpCode::Text => escape(bytes),
+                            _ => Cow::Borrowed(bytes),
+                        };
+                        Transmit::Message(message.opcode(), bytes)
+                    }
+                }))
+            }
+        }
+    }
+
+    fn transmit_plain(&mut self, n: u64) -> Option<(u64, Transmit<'_>)> {
+        let (content, receipt) = self.outbox.take()?;
+        self.events.push_back(ClientEvent::Acked(receipt));
+        Some((n, match content {
+            Content::Close(close) => Transmit::Close(close.code, close.reason),
+            Content::Data(message) => {
+                let opcode = message.opcode();
+                Transmit::Message(opcode, Cow::Owned(message.into_bytes()))
+            }
+        }))
+    }
+
+    /// Asks the link for a sign of life.
+    pub(super) fn ask(&mut self) {
+        if !self.in_session() {
+            self.beat();
+            return;
+        }
+        if let Some(nonce) = self.probe.ask(self.now) {
+            self.push_packet(Packet::Probe(nonce));
+            self.timers.set(Timer::Probe, self.now + self.probe.patience(self.config.probe_timeout));
+        }
+    }
+
+    /// One beat of the plain heartbeat.
+    pub(super) fn beat(&mut self) {
+        let (Some(n), Some(heartbeat)) = (self.link(), &self.config.plain_heartbeat) else { return };
+        let control = match &heartbeat.text {
+            Some((ping, _)) => Control::Text(ping.clone()),
+            None => Control::Ping,
+        };
+        self.control.push_back((n, control));
+        if !self.timers.is_set(Timer::Answer) {
+            self.timers.set(Timer::Answer, self.now + heartbeat.answer);
+        }
+        self.timers.set(Timer::Heartbeat, self.now + heartbeat.interval);
+    }
+
+    pub(super) fn watch_expiry(&mut self) {
+        match self.outbox.earliest() {
+            Some(at) => self.timers.set(Timer::Expiry, at),
+            None => self.timers.stop(Timer::Expiry),
+        }
+    }
+
+    /// When the machine last heard of the time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+impl From<Control> for Transmit<'_> {
+    fn from(control: Control) -> Self {
+        match control {
+            Control::Packet(packet) => Transmit::Packet(packet.encode()),
+            Control::Ping => Transmit::Ping(Vec::new()),
+            Control::Text(text) => Transmit::Message(OpCode::Text, Cow::Owned(text.into_bytes())),
+            Control::Close(code, reason) => Transmit::Close(code, reason),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What time does to a client.
+
+use std::time::Instant;
+
+use super::watchdog::{STALL, Verdict};
+use super::{ClientEvent, ClientMachine, State};
+use crate::mutate::Rules;
+use crate::timers::TimerSet;
+use undrop_frame::CloseCode;
+
+/// The ack delay has its deadline in `Delivery`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Make the next attempt.
+    Connect,
+    /// The first attempt under way is out of time.
+    Attempt,
+    /// Look for silence on a session link.
+    Watchdog,
+    /// A probe is out of time.
+    Probe,
+    /// The next beat on a plain link.
+    Heartbeat,
+    /// A beat on a plain link is out of time.
+    Answer,
+    /// A message may have expired.
+    Expiry,
+    /// The moment inside the drain slot.
+    Slot,
+    /// The close is out of time.
+    Close,
+}
+
+impl Timer {
+    pub(super) const COUNT: usize = 9;
+
+    pub(super) const fn all() -> &'static [Self] {
+        Self::ALL
+    }
+}
+
+impl TimerSet for Timer {
+    const ALL: &'static [Self] = &[
+        Self::Connect,
+        Self::Attempt,
+        Self::Watchdog,
+        Self::Probe,
+        Self::Heartbeat,
+        Self::Answer,
+        Self::Expiry,
+        Self::Slot,
+        Self::Close,
+    ];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl<R: Rules> ClientMachine<R> {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state == State::Closed {
+            return None;
+        }
+        [self.timers.next(), self.delivery.deadline()].into_iter().flatten().min()
+    }
+
+    /// Lets happen what is due. Called more than a second late, the own process paused: deadlines that wait for the
+    /// peer begin anew, and the link is asked.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.tick(now);
+        if self.state == State::Closed {
+            return;
+        }
+        if self.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > STALL) {
+            self.after_stall();
+        }
+        if self.delivery.handle_timeout(now) {
+            self.ack_due = true;
+        }
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::Connect => self.due = true,
+                Timer::Attempt => self.attempt_timed_out(),
+                Timer::Watchdog => self.look(),
+                Timer::Probe => {
+                    self.probe.forget();
+                    self.replace_link();
+                }
+                Timer::Heartbeat => self.beat(),
+                Timer::Answer => self.give_up_link(),
+                Timer::Expiry => {
+                    let events = &mut self.events;
+                    self.outbox.expire(now, |receipt| events.push_back(ClientEvent::Expired(receipt)));
+                    self.watch_expiry();
+                }
+                Timer::Slot => self.replace_link(),
+                Timer::Close => self.close_over(),
+            }
+        }
+    }
+
+    fn after_stall(&mut self) {
+        let now = self.now;
+        for attempt in &mut self.attempts {
+            attempt.deadline = attempt.deadline.max(now + self.config.connect_timeout / 2);
+        }
+        self.watch_attempts();
+        self.watchdog.heard(now);
+        if self.probe.restart(now) {
+            self.timers.set(Timer::Probe, now + self.probe.patience(self.config.probe_timeout));
+        } else if self.in_session() {
+            self.ask();
+        }
+        if self.timers.is_set(Timer::Answer) {
+            if let Some(heartbeat) = &self.config.plain_heartbeat {
+                self.timers.set(Timer::Answer, now + heartbeat.answer);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if !self.wants_read() {
+            // We are the ones who do not listen.
+            self.watchdog.heard(self.now);
+        }
+        match self.watchdog.look(self.now, self.config.grace) {
+            None => {}
+            Some(Verdict::Fine(next)) => self.timers.set(Timer::Watchdog, next),
+            Some(Verdict::Suspect(next)) => {
+                self.timers.set(Timer::Watchdog, next);
+                self.ask();
+                self.replace_link();
+            }
+            Some(Verdict::Dead) => self.give_up_link(),
+        }
+    }
+
+    fn give_up_link(&mut self) {
+        if let Some(n) = self.link() {
+            self.close_link(n, CloseCode::GOING_AWAY);
+            self.link_lost(None);
+        }
+    }
+}
