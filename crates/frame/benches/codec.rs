@@ -180,6 +180,78 @@ compare!(echo_server_binary, Role::Server, OpCode::Binary, true);
 compare!(echo_server_text, Role::Server, OpCode::Text, true);
 compare!(echo_client_binary, Role::Client, OpCode::Binary, true);
 
+/// The floor of every reading benchmark: the copies that stand for the kernel's.
+#[divan::bench(args = SIZES)]
+fn wire_only(bencher: Bencher, size: usize) {
+    let mut wire = stream(Role::Server, OpCode::Binary, size);
+    let mut scratch = vec![0; 64 * 1024];
+    bencher.counter(ItemsCount::new(batch(size))).bench_local(|| {
+        let mut left = batch(size) * (size + 8);
+        while left > 0 {
+            left = left.saturating_sub(wire.read(&mut scratch));
+            black_box(&scratch);
+        }
+    });
+}
+
+/// One buffer full of messages that a read has just filled; the filling is not measured.
+mod full_buffer {
+    use super::*;
+
+    const BUFFER: usize = 64 * 1024;
+
+    fn each(bencher: Bencher, opcode: OpCode, size: usize, mut take: impl FnMut(&[u8])) {
+        let mut wire = stream(Role::Server, opcode, size);
+        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let whole = BUFFER / (size + 8) * (size + if size > 125 { 8 } else { 6 });
+        let mut template = vec![0; whole];
+        wire.read(&mut template);
+        bencher
+            .counter(ItemsCount::new(BUFFER / (size + 8)))
+            .with_inputs(|| template.clone())
+            .bench_local_refs(|buffer| {
+                let mut input = &mut buffer[..];
+                while let Some(incoming) = decoder.decode(&mut input).unwrap() {
+                    let (Incoming::Binary(payload) | Incoming::Text(payload)) = incoming else {
+                        unreachable!()
+                    };
+                    take(&payload);
+                }
+            });
+    }
+
+    #[divan::bench(args = [64, 1024], sample_size = 1)]
+    fn decode(bencher: Bencher, size: usize) {
+        each(bencher, OpCode::Binary, size, |payload| {
+            black_box(payload);
+        });
+    }
+
+    #[divan::bench(args = [64, 1024], sample_size = 1)]
+    fn echo_binary(bencher: Bencher, size: usize) {
+        let mut encoder = Encoder::new(Role::Server);
+        let mut out = Vec::with_capacity(2 * BUFFER);
+        each(bencher, OpCode::Binary, size, |payload| {
+            if out.len() > BUFFER {
+                out.clear();
+            }
+            encoder.message(OpCode::Binary, payload, KEY, &mut out);
+        });
+    }
+
+    #[divan::bench(args = [64, 1024], sample_size = 1)]
+    fn echo_text(bencher: Bencher, size: usize) {
+        let mut encoder = Encoder::new(Role::Server);
+        let mut out = Vec::with_capacity(2 * BUFFER);
+        each(bencher, OpCode::Text, size, |payload| {
+            if out.len() > BUFFER {
+                out.clear();
+            }
+            encoder.message(OpCode::Text, payload, KEY, &mut out);
+        });
+    }
+}
+
 /// Writing alone: the server's unmasked frames and the client's masked ones.
 mod encode {
     use super::*;

@@ -6,7 +6,7 @@ use std::mem;
 
 use crate::deflate::Inflater;
 use crate::sequence::Sequence;
-use crate::{CloseCode, FrameError, Header, Incoming, Limits, OpCode, Payload, Role, mask, utf8};
+use crate::{FrameError, Header, Incoming, Limits, OpCode, Payload, Role, mask, utf8};
 use partial::{Body, Frame, Partial};
 
 /// Decodes messages and control frames from a byte stream that arrives in any pieces.
@@ -45,6 +45,8 @@ enum Phase {
     Partial(Box<Partial>),
     /// After a Close frame: everything else is ignored (RFC 6455 5.5.1).
     Closed,
+    /// After an error: the same again.
+    Failed(FrameError),
 }
 
 impl Decoder {
@@ -64,22 +66,19 @@ impl Decoder {
     /// it is used. Call it until then: a lent payload is gone with the buffer, what is left in `input` is not.
     ///
     /// # Errors
-    /// The peer broke a rule. Close with [`FrameError::close_code`] and drop the decoder.
+    /// The peer broke a rule. Close with [`FrameError::close_code`]; every further call gives the same error.
     #[inline(always)]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
-        if !matches!(self.phase, Phase::Idle) {
-            return self.advance(input);
+        if matches!(self.phase, Phase::Idle)
+            && let Some(incoming) = self.quick(input)
+        {
+            return Ok(Some(incoming));
         }
-        let Some((header, head)) = Header::parse(input)? else {
-            return if input.is_empty() { Ok(None) } else { self.advance(input) };
-        };
-        if !is_whole(&header, input.len() - head) {
-            return self.advance(input);
-        }
-        self.sequence.admit(&header)?;
-        let (frame, rest) = mem::take(input).split_at_mut(head + header.len as usize);
-        *input = rest;
-        self.whole(&header, &mut frame[head..]).map(Some)
+        // All else, errors included, comes out through one slot: a return value that is also written piece by piece
+        // would go through memory on the quick way, which costs as much as the rest of it.
+        let mut slot = Ok(None);
+        self.slow(input, &mut slot);
+        slot
     }
 
     /// Room to read the rest of a large data frame straight into, instead of into a shared buffer and from there
@@ -112,35 +111,54 @@ impl Decoder {
         self.inflater.as_deref_mut()
     }
 
-    /// A control frame or an unfragmented message whose whole payload is in the caller's buffer.
+    /// A frame that stands whole and right in the caller's buffer and can be lent from there. `None` changes
+    /// nothing, or leaves the decoder failed.
     #[inline(always)]
-    fn whole<'b>(&mut self, header: &Header, payload: &'b mut [u8]) -> Result<Incoming<'b>, FrameError> {
-        if let Some(key) = header.mask {
-            mask(payload, key, 0);
+    fn quick<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<Incoming<'b>> {
+        let Ok(Some((header, head))) = Header::parse(input) else { return None };
+        if !is_lendable(&header, input.len() - head) || self.sequence.admit(&header).is_err() {
+            return None;
         }
-        match header.opcode {
-            OpCode::Binary if !header.rsv1 => Ok(Incoming::Binary(Payload::Lent(payload))),
-            OpCode::Text if !header.rsv1 => {
-                utf8::check(payload)?;
-                Ok(Incoming::Text(Payload::Lent(payload)))
-            }
-            OpCode::Ping => Ok(Incoming::Ping(Payload::Lent(payload))),
-            OpCode::Pong => Ok(Incoming::Pong(Payload::Lent(payload))),
-            OpCode::Close => self.close(payload),
-            opcode => self.inflate(opcode, payload),
+        let (frame, rest) = mem::take(input).split_at_mut(head + header.len as usize);
+        *input = rest;
+        let incoming = lend(&header, &mut frame[head..]);
+        if incoming.is_none() {
+            self.phase = Phase::Failed(FrameError::InvalidUtf8);
+        }
+        incoming
+    }
+
+    #[inline(never)]
+    fn slow<'b>(&mut self, input: &mut &'b mut [u8], slot: &mut Result<Option<Incoming<'b>>, FrameError>) {
+        *slot = self.advance(input);
+        if let Err(error) = slot {
+            self.phase = Phase::Failed(*error);
         }
     }
 
-    /// Everything that does not stand as one whole frame in the caller's buffer.
-    #[inline(never)]
+    /// Everything but [`quick`](Self::quick).
     fn advance<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
         loop {
             match &mut self.phase {
+                Phase::Failed(error) => return Err(*error),
                 Phase::Closed => {
                     *input = &mut [];
                     return Ok(None);
                 }
-                Phase::Idle => self.phase = Phase::Partial(Box::default()),
+                Phase::Idle => {
+                    if input.is_empty() {
+                        return Ok(None);
+                    }
+                    if let Some((header, head)) = Header::parse(input)?
+                        && is_whole(&header, input.len() - head)
+                    {
+                        self.sequence.admit(&header)?;
+                        let (frame, rest) = mem::take(input).split_at_mut(head + header.len as usize);
+                        *input = rest;
+                        return self.whole(&header, &mut frame[head..]).map(Some);
+                    }
+                    self.phase = Phase::Partial(Box::default());
+                }
                 Phase::Partial(partial) if partial.frame.is_some() => {
                     if !partial.absorb(input)? {
                         return Ok(None);
@@ -167,6 +185,21 @@ impl Decoder {
                     partial.open(&header);
                 }
             }
+        }
+    }
+
+    /// A control frame or an unfragmented message whose whole payload is in the caller's buffer.
+    fn whole<'b>(&mut self, header: &Header, payload: &'b mut [u8]) -> Result<Incoming<'b>, FrameError> {
+        if header.opcode != OpCode::Close && !header.rsv1 {
+            return lend(header, payload).ok_or(FrameError::InvalidUtf8);
+        }
+        if let Some(key) = header.mask {
+            mask(payload, key, 0);
+        }
+        if header.opcode == OpCode::Close {
+            self.close(payload)
+        } else {
+            self.inflate(header.opcode, payload)
         }
     }
 
@@ -213,7 +246,9 @@ impl Decoder {
         let mut data = Vec::new();
         inflater.inflate(compressed, &mut data)?;
         if opcode == OpCode::Text {
-            utf8::check(&data)?;
+            if !utf8::check(&data) {
+                return Err(FrameError::InvalidUtf8);
+            }
             return Ok(Incoming::Text(Payload::Owned(data)));
         }
         Ok(Incoming::Binary(Payload::Owned(data)))
@@ -226,6 +261,28 @@ impl Decoder {
         self.phase = Phase::Closed;
         Ok(Incoming::Close(close))
     }
+}
+
+/// Unmasks, checks and lends the payload of a whole frame that is neither compressed nor a Close frame. `None`: it
+/// is text, but not UTF-8.
+#[inline(always)]
+fn lend<'b>(header: &Header, payload: &'b mut [u8]) -> Option<Incoming<'b>> {
+    if let Some(key) = header.mask {
+        mask(payload, key, 0);
+    }
+    match header.opcode {
+        OpCode::Text if !utf8::check(payload) => None,
+        OpCode::Text => Some(Incoming::Text(Payload::Lent(payload))),
+        OpCode::Ping => Some(Incoming::Ping(Payload::Lent(payload))),
+        OpCode::Pong => Some(Incoming::Pong(Payload::Lent(payload))),
+        _ => Some(Incoming::Binary(Payload::Lent(payload))),
+    }
+}
+
+/// A frame for [`lend`] with all of its payload among the next `available` bytes.
+#[inline(always)]
+fn is_lendable(header: &Header, available: usize) -> bool {
+    is_whole(header, available) && header.opcode != OpCode::Close && !header.rsv1
 }
 
 /// A control frame, or a message in one frame, with all of its payload among the next `available` bytes.
