@@ -1,0 +1,126 @@
+//! One attempt: from a URL and an offer to a WebSocket, or to the reason why there is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use undrop_frame::handshake::{Headers, ResponseHead, request};
+use undrop_frame::{Role, deflate};
+use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
+use undrop_transport::{
+    DialError, DialOptions, Ending, Offer, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
+    random_key, upgrade,
+};
+use url::Url;
+
+/// Where to connect to, and how.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: Url,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) headers: Headers,
+    pub(crate) dial: DialOptions,
+    pub(crate) socket: WebSocketConfig,
+    pub(crate) deflate: Option<deflate::Config>,
+}
+
+/// A WebSocket whose handshake is done.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) socket: WebSocket,
+    pub(crate) mode: Mode,
+    /// The application's sub-protocol, in plain mode.
+    pub(crate) protocol: Option<String>,
+}
+
+/// Why there is none: for the machine, and for people.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) down: Down,
+    pub(crate) ending: Ending,
+    pub(crate) why: String,
+}
+
+/// Dials and upgrades.
+pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connected, Failed> {
+    let stream = dial(&target.url, &target.dial).await.map_err(dial_failed)?;
+    let protocols = match &attempt.hello {
+        Some(hello) => offer(&target.protocols, hello),
+        None => target.protocols.clone(),
+    };
+    let key = random_key().map_err(|error| Failed {
+        down: Down::default(),
+        ending: Ending::Local(error.to_string()),
+        why: format!("no random bytes: {error}"),
+    })?;
+    // Control packets are never compressed, and an undrop gateway relays messages as they are.
+    let extensions = target.deflate.as_ref().map(deflate::Config::offer);
+    let bytes = request(
+        &host(&target.url),
+        &target.url[url::Position::BeforePath..url::Position::AfterQuery],
+        &key,
+        &protocols,
+        extensions.as_deref(),
+        &target.headers,
+    );
+    let deadline = Instant::now() + target.dial.handshake_timeout;
+    let offered = Offer::new(&key, &protocols, extensions.is_some());
+    let Upgraded { stream, accepted, leftover, .. } =
+        upgrade(stream, &bytes, &offered, deadline).await.map_err(upgrade_failed)?;
+    let mut config = target.socket.clone();
+    if let Some(ours) = &target.deflate {
+        let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| Failed {
+            down: Down::default(),
+            ending: Ending::ProtocolError(error.to_string()),
+            why: error.to_string(),
+        })?;
+        config.deflate = agreed.map(|params| (params, ours.clone()));
+    }
+    let session = attempt.hello.is_some() && accepted.protocol.as_deref().is_some_and(is_session_answer);
+    Ok(Connected {
+        socket: WebSocket::new(stream, Role::Client, leftover, &config),
+        mode: if session { Mode::Session } else { Mode::Plain },
+        protocol: accepted.protocol.filter(|_| !session),
+    })
+}
+
+/// Host and port for the Host header; the scheme's own port is left out (RFC 9110 §4.2.3).
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn dial_failed(error: DialError) -> Failed {
+    Failed {
+        down: Down { fatal: error.is_permanent(), ..Down::default() },
+        ending: error.ending(),
+        why: error.to_string(),
+    }
+}
+
+fn upgrade_failed(error: UpgradeError) -> Failed {
+    let why = error.to_string();
+    match error {
+        UpgradeError::Refused { head, body } => {
+            let mut why = why;
+            let text = String::from_utf8_lossy(&body[..body.len().min(200)]).trim().to_owned();
+            if !text.is_empty() {
+                why = format!("{why}: {text}");
+            }
+            Failed {
+                down: Down { status: Some(head.status), retry_after: retry_after(&head), ..Down::default() },
+                ending: Ending::ProtocolError(why.clone()),
+                why,
+            }
+        }
+        UpgradeError::Timeout => Failed { down: Down::default(), ending: Ending::BlackHole, why },
+        UpgradeError::Closed => Failed { down: Down::default(), ending: Ending::Fin, why },
+        UpgradeError::Io(error) => Failed { down: Down::default(), ending: Ending::from_io(&error), why },
+        _ => Failed { down: Down::default(), ending: Ending::ProtocolError(why.clone()), why },
+    }
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not understood.
+fn retry_after(head: &ResponseHead) -> Option<Duration> {
+    head.headers.get_str("Retry-After")?.trim().parse().ok().map(Duration::from_secs)
+}
