@@ -23,7 +23,12 @@ const LAYERS: &[Layer] = &[
     Layer { package: "undrop-frame", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-fault", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-session", pure: true, imports: &["undrop-frame"], in_tests: &["undrop-fault"] },
-    Layer { package: "undrop-transport", pure: false, imports: &["undrop-frame"], in_tests: &[] },
+    Layer {
+        package: "undrop-transport",
+        pure: false,
+        imports: &["undrop-frame"],
+        in_tests: &["undrop-fault"],
+    },
     Layer { package: "undrop-store", pure: false, imports: &["undrop-session"], in_tests: &["undrop-frame"] },
     Layer {
         package: "undrop-server",

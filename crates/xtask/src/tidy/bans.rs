@@ -6,6 +6,7 @@ use crate::Problem;
 
 const METHODS: &[&str] = &[
     "std::time::Instant::now",
+    "std::time::Instant::elapsed",
     "std::time::SystemTime::now",
     "std::thread::sleep",
     "std::thread::spawn",

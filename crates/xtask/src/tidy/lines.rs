@@ -25,7 +25,7 @@ const PLACES: &[&str] = &[
     "deb.debian.org",
 ];
 
-/// Where `unsafe` may stand, each with a comment on why it is sound.
+/// Where `unsafe` may stand in what is shipped, each with a comment on why it is sound.
 const UNSAFE: &[&str] =
     &["crates/frame/src/mask.rs", "crates/frame/src/mask/", "crates/transport/src/tcp/info.rs"];
 
@@ -72,7 +72,7 @@ fn check_line(file: &str, kind: Kind, line: &str) -> Vec<String> {
         if code.contains("#[ignore]") {
             messages.push("an ignored test says why: #[ignore = \"reason\"]".to_owned());
         }
-        let allowed = UNSAFE.iter().any(|place| file.starts_with(place));
+        let allowed = !file.contains("/src/") || UNSAFE.iter().any(|place| file.starts_with(place));
         let unsafe_code = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
         if !allowed && unsafe_code.iter().any(|form| code.contains(form)) {
             messages.push(format!("unsafe code stands in {} only", UNSAFE.join(", ")));

@@ -4,7 +4,7 @@ use crate::Problem;
 
 /// A file is named after the thing in it; these name nothing.
 const NAMES_OF_NOTHING: &[&str] =
-    &["util", "utils", "helper", "helpers", "common", "misc", "tools", "stuff", "shared", "lib2", "prelude"];
+    &["util", "utils", "helper", "helpers", "common", "misc", "tools", "stuff", "prelude"];
 
 /// Checks the path of one file.
 pub(super) fn check(file: &str) -> Vec<Problem> {
@@ -20,7 +20,7 @@ pub(super) fn check(file: &str) -> Vec<Problem> {
     if extension == "rs" && !stem.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
         problems.push(Problem::new(file, "a Rust file is named in snake_case"));
     }
-    if file.starts_with("crates/") && name == "mod.rs" {
+    if file.contains("/src/") && name == "mod.rs" {
         problems.push(Problem::new(file, "write the module as NAME.rs beside the directory NAME/"));
     }
     problems
