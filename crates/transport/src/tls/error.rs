@@ -105,6 +105,10 @@ impl TlsError {
                 }
                 CertificateError::UnknownIssuer => TlsError::UnknownIssuer,
                 CertificateError::Revoked => TlsError::Revoked,
+                CertificateError::BadSignature => TlsError::Certificate(
+                    "its signature is not by the trusted issuer of that name (was the CA made anew?)"
+                        .to_owned(),
+                ),
                 other => TlsError::Certificate(other.to_string()),
             },
             Error::AlertReceived(alert) => TlsError::Alert(
