@@ -22,9 +22,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug`.
-    #[arg(long, global = true, env = "UNDROP_LOG", value_name = "FILTER", default_value = "info")]
-    log: String,
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug`
+    /// [default: info for the gateway, error for the others]
+    #[arg(long, global = true, env = "UNDROP_LOG", value_name = "FILTER")]
+    log: Option<String>,
 }
 
 const LONG: &str = "WebSockets that do not drop: a gateway that puts resumable sessions in front of any WebSocket \
@@ -41,15 +42,21 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Connect(commands::connect::Connect),
+    Demo(commands::demo::Demo),
     Gateway(commands::gateway::Gateway),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = log::install(&cli.log) {
+    // The gateway's log is its face; the others have one of their own and log only what goes wrong.
+    let default = if matches!(cli.command, Command::Gateway(_)) { "info" } else { "error" };
+    if let Err(error) = log::install(cli.log.as_deref().unwrap_or(default)) {
         return report(&error);
     }
     let outcome = match cli.command {
+        Command::Connect(command) => commands::connect::run(command),
+        Command::Demo(command) => commands::demo::run(command),
         Command::Gateway(command) => commands::gateway::run(command),
     };
     match outcome {

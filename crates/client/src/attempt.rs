@@ -13,6 +13,8 @@ use undrop_transport::{
 };
 use url::Url;
 
+use crate::event::Stage;
+
 /// Where to connect to, and how.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -37,6 +39,7 @@ pub(crate) struct Connected {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) down: Down,
+    pub(crate) stage: Stage,
     pub(crate) ending: Ending,
     pub(crate) why: String,
 }
@@ -50,6 +53,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
     };
     let key = random_key().map_err(|error| Failed {
         down: Down::default(),
+        stage: Stage::Connect,
         ending: Ending::Local(error.to_string()),
         why: format!("no random bytes: {error}"),
     })?;
@@ -71,6 +75,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
     if let Some(ours) = &target.deflate {
         let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| Failed {
             down: Down::default(),
+            stage: Stage::Handshake,
             ending: Ending::ProtocolError(error.to_string()),
             why: error.to_string(),
         })?;
@@ -93,31 +98,30 @@ fn host(url: &Url) -> String {
 fn dial_failed(error: DialError) -> Failed {
     Failed {
         down: Down { fatal: error.is_permanent(), ..Down::default() },
+        stage: if matches!(error, DialError::Tls(_)) { Stage::Tls } else { Stage::Connect },
         ending: error.ending(),
         why: error.to_string(),
     }
 }
 
 fn upgrade_failed(error: UpgradeError) -> Failed {
-    let why = error.to_string();
-    match error {
+    let mut why = error.to_string();
+    let mut down = Down::default();
+    let ending = match error {
         UpgradeError::Refused { head, body } => {
-            let mut why = why;
             let text = String::from_utf8_lossy(&body[..body.len().min(200)]).trim().to_owned();
             if !text.is_empty() {
                 why = format!("{why}: {text}");
             }
-            Failed {
-                down: Down { status: Some(head.status), retry_after: retry_after(&head), ..Down::default() },
-                ending: Ending::ProtocolError(why.clone()),
-                why,
-            }
+            down = Down { status: Some(head.status), retry_after: retry_after(&head), ..down };
+            Ending::ProtocolError(why.clone())
         }
-        UpgradeError::Timeout => Failed { down: Down::default(), ending: Ending::BlackHole, why },
-        UpgradeError::Closed => Failed { down: Down::default(), ending: Ending::Fin, why },
-        UpgradeError::Io(error) => Failed { down: Down::default(), ending: Ending::from_io(&error), why },
-        _ => Failed { down: Down::default(), ending: Ending::ProtocolError(why.clone()), why },
-    }
+        UpgradeError::Timeout => Ending::BlackHole,
+        UpgradeError::Closed => Ending::Fin,
+        UpgradeError::Io(error) => Ending::from_io(&error),
+        _ => Ending::ProtocolError(why.clone()),
+    };
+    Failed { down, stage: Stage::Handshake, ending, why }
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not understood.

@@ -12,7 +12,7 @@ use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
 use undrop_transport::{Ending, Received, WebSocket};
 
 use crate::attempt::{Connected, Failed, Target, make};
-use crate::event::Event;
+use crate::event::{Event, Stage};
 use crate::handle::{Closed, Undelivered};
 use crate::shared::{Inner, Shared, now};
 
@@ -32,10 +32,18 @@ pub(crate) struct Driver {
     /// Links that are closing; nobody listens to them any more.
     closing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How attempts and links ended, until the machine tells of it.
-    endings: Vec<(u64, Ending, String)>,
+    endings: Vec<Ended>,
     lost_at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Option<Instant>,
+}
+
+/// How an attempt or link ended.
+struct Ended {
+    n: u64,
+    stage: Stage,
+    ending: Ending,
+    why: String,
 }
 
 struct Link {
@@ -78,9 +86,9 @@ impl Driver {
                     self.links.push(Link { n, socket });
                     inner.machine.link_up(now, n, mode);
                 }
-                Err(Failed { down, ending, why }) => {
+                Err(Failed { down, stage, ending, why }) => {
                     tracing::info!(attempt = n, %ending, cause = %why, "attempt failed");
-                    self.endings.push((n, ending, why));
+                    self.endings.push(Ended { n, stage, ending, why });
                     inner.machine.link_down(now, n, down);
                 }
             }
@@ -124,7 +132,7 @@ impl Driver {
             None => ending.to_string(),
         };
         tracing::info!(attempt = n, %ending, browser = ending.browser_view().get(), cause = %why, "link ended");
-        self.endings.push((n, ending, why));
+        self.endings.push(Ended { n, stage: Stage::Session, ending, why });
     }
 
     fn transmit(&mut self, inner: &mut Inner) -> bool {
@@ -219,9 +227,12 @@ impl Driver {
             }
             ClientEvent::Lost { n, .. } => {
                 self.lost_at = Some(now);
-                Event::Lost { ending: self.ending(n).0 }
+                Event::Lost { ending: self.ended(n).ending }
             }
-            ClientEvent::Failed { n, .. } => Event::Failed { why: self.ending(n).1 },
+            ClientEvent::Failed { n, .. } => {
+                let Ended { stage, ending, why, .. } = self.ended(n);
+                Event::Failed { stage, ending, why }
+            }
             ClientEvent::Retry { after, tries } => {
                 tracing::info!(?after, tries, "next attempt");
                 Event::Retry { after, tries }
@@ -255,14 +266,14 @@ impl Driver {
         })
     }
 
-    fn ending(&mut self, n: u64) -> (Ending, String) {
-        match self.endings.iter().position(|(m, ..)| *m == n) {
-            Some(at) => {
-                let (_, ending, why) = self.endings.swap_remove(at);
-                (ending, why)
-            }
+    fn ended(&mut self, n: u64) -> Ended {
+        match self.endings.iter().position(|ended| ended.n == n) {
+            Some(at) => self.endings.swap_remove(at),
             // The machine gave it up: nothing came any more.
-            None => (Ending::BlackHole, "no answer in time".to_owned()),
+            None => {
+                let why = "no answer in time".to_owned();
+                Ended { n, stage: Stage::Session, ending: Ending::BlackHole, why }
+            }
         }
     }
 

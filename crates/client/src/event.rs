@@ -38,6 +38,10 @@ pub enum Event {
     },
     /// An attempt failed.
     Failed {
+        /// How far it got.
+        stage: Stage,
+        /// How it ended.
+        ending: Ending,
         /// Why, in words.
         why: String,
     },
@@ -90,6 +94,19 @@ pub enum Event {
         /// Messages that were sent or queued and not acked.
         unacked: u64,
     },
+}
+
+/// How far an attempt got before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// No connection to the server (or its proxy).
+    Connect,
+    /// No TLS.
+    Tls,
+    /// The server did not answer the upgrade as it should.
+    Handshake,
+    /// The handshake was done, the session was not.
+    Session,
 }
 
 impl Event {

@@ -26,7 +26,7 @@ mod handle;
 mod shared;
 
 pub use builder::{BuildError, ClientBuilder};
-pub use event::{Event, Events};
+pub use event::{Event, Events, Stage};
 pub use handle::{Client, Closed, ConnectError, Receipt, SendError, Sender, Undelivered};
 pub use undrop_frame::{CloseCode, Message, deflate};
 pub use undrop_session::{
