@@ -35,10 +35,6 @@ impl<T: TimerSet, const N: usize> Timers<T, N> {
         self.deadlines[timer.index()].is_some()
     }
 
-    pub(crate) fn get(&self, timer: T) -> Option<Instant> {
-        self.deadlines[timer.index()]
-    }
-
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.deadlines.iter().flatten().min().copied()
@@ -93,6 +89,6 @@ mod tests {
         timers.set(Two::A, at(5));
         timers.stop(Two::A);
         assert!(!timers.is_set(Two::A));
-        assert_eq!(timers.get(Two::B), None);
+        assert!(!timers.is_set(Two::B));
     }
 }

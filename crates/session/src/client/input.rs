@@ -126,7 +126,10 @@ impl<R: Rules> ClientMachine<R> {
         if let Some(known) = &self.session {
             if known.sid != started.sid {
                 // An overlapping first contact that opened a session of its own; ours stands.
-                return Err(Misbehaviour::Skew);
+                self.attempts.retain(|attempt| attempt.n != n);
+                self.watch_attempts();
+                self.close_link(n, undrop_frame::CloseCode::NORMAL);
+                return Ok(());
             }
             // An overlapping first contact of the same session: everything from 1 on again, both ways.
             return self.resume(n, 0, 1, BackendIdentity::Same);
@@ -180,7 +183,9 @@ impl<R: Rules> ClientMachine<R> {
     fn on_lost(&mut self, n: u64, lost: Lost) {
         let Lost { why, acc, lost, session } = lost;
         self.start_over(GapReason::Lost(why), acc, lost);
-        self.begin_session(n, session);
+        if self.state != State::Closed {
+            self.begin_session(n, session);
+        }
     }
 
     /// The session is gone: `acc` of our units were taken, the rest goes into the next one.

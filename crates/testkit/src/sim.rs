@@ -1,0 +1,282 @@
+//! The network simulator: the product's two session machines, real frame bytes between them, the fault injector that is
+//! shipped, and a clock that jumps to the next deadline.
+//!
+//! A [`Schedule`] is drawn from a seed: what both applications send and how slowly they take it, how each link of the
+//! run is broken, when processes pause, sessions move to another owner, or clients restart from a snapshot. After the
+//! troubled part the network heals, and then everything must be where it belongs: each message once, in order, every
+//! receipt resolved, both closes heard. [`run`] is deterministic: the same seed and rules give the same run, to the byte.
+
+mod applications;
+mod client_end;
+mod connection;
+mod gateway_end;
+mod schedule;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use undrop_session::client::ClientMachine;
+use undrop_session::mutate::{Rules, Sound};
+use undrop_session::{ClientEvent, SessionKey};
+
+use applications::{Backend, Page};
+use connection::Connection;
+use gateway_end::Owner;
+pub use schedule::{Kind, Schedule};
+pub use verdict::{Failure, Report};
+
+/// Steps after which a run counts as one that never ends.
+const MAX_STEPS: u64 = 400_000;
+/// Virtual time that a healed network has to bring everything home.
+const HEALED: Duration = Duration::from_secs(400);
+
+/// What the harness, not the machines, does wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Harness {
+    /// An owner whose session moved to another one goes on reading its link and feeding the backend.
+    pub no_fence: bool,
+    /// Keep a log of the run in the failure.
+    pub trace: bool,
+}
+
+/// Runs the schedule of `seed` with the rules as they are.
+///
+/// # Errors
+/// What went wrong, with how to run it again.
+pub fn run(seed: u64) -> Result<Report, Failure> {
+    run_with::<Sound>(seed, Harness::default())
+}
+
+/// [`run`] with other rules, or a careless harness.
+///
+/// # Errors
+/// What went wrong, with how to run it again.
+pub fn run_with<R: Rules>(seed: u64, harness: Harness) -> Result<Report, Failure> {
+    run_schedule::<R>(Schedule::draw(seed), harness)
+}
+
+/// [`run_with`], for a schedule made or changed by hand.
+///
+/// # Errors
+/// What went wrong, with how to run it again.
+pub fn run_schedule<R: Rules>(schedule: Schedule, harness: Harness) -> Result<Report, Failure> {
+    let seed = schedule.seed;
+    let mut world = World::<R>::new(schedule, harness);
+    let result = world.run();
+    let World { report, trace, .. } = world;
+    match result {
+        Ok(()) => Ok(report),
+        Err(what) => Err(Failure { seed, what, trace }),
+    }
+}
+
+pub(crate) struct World<R: Rules> {
+    schedule: Schedule,
+    harness: Harness,
+    rng: Rng,
+    start: Instant,
+    now: Instant,
+    healed: bool,
+    client: ClientMachine<R>,
+    /// The client's process pauses until then.
+    client_paused: Instant,
+    gateway_paused: Instant,
+    page: Page,
+    backend: Backend,
+    connections: Vec<Connection>,
+    /// The newest owns the session; older ones are fenced, or should be.
+    owners: Vec<Owner<R>>,
+    sessions: u64,
+    report: Report,
+    trace: Vec<String>,
+}
+
+macro_rules! trace {
+    ($world:expr, $($arg:tt)*) => {
+        if $world.harness.trace {
+            let at = ($world.now - $world.start).as_secs_f64();
+            $world.trace.push(format!("{at:9.4} {}", format_args!($($arg)*)));
+        }
+    };
+}
+pub(crate) use trace;
+
+impl<R: Rules> World<R> {
+    #[allow(clippy::disallowed_methods)]
+    fn new(schedule: Schedule, harness: Harness) -> Self {
+        // The only reading of the clock: a zero to count from.
+        let start = Instant::now();
+        let mut rng = Rng::with_seed(schedule.seed ^ 0x5eed);
+        let client = ClientMachine::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
+        Self {
+            page: Page::new(start),
+            backend: Backend::new(start),
+            harness,
+            rng,
+            start,
+            now: start,
+            healed: false,
+            client,
+            client_paused: start,
+            gateway_paused: start,
+            connections: Vec::new(),
+            owners: Vec::new(),
+            sessions: 0,
+            report: Report::default(),
+            trace: Vec::new(),
+            schedule,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        let mut trouble = self.start + self.draw(self.schedule.trouble_every);
+        loop {
+            self.report.steps += 1;
+            if self.report.steps > MAX_STEPS {
+                return Err(format!("no end in sight after {MAX_STEPS} steps"));
+            }
+            if !self.healed && self.now >= self.start + self.schedule.troubled {
+                self.heal();
+            }
+            if !self.healed && self.now >= trouble {
+                self.trouble()?;
+                trouble = self.now + self.draw(self.schedule.trouble_every);
+            }
+            self.turn()?;
+            if self.healed && self.is_home() {
+                self.report.virtual_time = self.now - self.start;
+                return self.judge();
+            }
+            if self.healed && self.now > self.start + self.schedule.troubled + HEALED {
+                return Err(self.whats_missing());
+            }
+            let mut next = self.next_deadline();
+            if !self.healed {
+                next = next.min(trouble).min(self.start + self.schedule.troubled);
+            }
+            self.now = self.now.max(next);
+        }
+    }
+
+    /// Everything that can happen at this instant.
+    fn turn(&mut self) -> Result<(), String> {
+        if self.now >= self.client_paused {
+            self.client_turn()?;
+        }
+        if self.now >= self.gateway_paused {
+            self.gateway_turn()?;
+        }
+        self.connections.retain(|connection| !connection.is_over());
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let far = self.now + Duration::from_secs(3600);
+        let mut next = far;
+        let client = [self.client.poll_timeout(), Some(self.page.next)].into_iter().flatten().min();
+        next = next.min(client.unwrap_or(far).max(self.client_paused));
+        let mut gateway = self.backend.next;
+        for owner in &self.owners {
+            if let Some(at) = owner.gateway.poll_timeout() {
+                gateway = gateway.min(at);
+            }
+        }
+        next = next.min(gateway.max(self.gateway_paused));
+        for connection in &self.connections {
+            let Some(at) = connection.next_deadline(self.now, self.client_paused, self.gateway_paused) else { continue };
+            next = next.min(at);
+        }
+        // Work that is left over at this instant (a full pipe, say) is looked at again a moment later.
+        next.max(self.now + Duration::from_micros(50))
+    }
+
+    fn draw(&mut self, mean: Duration) -> Duration {
+        mean.mul_f64(0.1 + 1.8 * self.rng.f64())
+    }
+
+    /// One piece of bad luck.
+    fn trouble(&mut self) -> Result<(), String> {
+        let dice = self.rng.f64();
+        if dice < 0.45 {
+            self.cut_something();
+        } else if dice < 0.60 {
+            trace!(self, "client: wake");
+            let now = self.now;
+            if now >= self.client_paused {
+                self.client.wake(now);
+            }
+        } else if dice < 0.70 {
+            let pause = self.draw(Duration::from_secs(4));
+            trace!(self, "client pauses {pause:?}");
+            self.client_paused = self.now + pause;
+        } else if dice < 0.78 {
+            let pause = self.draw(Duration::from_secs(4));
+            trace!(self, "gateway pauses {pause:?}");
+            self.gateway_paused = self.now + pause;
+        } else if dice < 0.83 {
+            // Everybody sleeps at once: a suspended machine.
+            let jump = self.draw(Duration::from_secs(30));
+            trace!(self, "clock jumps {jump:?}");
+            self.now += jump;
+        } else if dice < 0.88 && self.schedule.reloads {
+            self.reload();
+        } else if dice < 0.94 {
+            self.drain();
+        } else {
+            self.offline_or_back();
+        }
+        Ok(())
+    }
+
+    fn offline_or_back(&mut self) {
+        if self.now >= self.client_paused {
+            trace!(self, "client: offline");
+            self.client.offline(self.now);
+        }
+    }
+
+    /// The client's process ends and another one goes on from the snapshot.
+    fn reload(&mut self) {
+        let Some(snapshot) = self.client.snapshot() else { return };
+        trace!(self, "client restarts from its snapshot");
+        self.report.reloads += 1;
+        self.drain_client_events();
+        for connection in &mut self.connections {
+            connection.vanish_client(self.now, &mut self.rng);
+        }
+        let seed = self.rng.u64(..);
+        let cid = format!("reload-{:020}", self.report.reloads);
+        self.client = ClientMachine::restore(self.now, self.schedule.client.clone(), cid, seed, snapshot);
+        self.page.reloaded();
+    }
+
+    /// The network is good from now on. Links that were broken break for good; the others stay as they are.
+    fn heal(&mut self) {
+        trace!(self, "the network heals");
+        self.healed = true;
+        self.page.hurry(self.now);
+        self.backend.hurry(self.now);
+        self.client_paused = self.client_paused.min(self.now);
+        self.gateway_paused = self.gateway_paused.min(self.now);
+        for connection in &mut self.connections {
+            connection.reset(self.now);
+        }
+        self.client.wake(self.now);
+    }
+
+    pub(crate) fn key(&self) -> SessionKey {
+        SessionKey::new([self.sessions as u8; 32])
+    }
+
+    fn drain_client_events(&mut self) {
+        while let Some(event) = self.client.poll_event() {
+            self.on_client_event(event);
+        }
+    }
+
+    fn on_client_event(&mut self, event: ClientEvent) {
+        trace!(self, "client: {event:?}");
+        client_end::on_event(self, event);
+    }
+}

@@ -1,0 +1,152 @@
+//! One connection of a run: both ends' buffers and codecs, and the faulty pair of links between them.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use undrop_fault::{Cut, End, Fault, Pair};
+use undrop_frame::{CloseCode, Decoder, Encoder, Limits, OpCode, Role};
+
+/// How far one end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before the request was read, or the answer to it.
+    Handshake,
+    /// Frames.
+    Open,
+    /// Writes what is left, reads nothing.
+    Leaving,
+    /// Not there any more.
+    Gone,
+}
+
+/// One end of a connection: a socket, as far as its owner can tell.
+pub(super) struct Side {
+    pub(super) phase: Phase,
+    pub(super) decoder: Decoder,
+    pub(super) encoder: Encoder,
+    /// Bytes of the handshake until its line is complete.
+    pub(super) line: Vec<u8>,
+    /// Written by the owner, not taken by the link yet.
+    pub(super) out: Vec<u8>,
+    end: End,
+    /// An end that is half open notices at this time.
+    pub(super) notices: Option<Instant>,
+}
+
+pub(super) struct Connection {
+    pub(super) n: u64,
+    pub(super) pair: Pair,
+    pub(super) client: Side,
+    pub(super) gateway: Side,
+    /// Which owner answered it.
+    pub(super) owner: usize,
+}
+
+impl Side {
+    fn new(end: End, role: Role) -> Self {
+        Self {
+            phase: Phase::Handshake,
+            decoder: Decoder::new(role, Limits::default()),
+            encoder: Encoder::new(role),
+            line: Vec::new(),
+            out: Vec::new(),
+            end,
+            notices: None,
+        }
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        matches!(self.phase, Phase::Handshake | Phase::Open)
+    }
+
+    pub(super) fn write(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) {
+        if opcode.is_control() {
+            self.encoder.control(opcode, payload, key, &mut self.out);
+        } else {
+            self.encoder.message(opcode, payload, key, &mut self.out);
+        }
+    }
+
+    /// Says goodbye with a Close frame; the rest of the buffer goes out, then the stream ends.
+    pub(super) fn close(&mut self, code: CloseCode, key: [u8; 4]) {
+        if self.phase == Phase::Open {
+            self.encoder.close(Some(code), "", key, &mut self.out);
+        }
+        if self.is_there() {
+            self.phase = Phase::Leaving;
+        }
+    }
+
+    /// Pushes what waits into the link.
+    pub(super) fn flush(&mut self, now: Instant, pair: &mut Pair) {
+        if self.phase == Phase::Gone {
+            return;
+        }
+        if !self.out.is_empty() {
+            let taken = pair.push(now, self.end, &self.out);
+            self.out.drain(..taken);
+        }
+        if self.phase == Phase::Leaving && self.out.is_empty() {
+            pair.finish(now, self.end, Cut::Fin);
+            self.phase = Phase::Gone;
+        }
+    }
+
+    /// Leaves without a word, or with a reset.
+    pub(super) fn vanish(&mut self, now: Instant, pair: &mut Pair, how: Cut) {
+        if self.phase != Phase::Gone {
+            pair.finish(now, self.end, how);
+            self.phase = Phase::Gone;
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(now: Instant, n: u64, faults: (Fault, Fault), seed: u64) -> Self {
+        Self {
+            n,
+            pair: Pair::new(now, faults.0, faults.1, seed),
+            client: Side::new(End::A, Role::Client),
+            gateway: Side::new(End::B, Role::Server),
+            owner: usize::MAX,
+        }
+    }
+
+    /// Cuts it; each end that hears nothing of it notices in its own time.
+    pub(super) fn cut(&mut self, now: Instant, how: Cut, rng: &mut Rng) {
+        self.pair.finish(now, if rng.bool() { End::A } else { End::B }, how);
+        if how == Cut::Silent {
+            let mut later = || rng.bool().then(|| now + Duration::from_millis(rng.u64(0..40_000)));
+            self.client.notices = later();
+            self.gateway.notices = later();
+        }
+    }
+
+    /// Both ends hear of a reset soon.
+    pub(super) fn reset(&mut self, now: Instant) {
+        self.pair.finish(now, End::A, Cut::Rst);
+        self.pair.finish(now, End::B, Cut::Rst);
+        self.client.notices = Some(now);
+        self.gateway.notices = Some(now);
+    }
+
+    pub(super) fn vanish_client(&mut self, now: Instant, rng: &mut Rng) {
+        let how = [Cut::Rst, Cut::Silent, Cut::Fin][rng.usize(0..3)];
+        self.client.vanish(now, &mut self.pair, how);
+        if how == Cut::Silent && rng.bool() {
+            self.gateway.notices = Some(now + Duration::from_millis(rng.u64(0..20_000)));
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.client.phase == Phase::Gone && self.gateway.phase == Phase::Gone
+    }
+
+    pub(super) fn next_deadline(&self, now: Instant, client_paused: Instant, gateway_paused: Instant) -> Option<Instant> {
+        // What was due and is still there waits for an end that does not read now.
+        let link = self.pair.poll_timeout().map(|at| if at <= now { now + Duration::from_millis(10) } else { at });
+        let client = self.client.notices.filter(|_| self.client.is_there()).map(|at| at.max(client_paused));
+        let gateway = self.gateway.notices.filter(|_| self.gateway.is_there()).map(|at| at.max(gateway_paused));
+        [link, client, gateway].into_iter().flatten().min()
+    }
+}
