@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use undrop_transport::{ListenOptions, Listener, ProxyHeaderError};
+use undrop_transport::{DialError, DialOptions, ListenOptions, Listener, ProxyHeaderError, dial};
+use url::Url;
 
 const ANY: &str = "127.0.0.1:0";
 
@@ -90,4 +91,17 @@ async fn accepted_connections_have_their_options_set() {
     assert!(socket.keepalive().unwrap());
     #[cfg(target_os = "linux")]
     assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn dial_from_a_given_source_address() {
+    let (listener, address) = bind(ListenOptions::default());
+    let url = Url::parse(&format!("ws://{address}/")).unwrap();
+    let options = DialOptions { source_addr: Some("127.0.0.2".parse().unwrap()), ..DialOptions::default() };
+    let _stream = dial(&url, &options).await.unwrap();
+    let (_, peer) = listener.accept().await.unwrap();
+    assert_eq!(peer.addr.ip().to_string(), "127.0.0.2");
+    let other_family = DialOptions { source_addr: Some("::1".parse().unwrap()), ..options };
+    assert!(matches!(dial(&url, &other_family).await, Err(DialError::NoAddress(_))));
 }

@@ -8,8 +8,11 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::Instant;
+use undrop_frame::{Message, Role};
 use undrop_transport::tls::{self, ClientTls, ServerTls, TlsError, Trust, server_config};
-use undrop_transport::{DialOptions, Ending, ListenOptions, Listener, Stream, dial};
+use undrop_transport::{
+    DialOptions, Ending, ListenOptions, Listener, Received, Stream, WebSocket, WebSocketConfig, dial,
+};
 use url::Url;
 
 /// A private CA, and a folder for what it signs.
@@ -193,4 +196,55 @@ async fn dial_over_tls_with_resolve_and_server_name() {
     assert!(error.is_permanent() && matches!(error.ending(), Ending::ProtocolError(_)), "{error}");
     let named = DialOptions { server_name: Some("example.org".to_owned()), ..options };
     dial(&by_address, &named).await.unwrap();
+}
+
+async fn websockets(ca: &Ca) -> (WebSocket, WebSocket) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = ca.server("example.org", 2999);
+    let client = ca.client();
+    let near = async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        tls::connect(stream.into(), &client, "example.org", soon()).await.unwrap()
+    };
+    let far = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        tls::accept(stream.into(), &server, soon()).await.unwrap()
+    };
+    let (near, far) = tokio::join!(near, far);
+    let config = WebSocketConfig::default();
+    let socket = |stream, role| WebSocket::new(stream, role, Vec::new(), &config);
+    (socket(near, Role::Client), socket(far, Role::Server))
+}
+
+#[tokio::test]
+async fn websockets_over_tls_echo_16_mib_and_close_cleanly() {
+    let (mut near, mut far) = websockets(&Ca::new("ours")).await;
+    let echo = tokio::spawn(async move {
+        loop {
+            match far.recv().await {
+                Ok(Received::Message(message)) => far.send(&message).await.unwrap(),
+                Ok(_) => {}
+                Err(ending) => return ending,
+            }
+        }
+    });
+    for len in [0, 1, 4096, 16_385, 16 << 20] {
+        let message = Message::Binary((0..len).map(|i| (i % 251) as u8).collect());
+        near.send(&message).await.unwrap();
+        assert!(near.recv().await == Ok(Received::Message(message)), "{len} bytes differ");
+    }
+    assert_eq!(near.close(1000.into(), "").await.to_string(), "clean 1000");
+    assert_eq!(echo.await.unwrap().to_string(), "clean 1000");
+}
+
+#[tokio::test]
+async fn endings_are_told_apart_through_tls_as_well() {
+    let ca = Ca::new("ours");
+    let (mut near, far) = websockets(&ca).await;
+    drop(far);
+    assert_eq!(near.recv().await, Err(Ending::Fin));
+    let (mut near, far) = websockets(&ca).await;
+    far.abort();
+    assert_eq!(near.recv().await, Err(Ending::Reset));
 }
