@@ -23,7 +23,7 @@ pub struct Deflater {
 pub struct DeflateContext {
     window_bits: u8,
     level: u8,
-    inner: Compress,
+    inner: Box<Compress>,
 }
 
 impl Deflater {
@@ -94,6 +94,7 @@ impl DeflateContext {
         let level = level.clamp(1, 9);
         let window_bits = window_bits.clamp(MIN_DEFLATE_BITS, MAX_BITS);
         let inner = Compress::new_with_window_bits(Compression::new(level.into()), false, window_bits);
+        let inner = Box::new(inner);
         Self { window_bits, level, inner }
     }
 

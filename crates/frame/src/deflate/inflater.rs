@@ -22,7 +22,7 @@ pub struct Inflater {
 
 /// The state of a decompressor with the largest window. Without context takeover one serves any number of
 /// connections, one message after the other.
-pub struct InflateContext(Decompress);
+pub struct InflateContext(Box<Decompress>);
 
 impl Inflater {
     /// `role` is ours: a server decompresses what a client compressed. `cap`: largest message after decompression,
@@ -74,7 +74,7 @@ impl InflateContext {
     }
 
     fn with_bits(window_bits: u8) -> Self {
-        Self(Decompress::new_with_window_bits(false, window_bits))
+        Self(Box::new(Decompress::new_with_window_bits(false, window_bits)))
     }
 }
 
