@@ -86,6 +86,10 @@ impl Tally {
         self.highest = self.highest.max(number + 1);
     }
 
+    fn missing(&self) -> u64 {
+        self.sent - self.received
+    }
+
     fn is_perfect(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.reordered == 0 && self.received == self.sent
     }
@@ -148,7 +152,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     }
     let [plain, undrop] = tallies.map(|shared| {
         let mut tally = tally(&shared).clone();
-        tally.lost = tally.sent - tally.received;
+        tally.lost = tally.missing();
         tally
     });
     drop(proxies);
@@ -246,7 +250,7 @@ async fn exchange(
     let session = tally(&shared).resumes.is_some();
     let patience = if session { Duration::from_secs(30) } else { Duration::from_secs(2) };
     let mut end = Instant::now() + patience;
-    while tally(&shared).received < tally(&shared).sent {
+    while tally(&shared).missing() > 0 {
         match timeout_at(end, client.recv()).await {
             Ok(Some(message)) => note(&shared, &message),
             Ok(None) | Err(_) => break,
@@ -283,11 +287,11 @@ async fn show(tallies: &[Shared; 2], quiet: bool) {
             began.elapsed().as_secs_f64(),
             plain.sent,
             plain.received,
-            plain.sent - plain.received,
+            plain.missing(),
             plain.links_lost,
             undrop.sent,
             undrop.received,
-            undrop.sent - undrop.received,
+            undrop.missing(),
             undrop.links_lost,
         );
         if terminal {
