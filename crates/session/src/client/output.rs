@@ -108,10 +108,10 @@ impl<R: Rules> ClientMachine<R> {
 
     fn transmit_plain(&mut self, n: u64) -> Option<(u64, Transmit<'_>)> {
         let (content, receipt) = self.outbox.take()?;
-        self.events.push_back(ClientEvent::Acked(receipt));
         Some((n, match content {
             Content::Close(close) => Transmit::Close(close.code, close.reason),
             Content::Data(message) => {
+                self.events.push_back(ClientEvent::Acked(receipt));
                 let opcode = message.opcode();
                 Transmit::Message(opcode, Cow::Owned(message.into_bytes()))
             }

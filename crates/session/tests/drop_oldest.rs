@@ -1,0 +1,61 @@
+//! The policy `drop-oldest` keeps the limit of the replay buffer whatever the client does.
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use undrop_session::{Gateway, GatewayConfig, Overflow, SessionId, SessionKey};
+
+const LIMIT: usize = 4096;
+
+fn unit(gateway: &mut Gateway, now: Instant, len: usize) {
+    gateway.append(&vec![0x42; len]);
+    gateway.end_unit(now);
+}
+
+/// The link takes `n` bytes and then stalls.
+fn transmit(gateway: &mut Gateway, now: Instant, n: usize) {
+    let mut slices: [&[u8]; 3] = [&[]; 3];
+    let count = gateway.transmit(&mut slices);
+    assert!(slices[..count].iter().map(|slice| slice.len()).sum::<usize>() >= n);
+    gateway.transmitted(now, n);
+}
+
+#[test]
+fn a_client_that_stops_inside_the_oldest_unit_pauses_the_producer_instead_of_growing_the_buffer() {
+    #[allow(clippy::disallowed_methods, reason = "any instant does")]
+    let now = Instant::now();
+    let config = GatewayConfig {
+        attached_limit: LIMIT,
+        parked_limit: LIMIT,
+        overflow: Overflow::DropOldest,
+        ttl: Duration::from_secs(60),
+        ..GatewayConfig::default()
+    };
+    let sid = SessionId::parse("n1.AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    let mut gateway = Gateway::new(now, config, sid, SessionKey::decode(&"A".repeat(43)).unwrap(), None);
+    gateway.attach(now, 1, None).unwrap();
+    let mut slices: [&[u8]; 3] = [&[]; 3];
+    let hello: usize = {
+        let count = gateway.transmit(&mut slices);
+        slices[..count].iter().map(|slice| slice.len()).sum()
+    };
+    gateway.transmitted(now, hello);
+
+    unit(&mut gateway, now, 1000);
+    transmit(&mut gateway, now, 10);
+    for _ in 0..20 {
+        if gateway.room() >= 1000 {
+            unit(&mut gateway, now, 1000);
+        }
+    }
+    assert!(gateway.progress().buffered <= LIMIT, "{} bytes are held", gateway.progress().buffered);
+    assert!(gateway.room() < 1000);
+
+    // The link dies: the oldest may be dropped again, and the producer goes on.
+    gateway.detach(now);
+    assert!(gateway.room() >= 1000);
+    for _ in 0..20 {
+        unit(&mut gateway, now, 1000);
+    }
+    assert!(gateway.progress().buffered <= LIMIT, "{} bytes are held", gateway.progress().buffered);
+}
