@@ -3,3 +3,4 @@
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod gateway;
+pub(crate) mod reference;

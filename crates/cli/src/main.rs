@@ -9,7 +9,7 @@ mod log;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 
@@ -45,6 +45,8 @@ enum Command {
     Connect(commands::connect::Connect),
     Demo(commands::demo::Demo),
     Gateway(commands::gateway::Gateway),
+    #[command(hide = true)]
+    Reference(commands::reference::Reference),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Connect(command) => commands::connect::run(command),
         Command::Demo(command) => commands::demo::run(command),
         Command::Gateway(command) => commands::gateway::run(command),
+        Command::Reference(command) => commands::reference::run(command, Cli::command()),
     };
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,7 @@
 //! Files written from one declaration, so that nothing is written twice.
 
 mod close_codes;
+mod commands;
 
 use std::fs;
 use std::path::Path;
@@ -10,22 +11,22 @@ use anyhow::Context;
 use crate::Problem;
 
 /// A generated file: its path from the root of the repository, and its whole text.
-type Product = (&'static str, String);
+type Product = (String, String);
 
 /// Writes every generated file that differs; returns the paths it wrote.
 pub fn write(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut written = Vec::new();
     for (path, text) in products(root)? {
-        if is_fresh(root, path, &text) {
+        if is_fresh(root, &path, &text) {
             continue;
         }
-        let file = root.join(path);
+        let file = root.join(&path);
         if let Some(directory) = file.parent() {
             fs::create_dir_all(directory)
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         fs::write(&file, text).with_context(|| format!("cannot write {path}"))?;
-        written.push(path.to_owned());
+        written.push(path);
     }
     Ok(written)
 }
@@ -37,7 +38,12 @@ pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
 }
 
 fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
-    close_codes::products(root)
+    let mut products = close_codes::products(root)?;
+    // A repository without the program (as in tests) has no commands.
+    if root.join("crates/cli").is_dir() {
+        products.extend(commands::products(root)?);
+    }
+    Ok(products)
 }
 
 fn is_fresh(root: &Path, path: &str, text: &str) -> bool {

@@ -48,12 +48,14 @@ const LAYERS: &[Layer] = &[
         imports: &["undrop-server", "undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
         in_tests: &["undrop-client", "undrop-fault"],
     },
+    Layer { package: "undrop-chaos", pure: false, imports: &["undrop-fault", "undrop-frame"], in_tests: &[] },
     Layer {
         package: CLI,
         pure: false,
         imports: &[
             "undrop-gateway",
             "undrop-client",
+            "undrop-chaos",
             "undrop-fault",
             "undrop-transport",
             "undrop-session",
@@ -80,7 +82,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "xtask",
         pure: false,
-        imports: &[CLI, "undrop-client", "undrop-session", "undrop-frame", "undrop-fault"],
+        imports: &[CLI, "undrop-client", "undrop-session", "undrop-frame", "undrop-fault", "undrop-chaos"],
         in_tests: &[],
     },
 ];

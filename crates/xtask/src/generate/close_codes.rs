@@ -46,8 +46,8 @@ pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     let text = fs::read_to_string(root.join(SOURCE)).with_context(|| format!("cannot read {SOURCE}"))?;
     let entries = parse(&text)?;
     Ok(vec![
-        ("crates/frame/src/close_code/table.rs", rust_table(&entries)),
-        ("docs/reference/close-codes.md", page(&entries)),
+        ("crates/frame/src/close_code/table.rs".to_owned(), rust_table(&entries)),
+        ("docs/reference/close-codes.md".to_owned(), page(&entries)),
     ])
 }
 

@@ -105,7 +105,10 @@ enum Kind {
 
 impl Kind {
     fn of(file: &str) -> Option<Self> {
-        if file.ends_with("Cargo.lock") || file.ends_with("package-lock.json") || file.contains("/seeds/") {
+        if file.ends_with("Cargo.lock")
+            || file.ends_with("package-lock.json")
+            || file.starts_with("fuzz/corpus/")
+        {
             return None;
         }
         let name = file.rsplit('/').next().unwrap_or(file);
