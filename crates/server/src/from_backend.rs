@@ -156,3 +156,6 @@ impl FromBackend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

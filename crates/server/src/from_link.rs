@@ -53,6 +53,8 @@ pub(crate) struct FromLink {
     carry: Vec<u8>,
     assembly: Option<Box<Assembly>>,
     max_message: u64,
+    /// A Close frame came: nothing behind it is read (RFC 6455 §5.5.1).
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl Run {
 
 impl FromLink {
     pub(crate) fn new(max_message: u64) -> FromLink {
-        FromLink { carry: Vec::new(), assembly: None, max_message }
+        FromLink { carry: Vec::new(), assembly: None, max_message, closed: false }
     }
 
     /// Takes everything in `input`; an incomplete frame at its end is kept.
@@ -139,6 +141,9 @@ impl FromLink {
     }
 
     fn frames(&mut self, input: &mut [u8], sink: &mut impl Sink) -> Result<(), LinkFault> {
+        if self.closed {
+            return Ok(());
+        }
         let mut at = 0;
         let mut run = Run { start: 0, end: 0, units: 0 };
         let result = loop {
@@ -212,7 +217,7 @@ impl FromLink {
                         Ok(None) => sink.close(None, ""),
                         Err(error) => break Err(error.into()),
                     }
-                    // What follows a Close frame is not read (RFC 6455 §5.5.1).
+                    self.closed = true;
                     return Ok(());
                 }
             }
@@ -287,3 +292,6 @@ pub(crate) fn encode_masked(opcode: OpCode, payload: &[u8]) -> Result<Vec<u8>, L
     Encoder::new(Role::Client).plain(opcode, payload, key, &mut frame);
     Ok(frame)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,377 @@
+//! However the bytes are cut, what comes out is the same.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use undrop_frame::{Decoder, Incoming, Limits};
+
+use super::*;
+
+const LIMIT: u64 = 1000;
+
+/// One thing that a client sends.
+#[derive(Debug, Clone)]
+enum Item {
+    Text(String),
+    Binary(Vec<u8>),
+    /// A message in fragments; a Ping with its number stands behind each but the last.
+    Fragments {
+        text: bool,
+        pieces: Vec<Vec<u8>>,
+    },
+    Packet(u64),
+    /// The same packet, one byte per fragment.
+    FragmentedPacket(u64),
+    Ping(u8),
+    Pong,
+}
+
+/// What came out, in order. Pings may overtake data, so they are kept apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Out {
+    main: Vec<Event>,
+    pings: Vec<Vec<u8>>,
+    pongs: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Event {
+    Message(OpCode, Vec<u8>),
+    Packet(Packet),
+    Close(Option<CloseCode>, String),
+}
+
+/// Records, and says that the first `known` units are duplicates.
+struct Recorder {
+    out: Out,
+    known: usize,
+    lengths: Vec<usize>,
+    decoder: Decoder,
+    promised: u64,
+}
+
+impl Recorder {
+    fn new(known: usize) -> Recorder {
+        let decoder = Decoder::new(Role::Server, Limits::default());
+        Recorder { out: Out::default(), known, lengths: Vec::new(), decoder, promised: 0 }
+    }
+}
+
+impl Sink for Recorder {
+    fn data(&mut self, len: usize) -> bool {
+        self.lengths.push(len);
+        self.lengths.len() > self.known
+    }
+
+    fn packet(&mut self, packet: Packet) -> Result<(), LinkFault> {
+        self.out.main.push(Event::Packet(packet));
+        Ok(())
+    }
+
+    fn deliver(&mut self, frames: &[u8], units: u64) {
+        let mut bytes = frames.to_vec();
+        let mut input = &mut bytes[..];
+        let mut decoded = 0;
+        while let Some(message) = self.decoder.decode(&mut input).unwrap() {
+            let (opcode, payload) = match message {
+                Incoming::Text(payload) => (OpCode::Text, payload),
+                Incoming::Binary(payload) => (OpCode::Binary, payload),
+                other => panic!("{other:?} was delivered"),
+            };
+            self.out.main.push(Event::Message(opcode, payload.to_vec()));
+            decoded += 1;
+        }
+        assert!(self.decoder.is_idle(), "whole frames only");
+        assert_eq!(decoded, units);
+        self.promised += units;
+    }
+
+    fn ping(&mut self, payload: &[u8]) {
+        self.out.pings.push(payload.to_vec());
+    }
+
+    fn pong(&mut self) {
+        self.out.pongs += 1;
+    }
+
+    fn close(&mut self, code: Option<CloseCode>, reason: &str) {
+        self.out.main.push(Event::Close(code, reason.to_owned()));
+    }
+}
+
+fn frame(fin: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    let key = [7, out.len() as u8, 91, 200];
+    let header = Header { fin, rsv1: false, opcode, mask: Some(key), len: payload.len() as u64 };
+    let mut head = [0; 14];
+    let len = header.encode(&mut head);
+    out.extend_from_slice(&head[..len]);
+    let at = out.len();
+    out.extend_from_slice(payload);
+    mask(&mut out[at..], key, 0);
+}
+
+/// Writes the items as a client does, and says what must come out.
+fn script(items: &[Item], known: usize) -> (Vec<u8>, Out) {
+    let (mut wire, mut out, mut units) = (Vec::new(), Out::default(), 0);
+    let mut message = |out: &mut Out, opcode, payload: &[u8]| {
+        units += 1;
+        if units > known {
+            out.main.push(Event::Message(opcode, payload.to_vec()));
+        }
+    };
+    for item in items {
+        match item {
+            Item::Text(text) => {
+                message(&mut out, OpCode::Text, text.as_bytes());
+                frame(true, OpCode::Text, &undrop_session::escape(text.as_bytes()), &mut wire);
+            }
+            Item::Binary(bytes) => {
+                message(&mut out, OpCode::Binary, bytes);
+                frame(true, OpCode::Binary, bytes, &mut wire);
+            }
+            Item::Fragments { text, pieces } => {
+                let whole = pieces.concat();
+                let opcode = if *text { OpCode::Text } else { OpCode::Binary };
+                message(&mut out, opcode, &whole);
+                let mut pieces = pieces.clone();
+                if *text && whole.first() == Some(&MARK) {
+                    pieces.insert(0, vec![MARK]);
+                }
+                let last = pieces.len() - 1;
+                for (at, piece) in pieces.iter().enumerate() {
+                    let opcode = if at == 0 { opcode } else { OpCode::Continuation };
+                    frame(at == last, opcode, piece, &mut wire);
+                    if at != last {
+                        frame(true, OpCode::Ping, &[at as u8], &mut wire);
+                        out.pings.push(vec![at as u8]);
+                    }
+                }
+            }
+            Item::Packet(number) => {
+                frame(true, OpCode::Text, Packet::Ack(*number).encode().as_bytes(), &mut wire);
+                out.main.push(Event::Packet(Packet::Ack(*number)));
+            }
+            Item::FragmentedPacket(number) => {
+                let text = Packet::Ack(*number).encode().into_bytes();
+                for (at, byte) in text.iter().enumerate() {
+                    let opcode = if at == 0 { OpCode::Text } else { OpCode::Continuation };
+                    frame(at + 1 == text.len(), opcode, &[*byte], &mut wire);
+                }
+                out.main.push(Event::Packet(Packet::Ack(*number)));
+            }
+            Item::Ping(byte) => {
+                frame(true, OpCode::Ping, &[*byte; 3], &mut wire);
+                out.pings.push(vec![*byte; 3]);
+            }
+            Item::Pong => {
+                frame(true, OpCode::Pong, b"whatever", &mut wire);
+                out.pongs += 1;
+            }
+        }
+    }
+    (wire, out)
+}
+
+/// Feeds `wire` cut at `cuts` (taken modulo what is there), with bytes of a live buffer behind nothing.
+fn feed(wire: &[u8], cuts: &[usize], known: usize) -> (Result<(), String>, Recorder, FromLink) {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut % (wire.len() + 1)).collect();
+    at.extend([0, wire.len()]);
+    at.sort_unstable();
+    let (mut link, mut recorder) = (FromLink::new(LIMIT), Recorder::new(known));
+    for pair in at.windows(2) {
+        let mut bytes = wire[pair[0]..pair[1]].to_vec();
+        if let Err(error) = link.take(&mut bytes, &mut recorder) {
+            return (Err(error.to_string()), recorder, link);
+        }
+        assert!(link.carry.capacity() as u64 <= 2 * (LIMIT + 14), "the carry is bounded by one frame");
+    }
+    (Ok(()), recorder, link)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-zä]{0,12}",
+        2 => "\u{1f}{1,3}[a-z]{0,4}",
+        1 => proptest::collection::vec(any::<char>(), 120..200).prop_map(|all| all.into_iter().collect()),
+    ]
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    prop_oneof![
+        3 => text().prop_map(Item::Text),
+        2 => proptest::collection::vec(any::<u8>(), 0..200).prop_map(Item::Binary),
+        2 => (text(), proptest::collection::vec(any::<usize>(), 0..4)).prop_map(|(text, cuts)| {
+            let bytes = text.into_bytes();
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+            at.extend([0, bytes.len()]);
+            at.sort_unstable();
+            Item::Fragments { text: true, pieces: at.windows(2).map(|w| bytes[w[0]..w[1]].to_vec()).collect() }
+        }),
+        1 => proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 1..4)
+            .prop_map(|pieces| Item::Fragments { text: false, pieces }),
+        2 => (0u64..99_999).prop_map(Item::Packet),
+        1 => (0u64..99_999).prop_map(Item::FragmentedPacket),
+        1 => any::<u8>().prop_map(Item::Ping),
+        1 => Just(Item::Pong),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same(
+        items in proptest::collection::vec(item(), 0..24),
+        cuts in proptest::collection::vec(any::<usize>(), 0..24),
+        known in 0usize..6,
+    ) {
+        let (wire, expected) = script(&items, known);
+        let (result, recorder, link) = feed(&wire, &cuts, known);
+        prop_assert_eq!(result, Ok(()));
+        prop_assert_eq!(&recorder.out, &expected);
+        prop_assert!(recorder.promised as usize == recorder.lengths.len().saturating_sub(known));
+        prop_assert_eq!(link.carry.capacity(), 0, "between frames nothing is held");
+        prop_assert!(link.assembly.is_none());
+    }
+
+    /// Noise neither panics nor lets the carry grow beyond a frame, and the split changes nothing about the verdict.
+    #[test]
+    fn noise_has_one_verdict(
+        items in proptest::collection::vec(item(), 0..4),
+        noise in proptest::collection::vec(any::<u8>(), 0..64),
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let (mut wire, _) = script(&items, 0);
+        wire.extend(noise);
+        let (at_once, whole, _) = feed(&wire, &[], 0);
+        let (in_pieces, pieces, _) = feed(&wire, &cuts, 0);
+        prop_assert_eq!(at_once, in_pieces);
+        prop_assert_eq!(whole.out, pieces.out);
+    }
+}
+
+fn sample() -> Vec<Item> {
+    vec![
+        Item::Text("plain".into()),
+        Item::Packet(7),
+        Item::Text("\u{1f}looks like a packet".into()),
+        Item::Text(String::new()),
+        Item::Ping(9),
+        Item::Binary(vec![MARK; 130]),
+        Item::Fragments { text: true, pieces: vec![vec![], b"\x1f".to_vec(), vec![], b"x".to_vec()] },
+        Item::FragmentedPacket(36),
+        Item::Fragments { text: false, pieces: vec![vec![MARK], vec![]] },
+        Item::Pong,
+        Item::Text("\u{1f}".into()),
+    ]
+}
+
+#[test]
+fn every_single_cut_and_byte_by_byte() {
+    for known in [0, 2, 5, 99] {
+        let (wire, expected) = script(&sample(), known);
+        for cut in 0..wire.len() {
+            assert_eq!(feed(&wire, &[cut], known).1.out, expected, "cut at {cut}, {known} known");
+        }
+        let all: Vec<usize> = (0..wire.len()).collect();
+        assert_eq!(feed(&wire, &all, known).1.out, expected);
+    }
+}
+
+#[test]
+fn nothing_behind_a_close_is_read() {
+    let (mut wire, mut expected) = script(&[Item::Text("before".into())], 0);
+    let payload = [&4001u16.to_be_bytes()[..], b"why"].concat();
+    frame(true, OpCode::Close, &payload, &mut wire);
+    expected.main.push(Event::Close(Some(CloseCode::new(4001)), "why".into()));
+    frame(true, OpCode::Text, b"behind", &mut wire);
+    frame(true, OpCode::Ping, b"behind", &mut wire);
+    frame(false, OpCode::Ping, b"a fragmented Ping is an error", &mut wire);
+    for cut in 0..wire.len() {
+        let (result, recorder, _) = feed(&wire, &[cut], 0);
+        assert_eq!(result, Ok(()), "cut at {cut}");
+        assert_eq!(recorder.out, expected, "cut at {cut}");
+    }
+}
+
+/// What comes before a fault is handed on first; then the fault is told, whatever the split.
+#[test]
+fn faults_and_their_codes() {
+    let bad = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut wire = Vec::new();
+        frame(true, OpCode::Text, b"before", &mut wire);
+        write(&mut wire);
+        wire
+    };
+    let too_long = vec![0; LIMIT as usize + 1];
+    let cases: Vec<(&str, Vec<u8>, u16)> = vec![
+        ("unmasked", bad(&|w| w.extend(b"\x81\x02hi")), 1002),
+        ("reserved bit", bad(&|w| w.extend(b"\xa1\x82....hi")), 1002),
+        ("compressed", bad(&|w| w.extend(b"\xc1\x82....hi")), 1002),
+        ("reserved opcode", bad(&|w| w.extend(b"\x83\x82....hi")), 1002),
+        ("too long", bad(&|w| frame(true, OpCode::Binary, &too_long, w)), 1009),
+        (
+            "too long in fragments",
+            bad(&|w| {
+                frame(false, OpCode::Binary, &too_long[1..], w);
+                frame(true, OpCode::Continuation, b"1", w);
+            }),
+            1009,
+        ),
+        ("stray continuation", bad(&|w| frame(true, OpCode::Continuation, b"1", w)), 1002),
+        (
+            "text inside a message",
+            bad(&|w| {
+                frame(false, OpCode::Text, b"1", w);
+                frame(true, OpCode::Text, b"2", w);
+            }),
+            1002,
+        ),
+        ("unknown packet", bad(&|w| frame(true, OpCode::Text, b"\x1fZ", w)), 1002),
+        ("empty packet", bad(&|w| frame(true, OpCode::Text, b"\x1f", w)), 1002),
+        ("packet that is not UTF-8", bad(&|w| frame(true, OpCode::Text, b"\x1fa\xff", w)), 1007),
+        ("half a close code", bad(&|w| frame(true, OpCode::Close, b"1", w)), 1002),
+        ("forbidden close code", bad(&|w| frame(true, OpCode::Close, &1005u16.to_be_bytes(), w)), 1002),
+        ("length of 2^63", bad(&|w| w.extend(b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff....")), 1002),
+    ];
+    for (name, wire, code) in cases {
+        for cut in 0..wire.len() {
+            let (mut link, mut recorder) = (FromLink::new(LIMIT), Recorder::new(0));
+            let mut both = [wire[..cut].to_vec(), wire[cut..].to_vec()];
+            let fault = both.iter_mut().find_map(|bytes| link.take(bytes, &mut recorder).err());
+            let fault = fault.unwrap_or_else(|| panic!("{name}: cut at {cut}: accepted"));
+            assert_eq!(fault.close_code().get(), code, "{name}: {fault}");
+            let before = Event::Message(OpCode::Text, b"before".to_vec());
+            assert_eq!(recorder.out.main, [before], "{name}: cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn an_announced_length_alone_reserves_one_step() {
+    let mut link = FromLink::new(1 << 30);
+    let mut recorder = Recorder::new(0);
+    let mut wire = b"\x82\xff\x00\x00\x00\x00\x20\x00\x00\x00\x00\x00\x00\x00".to_vec();
+    wire.extend([1; 10]);
+    link.take(&mut wire, &mut recorder).unwrap();
+    assert!(link.carry.capacity() <= 2 * CARRY_STEP, "{}", link.carry.capacity());
+    let mut arrived = wire.len();
+    while arrived < 1 << 20 {
+        let mut more = vec![2; 60_000];
+        arrived += more.len();
+        link.take(&mut more, &mut recorder).unwrap();
+        assert!(link.carry.capacity() <= 2 * arrived + CARRY_STEP, "{arrived} arrived");
+    }
+    assert!(recorder.lengths.is_empty());
+}
+
+#[test]
+fn a_large_frame_leaves_no_memory_behind() {
+    let mut link = FromLink::new(1 << 20);
+    let mut recorder = Recorder::new(0);
+    let mut wire = Vec::new();
+    frame(true, OpCode::Binary, &vec![5; 1 << 20], &mut wire);
+    frame(true, OpCode::Text, b"small", &mut wire);
+    for piece in wire.chunks_mut(50_000) {
+        link.take(piece, &mut recorder).unwrap();
+    }
+    assert_eq!(recorder.lengths, [1 << 20, 5]);
+    assert_eq!(link.carry.capacity(), 0);
+}
