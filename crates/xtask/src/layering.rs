@@ -107,7 +107,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rustls", &["undrop-transport"]),
     ("tokio-rustls", &["undrop-transport"]),
     ("rustls-native-certs", &["undrop-transport"]),
-    ("socket2", &["undrop-transport", "undrop-gateway"]),
+    ("socket2", &["undrop-transport", "undrop-gateway", "undrop-chaos"]),
     ("anyhow", &[CLI, "xtask"]),
     ("clap", &[CLI, "xtask"]),
     ("tracing-subscriber", &[CLI]),
