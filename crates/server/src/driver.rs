@@ -340,7 +340,12 @@ impl Driver {
 
     fn detached(&mut self, ending: &Ending, now: Instant) {
         self.machine.detach(now);
-        tracing::info!(sid = %self.entry.sid, %ending, browser = ending.browser_view().get(), "link lost");
+        let browser = ending.browser_view().get();
+        if self.phase == Phase::Open {
+            tracing::info!(sid = %self.entry.sid, %ending, browser, "link lost");
+        } else {
+            tracing::debug!(sid = %self.entry.sid, %ending, browser, "link ended with its session");
+        }
         self.note_parked();
     }
 

@@ -3,6 +3,7 @@
 pub mod generate;
 pub mod layering;
 pub mod repository;
+pub mod soak;
 pub mod tidy;
 
 use std::fmt;

@@ -25,10 +25,26 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run many sessions through cuts, a real nginx and a real gateway, and account for every message.
+    Soak(xtask::soak::Soak),
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse().task) {
+    let task = Args::parse().task;
+    if let Task::Soak(soak) = &task {
+        return match xtask::soak::run(&repository::root(), soak) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => {
+                println!("not every message arrived exactly once and in order");
+                ExitCode::FAILURE
+            }
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            }
+        };
+    }
+    match run(task) {
         Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
         Ok(problems) => {
             for problem in &problems {
@@ -50,6 +66,7 @@ fn run(task: Task) -> anyhow::Result<Vec<Problem>> {
         Task::Layering => layering::check(&root),
         Task::Tidy => tidy::check(&root),
         Task::Generate { check: true } => generate::check(&root),
+        Task::Soak(_) => Ok(Vec::new()),
         Task::Generate { check: false } => {
             for path in generate::write(&root)? {
                 println!("wrote {path}");
