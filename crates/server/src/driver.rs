@@ -100,6 +100,8 @@ pub(crate) struct Driver {
     armed: Option<Instant>,
     waker: Option<Waker>,
     why: Option<LossReason>,
+    /// This process stops: no link can come any more.
+    draining: bool,
     /// What the first link is told of the session that this one replaces.
     predecessor: Option<Loss>,
 }
@@ -130,6 +132,7 @@ impl Driver {
             armed: None,
             waker: None,
             why: None,
+            draining: false,
             predecessor: None,
         }
     }
@@ -199,7 +202,10 @@ impl Driver {
         for command in self.entry.mailbox.take() {
             match command {
                 Command::Link(link) => self.attach(link, now),
-                Command::Drain(slot) => self.machine.drain(now, slot),
+                Command::Drain(slot) => {
+                    self.draining = true;
+                    self.machine.drain(now, slot);
+                }
                 Command::Evict if self.link.is_none() => {
                     tracing::warn!(sid = %self.entry.sid, "session evicted: the budget for parked sessions is used up");
                     self.why = Some(LossReason::Evicted);
@@ -623,6 +629,11 @@ impl Future for Driver {
             moved |= driver.poll_events(now);
             if driver.contact.is_some() && driver.machine.is_confirmed() {
                 driver.confirm();
+            }
+            if driver.draining && driver.link.is_none() && driver.phase != Phase::Over {
+                // Its client has moved, or cannot reach this process again.
+                driver.end_backend(Some(CloseCode::GOING_AWAY), "gateway stops");
+                driver.phase = Phase::Over;
             }
             if driver.phase == Phase::Over {
                 driver.finish();
