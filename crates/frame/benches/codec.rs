@@ -17,7 +17,7 @@ use fastwebsockets::{Frame, Payload as FastPayload};
 use futures_util::{Sink, Stream};
 use std::pin::{Pin, pin};
 use tungstenite::protocol::WebSocketConfig;
-use undrop_frame::{Decoder, Encoder, Incoming, Limits, OpCode, Role};
+use undrop_frame::{Decoder, Encoder, Header, Incoming, Limits, OpCode, Piece, Role, Scanner};
 use wire::{Wire, batch, stream};
 
 const SIZES: [usize; 3] = [64, 1024, 65536];
@@ -43,7 +43,7 @@ fn read_ours(
     decoder: &mut Decoder,
     scratch: &mut [u8],
     n: usize,
-    mut take: impl FnMut(&[u8]),
+    mut take: impl FnMut(&mut [u8]),
 ) {
     let mut left = n;
     while left > 0 {
@@ -56,18 +56,22 @@ fn read_ours(
             &mut scratch[..read]
         };
         while let Some(incoming) = decoder.decode(&mut input).unwrap() {
-            let (Incoming::Binary(payload) | Incoming::Text(payload)) = incoming else { unreachable!() };
-            take(&payload);
+            let (Incoming::Binary(mut payload) | Incoming::Text(mut payload)) = incoming else {
+                unreachable!()
+            };
+            take(&mut payload);
             left = left.saturating_sub(1);
         }
     }
 }
 
-fn ours(bencher: Bencher, role: Role, opcode: OpCode, size: usize, echo: bool) {
+/// Our codec, reading into a buffer of `scratch` bytes. An echo of 4 KiB and more goes out from where it was read, as
+/// header and payload of a vectored write.
+fn ours(bencher: Bencher, scratch: usize, role: Role, opcode: OpCode, size: usize, echo: bool) {
     let mut wire = stream(role, opcode, size);
     let mut decoder = Decoder::new(role, Limits::default());
     let mut encoder = Encoder::new(role);
-    let mut scratch = vec![0; 64 * 1024];
+    let mut scratch = vec![0; scratch];
     let mut out = Vec::with_capacity(256 * 1024);
     bencher.counter(ItemsCount::new(batch(size))).bench_local(|| {
         read_ours(&mut wire, &mut decoder, &mut scratch, batch(size), |payload| {
@@ -76,7 +80,16 @@ fn ours(bencher: Bencher, role: Role, opcode: OpCode, size: usize, echo: bool) {
                     black_box(&out);
                     out.clear();
                 }
-                encoder.message(opcode, payload, KEY, &mut out);
+                if payload.len() < 4096 {
+                    encoder.message(opcode, payload, KEY, &mut out);
+                } else {
+                    let mut head = [0; Header::MAX_LEN];
+                    encoder.header(opcode, payload.len() as u64, KEY, &mut head);
+                    if role == Role::Client {
+                        undrop_frame::mask(payload, KEY, 0);
+                    }
+                    black_box((head, payload));
+                }
             } else {
                 black_box(payload);
             }
@@ -155,7 +168,11 @@ macro_rules! compare {
 
             #[divan::bench(args = SIZES)]
             fn undrop(bencher: Bencher, size: usize) {
-                ours(bencher, $role, $opcode, size, $echo);
+                ours(bencher, 64 * 1024, $role, $opcode, size, $echo);
+            }
+            #[divan::bench(args = [65536])]
+            fn undrop_256_kib_buffer(bencher: Bencher, size: usize) {
+                ours(bencher, 256 * 1024, $role, $opcode, size, $echo);
             }
             #[divan::bench(args = SIZES)]
             fn tungstenite(bencher: Bencher, size: usize) {
@@ -218,6 +235,21 @@ mod full_buffer {
                     take(&payload);
                 }
             });
+    }
+
+    #[divan::bench(args = [64, 1024], sample_size = 1)]
+    fn scan(bencher: Bencher, size: usize) {
+        let mut wire = stream(Role::Server, OpCode::Binary, size);
+        let mut scanner = Scanner::new(Role::Server, Limits::default(), false);
+        let mut buffer = vec![0; BUFFER / (size + 8) * (size + if size > 125 { 8 } else { 6 })];
+        wire.read(&mut buffer);
+        bencher.counter(ItemsCount::new(BUFFER / (size + 8))).bench_local(|| {
+            let mut rest = &buffer[..];
+            while let Some(piece) = scanner.next(rest).unwrap() {
+                let (Piece::Header { len, .. } | Piece::Payload { len, .. }) = piece;
+                rest = &rest[len..];
+            }
+        });
     }
 
     #[divan::bench(args = [64, 1024], sample_size = 1)]

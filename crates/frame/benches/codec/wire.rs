@@ -27,7 +27,7 @@ pub(crate) fn stream(role: Role, opcode: OpCode, size: usize) -> Wire {
     let payload: Vec<u8> = (0..size).map(|i| b'a' + (i % 26) as u8).collect();
     let mut encoder = Encoder::new(peer);
     let mut frames = Vec::new();
-    let count = ((256 * 1024) / size).max(4) as u32;
+    let count = ((1 << 20) / size).max(4) as u32;
     for i in 0..count {
         encoder.message(opcode, &payload, i.wrapping_mul(0x9e37_79b9).to_le_bytes(), &mut frames);
     }
@@ -35,9 +35,9 @@ pub(crate) fn stream(role: Role, opcode: OpCode, size: usize) -> Wire {
 }
 
 impl Wire {
-    /// Fills as much of `out` as one read from a socket would: at most 64 KiB.
+    /// Fills `out` as one read from a busy socket does.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
-        let n = out.len().min(self.frames.len() - self.at).min(64 * 1024);
+        let n = out.len().min(self.frames.len() - self.at);
         out[..n].copy_from_slice(&self.frames[self.at..self.at + n]);
         self.at += n;
         if self.at == self.frames.len() {
@@ -70,7 +70,7 @@ impl AsyncRead for Wire {
         _: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let n = buf.remaining().min(self.frames.len() - self.at).min(64 * 1024);
+        let n = buf.remaining().min(self.frames.len() - self.at);
         buf.put_slice(&self.frames[self.at..self.at + n]);
         self.at = (self.at + n) % self.frames.len();
         Poll::Ready(Ok(()))
