@@ -65,6 +65,8 @@ pub struct ClientMachine<R: Rules = Sound> {
     now: Instant,
     state: State,
     session: Option<Session>,
+    /// Counts the sessions that began or ended, so that a late answer about an earlier one is recognised.
+    generation: u64,
     link: Option<Link>,
     attempts: Vec<Pending>,
     /// Number of the newest attempt made.
@@ -148,6 +150,7 @@ impl<R: Rules> ClientMachine<R> {
             now,
             state: State::Opening,
             session: None,
+            generation: 0,
             link: None,
             attempts: Vec::new(),
             last_n: 0,

@@ -121,9 +121,6 @@ impl Delivery {
         if self.deadline.is_none() && !self.overdue {
             self.deadline = Some(now + self.delay);
         }
-        if R::ACK_ON_RECEIPT {
-            self.acked = self.received;
-        }
         Received::Deliver
     }
 

@@ -198,7 +198,7 @@ impl<R: Rules> World<R> {
     /// One piece of bad luck.
     fn trouble(&mut self) -> Result<(), String> {
         let dice = self.rng.f64();
-        if dice < 0.45 {
+        if dice < 0.40 {
             self.cut_something();
         } else if dice < 0.60 {
             trace!(self, "client: wake");
@@ -219,9 +219,9 @@ impl<R: Rules> World<R> {
             let jump = self.draw(Duration::from_secs(30));
             trace!(self, "clock jumps {jump:?}");
             self.now += jump;
-        } else if dice < 0.88 && self.schedule.reloads {
+        } else if dice < 0.86 && self.schedule.reloads {
             self.reload();
-        } else if dice < 0.94 {
+        } else if dice < 0.96 {
             self.drain();
         } else {
             self.offline_or_back();

@@ -56,6 +56,8 @@ pub(super) struct Pending {
     pub(super) moved: bool,
     /// What the hello stated.
     pub(super) rx: u64,
+    /// Which session, of those that this client went through, the hello was about.
+    pub(super) generation: u64,
     began: Instant,
     pub(super) deadline: Instant,
 }
@@ -110,7 +112,8 @@ impl<R: Rules> ClientMachine<R> {
         let resume = self.session.is_some();
         let deadline = now + self.config.connect_timeout;
         let rx = self.delivery.statement::<R>();
-        self.attempts.push(Pending { n, resume, up: false, moved: false, rx, began: now, deadline });
+        let generation = self.generation;
+        self.attempts.push(Pending { n, resume, up: false, moved: false, rx, generation, began: now, deadline });
         self.watch_attempts();
         self.events.push_back(ClientEvent::Connecting { n, tries: self.tries });
         Some(Attempt { n, hello })
@@ -185,7 +188,8 @@ impl<R: Rules> ClientMachine<R> {
     fn attempt_failed(&mut self, attempt: Pending, down: Option<Down>) {
         let hint = down.as_ref().and_then(Down::hint);
         let newest = attempt.n == self.last_n;
-        if attempt.moved && newest && self.link.is_none() && attempt.resume {
+        let current = attempt.resume && attempt.generation == self.generation;
+        if attempt.moved && newest && current && self.link.is_none() {
             // Nobody but us could have been newer: the session is used elsewhere.
             self.start_over(GapReason::Superseded, 0, None);
         }
@@ -293,6 +297,7 @@ impl<R: Rules> ClientMachine<R> {
         let first = self.state == State::Opening;
         if self.session.take().is_some() {
             // The server spoke the protocol before: nobody can tell what of the un-acked arrived.
+            self.generation += 1;
             self.inbox.uncount();
             let resent = self.outbox.renumber();
             self.events.push_back(ClientEvent::Gap { reason: GapReason::Plain, lost: None, resent });

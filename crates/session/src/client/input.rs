@@ -95,19 +95,27 @@ impl<R: Rules> ClientMachine<R> {
             _ => return Err(Misbehaviour::NoAnswerYet),
         };
         let packet = Packet::parse(text)?;
-        let Pending { n, resume, .. } = self.attempts[at];
+        let Pending { n, resume, generation, .. } = self.attempts[at];
         let fits = |att: u64| if att == n { Ok(()) } else { Err(Misbehaviour::Skew) };
+        let late = generation != self.generation;
         match packet {
             Packet::Started(started) if !resume => {
                 fits(started.att)?;
-                self.on_started(n, started)
+                if late {
+                    return self.on_late_answer(n, Some(&started));
+                }
+                self.begin_session(n, started);
+                Ok(())
             }
             Packet::Resumed(resumed) if resume => {
                 fits(resumed.att)?;
-                self.on_resumed(n, &resumed)
+                if late { self.on_late_answer(n, None) } else { self.on_resumed(n, &resumed) }
             }
             Packet::Lost(lost) if resume => {
                 fits(lost.session.att)?;
+                if late {
+                    return self.on_late_answer(n, Some(&lost.session));
+                }
                 self.on_lost(n, lost);
                 Ok(())
             }
@@ -122,19 +130,17 @@ impl<R: Rules> ClientMachine<R> {
         }
     }
 
-    fn on_started(&mut self, n: u64, started: Started) -> Result<(), Misbehaviour> {
-        if let Some(known) = &self.session {
-            if known.sid != started.sid {
-                // An overlapping first contact that opened a session of its own; ours stands.
-                self.attempts.retain(|attempt| attempt.n != n);
-                self.watch_attempts();
-                self.close_link(n, undrop_frame::CloseCode::NORMAL);
-                return Ok(());
-            }
-            // An overlapping first contact of the same session: everything from 1 on again, both ways.
+    /// An overlapping attempt asked about an earlier session and is answered after another one began. When the answer
+    /// opens the one that we have, its link is as good as any: everything from 1 on again, both ways.
+    fn on_late_answer(&mut self, n: u64, opened: Option<&Started>) -> Result<(), Misbehaviour> {
+        let ours = self.session.as_ref().map(|session| &session.sid);
+        if opened.is_some_and(|opened| Some(&opened.sid) == ours) {
             return self.resume(n, 0, 1, BackendIdentity::Same);
         }
-        self.begin_session(n, started);
+        self.attempts.retain(|attempt| attempt.n != n);
+        self.watch_attempts();
+        self.close_link(n, undrop_frame::CloseCode::NORMAL);
+        self.schedule(None);
         Ok(())
     }
 
@@ -144,6 +150,7 @@ impl<R: Rules> ClientMachine<R> {
         let window = usize::try_from(session.window).unwrap_or(usize::MAX);
         self.delivery = Delivery::new(window, self.config.ack_delay);
         self.session = Some(session);
+        self.generation += 1;
         self.adopt(n, Mode::Session);
         self.delivery.link(self.now, 1);
         self.events.push_back(ClientEvent::Open { n, session: true, protocol });
@@ -192,6 +199,7 @@ impl<R: Rules> ClientMachine<R> {
     pub(super) fn start_over(&mut self, reason: GapReason, acc: u64, lost: Option<(u64, u64)>) {
         self.acked(acc.min(self.outbox.sent()));
         self.session = None;
+        self.generation += 1;
         self.inbox.uncount();
         let resent = self.outbox.renumber();
         self.delivery = Delivery::new(usize::MAX, self.config.ack_delay);
