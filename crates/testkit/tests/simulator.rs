@@ -83,10 +83,7 @@ fn no_dedupe_is_found() {
 
 #[test]
 fn two_owners_without_a_fence_are_found() {
-    let moving = |schedule: &mut Schedule| {
-        schedule.kind = Kind::Exact;
-        schedule.moves = true;
-    };
+    let moving = |schedule: &mut Schedule| schedule.moves = schedule.kind == Kind::Exact;
     let careless = Harness { no_fence: true, ..Harness::default() };
     must_fail("no fence", first_failure::<Sound>(1000, careless, moving));
     let fenced = first_failure::<Sound>(300, Harness::default(), moving);
