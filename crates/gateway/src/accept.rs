@@ -177,11 +177,7 @@ async fn plain(process: &Process, route: &Route, client: Client) -> Done {
         compressed: connected.extensions.is_some(),
     };
     let backend = (connected.stream, connected.leftover);
-    match Relay::new((stream, leftover), backend, address, options, process.relays.enter()) {
-        Ok(relay) => drop(tokio::spawn(relay)),
-        // Its first bytes were wrong already; both sides are cut.
-        Err(error) => tracing::warn!(peer = %address, cause = %error, "first frames broke RFC 6455"),
-    }
+    drop(tokio::spawn(Relay::new((stream, leftover), backend, address, options, process.relays.enter())));
     Ok(())
 }
 

@@ -3,22 +3,21 @@
 //!
 //! The future is polled by hand: it holds no buffer while idle, and what it holds at all is small.
 
+mod pipe;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
-use undrop_frame::{CloseCode, FrameError, Limits, OpCode, Piece, Role, Scanner, mask};
+use undrop_frame::{CloseCode, FrameError, Limits, OpCode, Role};
 use undrop_server::{Command, close_frame, control, masked_close_frame, retire};
-use undrop_transport::{Ending, Stream, scratch};
+use undrop_transport::{Ending, Stream};
 
 use crate::process::Seat;
-
-/// What our own Pings carry, so that their answers are recognised and not passed on to the backend.
-const PING: &[u8] = b"undrop.hb";
+use pipe::{Nonce, Pipe, Step};
 
 /// How long the backend has to answer the Close that we sent for the client's protocol error.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -36,8 +35,7 @@ pub(crate) struct RelayOptions {
 /// One pass-through connection. Ends when both sides are closed.
 pub(crate) struct Relay {
     /// None once the relay is over.
-    client: Option<Stream>,
-    backend: Stream,
+    sides: Option<Sides>,
     /// Client → backend.
     up: Pipe,
     /// Backend → client.
@@ -48,10 +46,17 @@ pub(crate) struct Relay {
     heard: bool,
     /// A Ping of ours is unanswered.
     pinged: bool,
+    /// What our Pings carry; None before the first.
+    nonce: Option<Nonce>,
     phase: Phase,
     seat: Seat,
     waker: Option<std::task::Waker>,
     peer: SocketAddr,
+}
+
+struct Sides {
+    client: Stream,
+    backend: Stream,
 }
 
 #[derive(Debug)]
@@ -65,62 +70,39 @@ enum Phase {
     Over,
 }
 
-/// One direction.
-struct Pipe {
-    scanner: Scanner,
-    /// An incomplete header, read but not forwarded.
-    stash: [u8; 14],
-    stashed: u8,
-    /// A Close frame has gone through.
-    closed: bool,
-    /// No more input is read.
-    done: bool,
-    /// What the receiving socket did not take yet; at most one read.
-    pending: Vec<u8>,
-    sent: usize,
-}
-
-enum Step {
-    /// Something moved.
-    Moved,
-    Waiting,
-    /// The side that is read from ended.
-    SourceEnded(Ending),
-    /// The side that is written to ended.
-    SinkEnded(Ending),
-    /// The side that is read from broke a rule of RFC 6455.
-    Violation(FrameError),
-}
-
 impl Relay {
-    /// `from_client` and `from_backend` are bytes that came behind the handshakes.
+    /// Each side comes with the bytes that were read behind its handshake.
     pub(crate) fn new(
         client: (Stream, Vec<u8>),
         backend: (Stream, Vec<u8>),
         peer: SocketAddr,
         options: RelayOptions,
         seat: Seat,
-    ) -> Result<Relay, FrameError> {
+    ) -> Relay {
         let mut relay = Relay {
-            client: Some(client.0),
-            backend: backend.0,
+            sides: Some(Sides { client: client.0, backend: backend.0 }),
             up: Pipe::new(Role::Server, options),
             down: Pipe::new(Role::Client, options),
             heartbeat: options.heartbeat,
             timer: None,
             heard: true,
             pinged: false,
+            nonce: None,
             phase: Phase::Open,
             seat,
             waker: None,
             peer,
         };
-        relay.up.preload(client.1)?;
-        relay.down.preload(backend.1)?;
         if !relay.heartbeat.is_zero() {
             relay.timer = Some(Box::pin(sleep_until(Instant::now() + relay.heartbeat)));
         }
-        Ok(relay)
+        if let Err(error) = relay.down.preload(backend.1) {
+            relay.backend_broke(error);
+        }
+        if let Err(error) = relay.up.preload(client.1) {
+            relay.client_broke(error);
+        }
+        relay
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
@@ -142,7 +124,12 @@ impl Relay {
                 && self.down.stashed == 0
             {
                 self.pinged = true;
-                self.down.queue(&control(OpCode::Ping, PING, None));
+                let nonce = self.nonce.get_or_insert_with(|| {
+                    let mut nonce = *b"undrop.0000";
+                    nonce[7..].copy_from_slice(&fastrand::u32(..).to_be_bytes());
+                    nonce
+                });
+                self.down.queue(&control(OpCode::Ping, nonce, None));
             }
         }
     }
@@ -158,21 +145,35 @@ impl Relay {
         }
     }
 
-    /// Closes both sides from here: the backend gets a Close frame, whose answer (and what it sent before) still
-    /// goes to the client.
+    /// Closes both sides from here: the backend gets a Close frame, and what it sent before its answer still goes to
+    /// the client; then the client gets this code, whatever the answer says.
     fn close(&mut self, code: CloseCode, reason: String) {
         if !matches!(self.phase, Phase::Open) {
             return;
         }
-        self.up.done = true;
-        let mut key = [0; 4];
-        if !self.up.scanner.at_boundary() || getrandom::fill(&mut key).is_err() {
-            // The backend is in the middle of a frame: it cannot be told.
-            return self.end(Some((code, reason)));
+        // Where one side has closed already, the other's answer is on its way and tells what is to be told.
+        if !self.up.closed && !self.down.closed {
+            self.up.done = true;
+            self.down.hold_close = true;
+            let mut key = [0; 4];
+            if !self.up.scanner.at_boundary() || getrandom::fill(&mut key).is_err() {
+                // The backend is in the middle of a frame: it cannot be told.
+                return self.end(Some((code, reason)));
+            }
+            self.up.queue(&masked_close_frame(Some(code), &reason, key));
         }
-        self.up.queue(&masked_close_frame(Some(code), &reason, key));
         self.phase = Phase::Closing { code, reason };
         self.timer = Some(Box::pin(sleep_until(Instant::now() + CLOSE_DEADLINE)));
+    }
+
+    fn client_broke(&mut self, error: FrameError) {
+        tracing::warn!(peer = %self.peer, cause = %error, code = error.close_code().get(), "client broke RFC 6455");
+        self.close(error.close_code(), error.to_string());
+    }
+
+    fn backend_broke(&mut self, error: FrameError) {
+        tracing::warn!(peer = %self.peer, cause = %error, "backend broke RFC 6455");
+        self.end(Some((CloseCode::BAD_GATEWAY, format!("backend broke RFC 6455: {error}"))));
     }
 
     /// Ends the relay. A client that has not seen a Close frame gets this one, where the stream allows it.
@@ -182,14 +183,13 @@ impl Relay {
             && !self.down.closed
             && self.down.scanner.at_boundary()
         {
-            self.down.pending.extend_from_slice(&close_frame(Some(code), &reason));
+            self.down.queue(&close_frame(Some(code), &reason));
         }
     }
 
     fn step_up(&mut self, cx: &mut Context<'_>) -> bool {
-        let pinged = self.pinged;
-        let Some(client) = &mut self.client else { return false };
-        match self.up.poll(cx, client, &mut self.backend, pinged) {
+        let Some(Sides { client, backend }) = &mut self.sides else { return false };
+        match self.up.poll(cx, client, backend, self.nonce.as_ref()) {
             Step::Moved => {
                 self.heard = true;
                 true
@@ -204,16 +204,17 @@ impl Relay {
             }
             Step::SinkEnded(ending) => self.backend_lost(&ending),
             Step::Violation(error) => {
-                tracing::warn!(peer = %self.peer, cause = %error, code = error.close_code().get(), "client broke RFC 6455");
-                self.close(error.close_code(), error.to_string());
+                self.client_broke(error);
                 true
             }
         }
     }
 
     fn step_down(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(client) = &mut self.client else { return false };
-        match self.down.poll(cx, &mut self.backend, client, false) {
+        let Some(Sides { client, backend }) = &mut self.sides else { return false };
+        match self.down.poll(cx, backend, client, None) {
+            // The backend's answer to our Close.
+            Step::Moved if self.down.done => self.backend_lost(&Ending::Fin),
             Step::Moved => true,
             Step::Waiting => false,
             Step::SourceEnded(ending) => self.backend_lost(&ending),
@@ -223,8 +224,7 @@ impl Relay {
                 true
             }
             Step::Violation(error) => {
-                tracing::warn!(peer = %self.peer, cause = %error, "backend broke RFC 6455");
-                self.end(Some((CloseCode::BAD_GATEWAY, format!("backend broke RFC 6455: {error}"))));
+                self.backend_broke(error);
                 true
             }
         }
@@ -253,163 +253,26 @@ impl Future for Relay {
         relay.poll_timer(cx);
         loop {
             if matches!(relay.phase, Phase::Over) {
-                if let Some(client) = relay.client.take() {
-                    tokio::spawn(retire(client, relay.down.pending.split_off(relay.down.sent)));
+                if let Some(Sides { client, backend }) = relay.sides.take() {
+                    tokio::spawn(retire(client, relay.down.take_pending()));
+                    // A bare drop would send a RST over what the backend still says, and with it destroy what the
+                    // client said last.
+                    tokio::spawn(retire(backend, relay.up.take_pending()));
                 }
                 return Poll::Ready(());
             }
             let up = relay.step_up(cx);
             let down = relay.step_down(cx);
             if !up && !down {
+                if matches!(relay.phase, Phase::Closing { .. }) {
+                    // Its deadline may be new, and nobody waits for it yet.
+                    relay.poll_timer(cx);
+                    if matches!(relay.phase, Phase::Over) {
+                        continue;
+                    }
+                }
                 return Poll::Pending;
             }
         }
-    }
-}
-
-impl Pipe {
-    fn new(role: Role, options: RelayOptions) -> Pipe {
-        Pipe {
-            scanner: Scanner::new(role, options.limits, options.compressed),
-            stash: [0; 14],
-            stashed: 0,
-            closed: false,
-            done: false,
-            pending: Vec::new(),
-            sent: 0,
-        }
-    }
-
-    /// Bytes that were read together with the handshake.
-    fn preload(&mut self, mut bytes: Vec<u8>) -> Result<(), FrameError> {
-        let (forward, rest) = self.filter(&mut bytes, false).map_err(|(_, error)| error)?;
-        self.stash(&bytes[rest..]);
-        bytes.truncate(forward);
-        self.pending = bytes;
-        Ok(())
-    }
-
-    /// Puts a frame of ours behind what is pending.
-    fn queue(&mut self, frame: &[u8]) {
-        self.pending.extend_from_slice(frame);
-    }
-
-    fn stash(&mut self, rest: &[u8]) {
-        // An incomplete header is at most 13 bytes.
-        let len = rest.len().min(self.stash.len());
-        self.stash[..len].copy_from_slice(&rest[..len]);
-        self.stashed = len as u8;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, source: &mut Stream, sink: &mut Stream, swallow: bool) -> Step {
-        if !self.pending.is_empty() {
-            match self.flush(cx, sink) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Step::SinkEnded(Ending::from_io(&error)),
-                Poll::Pending => return Step::Waiting,
-            }
-        }
-        if self.done {
-            return Step::Waiting;
-        }
-        scratch::with(|buffer| {
-            let stashed = usize::from(self.stashed);
-            buffer[..stashed].copy_from_slice(&self.stash[..stashed]);
-            let mut read = ReadBuf::new(&mut buffer[stashed..]);
-            match Pin::new(source).poll_read(cx, &mut read) {
-                Poll::Pending => return Step::Waiting,
-                Poll::Ready(Err(error)) => return Step::SourceEnded(Ending::from_io(&error)),
-                Poll::Ready(Ok(())) => {}
-            }
-            let got = read.filled().len();
-            if got == 0 {
-                return Step::SourceEnded(Ending::Fin);
-            }
-            let bytes = &mut buffer[..stashed + got];
-            let (forward, violation) = match self.filter(bytes, swallow) {
-                Ok((forward, rest)) => {
-                    self.stash(&bytes[rest..]);
-                    (forward, None)
-                }
-                Err((forward, error)) => (forward, Some(error)),
-            };
-            match self.forward(cx, sink, &bytes[..forward]) {
-                Ok(()) => violation.map_or(Step::Moved, Step::Violation),
-                Err(error) => Step::SinkEnded(Ending::from_io(&error)),
-            }
-        })
-    }
-
-    /// Looks at every header in `bytes`. Returns how many bytes from the front go on (answers to our own Pings are
-    /// cut out by closing the gap) and where the incomplete header at the end begins; at a violation, what came
-    /// before it still goes on.
-    fn filter(&mut self, bytes: &mut [u8], swallow: bool) -> Result<(usize, usize), (usize, FrameError)> {
-        let (mut at, mut out) = (0, 0);
-        loop {
-            let piece = match self.scanner.next(&bytes[at..]) {
-                Ok(Some(piece)) => piece,
-                Ok(None) => return Ok((out, at)),
-                Err(error) => return Err((out, error)),
-            };
-            let len = match piece {
-                Piece::Payload { len, .. } => len,
-                Piece::Header { header, len } => {
-                    match header.opcode {
-                        OpCode::Close => self.closed = true,
-                        OpCode::Pong if swallow && header.len == PING.len() as u64 => {
-                            let end = at + len + PING.len();
-                            if let (Some(payload), Some(key)) = (bytes.get(at + len..end), header.mask) {
-                                let mut seen = [0; PING.len()];
-                                seen.copy_from_slice(payload);
-                                mask(&mut seen, key, 0);
-                                if seen == *PING {
-                                    // Its payload is passed over too.
-                                    let _ = self.scanner.next(&bytes[at + len..end]);
-                                    at = end;
-                                    continue;
-                                }
-                            }
-                        }
-                        _ => {}
-                    }
-                    len
-                }
-            };
-            if out != at {
-                bytes.copy_within(at..at + len, out);
-            }
-            at += len;
-            out += len;
-        }
-    }
-
-    /// Writes what the socket takes and keeps the rest.
-    fn forward(&mut self, cx: &mut Context<'_>, sink: &mut Stream, mut bytes: &[u8]) -> std::io::Result<()> {
-        while !bytes.is_empty() {
-            match Pin::new(&mut *sink).poll_write(cx, bytes)? {
-                Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Poll::Ready(n) => bytes = &bytes[n..],
-                Poll::Pending => {
-                    self.pending.extend_from_slice(bytes);
-                    return Ok(());
-                }
-            }
-        }
-        if let Poll::Ready(Err(error)) = Pin::new(sink).poll_flush(cx) {
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<std::io::Result<()>> {
-        while self.sent < self.pending.len() {
-            match Pin::new(&mut *sink).poll_write(cx, &self.pending[self.sent..])? {
-                Poll::Ready(0) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-                Poll::Ready(n) => self.sent += n,
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        (self.pending, self.sent) = (Vec::new(), 0);
-        Pin::new(sink).poll_flush(cx)
     }
 }

@@ -70,7 +70,10 @@ enum Stage {
     Serving,
     /// No more accepts; connections go on.
     Draining,
+    /// Connections that are closing get a moment for their last bytes.
     Stopped,
+    /// The end, at once.
+    Cut,
 }
 
 impl Gateway {
@@ -152,12 +155,12 @@ impl Gateway {
             self.process.relays.drain(rate, deadline)
         );
         // The last words of what was closed just now get out before the threads end.
-        self.finish();
+        self.finish(Stage::Stopped);
         Drained { before, closed: sessions + relays }
     }
 
-    fn finish(&mut self) {
-        self.stage.send_replace(Stage::Stopped);
+    fn finish(&mut self, how: Stage) {
+        self.stage.send_replace(how);
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
                 tracing::error!("a worker panicked");
@@ -201,7 +204,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.finish();
+        self.finish(Stage::Cut);
     }
 }
 
@@ -217,12 +220,12 @@ async fn run(
         tokio::spawn(accept(process.clone(), Arc::new(listener), stage.clone()));
     }
     // The sender lives as long as the gateway.
-    let _ = stage.wait_for(|stage| *stage == Stage::Stopped).await;
+    let cut = stage.wait_for(|stage| matches!(stage, Stage::Stopped | Stage::Cut)).await;
+    let cut = cut.is_ok_and(|stage| *stage == Stage::Cut);
     if let Some(embedded) = embedded {
         embedded.abort();
     }
-    // Closing connections get a moment for their last bytes.
-    let end = Instant::now() + LINGER;
+    let end = if cut { Instant::now() } else { Instant::now() + LINGER };
     while Handle::current().metrics().num_alive_tasks() > 0 && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
