@@ -254,6 +254,8 @@ impl Driver {
         if let Some(timer) = &mut self.timer
             && timer.as_mut().poll(cx).is_ready()
         {
+            // A good moment: timers fire after bursts, not in them.
+            self.machine.release_idle_memory();
             self.armed = None;
             cx.waker().wake_by_ref();
         }

@@ -13,6 +13,12 @@ pub(crate) trait Sink {
     fn append(&mut self, bytes: &[u8]);
     /// The open unit is complete.
     fn end_unit(&mut self);
+    /// A whole unit at once.
+    #[inline]
+    fn unit(&mut self, bytes: &[u8]) {
+        self.append(bytes);
+        self.end_unit();
+    }
     fn ping(&mut self, payload: &[u8]);
     fn pong(&mut self);
     fn close(&mut self, code: Option<CloseCode>, reason: &str);
@@ -39,6 +45,18 @@ enum Message {
     /// Fragments so far were empty text: nothing is written yet, the first byte decides about the escape.
     EmptyText,
     Open,
+}
+
+/// The message in one frame at the front of `bytes`, when all of it is there and it goes on as it is: the common case.
+#[inline(always)]
+fn whole_unit<'b>(header: &Header, head: usize, bytes: &'b [u8]) -> Option<&'b [u8]> {
+    let plain = match header.opcode {
+        OpCode::Binary => true,
+        OpCode::Text => bytes.get(head) != Some(&MARK) || header.len == 0,
+        _ => false,
+    };
+    let len = usize::try_from(header.len).ok()?;
+    if plain && header.fin { bytes.get(..head.checked_add(len)?) } else { None }
 }
 
 impl FromBackend {
@@ -73,6 +91,14 @@ impl FromBackend {
             }
             if header.rsv1 {
                 return Err(FrameError::ReservedBit);
+            }
+            if self.message == Message::None
+                && let Some(unit) = whole_unit(&header, head, bytes)
+                && header.len <= self.max_message
+            {
+                sink.unit(unit);
+                at += unit.len();
+                continue;
             }
             if header.opcode.is_control() {
                 let total = head + usize::try_from(header.len).unwrap_or(usize::MAX);
