@@ -1,0 +1,85 @@
+//! What the machine asks of the task that drives it.
+
+use std::time::Instant;
+
+use undrop_frame::{CloseCode, OpCode};
+use undrop_session::{Event, GoAway, LossReason};
+use undrop_transport::{Ending, tcp_info};
+
+use super::{BACKEND_CLOSE, Driver, Phase};
+use crate::closing::{close_frame, control, masked_close_frame};
+
+impl Driver {
+    pub(super) fn poll_events(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(event) = self.machine.poll_event() {
+            any = true;
+            match event {
+                Event::SendPing => self.machine.control_frame(&control(OpCode::Ping, b"undrop.hb", None)),
+                Event::SuspectDead => self.suspect(now),
+                Event::Close { code, reason } => {
+                    tracing::debug!(sid = %self.entry.sid, code = code.get(), "client closed the session");
+                    self.close_backend_for_client(code, &reason, now);
+                }
+                Event::Finished => {
+                    if let Some(link) = self.link.take() {
+                        self.retire_link(link, close_frame(Some(CloseCode::NORMAL), ""));
+                    }
+                    self.phase = Phase::Over;
+                }
+                Event::Expired => {
+                    tracing::info!(sid = %self.entry.sid, "session expired: its client did not come back in time");
+                    self.why = Some(LossReason::Expired);
+                    self.end_backend(Some(CloseCode::GOING_AWAY), "client did not come back");
+                    self.phase = Phase::Over;
+                }
+                Event::Overflow => {
+                    tracing::warn!(sid = %self.entry.sid, "session ended: its replay buffer is full");
+                    self.why = Some(LossReason::Overflow);
+                    self.end_backend(Some(CloseCode::POLICY_VIOLATION), "client too slow");
+                    self.phase = Phase::Over;
+                }
+                Event::LinkTooOld => {
+                    self.machine
+                        .drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
+                }
+                Event::DrainOver => {
+                    if let Some(link) = self.link.take() {
+                        self.retire_link(link, close_frame(Some(CloseCode::GOING_AWAY), "drain is over"));
+                        self.detached(&Ending::Close(CloseCode::GOING_AWAY, "drain is over".into()), now);
+                    }
+                }
+                Event::Dropped { from, to } => {
+                    tracing::warn!(sid = %self.entry.sid, from, to, "units dropped: the client is too slow");
+                }
+                other => tracing::trace!(sid = %self.entry.sid, ?other, "session event"),
+            }
+        }
+        any
+    }
+
+    /// No answer for too long. Only the kernel knows whether the path is dead or the page asleep (PROTOCOL §6).
+    pub(super) fn suspect(&mut self, now: Instant) {
+        let Some(link) = &self.link else { return };
+        let silence = self.shared.options.machine.heartbeat;
+        let dead = link
+            .stream
+            .tcp()
+            .and_then(|tcp| tcp_info(tcp).ok())
+            .is_none_or(|info| info.path_is_dead(silence));
+        if dead {
+            self.link_lost(&Ending::BlackHole, now);
+        } else {
+            tracing::debug!(sid = %self.entry.sid, "client is silent, but its kernel acknowledges: asleep or slow");
+        }
+    }
+
+    pub(super) fn close_backend_for_client(&mut self, code: CloseCode, reason: &str, now: Instant) {
+        self.phase = Phase::ClientClosed;
+        self.deadline = Some(now + BACKEND_CLOSE);
+        let mut key = [0; 4];
+        if getrandom::fill(&mut key).is_ok() {
+            self.to_backend.extend(masked_close_frame(Some(code), reason, key));
+        }
+    }
+}
