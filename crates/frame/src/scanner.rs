@@ -75,6 +75,38 @@ impl Scanner {
         Ok(Some(Piece::Header { header, len }))
     }
 
+    /// Bytes at the front of `input` that are whole messages of one frame each, nothing but data: what a relay passes on
+    /// without a look at each header. They are thereby scanned; go on behind them with [`next`](Self::next). 0 in the
+    /// middle of a frame or a message, and before anything that needs a closer look (a control frame, a fragment, a
+    /// frame of 64 KiB or more, whatever breaks a rule).
+    #[inline]
+    pub fn whole_messages(&self, input: &[u8]) -> usize {
+        if self.remaining > 0 || self.sequence.in_message() {
+            return 0;
+        }
+        let (rsv1, masked, largest) = self.sequence.plain_frame();
+        let key = if masked == 0 { 0 } else { 4 };
+        let mut at = 0;
+        while let Some(&[first, second, third, fourth]) = input[at..].first_chunk::<4>() {
+            // FIN, and Text or Binary.
+            if !matches!(first & !rsv1, 0x81 | 0x82) || second & 0x80 != masked {
+                break;
+            }
+            let (len, head) = match usize::from(second & 0x7f) {
+                short @ 0..126 => (short, 2),
+                126 => (usize::from(u16::from_be_bytes([third, fourth])), 4),
+                _ => break,
+            };
+            let end = at + head + key + len;
+            // RFC 6455 5.2: the length in its shortest form.
+            if (head == 4 && len < 126) || len as u64 > largest || end > input.len() {
+                break;
+            }
+            at = end;
+        }
+        at
+    }
+
     /// Between frames: a control frame may be put in here (RFC 6455 5.4).
     #[inline(always)]
     pub fn at_boundary(&self) -> bool {
@@ -91,5 +123,73 @@ impl Scanner {
     #[inline(always)]
     pub fn remaining(&self) -> u64 {
         self.remaining
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoder, OpCode};
+
+    /// The quick way and the careful one agree on every prefix of a stream with everything in it.
+    #[test]
+    fn whole_messages_are_what_next_sees() {
+        for role in [Role::Client, Role::Server] {
+            let peer = if role == Role::Client { Role::Server } else { Role::Client };
+            let mut encoder = Encoder::new(peer);
+            let mut stream = Vec::new();
+            for (n, len) in [0, 1, 125, 126, 300, 65_535, 65_536, 7].into_iter().enumerate() {
+                let opcode = if n % 2 == 0 { OpCode::Text } else { OpCode::Binary };
+                encoder.message(opcode, &vec![b'x'; len], [1, 2, 3, n as u8], &mut stream);
+                if n == 3 {
+                    encoder.control(OpCode::Ping, b"p", [9; 4], &mut stream);
+                    encoder.message_fragmented(OpCode::Text, b"abc", 2, || [7; 4], &mut stream);
+                }
+            }
+            for end in (0..2000).chain([stream.len() - 1, stream.len()]) {
+                let input = &stream[..end];
+                let mut quick = Scanner::new(role, Limits::default(), false);
+                let mut careful = quick.clone();
+                let (mut at, mut seen) = (0, Vec::new());
+                loop {
+                    let whole = quick.whole_messages(&input[at..]);
+                    at += whole;
+                    match quick.next(&input[at..]).expect("valid") {
+                        Some(Piece::Header { len, .. } | Piece::Payload { len, .. }) => at += len,
+                        None => break,
+                    }
+                    seen.push(at);
+                }
+                let (mut there, mut passed) = (0, vec![0]);
+                while let Some(Piece::Header { len, .. } | Piece::Payload { len, .. }) =
+                    careful.next(&input[there..]).expect("valid")
+                {
+                    there += len;
+                    passed.push(there);
+                }
+                assert_eq!((at, quick.remaining()), (there, careful.remaining()), "{role:?} {end}");
+                assert!(seen.iter().all(|at| passed.contains(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_a_closer_look_is_left() {
+        let scanner = Scanner::new(Role::Client, Limits { frame: 10, message: 10 }, false);
+        let left: [&[u8]; 8] = [
+            &[0x82, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0x82, 126, 0, 5, 0, 0, 0, 0, 0],
+            &[0xc1, 2, 0, 0],
+            &[0x82, 0x82, 0, 0, 0, 0, 0, 0],
+            &[0x02, 2, 0, 0],
+            &[0x89, 2, 0, 0],
+            &[0x80, 2, 0, 0],
+            &[0x82, 3, 0, 0],
+        ];
+        for input in left {
+            assert_eq!(scanner.whole_messages(input), 0, "{input:?}");
+        }
+        assert_eq!(scanner.whole_messages(&[0x82, 2, 0, 0, 0x82]), 4);
+        assert_eq!(Scanner::new(Role::Client, Limits::default(), true).whole_messages(&[0xc1, 2, 0, 0]), 4);
     }
 }

@@ -63,6 +63,13 @@ impl Sequence {
         Ok(())
     }
 
+    /// What a message in one frame may look like: the RSV1 bit if it is allowed, the mask bit, the largest payload.
+    #[inline(always)]
+    pub(crate) fn plain_frame(&self) -> (u8, u8, u64) {
+        let masked = if self.role == Role::Server { 0x80 } else { 0 };
+        (if self.rsv1 { 0x40 } else { 0 }, masked, self.limits.frame.min(self.limits.message))
+    }
+
     /// Inside a fragmented message: its last frame has not begun.
     #[inline(always)]
     pub(crate) fn in_message(&self) -> bool {

@@ -158,6 +158,12 @@ impl Pipe {
     ) -> Result<(usize, usize), (usize, FrameError)> {
         let (mut at, mut out) = (0, 0);
         loop {
+            let whole = self.scanner.whole_messages(&bytes[at..]);
+            if whole > 0 && out != at {
+                bytes.copy_within(at..at + whole, out);
+            }
+            at += whole;
+            out += whole;
             if (swallow.is_some() || self.hold_close) && self.scanner.at_boundary() {
                 let frame = &bytes[at..];
                 if self.hold_close && frame.first().is_some_and(|first| first & 0x0f == OpCode::Close as u8) {
