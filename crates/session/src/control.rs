@@ -9,12 +9,21 @@ pub(crate) const SOFT_LIMIT: usize = 4 * 1024;
 pub(crate) const HARD_LIMIT: usize = 64 * 1024;
 
 /// Waiting control bytes. Empty, it owns no memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Control {
     bytes: Vec<u8>,
     sent: u32,
-    /// Where a waiting ack begins that a newer one may replace: it is the last frame, and none of it is out.
-    ack: Option<u32>,
+    /// Where a waiting ack begins that a newer one may replace: it is the last frame, and none of it is out. [`NO_ACK`]:
+    /// there is none.
+    ack: u32,
+}
+
+const NO_ACK: u32 = u32::MAX;
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), sent: 0, ack: NO_ACK }
+    }
 }
 
 impl Control {
@@ -38,13 +47,23 @@ impl Control {
         self.bytes.len() < SOFT_LIMIT
     }
 
+    /// The rest of a unit that is partly on the wire: goes out before everything else. Nothing of the control bytes can be
+    /// out at that time, because they only go between units.
+    pub(crate) fn prepend_rest(&mut self, rest: &[u8]) {
+        debug_assert!(self.sent == 0);
+        // The first byte stands for what is out already.
+        self.bytes.splice(0..0, std::iter::once(0).chain(rest.iter().copied()));
+        self.sent = 1;
+        self.ack = NO_ACK;
+    }
+
     /// Queues a packet; false: no room, and nothing changed.
     pub(crate) fn push(&mut self, packet: &Packet) -> bool {
         let text = packet.encode();
         if self.bytes.len() + text.len() + 10 > HARD_LIMIT {
             return false;
         }
-        self.ack = None;
+        self.ack = NO_ACK;
         push_text_frame(&mut self.bytes, text.as_bytes());
         true
     }
@@ -54,16 +73,15 @@ impl Control {
         if !self.has_soft_room() {
             return false;
         }
-        self.ack = None;
+        self.ack = NO_ACK;
         self.bytes.extend_from_slice(frame);
         true
     }
 
     /// Queues an ack, in place of one that still waits. Allocates nothing once the buffer has its few bytes.
     pub(crate) fn push_ack(&mut self, number: u64) {
-        match self.ack {
-            Some(at) if at >= self.sent => self.bytes.truncate(at as usize),
-            _ => {}
+        if self.ack != NO_ACK {
+            self.bytes.truncate(self.ack as usize);
         }
         let at = self.bytes.len();
         let mut digits = [0; 13];
@@ -71,7 +89,7 @@ impl Control {
         // Header of a final text frame, U+001F, the letter: short enough for the one-byte length.
         self.bytes.extend_from_slice(&[0x81, 2 + digits.len() as u8, crate::escape::ESCAPE, b'a']);
         self.bytes.extend_from_slice(digits.as_bytes());
-        self.ack = u32::try_from(at).ok();
+        self.ack = u32::try_from(at).unwrap_or(NO_ACK);
     }
 
     /// The socket took `n` bytes.
@@ -79,8 +97,8 @@ impl Control {
         self.sent += n as u32;
         if self.sent as usize >= self.bytes.len() {
             self.clear();
-        } else if self.ack.is_some_and(|at| at < self.sent) {
-            self.ack = None;
+        } else if self.ack < self.sent {
+            self.ack = NO_ACK;
         }
     }
 
@@ -88,7 +106,7 @@ impl Control {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
-        self.ack = None;
+        self.ack = NO_ACK;
     }
 
     pub(crate) fn release(&mut self) {

@@ -29,11 +29,11 @@ pub(crate) struct Delivery {
     /// Number of the next unit on the current link.
     next: u64,
     /// Bytes received since the last ack.
-    bytes: usize,
+    bytes: u32,
     /// Bytes that make an ack due.
-    threshold: usize,
-    /// Delay of the ack timer.
-    delay: Duration,
+    threshold: u32,
+    /// Delay of the ack timer, milliseconds (one per session and in memory for its life, so it is kept small).
+    delay: u32,
     /// The deadline of the ack timer; it never recurs by itself.
     deadline: Option<Instant>,
     /// The delay is over, or the peer asked: the next unit taken is acked at once.
@@ -49,8 +49,8 @@ impl Delivery {
             acked: 0,
             next: 1,
             bytes: 0,
-            threshold: ACK_BYTES.min(window / 4).max(1),
-            delay,
+            threshold: ACK_BYTES.min(window / 4).max(1) as u32,
+            delay: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
             deadline: None,
             overdue: false,
         }
@@ -106,7 +106,7 @@ impl Delivery {
         if R::NO_DEDUPE {
             self.next = number + 1;
             self.received = self.received.max(self.taken) + 1;
-            self.bytes += len;
+            self.bytes = self.bytes.saturating_add(len as u32);
             return Received::Deliver;
         }
         if number <= self.received {
@@ -117,9 +117,9 @@ impl Delivery {
         }
         self.next = number + 1;
         self.received = number;
-        self.bytes += len;
+        self.bytes = self.bytes.saturating_add(len as u32);
         if self.deadline.is_none() && !self.overdue {
-            self.deadline = Some(now + self.delay);
+            self.deadline = Some(now + self.delay());
         }
         Received::Deliver
     }
@@ -150,6 +150,10 @@ impl Delivery {
         if R::ACK_ON_RECEIPT { self.received } else { self.taken }
     }
 
+    fn delay(&self) -> Duration {
+        Duration::from_millis(u64::from(self.delay))
+    }
+
     /// The statement was made: everything taken is acked. What still waits for its consumer gets a deadline of its own.
     pub(crate) fn stated(&mut self, now: Instant) {
         let counted = self.received - self.acked.min(self.received);
@@ -158,11 +162,11 @@ impl Delivery {
         self.bytes = if waiting == 0 || counted == 0 {
             0
         } else {
-            (self.bytes as u64).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0) as usize
+            u64::from(self.bytes).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0) as u32
         };
         self.acked = self.taken;
         self.overdue = false;
-        self.deadline = (waiting > 0).then(|| now + self.delay);
+        self.deadline = (waiting > 0).then(|| now + self.delay());
     }
 
     /// The peer asked for an ack and one was made: the next unit taken is acked at once, too.

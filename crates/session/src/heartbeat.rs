@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Heartbeat {
     sent: Instant,
     heard: Instant,
-    pinged: Option<Instant>,
+    /// A Ping went out and nothing was heard since.
+    pinged: bool,
 }
 
 /// What one look at the clock asks for.
@@ -25,7 +26,7 @@ pub(crate) struct Beat {
 
 impl Heartbeat {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { sent: now, heard: now, pinged: None }
+        Self { sent: now, heard: now, pinged: false }
     }
 
     #[inline]
@@ -36,16 +37,15 @@ impl Heartbeat {
     #[inline]
     pub(crate) const fn on_heard(&mut self, now: Instant) {
         self.heard = now;
+        self.pinged = false;
     }
 
     pub(crate) fn look(&mut self, now: Instant, every: Duration) -> Beat {
-        self.pinged = self.pinged.filter(|at| self.heard <= *at);
-        let suspect = self.pinged.is_some_and(|at| now >= at + every);
+        // Looked at again only after `every`: an answer that has not come by then is late.
+        let suspect = self.pinged;
         let packet = now >= self.sent + every;
         let ping = packet || now >= self.heard + every;
-        if ping {
-            self.pinged.get_or_insert(now);
-        }
+        self.pinged |= ping;
         let next = if ping { now } else { self.sent.min(self.heard) };
         Beat { packet, ping, suspect, next: next + every }
     }

@@ -31,11 +31,11 @@ pub(crate) struct Replay {
     /// Highest unit that ever went out whole, on any link.
     sent: u64,
     /// Units before the cursor.
-    cursor: usize,
+    cursor: u32,
     /// Bytes before the cursor, including `into`.
     cursor_bytes: usize,
     /// Bytes of the unit at the cursor that are on the wire already.
-    into: usize,
+    into: u32,
 }
 
 /// An ack for a unit that never went out; holds the highest that did.
@@ -163,7 +163,7 @@ impl Replay {
     /// Bytes that the unit at the cursor still needs, when it is partly out; else 0.
     #[inline]
     pub(crate) fn rest(&self) -> usize {
-        if self.into == 0 { 0 } else { self.units.get(self.cursor).map_or(0, |len| *len as usize - self.into) }
+        if self.into == 0 { 0 } else { self.units.get(self.cursor as usize).map_or(0, |len| (*len - self.into) as usize) }
     }
 
     /// The socket took `n` bytes of what [`pending`](Self::pending) showed. Units that were acked ahead of the cursor
@@ -172,8 +172,8 @@ impl Replay {
     pub(crate) fn advance(&mut self, n: usize) {
         debug_assert!(n <= self.pending_len());
         self.cursor_bytes += n;
-        let mut into = self.into + n;
-        while let Some(len) = self.units.get(self.cursor) {
+        let mut into = self.into as usize + n;
+        while let Some(len) = self.units.get(self.cursor as usize) {
             let len = *len as usize;
             if into < len {
                 break;
@@ -181,8 +181,9 @@ impl Replay {
             into -= len;
             self.cursor += 1;
         }
-        self.into = into;
-        let passed = self.first + self.cursor as u64 - 1;
+        // What is left is less than the length of one unit.
+        self.into = into as u32;
+        let passed = self.first + u64::from(self.cursor) - 1;
         self.sent = self.sent.max(passed);
         if self.acked >= self.first {
             self.trim();

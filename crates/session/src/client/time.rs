@@ -113,10 +113,10 @@ impl<R: Rules> ClientMachine<R> {
         } else if self.in_session() {
             self.ask();
         }
-        if self.timers.is_set(Timer::Answer) {
-            if let Some(heartbeat) = &self.config.plain_heartbeat {
-                self.timers.set(Timer::Answer, now + heartbeat.answer);
-            }
+        if self.timers.is_set(Timer::Answer)
+            && let Some(heartbeat) = &self.config.plain_heartbeat
+        {
+            self.timers.set(Timer::Answer, now + heartbeat.answer);
         }
     }
 

@@ -85,7 +85,8 @@ impl Queue {
         }
         let provoked = matches!(event, Event::Hint(_) | Event::Credentials(_));
         let repeated = matches!(event, Event::SendPing | Event::SuspectDead) && self.0.contains(&event);
-        if !repeated && !(provoked && self.0.len() >= MAX_QUEUED) {
+        let too_many = provoked && self.0.len() >= MAX_QUEUED;
+        if !repeated && !too_many {
             self.0.push(event);
         }
     }

@@ -188,7 +188,12 @@ impl<R: Rules> GatewayMachine<R> {
             }
             Overflow::DropOldest => {
                 while self.replay.charged() > self.limit() {
-                    let Some(dropped) = self.replay.drop_oldest() else { break };
+                    let Some(dropped) = self.replay.drop_oldest() else {
+                        if self.free_the_unit_on_the_wire() {
+                            continue;
+                        }
+                        break;
+                    };
                     let number = dropped.number;
                     if dropped.unsent && self.is_attached() {
                         self.gap = if self.gap.0 == 0 { (number, number) } else { (self.gap.0, number) };
@@ -200,13 +205,25 @@ impl<R: Rules> GatewayMachine<R> {
         }
     }
 
-    /// Queues `G` where the dropped units would have stood. Until it is queued no unit goes out.
+    /// A stalled link may hold the oldest unit in the middle for long. Its rest moves in front of the control bytes, so
+    /// that the buffer is as free as between units.
+    fn free_the_unit_on_the_wire(&mut self) -> bool {
+        if self.replay.at_boundary() || self.replay.held() < 2 {
+            return false;
+        }
+        let (front, back) = self.replay.pending(true);
+        let rest = [front, back].concat();
+        self.control.prepend_rest(&rest);
+        self.replay.advance(rest.len());
+        true
+    }
+
+    /// Queues `G` where the dropped units would have stood. Until it is queued no unit goes out; while other control
+    /// bytes wait, the gap may still grow.
     pub(super) fn announce_gap(&mut self) {
-        if self.gap.0 != 0 && self.replay.at_boundary() {
-            let packet = self.gap_packet(self.gap.0, self.gap.1);
-            if self.control.push(&packet) {
-                self.gap = (0, 0);
-            }
+        if self.gap.0 != 0 && self.replay.at_boundary() && self.control.is_empty() {
+            self.control.push(&self.gap_packet(self.gap.0, self.gap.1));
+            self.gap = (0, 0);
         }
     }
 }
