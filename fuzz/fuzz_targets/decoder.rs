@@ -54,7 +54,7 @@ fn decode(
         let spare = if n == 0 { decoder.spare() } else { None };
         let mut buffer = Vec::new();
         if let Some(spare) = spare {
-            let n = spare.len().min(rest.len());
+            let n = spare.len().min(1 + rest.len() * 2 / 3).min(rest.len());
             spare[..n].copy_from_slice(&rest[..n]);
             rest = &rest[n..];
             decoder.filled(n);

@@ -45,7 +45,8 @@ fn decode(role: Role, deflate: Option<Params>, bytes: &[u8], sizes: &[usize]) ->
         let mut buffer = Vec::new();
         let spare = if size == 0 { decoder.spare() } else { None };
         if let Some(spare) = spare {
-            let n = spare.len().min(rest.len());
+            // Not always all of it: what is lent and not filled must not become payload.
+            let n = spare.len().min(1 + rest.len() * 2 / 3).min(rest.len());
             spare[..n].copy_from_slice(&rest[..n]);
             rest = &rest[n..];
             decoder.filled(n);
