@@ -18,7 +18,7 @@ use undrop_frame::CloseCode;
 use undrop_session::{Gateway, GoAway, Loss, LossReason, Refusal};
 use undrop_transport::Stream;
 
-use self::link::moved;
+use self::link::{ACK_COMPANY, Held, moved};
 use crate::closing::{close_frame, retire};
 use crate::from_backend::FromBackend;
 use crate::from_link::FromLink;
@@ -101,6 +101,8 @@ pub(crate) struct Driver {
     contact: Option<Box<str>>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Option<Instant>,
+    /// The ack that waits for company.
+    held: Held,
     waker: Option<Waker>,
     why: Option<LossReason>,
     /// This process stops: no link can come any more.
@@ -133,6 +135,7 @@ impl Driver {
             contact: Some(contact),
             timer: None,
             armed: None,
+            held: Held::default(),
             waker: None,
             why: None,
             draining: false,
@@ -242,7 +245,8 @@ impl Driver {
                 Phase::Open | Phase::BackendClosed | Phase::Over => {}
             }
         }
-        let next = [self.machine.poll_timeout(), self.deadline].into_iter().flatten().min();
+        let company = self.held.since.map(|since| since + ACK_COMPANY);
+        let next = [self.machine.poll_timeout(), self.deadline, company].into_iter().flatten().min();
         let Some(next) = next else { return };
         // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
         // deadline so costs nothing.

@@ -18,6 +18,7 @@ pub(crate) struct Control {
     ack: u32,
 }
 
+const PREAMBLE: u32 = 5;
 const NO_ACK: u32 = u32::MAX;
 
 impl Default for Control {
@@ -37,6 +38,12 @@ impl Control {
         &self.bytes[self.sent as usize..]
     }
 
+    /// An ack, and nothing else, waits.
+    #[inline]
+    pub(crate) const fn is_only_ack(&self) -> bool {
+        self.ack == 0 && self.sent == 0
+    }
+
     /// The socket took some of it and not all; perhaps the middle of a frame.
     pub(crate) const fn is_partly_out(&self) -> bool {
         self.sent > 0
@@ -44,23 +51,33 @@ impl Control {
 
     /// Whether an answer that the peer provoked may be queued.
     pub(crate) fn has_soft_room(&self) -> bool {
-        self.bytes.len() < SOFT_LIMIT
+        self.limited() < SOFT_LIMIT
+    }
+
+    /// Bytes that count against the limits: not those of a unit's rest.
+    fn limited(&self) -> usize {
+        match self.bytes[..] {
+            [0, a, b, c, d, ..] => self.bytes.len() - u32::from_be_bytes([a, b, c, d]) as usize,
+            _ => self.bytes.len(),
+        }
     }
 
     /// The rest of a unit that is partly on the wire: goes out before everything else. Nothing of the control bytes can be
     /// out at that time, because they only go between units.
     pub(crate) fn prepend_rest(&mut self, rest: &[u8]) {
         debug_assert!(self.sent == 0);
-        // The first byte stands for what is out already.
-        self.bytes.splice(0..0, std::iter::once(0).chain(rest.iter().copied()));
-        self.sent = 1;
+        // A preamble that counts as sent: no frame begins with 0, and the length keeps the rest out of the limits.
+        let len = rest.len() as u32;
+        let preamble = std::iter::once(0).chain(len.to_be_bytes());
+        self.bytes.splice(0..0, preamble.chain(rest.iter().copied()));
+        self.sent = PREAMBLE;
         self.ack = NO_ACK;
     }
 
     /// Queues a packet; false: no room, and nothing changed.
     pub(crate) fn push(&mut self, packet: &Packet) -> bool {
         let text = packet.encode();
-        if self.bytes.len() + text.len() + 10 > HARD_LIMIT {
+        if self.limited() + text.len() + 10 > HARD_LIMIT {
             return false;
         }
         self.ack = NO_ACK;

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{CloseCode, OpCode};
@@ -14,7 +14,38 @@ use super::{Driver, Link, Phase};
 use crate::closing::{close_frame, control, retire};
 use crate::from_link::{self, LinkFault};
 
+/// How long an ack may wait for data to travel with. Alone it costs a write, a packet and a wake-up at both ends; an
+/// answer of the backend, on whose heels it goes for nothing, mostly follows within a millisecond.
+pub(super) const ACK_COMPANY: Duration = Duration::from_millis(50);
+
+/// Units that an ack may stand for while it waits.
+const HELD_UNITS: u64 = 128;
+
+/// What waits behind an ack that waits for company.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) since: Option<Instant>,
+    units: u64,
+    bytes: usize,
+    /// The client asked for the ack.
+    wanted: bool,
+}
+
 impl Driver {
+    /// All that could be written is an ack that may still wait (PROTOCOL §4).
+    fn holds_ack(&mut self, now: Instant) -> bool {
+        if !self.machine.only_ack_waits() {
+            if self.held.since.is_some() || self.held.units > 0 {
+                self.held = Held::default();
+            }
+            return false;
+        }
+        let since = *self.held.since.get_or_insert(now);
+        let few =
+            self.held.units < HELD_UNITS && self.held.bytes < self.shared.options.machine.client_window / 4;
+        few && !self.held.wanted && now < since + ACK_COMPANY
+    }
+
     pub(super) fn poll_link_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         // The client keeps to its window, so all it may send fits, and its acks are never stuck behind a backend that
         // waits for them. What a client sends beyond its window waits in its socket. When the backend is gone, acks are
@@ -99,6 +130,9 @@ impl Driver {
     }
 
     pub(super) fn poll_link_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.holds_ack(now) {
+            return false;
+        }
         let mut moved = false;
         loop {
             let Some(link) = &mut self.link else { return moved };
@@ -160,10 +194,13 @@ struct LinkSink<'a, 'b, 'c> {
 
 impl from_link::Sink for LinkSink<'_, '_, '_> {
     fn data(&mut self, len: usize) -> bool {
+        self.driver.held.units += 1;
+        self.driver.held.bytes += len;
         matches!(self.driver.machine.on_data(self.now, len), Received::Deliver)
     }
 
     fn packet(&mut self, packet: Packet) -> Result<(), LinkFault> {
+        self.driver.held.wanted |= !matches!(packet, Packet::Ack(_));
         self.driver.machine.on_packet(self.now, &packet).map_err(LinkFault::Misbehaviour)
     }
 

@@ -98,7 +98,16 @@ impl<R: Rules> GatewayMachine<R> {
     #[inline]
     pub fn has_output(&self) -> bool {
         self.state == State::Attached
-            && (!self.control.is_empty() || (self.gap.0 == 0 && self.replay.pending_len() > 0) || self.replay.rest() > 0)
+            && (!self.control.is_empty()
+                || (self.gap.0 == 0 && self.replay.pending_len() > 0)
+                || self.replay.rest() > 0)
+    }
+
+    /// All that could go out now is an ack. It may wait a little for company: what it says can be said later, and a
+    /// newer one takes its place.
+    #[inline]
+    pub fn only_ack_waits(&self) -> bool {
+        self.state == State::Attached && self.control.is_only_ack() && self.replay.pending_len() == 0
     }
 
     /// What can go out now, for one vectored write; returns how many slices are filled. Control frames come before
