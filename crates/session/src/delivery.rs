@@ -162,7 +162,8 @@ impl Delivery {
         self.bytes = if waiting == 0 || counted == 0 {
             0
         } else {
-            u64::from(self.bytes).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0) as u32
+            u64::from(self.bytes).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0)
+                as u32
         };
         self.acked = self.taken;
         self.overdue = false;

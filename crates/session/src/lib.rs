@@ -20,11 +20,11 @@ mod slots;
 mod timers;
 
 pub use backoff::Backoff;
-pub use delivery::Received;
 pub use client::{
-    Attempt, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Mode, PlainHeartbeat, QueuePolicy,
-    SessionMode, Snapshot, State, Transmit, retry_hint,
+    Attempt, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Mode, PlainHeartbeat,
+    QueuePolicy, SessionMode, Snapshot, State, Transmit, retry_hint,
 };
+pub use delivery::Received;
 pub use error::{Misbehaviour, Refusal};
 pub use escape::{ESCAPE, TextKind, escape, needs_escape};
 pub use gateway::{Event, Gateway, GatewayConfig, Loss, Overflow, Progress};
@@ -33,8 +33,8 @@ pub use identity::{InvalidSessionId, MAX_SESSION_ID, SessionId, SessionKey};
 pub use negotiation::{Offer, SESSION_PROTOCOL, answer, is_session_answer, offer, parse_offer};
 pub use number::COUNTER_LIMIT;
 pub use packet::{
-    BackendIdentity, BackendState, Close, Gap, GoAway, LossReason, Lost, MAX_NONCE, MAX_PACKET, MAX_REASON, Packet,
-    PageState, Resumed, Started,
+    BackendIdentity, BackendState, Close, Gap, GoAway, LossReason, Lost, MAX_NONCE, MAX_PACKET, MAX_REASON,
+    Packet, PageState, Resumed, Started,
 };
 pub use slots::{Slots, moment};
 

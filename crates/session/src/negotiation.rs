@@ -39,7 +39,8 @@ pub fn parse_offer(tokens: &[String]) -> Offer {
             offer.hello = Some(if only { Hello::decode(hello) } else { Err(InvalidHello) });
         } else if token == SESSION_PROTOCOL {
             offer.session.push(None);
-        } else if let Some(protocol) = token.strip_prefix(SESSION_PROTOCOL).and_then(|t| t.strip_prefix('+')) {
+        } else if let Some(protocol) = token.strip_prefix(SESSION_PROTOCOL).and_then(|t| t.strip_prefix('+'))
+        {
             offer.session.push(Some(protocol.to_owned()));
         } else if !token.starts_with("undrop.") {
             offer.plain.push(token.clone());

@@ -36,7 +36,9 @@ mod tests {
             assert_eq!(parse_base36(base36(value, &mut [0; 13])), Some(value));
         }
         assert_eq!(base36(u64::MAX, &mut [0; 13]), "3w5e11264sgsf");
-        for bad in ["", "00", "01", "A", "+1", "-1", " 1", "1 ", "2gosa7pa2gw", "zzzzzzzzzzzzz", "zzzzzzzzzzzzzz"] {
+        for bad in
+            ["", "00", "01", "A", "+1", "-1", " 1", "1 ", "2gosa7pa2gw", "zzzzzzzzzzzzz", "zzzzzzzzzzzzzz"]
+        {
             assert_eq!(parse_base36(bad), None, "{bad}");
         }
         assert_eq!(parse_base36("2gosa7pa2gv"), Some(COUNTER_LIMIT - 1));

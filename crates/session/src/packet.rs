@@ -241,8 +241,7 @@ impl Packet {
         let mut rest = text.chars();
         let letter = rest.next().ok_or(Misbehaviour::MalformedPacket)?;
         let body = rest.as_str();
-        let empty =
-            |packet| if body.is_empty() { Ok(packet) } else { Err(Misbehaviour::MalformedPacket) };
+        let empty = |packet| if body.is_empty() { Ok(packet) } else { Err(Misbehaviour::MalformedPacket) };
         match letter {
             'S' => json::<Started>(body)?.check().map(Self::Started),
             'R' => {
@@ -357,7 +356,9 @@ impl Packet {
 
 fn range(range: Option<(u64, u64)>) -> Result<(), Misbehaviour> {
     match range {
-        Some((from, to)) if from == 0 || from > to || to >= COUNTER_LIMIT => Err(Misbehaviour::MalformedPacket),
+        Some((from, to)) if from == 0 || from > to || to >= COUNTER_LIMIT => {
+            Err(Misbehaviour::MalformedPacket)
+        }
         _ => Ok(()),
     }
 }
@@ -437,8 +438,33 @@ mod tests {
     #[test]
     fn malformed_bodies_are_refused() {
         let bad = [
-            "", "a", "a01", "aA", "a-1", "r1", "h ", "P", "P a", "pä", "m.", "x", "x99", "x999", "x5000", "x10000",
-            "x+100", "x1000\u{1f}y", "t", "t{", "waway ", "q", "S{}", "R{}", "L{}", "g{}", "G{}",
+            "",
+            "a",
+            "a01",
+            "aA",
+            "a-1",
+            "r1",
+            "h ",
+            "P",
+            "P a",
+            "pä",
+            "m.",
+            "x",
+            "x99",
+            "x999",
+            "x5000",
+            "x10000",
+            "x+100",
+            "x1000\u{1f}y",
+            "t",
+            "t{",
+            "waway ",
+            "q",
+            "S{}",
+            "R{}",
+            "L{}",
+            "g{}",
+            "G{}",
             r#"G{"from":4,"to":3,"policy":"p"}"#,
             r#"G{"from":0,"to":3,"policy":"p"}"#,
             r#"R{"att":1,"rx":0,"start":0,"ttl":1,"backend":"same","away":false}"#,

@@ -163,7 +163,11 @@ impl Replay {
     /// Bytes that the unit at the cursor still needs, when it is partly out; else 0.
     #[inline]
     pub(crate) fn rest(&self) -> usize {
-        if self.into == 0 { 0 } else { self.units.get(self.cursor as usize).map_or(0, |len| (*len - self.into) as usize) }
+        if self.into == 0 {
+            0
+        } else {
+            self.units.get(self.cursor as usize).map_or(0, |len| (*len - self.into) as usize)
+        }
     }
 
     /// The socket took `n` bytes of what [`pending`](Self::pending) showed. Units that were acked ahead of the cursor

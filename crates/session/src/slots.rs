@@ -34,7 +34,12 @@ impl Slots {
     pub fn assign(&mut self, why: &str) -> GoAway {
         let at = self.slot * (self.next % self.sessions.max(1));
         self.next = self.next.wrapping_add(1);
-        GoAway { wait: millis(at), slot: millis(self.slot), until: millis(self.deadline), why: why.to_owned() }
+        GoAway {
+            wait: millis(at),
+            slot: millis(self.slot),
+            until: millis(self.deadline),
+            why: why.to_owned(),
+        }
     }
 }
 

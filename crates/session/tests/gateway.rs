@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Decoder, Incoming, Limits, Role};
 use undrop_session::{
-    Event, Gateway, GatewayConfig, GoAway, Loss, LossReason, MOVED_FRAME, Misbehaviour, Overflow, Packet, PageState,
-    Received, Refusal, SessionId, SessionKey, Started,
+    Event, Gateway, GatewayConfig, GoAway, Loss, LossReason, MOVED_FRAME, Misbehaviour, Overflow, Packet,
+    PageState, Received, Refusal, SessionId, SessionKey, Started,
 };
 
 const S: Duration = Duration::from_secs(1);
@@ -90,7 +90,10 @@ fn first_contact_then_resume_without_a_round_trip() {
     unit(&mut g, now, "three");
     g.attach(now, 2, Some(1)).unwrap();
     let out = drain(&mut g, now);
-    assert_eq!(out[0], "\u{1f}R{\"att\":2,\"rx\":1,\"start\":2,\"ttl\":120000,\"backend\":\"same\",\"away\":false}");
+    assert_eq!(
+        out[0],
+        "\u{1f}R{\"att\":2,\"rx\":1,\"start\":2,\"ttl\":120000,\"backend\":\"same\",\"away\":false}"
+    );
     assert_eq!(out[1..], ["two", "three"]);
 }
 
@@ -197,11 +200,10 @@ fn units_that_wait_for_the_backend_outlive_the_link() {
     g.detach(now);
     g.attach(now, 2, Some(0)).unwrap();
     assert!(drain(&mut g, now)[0].contains("\"rx\":1"), "what was taken is what is stated");
-    assert_eq!([(); 3].map(|()| g.on_data(now, 1)), [
-        Received::Duplicate,
-        Received::Duplicate,
-        Received::Deliver
-    ]);
+    assert_eq!(
+        [(); 3].map(|()| g.on_data(now, 1)),
+        [Received::Duplicate, Received::Duplicate, Received::Deliver]
+    );
     g.detach(now);
     g.discard_untaken();
     g.attach(now, 3, Some(0)).unwrap();
@@ -348,7 +350,8 @@ fn time_to_live_depends_on_what_is_known() {
 
 #[test]
 fn link_age_and_drain() {
-    let (now, mut g) = gateway(GatewayConfig { link_max_age: Some(100 * S), heartbeat: 1000 * S, ..config() });
+    let (now, mut g) =
+        gateway(GatewayConfig { link_max_age: Some(100 * S), heartbeat: 1000 * S, ..config() });
     g.attach(now, 1, None).unwrap();
     let at = g.poll_timeout().unwrap();
     assert!((now + 80 * S..=now + 120 * S).contains(&at));
@@ -368,7 +371,10 @@ fn a_new_session_in_place_of_a_lost_one() {
     g.attach_lost(now, 12, loss).unwrap();
     let out = drain(&mut g, now);
     let Ok(Packet::Lost(lost)) = Packet::parse(&out[0][1..]) else { panic!("{out:?}") };
-    assert_eq!((lost.why, lost.acc, lost.lost, lost.session.att), (LossReason::NodeLost, 7, Some((3, 4)), 12));
+    assert_eq!(
+        (lost.why, lost.acc, lost.lost, lost.session.att),
+        (LossReason::NodeLost, 7, Some((3, 4)), 12)
+    );
     g.attach_lost(now, 13, loss).unwrap();
     g.on_data(now, 1);
     assert_eq!(g.attach_lost(now, 14, loss), Err(Refusal::Stale), "the client has it");

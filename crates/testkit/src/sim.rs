@@ -108,7 +108,8 @@ impl<R: Rules> World<R> {
         // The only reading of the clock: a zero to count from.
         let start = Instant::now();
         let mut rng = Rng::with_seed(schedule.seed ^ 0x5eed);
-        let client = ClientMachine::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
+        let client =
+            ClientMachine::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
         Self {
             page: Page::new(start),
             backend: Backend::new(start),
@@ -184,7 +185,9 @@ impl<R: Rules> World<R> {
         }
         next = next.min(gateway.max(self.gateway_paused));
         for connection in &self.connections {
-            let Some(at) = connection.next_deadline(self.now, self.client_paused, self.gateway_paused) else { continue };
+            let Some(at) = connection.next_deadline(self.now, self.client_paused, self.gateway_paused) else {
+                continue;
+            };
             next = next.min(at);
         }
         // Work that is left over at this instant (a full pipe, say) is looked at again a moment later.

@@ -27,7 +27,10 @@ fn a_run_is_a_function_of_its_seed() {
     for seed in [3, 17, 4242] {
         let harness = Harness { trace: true, ..Harness::default() };
         let [one, two] = [(); 2].map(|()| sim::run_with::<Sound>(seed, harness).expect("a sound run"));
-        assert_eq!((one.steps, one.delivered, one.virtual_time), (two.steps, two.delivered, two.virtual_time));
+        assert_eq!(
+            (one.steps, one.delivered, one.virtual_time),
+            (two.steps, two.delivered, two.virtual_time)
+        );
     }
 }
 
@@ -41,11 +44,18 @@ fn schedules_cover_what_they_should() {
         moves += report.moves;
         reloads += report.reloads;
     }
-    assert!(resumes > 500 && losses > 10 && moves > 10 && reloads > 10, "{resumes} {losses} {moves} {reloads}");
+    assert!(
+        resumes > 500 && losses > 10 && moves > 10 && reloads > 10,
+        "{resumes} {losses} {moves} {reloads}"
+    );
 }
 
 /// The first failure among the first `count` seeds.
-fn first_failure<R: Rules>(count: u64, harness: Harness, change: impl Fn(&mut Schedule)) -> Option<sim::Failure> {
+fn first_failure<R: Rules>(
+    count: u64,
+    harness: Harness,
+    change: impl Fn(&mut Schedule),
+) -> Option<sim::Failure> {
     (0..count).find_map(|seed| {
         let mut schedule = Schedule::draw(seed);
         change(&mut schedule);

@@ -113,7 +113,16 @@ impl<R: Rules> ClientMachine<R> {
         let deadline = now + self.config.connect_timeout;
         let rx = self.delivery.statement::<R>();
         let generation = self.generation;
-        self.attempts.push(Pending { n, resume, up: false, moved: false, rx, generation, began: now, deadline });
+        self.attempts.push(Pending {
+            n,
+            resume,
+            up: false,
+            moved: false,
+            rx,
+            generation,
+            began: now,
+            deadline,
+        });
         self.watch_attempts();
         self.events.push_back(ClientEvent::Connecting { n, tries: self.tries });
         Some(Attempt { n, hello })

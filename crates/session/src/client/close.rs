@@ -48,7 +48,8 @@ impl<R: Rules> ClientMachine<R> {
             return;
         }
         self.state = State::Closed;
-        let unacked = self.outbox.unacked_units().filter(|unit| matches!(unit, super::outbox::Content::Data(_)));
+        let unacked =
+            self.outbox.unacked_units().filter(|unit| matches!(unit, super::outbox::Content::Data(_)));
         let unacked = unacked.count() as u64;
         self.control.clear();
         for attempt in std::mem::take(&mut self.attempts) {
@@ -60,7 +61,8 @@ impl<R: Rules> ClientMachine<R> {
                 self.control.push_back((link.n, Control::Packet(ack)));
             }
             // In a session the code has travelled in `x`; on a plain link this is the answer to it, or the code itself.
-            let sent = if link.mode == super::Mode::Plain && code.may_be_sent() { code } else { CloseCode::NORMAL };
+            let sent =
+                if link.mode == super::Mode::Plain && code.may_be_sent() { code } else { CloseCode::NORMAL };
             self.control.push_back((link.n, Control::Close(sent, String::new())));
         }
         self.ack_due = false;

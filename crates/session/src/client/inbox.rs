@@ -52,7 +52,6 @@ impl Inbox {
     pub(super) fn has_close(&self) -> bool {
         matches!(self.items.back(), Some(Item::Close(_)))
     }
-
 }
 
 fn cost(item: &Item) -> usize {

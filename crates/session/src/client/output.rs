@@ -91,31 +91,37 @@ impl<R: Rules> ClientMachine<R> {
                     return Some((n, Transmit::Packet(Packet::AckNow.encode())));
                 }
                 let unit = self.outbox.next()?;
-                Some((n, match &unit.content {
-                    Content::Close(close) => Transmit::Packet(Packet::Close(close.clone()).encode()),
-                    Content::Data(message) => {
-                        let bytes = message.as_bytes();
-                        let bytes = match message.opcode() {
-                            OpCode::Text => escape(bytes),
-                            _ => Cow::Borrowed(bytes),
-                        };
-                        Transmit::Message(message.opcode(), bytes)
-                    }
-                }))
+                Some((
+                    n,
+                    match &unit.content {
+                        Content::Close(close) => Transmit::Packet(Packet::Close(close.clone()).encode()),
+                        Content::Data(message) => {
+                            let bytes = message.as_bytes();
+                            let bytes = match message.opcode() {
+                                OpCode::Text => escape(bytes),
+                                _ => Cow::Borrowed(bytes),
+                            };
+                            Transmit::Message(message.opcode(), bytes)
+                        }
+                    },
+                ))
             }
         }
     }
 
     fn transmit_plain(&mut self, n: u64) -> Option<(u64, Transmit<'_>)> {
         let (content, receipt) = self.outbox.take()?;
-        Some((n, match content {
-            Content::Close(close) => Transmit::Close(close.code, close.reason),
-            Content::Data(message) => {
-                self.events.push_back(ClientEvent::Acked(receipt));
-                let opcode = message.opcode();
-                Transmit::Message(opcode, Cow::Owned(message.into_bytes()))
-            }
-        }))
+        Some((
+            n,
+            match content {
+                Content::Close(close) => Transmit::Close(close.code, close.reason),
+                Content::Data(message) => {
+                    self.events.push_back(ClientEvent::Acked(receipt));
+                    let opcode = message.opcode();
+                    Transmit::Message(opcode, Cow::Owned(message.into_bytes()))
+                }
+            },
+        ))
     }
 
     /// Asks the link for a sign of life.

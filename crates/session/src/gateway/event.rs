@@ -79,7 +79,9 @@ const MAX_QUEUED: usize = 64;
 
 impl Queue {
     pub(super) fn push(&mut self, event: Event) {
-        if let (Some(Event::Dropped { to, .. }), Event::Dropped { to: further, .. }) = (self.0.last_mut(), &event) {
+        if let (Some(Event::Dropped { to, .. }), Event::Dropped { to: further, .. }) =
+            (self.0.last_mut(), &event)
+        {
             *to = *further;
             return;
         }

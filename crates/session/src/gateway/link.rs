@@ -235,7 +235,8 @@ fn millis(duration: std::time::Duration) -> u64 {
 /// A number from a name and an attempt that looks random (FNV-1a, then a final mix).
 fn spread(name: &str, n: u64) -> u32 {
     let bytes = name.bytes().chain(n.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     (mixed >> 32) as u32
 }

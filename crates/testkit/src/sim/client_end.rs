@@ -152,7 +152,8 @@ impl<R: Rules> World<R> {
             let key = self.rng.u32(..).to_be_bytes();
             let Some((n, transmit)) = self.client.poll_transmit() else { return };
             let side = self.connections.iter_mut().find(|connection| connection.n == n);
-            let Some(side) = side.map(|connection| &mut connection.client).filter(|side| side.is_there()) else {
+            let Some(side) = side.map(|connection| &mut connection.client).filter(|side| side.is_there())
+            else {
                 continue;
             };
             match transmit {
@@ -209,7 +210,8 @@ impl<R: Rules> World<R> {
         let closing_is_due = self.schedule.closes == Closes::Client && !self.page.close_sent;
         if !closing_is_due {
             let idle = now + std::time::Duration::from_millis(500);
-            self.page.next = self.page.next.max(self.page.next_take.max(now)).min(idle.max(self.page.next_take));
+            self.page.next =
+                self.page.next.max(self.page.next_take.max(now)).min(idle.max(self.page.next_take));
         }
         Ok(())
     }
@@ -240,10 +242,8 @@ pub(super) fn on_event<R: Rules>(world: &mut World<R>, event: ClientEvent) {
                 world.page.wrong.get_or_insert(wrong);
             }
         }
-        ClientEvent::Gap { lost, .. } => {
-            if let Some((from, to)) = lost {
-                world.page.announced.push((world.page.epoch, from, to));
-            }
+        ClientEvent::Gap { lost: Some((from, to)), .. } => {
+            world.page.announced.push((world.page.epoch, from, to));
         }
         ClientEvent::Resumed { .. } => world.report.resumes += 1,
         ClientEvent::Closed { code, by, .. } => {

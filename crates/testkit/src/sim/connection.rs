@@ -142,11 +142,18 @@ impl Connection {
         self.client.phase == Phase::Gone && self.gateway.phase == Phase::Gone
     }
 
-    pub(super) fn next_deadline(&self, now: Instant, client_paused: Instant, gateway_paused: Instant) -> Option<Instant> {
+    pub(super) fn next_deadline(
+        &self,
+        now: Instant,
+        client_paused: Instant,
+        gateway_paused: Instant,
+    ) -> Option<Instant> {
         // What was due and is still there waits for an end that does not read now.
-        let link = self.pair.poll_timeout().map(|at| if at <= now { now + Duration::from_millis(10) } else { at });
+        let link =
+            self.pair.poll_timeout().map(|at| if at <= now { now + Duration::from_millis(10) } else { at });
         let client = self.client.notices.filter(|_| self.client.is_there()).map(|at| at.max(client_paused));
-        let gateway = self.gateway.notices.filter(|_| self.gateway.is_there()).map(|at| at.max(gateway_paused));
+        let gateway =
+            self.gateway.notices.filter(|_| self.gateway.is_there()).map(|at| at.max(gateway_paused));
         [link, client, gateway].into_iter().flatten().min()
     }
 }

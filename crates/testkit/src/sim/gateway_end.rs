@@ -7,8 +7,8 @@ use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
 use undrop_session::gateway::GatewayMachine;
 use undrop_session::mutate::Rules;
 use undrop_session::{
-    Event, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal, SessionId, TextKind, answer, escape,
-    parse_offer,
+    Event, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal, SessionId, TextKind,
+    answer, escape, parse_offer,
 };
 
 use super::applications::{HURRIED, Pipe, message};
@@ -129,7 +129,9 @@ impl<R: Rules> World<R> {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(format!("the gateway got broken frames: {error}")),
             };
-            let Some(owner) = self.owners.get_mut(owner) else { return Err("a link without an owner".to_owned()) };
+            let Some(owner) = self.owners.get_mut(owner) else {
+                return Err("a link without an owner".to_owned());
+            };
             if owner.link != Some(n) {
                 // Fenced: nothing more is read from it.
                 continue;
@@ -222,7 +224,9 @@ impl<R: Rules> World<R> {
                 let progress = self.owners[owner].gateway.progress();
                 trace!(self, "gateway: overflowed, {lost:?} gone");
                 self.owners[owner].state = Hold::Lost(LossReason::Overflow, progress);
-                let Hello::Resume { rx, .. } = hello else { return Err("overflow without a session".to_owned()) };
+                let Hello::Resume { rx, .. } = hello else {
+                    return Err("overflow without a session".to_owned());
+                };
                 let (_, replaced) = self.replace(at, owner, n, rx, LossReason::Overflow, progress);
                 replaced.map_err(|refusal| format!("a new session refused its first link: {refusal}"))
             }
@@ -235,7 +239,13 @@ impl<R: Rules> World<R> {
         self.sessions += 1;
         self.backend.sent.push(0);
         let sid = SessionId::parse(&format!("sim.{}", self.sessions)).unwrap_or_else(|_| unreachable!());
-        let gateway = GatewayMachine::new(self.now, self.schedule.gateway.clone(), sid, self.key(), Some("chat".into()));
+        let gateway = GatewayMachine::new(
+            self.now,
+            self.schedule.gateway.clone(),
+            sid,
+            self.key(),
+            Some("chat".into()),
+        );
         let epoch = self.sessions;
         let (pipe, link, state) = (Pipe::new(), None, Hold::Owning);
         self.owners.push(Owner { gateway, pipe, cid, replaces, link, epoch, state });
@@ -304,7 +314,8 @@ impl<R: Rules> World<R> {
     /// The session moves to another owner, which loads what the store has: positions and replay buffer, not what was
     /// only received.
     fn maybe_move(&mut self, from: usize) -> usize {
-        if !self.schedule.moves || self.healed || !self.rng.bool() || self.owners[from].state != Hold::Owning {
+        if !self.schedule.moves || self.healed || !self.rng.bool() || self.owners[from].state != Hold::Owning
+        {
             return from;
         }
         let now = self.now;
@@ -368,7 +379,8 @@ impl<R: Rules> World<R> {
         // A session that is over closes its link behind the last byte.
         for index in 0..self.owners.len() {
             let owner = &self.owners[index];
-            let Some(n) = owner.link.filter(|_| owner.state == Hold::Finished && !owner.gateway.has_output()) else {
+            let Some(n) = owner.link.filter(|_| owner.state == Hold::Finished && !owner.gateway.has_output())
+            else {
                 continue;
             };
             if let Some(connection) = self.connections.iter_mut().find(|connection| connection.n == n) {
@@ -516,12 +528,15 @@ impl<R: Rules> World<R> {
     fn backend_sends(&mut self) -> Result<(), String> {
         let now: Instant = self.now;
         let all = u64::from(self.schedule.backend_messages);
-        let Some(index) = self.owners.iter().rposition(|owner| owner.state == Hold::Owning) else { return Ok(()) };
+        let Some(index) = self.owners.iter().rposition(|owner| owner.state == Hold::Owning) else {
+            return Ok(());
+        };
         let mut burst = if self.rng.u32(0..8) == 0 { 10 } else { 1 };
         let wants_to_close = self.backend_wants_to_close();
         let owner = &mut self.owners[index];
         let sent = &mut self.backend.sent[owner.epoch as usize - 1];
-        while burst > 0 && self.backend.total < all && owner.gateway.room() > 0 && owner.state == Hold::Owning {
+        while burst > 0 && self.backend.total < all && owner.gateway.room() > 0 && owner.state == Hold::Owning
+        {
             let message = message(&self.schedule, 'g', owner.epoch, *sent + 1);
             let payload = match message.opcode() {
                 OpCode::Text => escape(message.as_bytes()),

@@ -84,7 +84,11 @@ impl Schedule {
         let heartbeat = millis(&mut rng, 1000, 25_000);
         let gateway = GatewayConfig {
             heartbeat,
-            ttl: if kind == Kind::Expiring { millis(&mut rng, 200, 20_000) } else { Duration::from_secs(3600) },
+            ttl: if kind == Kind::Expiring {
+                millis(&mut rng, 200, 20_000)
+            } else {
+                Duration::from_secs(3600)
+            },
             unconfirmed_ttl: Duration::from_secs(3600),
             linger: Duration::from_secs(3600),
             attached_limit: limit,

@@ -148,7 +148,8 @@ impl<R: Rules> World<R> {
             (at, _) if at > epoch => return self.is_tail_announced(epoch, sent),
             _ => 0,
         };
-        let stated = self.page.announced.iter().any(|(e, from, to)| *e == epoch && *from <= seen + 1 && *to >= sent);
+        let stated =
+            self.page.announced.iter().any(|(e, from, to)| *e == epoch && *from <= seen + 1 && *to >= sent);
         let never_opened = self.page.epoch != epoch && seen == 0 && !stated;
         if seen < sent && !stated && !never_opened {
             return Err(format!("session {epoch}: {seen} of {sent} seen, and the rest not stated as lost"));
@@ -159,7 +160,8 @@ impl<R: Rules> World<R> {
     /// A session that was followed by another one: what was seen of it last is known from its announcements.
     fn is_tail_announced(&self, epoch: u64, sent: u64) -> Result<(), String> {
         let last = self.page.last_of(epoch);
-        let stated = self.page.announced.iter().any(|(e, from, to)| *e == epoch && *from <= last + 1 && *to >= sent);
+        let stated =
+            self.page.announced.iter().any(|(e, from, to)| *e == epoch && *from <= last + 1 && *to >= sent);
         let never_opened = last == 0 && !self.page.announced.iter().any(|(e, ..)| *e == epoch);
         if last < sent && !stated && !never_opened {
             return Err(format!("session {epoch}: {last} of {sent} seen, and the rest not stated as lost"));

@@ -1,0 +1,781 @@
+//! The client machine, driven by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use undrop_frame::{CloseCode, Message, OpCode};
+use undrop_session::{
+    Attempt, Backoff, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Hello, LossReason,
+    Misbehaviour, Mode, PlainHeartbeat, QueuePolicy, SessionMode, Transmit,
+};
+
+const S: Duration = Duration::from_secs(1);
+const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
+struct Bench {
+    now: Instant,
+    client: Client,
+}
+
+impl Bench {
+    fn new(config: ClientConfig) -> Self {
+        let now = Instant::now();
+        Self { now, client: Client::new(now, config, "0123456789abcdef".into(), 7) }
+    }
+
+    /// A client with a session on attempt 1.
+    fn open() -> Self {
+        let mut bench = Self::new(ClientConfig::default());
+        bench.dial();
+        bench.client.link_up(bench.now, 1, Mode::Session);
+        bench.packet(1, &started(1, "n1.a")).unwrap();
+        bench.events();
+        bench
+    }
+
+    fn dial(&mut self) -> Attempt {
+        self.client.poll_connect(self.now).expect("an attempt is due")
+    }
+
+    /// Time passes until the next attempt.
+    fn redial(&mut self) -> Attempt {
+        for _ in 0..100 {
+            if let Some(attempt) = self.client.poll_connect(self.now) {
+                return attempt;
+            }
+            self.pass_to_timeout();
+        }
+        panic!("no attempt");
+    }
+
+    fn pass_to_timeout(&mut self) {
+        self.now = self.client.poll_timeout().expect("a timer").max(self.now);
+        self.client.handle_timeout(self.now);
+    }
+
+    fn packet(&mut self, n: u64, text: &str) -> Result<(), Misbehaviour> {
+        self.client.on_message(self.now, n, Message::Text(format!("\u{1f}{text}")))
+    }
+
+    fn data(&mut self, n: u64, text: &str) {
+        self.client.on_message(self.now, n, text.into()).unwrap();
+    }
+
+    /// Everything to be written: data as it is, packets behind `|`.
+    fn out(&mut self) -> Vec<String> {
+        let mut seen = Vec::new();
+        while let Some((n, transmit)) = self.client.poll_transmit() {
+            seen.push(match transmit {
+                Transmit::Message(_, bytes) => format!("{n} {}", String::from_utf8_lossy(&bytes)),
+                Transmit::Packet(text) => format!("{n} |{}", text.trim_start_matches('\u{1f}')),
+                Transmit::Ping(_) => format!("{n} ping"),
+                Transmit::Close(code, reason) => format!("{n} close {} {reason}", code.get()),
+            });
+        }
+        seen
+    }
+
+    fn events(&mut self) -> Vec<ClientEvent> {
+        std::iter::from_fn(|| self.client.poll_event()).collect()
+    }
+
+    fn messages(&mut self) -> Vec<String> {
+        let now = self.now;
+        std::iter::from_fn(|| self.client.poll_message(now))
+            .map(|message| String::from_utf8(message.into_bytes()).unwrap())
+            .collect()
+    }
+
+    fn send(&mut self, text: &str) -> u64 {
+        self.client.send(self.now, text.into(), None).unwrap()
+    }
+}
+
+fn started(att: u64, sid: &str) -> String {
+    format!(r#"S{{"sid":"{sid}","key":"{KEY}","att":{att},"hb":25000,"win":262144,"ttl":120000}}"#)
+}
+
+fn resumed(att: u64, rx: u64, start: u64) -> String {
+    format!(r#"R{{"att":{att},"rx":{rx},"start":{start},"ttl":1,"backend":"same","away":false}}"#)
+}
+
+fn lost(att: u64, why: &str, acc: u64, range: &str) -> String {
+    let session = started(att, "n1.b");
+    format!(r#"L{{"why":"{why}","acc":{acc}{range},{}"#, &session[2..])
+}
+
+fn closed(code: u16) -> Down {
+    Down { close: Some((CloseCode::new(code), String::new())), ..Down::default() }
+}
+
+#[test]
+fn first_contact_then_resume_with_proof() {
+    let mut b = Bench::new(ClientConfig::default());
+    let first = b.dial();
+    assert_eq!(first, Attempt { n: 1, hello: Some(Hello::First { cid: "0123456789abcdef".into(), n: 1 }) });
+    assert_eq!(b.client.poll_connect(b.now), None);
+    b.client.link_up(b.now, 1, Mode::Session);
+    let receipt = b.send("hi");
+    assert_eq!(b.out(), [""; 0], "nothing goes out before the answer");
+    b.packet(1, &started(1, "n1.a")).unwrap();
+    assert_eq!(b.out(), ["1 hi"]);
+    b.data(1, "one");
+    b.data(1, "two");
+    assert_eq!(b.client.poll_message(b.now), Some("one".into()));
+    b.client.link_down(b.now, 1, Down::default());
+    let attempt = b.redial();
+    let Some(Hello::Resume { sid, n: 2, rx: 1, mac }) = attempt.hello else { panic!("{attempt:?}") };
+    let key = undrop_session::SessionKey::decode(KEY).unwrap();
+    assert!(key.verify(&sid, 2, 1, &mac), "the proof is about what was taken");
+    b.events();
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.packet(2, &resumed(2, 1, 2)).unwrap();
+    assert!(b.events().contains(&ClientEvent::Acked(receipt)));
+    b.data(2, "two");
+    b.data(2, "three");
+    assert_eq!(b.messages(), ["two", "three"], "received before, so not again");
+}
+
+#[test]
+fn messages_that_look_like_packets_are_escaped_and_back() {
+    let mut b = Bench::open();
+    b.send("\u{1f}a1");
+    assert_eq!(b.out(), ["1 \u{1f}\u{1f}a1"]);
+    b.data(1, "\u{1f}\u{1f}x");
+    assert_eq!(b.messages(), ["\u{1f}x"]);
+    b.client.send(b.now, Message::Binary(vec![0x1f]), None).unwrap();
+    assert!(
+        matches!(b.client.poll_transmit(), Some((1, Transmit::Message(OpCode::Binary, bytes))) if *bytes == [0x1f])
+    );
+}
+
+#[test]
+fn acks_are_about_what_was_taken() {
+    let mut b = Bench::open();
+    for k in 0..33 {
+        b.data(1, &k.to_string());
+    }
+    assert_eq!(b.out(), [""; 0]);
+    assert_eq!(b.messages().len(), 33);
+    assert_eq!(b.out(), ["1 |ax"]);
+    b.data(1, "last");
+    b.messages();
+    assert_eq!(b.out(), [""; 0]);
+    b.now += S;
+    b.client.handle_timeout(b.now);
+    assert_eq!(b.out(), ["1 |ay"]);
+    b.packet(1, "Pk7").unwrap();
+    assert_eq!(b.out(), ["1 |ay", "1 |pk7"]);
+}
+
+#[test]
+fn what_was_taken_while_the_hello_travelled_is_acked_on_the_new_link() {
+    let mut b = Bench::open();
+    b.data(1, "one");
+    b.client.link_down(b.now, 1, Down::default());
+    b.redial();
+    assert_eq!(b.messages(), ["one"]);
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.packet(2, &resumed(2, 0, 1)).unwrap();
+    b.data(2, "one");
+    assert_eq!(b.out(), ["2 |a1"]);
+    assert_eq!(b.messages(), [""; 0]);
+}
+
+#[test]
+fn an_unanswered_probe_opens_a_second_link_beside_the_first() {
+    let mut b = Bench::open();
+    b.client.wake(b.now);
+    assert_eq!(b.out(), ["1 |P1"]);
+    assert_eq!(b.client.poll_connect(b.now), None);
+    b.now += Duration::from_millis(1500);
+    b.client.handle_timeout(b.now);
+    assert_eq!(b.dial().n, 2);
+    b.send("still on the old one");
+    assert_eq!(b.out(), ["1 still on the old one"]);
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.events();
+    b.packet(2, &resumed(2, 0, 1)).unwrap();
+    let events = b.events();
+    assert!(events.contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::NORMAL }), "{events:?}");
+    assert!(matches!(events[..], [.., ClientEvent::Resumed { seamless: true, resent: 1, .. }]), "{events:?}");
+    assert_eq!(b.out(), ["2 still on the old one"]);
+    b.client.on_message(b.now, 1, "too late".into()).unwrap();
+    assert_eq!(b.messages(), [""; 0], "the old link no longer counts");
+}
+
+#[test]
+fn an_answered_probe_changes_nothing_and_teaches_the_round_trip() {
+    let mut b = Bench::open();
+    b.client.wake(b.now);
+    b.out();
+    b.now += S;
+    b.packet(1, "p1").unwrap();
+    b.client.wake(b.now);
+    b.out();
+    b.now += Duration::from_millis(3900);
+    b.client.handle_timeout(b.now);
+    assert_eq!(b.client.poll_connect(b.now), None, "four round trips");
+    b.now += Duration::from_millis(200);
+    b.client.handle_timeout(b.now);
+    assert!(b.client.poll_connect(b.now).is_some());
+}
+
+#[test]
+fn silence_is_suspected_then_given_up() {
+    let mut b = Bench::open();
+    b.now += 34 * S;
+    b.client.on_traffic(b.now, 1);
+    b.now += 30 * S;
+    b.pass_to_timeout();
+    assert_eq!(b.client.poll_connect(b.now), None);
+    b.pass_to_timeout();
+    assert_eq!(b.out(), ["1 |P1"]);
+    assert_eq!(b.dial().n, 2);
+    b.client.link_down(b.now, 2, Down::default());
+    b.events();
+    for _ in 0..20 {
+        b.pass_to_timeout();
+        let _ = b.client.poll_connect(b.now);
+        let events = b.events();
+        if events.contains(&ClientEvent::Lost { n: 1, down: None }) {
+            assert!(events.contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::GOING_AWAY }));
+            return;
+        }
+    }
+    panic!("a silent link was never given up");
+}
+
+#[test]
+fn own_stall_is_no_evidence() {
+    let mut b = Bench::open();
+    b.now += 600 * S;
+    b.client.handle_timeout(b.now);
+    assert_eq!(b.out(), ["1 |P1"], "it asks");
+    assert_eq!(b.client.poll_connect(b.now), None, "and waits for the answer");
+    assert!(!b.events().iter().any(|event| matches!(event, ClientEvent::Lost { .. })));
+    b.packet(1, "p1").unwrap();
+    b.data(1, "fine");
+    assert_eq!(b.messages(), ["fine"]);
+}
+
+#[test]
+fn drain_slot_moves_without_losing_the_link() {
+    let mut b = Bench::open();
+    b.packet(1, r#"g{"in":1000,"slot":500,"until":60000,"why":"drain"}"#).unwrap();
+    let Some(ClientEvent::GoAway { after, .. }) = b.events().pop() else { panic!("told") };
+    assert!((S..=S + S / 2).contains(&after));
+    b.now += after;
+    b.client.handle_timeout(b.now);
+    assert_eq!(b.dial().n, 2);
+    assert_eq!(b.client.link(), Some(1));
+    b.client.link_down(b.now, 2, Down::default());
+    assert_eq!(b.redial().n, 3, "again until it has moved");
+}
+
+#[test]
+fn a_lost_session_is_stated_and_the_rest_goes_into_the_new_one() {
+    let mut b = Bench::open();
+    let receipts: Vec<u64> = ["a", "b", "c"].iter().map(|text| b.send(text)).collect();
+    b.out();
+    b.data(1, "old one");
+    b.client.link_down(b.now, 1, Down::default());
+    b.send("d");
+    b.redial();
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.events();
+    b.packet(2, &lost(2, "expired", 1, r#","lost":[1,4]"#)).unwrap();
+    let events = b.events();
+    assert_eq!(events[0], ClientEvent::Acked(receipts[0]));
+    let reason = GapReason::Lost(LossReason::Expired);
+    assert_eq!(events[1], ClientEvent::Gap { reason, lost: Some((1, 4)), resent: 2 });
+    assert!(matches!(&events[2], ClientEvent::Open { n: 2, session: true, .. }), "{events:?}");
+    assert_eq!(b.out(), ["2 b", "2 c", "2 d"]);
+    assert_eq!(b.messages(), ["old one"], "it was received");
+    b.packet(2, "a3").unwrap();
+    b.data(2, "new one");
+    b.messages();
+    b.packet(2, "r").unwrap();
+    assert_eq!(b.out(), ["2 |a1"], "only units of the new session count");
+}
+
+#[test]
+fn a_second_answer_about_the_lost_session_opens_no_other_one() {
+    let mut b = Bench::open();
+    b.client.link_down(b.now, 1, Down::default());
+    b.redial();
+    b.now += 2 * S;
+    b.client.wake(b.now);
+    assert_eq!(b.dial().n, 3);
+    for n in [2, 3] {
+        b.client.link_up(b.now, n, Mode::Session);
+    }
+    b.packet(2, &lost(2, "expired", 0, "")).unwrap();
+    b.data(2, "first of the new one");
+    assert_eq!(b.messages().len(), 1);
+    b.packet(3, &lost(3, "expired", 0, "")).unwrap();
+    b.data(3, "first of the new one");
+    b.data(3, "second");
+    assert_eq!(b.messages(), ["second"]);
+    let gaps = b.events().iter().filter(|event| matches!(event, ClientEvent::Gap { .. })).count();
+    assert_eq!(gaps, 1);
+}
+
+#[test]
+fn answers_below_the_best_are_ignored() {
+    let mut b = Bench::open();
+    b.client.wake(b.now);
+    b.now += 2 * S - Duration::from_millis(1);
+    b.client.handle_timeout(b.now);
+    b.dial();
+    b.client.link_down(b.now, 1, Down::default());
+    b.now += 2 * S;
+    b.client.wake(b.now);
+    assert_eq!(b.dial().n, 3);
+    b.client.link_up(b.now, 3, Mode::Session);
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.packet(3, &resumed(3, 0, 1)).unwrap();
+    assert_eq!(b.client.link(), Some(3));
+    b.packet(2, &resumed(2, 0, 1)).unwrap();
+    assert_eq!(b.client.link(), Some(3));
+}
+
+#[test]
+fn moved_by_a_stranger_begins_anew() {
+    let mut b = Bench::open();
+    b.packet(1, "m").unwrap();
+    assert!(b.events().iter().any(|e| matches!(e, ClientEvent::Gap { reason: GapReason::Superseded, .. })));
+    let Some(Hello::First { cid, n: 2 }) = b.redial().hello else { panic!("first contact") };
+    assert!(cid != "0123456789abcdef" && undrop_session::is_client_id(&cid), "{cid}");
+}
+
+#[test]
+fn close_waits_for_the_ack_of_everything() {
+    let mut b = Bench::open();
+    b.send("last");
+    b.client.close(b.now, CloseCode::new(4001), "bye");
+    assert_eq!(b.client.send(b.now, "more".into(), None), Err(Full("more".into())));
+    assert_eq!(b.out(), ["1 last", "1 |x4001 bye"]);
+    b.data(1, "crossing");
+    assert_eq!(b.messages(), ["crossing"]);
+    b.packet(1, "a1").unwrap();
+    assert!(!b.events().iter().any(|event| matches!(event, ClientEvent::Closed { .. })));
+    b.packet(1, "a2").unwrap();
+    let Some(ClientEvent::Closed { code, by: ClosedBy::Local, unacked: 0, .. }) = b.events().pop() else {
+        panic!()
+    };
+    assert_eq!(code.get(), 4001);
+    assert_eq!(b.out(), ["1 |a1", "1 close 1000 "]);
+    assert_eq!(b.client.poll_timeout(), None);
+    assert_eq!(b.client.poll_connect(b.now), None);
+}
+
+#[test]
+fn close_of_the_peer_comes_behind_its_data() {
+    let mut b = Bench::open();
+    b.data(1, "one");
+    b.packet(1, "x4002 done").unwrap();
+    assert_eq!(b.client.on_message(b.now, 1, "more".into()), Err(Misbehaviour::AfterClose));
+    assert!(b.events().is_empty());
+    assert_eq!(b.messages(), ["one"]);
+    let Some(ClientEvent::Closed { code, reason, by: ClosedBy::Peer, .. }) = b.events().pop() else {
+        panic!()
+    };
+    assert_eq!((code.get(), &reason[..]), (4002, "done"));
+    assert_eq!(b.out(), ["1 |a2", "1 close 1000 "]);
+}
+
+#[test]
+fn close_without_an_answer_ends_after_its_time() {
+    let mut b = Bench::open();
+    b.send("unheard");
+    b.client.close(b.now, CloseCode::NORMAL, "");
+    b.client.link_down(b.now, 1, Down::default());
+    for _ in 0..50 {
+        b.pass_to_timeout();
+        if let Some(ClientEvent::Closed { by, unacked, .. }) = b.events().pop() {
+            assert_eq!((by, unacked), (ClosedBy::Local, 1));
+            return;
+        }
+    }
+    panic!("still not closed");
+}
+
+#[test]
+fn in_a_session_no_close_code_is_final() {
+    for code in [1000, 1008, 4400] {
+        let mut b = Bench::open();
+        b.client.link_down(b.now, 1, closed(code));
+        assert!(matches!(b.redial().hello, Some(Hello::Resume { .. })), "{code}");
+    }
+}
+
+#[test]
+fn refusals_are_final_or_retried() {
+    let refused = |down: Down, up: bool| {
+        let mut b = Bench::new(ClientConfig::default());
+        b.dial();
+        if up {
+            b.client.link_up(b.now, 1, Mode::Session);
+        }
+        b.client.link_down(b.now, 1, down);
+        b.events().into_iter().find_map(|event| match event {
+            ClientEvent::Closed { by, .. } => Some(Err(by)),
+            ClientEvent::Retry { after, .. } => Some(Ok(after)),
+            _ => None,
+        })
+    };
+    let status = |status| Down { status: Some(status), ..Down::default() };
+    assert_eq!(refused(status(403), false), Some(Err(ClosedBy::Refused)));
+    assert_eq!(refused(closed(1008), true), Some(Err(ClosedBy::Refused)));
+    assert!(matches!(refused(status(502), false), Some(Ok(_))));
+    let hinted = Down { close: Some((CloseCode::TRY_AGAIN_LATER, "retry=9000".into())), ..Down::default() };
+    let Some(Ok(after)) = refused(hinted, true) else { panic!("retried") };
+    assert!((9 * S..12 * S).contains(&after), "{after:?}");
+    let header = Down { status: Some(503), retry_after: Some(5 * S), ..Down::default() };
+    assert!(matches!(refused(header, false), Some(Ok(after)) if after >= 5 * S));
+}
+
+#[test]
+fn gives_up_after_the_policys_tries() {
+    let mut b = Bench::new(ClientConfig { backoff: Backoff::classic(), ..ClientConfig::default() });
+    let mut tries = 0;
+    loop {
+        let attempt = b.redial();
+        tries += 1;
+        b.client.link_down(b.now, attempt.n, Down::default());
+        if let Some(ClientEvent::Closed { by, .. }) = b.events().pop() {
+            assert_eq!((by, tries), (ClosedBy::GaveUp, 10));
+            return;
+        }
+        assert!(tries < 20);
+    }
+}
+
+#[test]
+fn a_link_that_dies_at_once_does_not_reset_the_backoff() {
+    let mut b = Bench::open();
+    let mut longest = Duration::ZERO;
+    for k in 2..12 {
+        b.client.link_down(b.now, k - 1, Down::default());
+        let before = b.now;
+        assert_eq!(b.redial().n, k);
+        longest = longest.max(b.now - before);
+        b.client.link_up(b.now, k, Mode::Session);
+        b.packet(k, &resumed(k, 0, 1)).unwrap();
+    }
+    assert!(longest > 4 * S, "{longest:?}");
+}
+
+#[test]
+fn queue_is_bounded_and_time_to_live_is_kept() {
+    let mut b = Bench::new(ClientConfig { queue_limit: 300, ..ClientConfig::default() });
+    let short = b.client.send(b.now, "short-lived".into(), Some(S)).unwrap();
+    b.send("stays");
+    assert!(b.client.send(b.now, Message::Binary(vec![0; 300]), None).is_err());
+    b.dial();
+    b.now += S;
+    b.client.handle_timeout(b.now);
+    assert!(b.events().contains(&ClientEvent::Expired(short)));
+    b.client.link_up(b.now, 1, Mode::Session);
+    b.packet(1, &started(1, "n1.a")).unwrap();
+    assert_eq!(b.out(), ["1 stays"]);
+    let policy = QueuePolicy::DropOldest;
+    let mut b =
+        Bench::new(ClientConfig { queue_limit: 300, queue_policy: policy, ..ClientConfig::default() });
+    let first = b.send("first");
+    b.client.send(b.now, Message::Binary(vec![0; 200]), None).unwrap();
+    assert!(b.events().contains(&ClientEvent::Dropped(first)));
+}
+
+#[test]
+fn half_full_queue_asks_for_an_ack() {
+    let mut b = Bench::new(ClientConfig { queue_limit: 400, ..ClientConfig::default() });
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Session);
+    b.packet(1, &started(1, "n1.a")).unwrap();
+    for text in ["1", "2", "3", "4"] {
+        b.send(text);
+    }
+    assert_eq!(b.out(), ["1 1", "1 2", "1 3", "1 4", "1 |r"].map(str::to_owned), "behind what fills it");
+}
+
+#[test]
+fn misbehaviour_of_the_gateway() {
+    let mut b = Bench::open();
+    b.send("x");
+    b.out();
+    assert_eq!(b.packet(1, "a2"), Err(Misbehaviour::AckBeyondSent { acked: 2, sent: 1 }));
+    assert_eq!(b.packet(1, "z"), Err(Misbehaviour::UnknownPacket('z')));
+    assert_eq!(b.packet(1, "qhidden"), Err(Misbehaviour::UnexpectedPacket('q')));
+    assert_eq!(b.packet(1, &started(1, "n1.a")), Err(Misbehaviour::UnexpectedPacket('S')));
+    assert_eq!(b.packet(1, r#"G{"from":5,"to":6,"policy":"p"}"#), Err(Misbehaviour::Skew));
+    let mut b = Bench::new(ClientConfig::default());
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Session);
+    assert_eq!(b.client.on_message(b.now, 1, "early".into()), Err(Misbehaviour::NoAnswerYet));
+    assert_eq!(b.packet(1, "h"), Err(Misbehaviour::NoAnswerYet));
+    assert_eq!(b.packet(1, &resumed(1, 0, 1)), Err(Misbehaviour::UnexpectedPacket('R')));
+    assert_eq!(b.packet(1, &started(2, "n1.a")), Err(Misbehaviour::Skew));
+}
+
+#[test]
+fn skew_begins_anew_instead_of_failing_for_ever() {
+    let mut b = Bench::open();
+    b.send("kept");
+    b.out();
+    b.client.link_down(b.now, 1, Down::default());
+    b.redial();
+    b.client.link_up(b.now, 2, Mode::Session);
+    assert_eq!(b.packet(2, &resumed(2, 9, 1)), Err(Misbehaviour::Skew));
+    b.client.link_down(b.now, 2, Down::default());
+    assert!(matches!(b.redial().hello, Some(Hello::First { .. })));
+    b.client.link_up(b.now, 3, Mode::Session);
+    b.packet(3, &started(3, "n1.b")).unwrap();
+    assert_eq!(b.out(), ["3 kept"]);
+}
+
+#[test]
+fn explicit_loss_stands_where_the_messages_would_have() {
+    let mut b = Bench::open();
+    b.data(1, "one");
+    b.packet(1, r#"G{"from":2,"to":4,"policy":"drop-oldest"}"#).unwrap();
+    b.data(1, "five");
+    assert_eq!(b.client.poll_message(b.now), Some("one".into()));
+    assert!(b.events().is_empty());
+    assert_eq!(b.client.poll_message(b.now), Some("five".into()));
+    assert_eq!(b.events(), [ClientEvent::Gap { reason: GapReason::Dropped, lost: Some((2, 4)), resent: 0 }]);
+    b.packet(1, "r").unwrap();
+    assert_eq!(b.out(), ["1 |a5"]);
+}
+
+#[test]
+fn plain_mode_sends_pings_and_follows_close_codes() {
+    let mut b = Bench::new(ClientConfig::default());
+    b.dial();
+    b.send("queued");
+    b.client.link_up(b.now, 1, Mode::Plain);
+    assert!(b.events().contains(&ClientEvent::Open { n: 1, session: false, protocol: None }));
+    assert_eq!(b.out(), ["1 queued"]);
+    b.data(1, "\u{1f}not a packet here");
+    assert_eq!(b.messages(), ["\u{1f}not a packet here"]);
+    b.pass_to_timeout();
+    assert_eq!(b.out(), ["1 ping"]);
+    b.client.on_pong(b.now, 1);
+    b.pass_to_timeout();
+    assert_eq!(b.out(), ["1 ping"]);
+    b.pass_to_timeout();
+    assert!(b.events().contains(&ClientEvent::Lost { n: 1, down: None }), "ten seconds without any answer");
+    b.redial();
+    b.client.link_up(b.now, 2, Mode::Plain);
+    b.client.link_down(b.now, 2, closed(1011));
+    b.redial();
+    b.client.link_up(b.now, 3, Mode::Plain);
+    b.client.link_down(b.now, 3, closed(4400));
+    assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Refused, .. })));
+}
+
+#[test]
+fn plain_mode_with_a_heartbeat_of_text() {
+    let text = Some(("ping".to_owned(), "pong".to_owned()));
+    let heartbeat = Some(PlainHeartbeat { text, ..PlainHeartbeat::default() });
+    let mut b = Bench::new(ClientConfig { plain_heartbeat: heartbeat, ..ClientConfig::default() });
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Plain);
+    b.pass_to_timeout();
+    assert_eq!(b.out(), ["1 ping"]);
+    b.data(1, "pong");
+    b.data(1, "data");
+    assert_eq!(b.messages(), ["data"]);
+    b.client.close(b.now, CloseCode::NORMAL, "bye");
+    assert_eq!(b.out(), ["1 close 1000 bye"]);
+    b.client.link_down(b.now, 1, closed(1000));
+    assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Local, .. })));
+}
+
+#[test]
+fn session_modes() {
+    let mut b = Bench::new(ClientConfig { session: SessionMode::Off, ..ClientConfig::default() });
+    assert_eq!(b.dial().hello, None);
+    let mut b = Bench::new(ClientConfig { session: SessionMode::Require, ..ClientConfig::default() });
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Plain);
+    assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Incompatible, .. })));
+    assert_eq!(SessionMode::by_name("off"), Some(SessionMode::Off));
+}
+
+#[test]
+fn offline_makes_no_attempts() {
+    let mut b = Bench::open();
+    b.client.offline(b.now);
+    b.client.link_down(b.now, 1, Down::default());
+    b.pass_to_timeout();
+    assert_eq!(b.client.poll_connect(b.now), None);
+    b.client.wake(b.now);
+    assert_eq!(b.dial().n, 2);
+}
+
+#[test]
+fn an_attempt_without_an_answer_is_given_up() {
+    let mut b = Bench::new(ClientConfig::default());
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Session);
+    b.pass_to_timeout();
+    assert!(b.events().contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::GOING_AWAY }));
+    assert_eq!(b.redial().n, 2);
+    b.packet(1, &started(1, "n1.a")).unwrap();
+    assert_eq!(b.client.link(), None, "too late");
+}
+
+#[test]
+fn a_slow_application_stops_the_reading_and_is_not_taken_for_a_dead_link() {
+    let mut b = Bench::new(ClientConfig { inbox_limit: 1000, ..ClientConfig::default() });
+    b.dial();
+    b.client.link_up(b.now, 1, Mode::Session);
+    b.packet(1, &started(1, "n1.a")).unwrap();
+    b.data(1, &"x".repeat(1000));
+    assert!(!b.client.wants_read());
+    for _ in 0..10 {
+        b.now += 30 * S;
+        b.client.handle_timeout(b.now);
+        b.out();
+        b.client.on_message(b.now, 1, "\u{1f}p1".into()).unwrap();
+    }
+    assert!(!b.events().iter().any(|event| matches!(event, ClientEvent::Lost { .. })));
+    b.messages();
+    assert!(b.client.wants_read());
+}
+
+#[test]
+fn snapshot_goes_on_in_another_process() {
+    let mut b = Bench::open();
+    for text in ["a", "b"] {
+        b.send(text);
+    }
+    b.out();
+    b.send("c");
+    b.packet(1, "a1").unwrap();
+    b.data(1, "taken");
+    b.data(1, "not taken");
+    b.client.poll_message(b.now);
+    let snapshot = b.client.snapshot().expect("a session");
+    let mut b = Bench {
+        now: b.now,
+        client: Client::restore(b.now, ClientConfig::default(), "fedcba9876543210".into(), 1, snapshot),
+    };
+    let Some(Hello::Resume { n: 2, rx: 1, .. }) = b.dial().hello else { panic!() };
+    b.client.link_up(b.now, 2, Mode::Session);
+    b.packet(2, &resumed(2, 1, 2)).unwrap();
+    assert_eq!(b.out(), ["2 b", "2 c"]);
+    b.data(2, "not taken");
+    assert_eq!(b.messages(), ["not taken"]);
+}
+
+#[test]
+fn table_of_transitions() {
+    type Step = (&'static str, fn(&mut Bench));
+    let states: [Step; 5] = [
+        ("opening", |b| {
+            b.dial();
+        }),
+        ("open, session", |b| {
+            b.dial();
+            b.client.link_up(b.now, 1, Mode::Session);
+            b.packet(1, &started(1, "n1.a")).unwrap();
+            b.now += 2 * S;
+            b.client.offline(b.now);
+            b.client.wake(b.now);
+            b.client.handle_timeout(b.now + 2 * S);
+            b.now += 2 * S;
+            b.dial();
+        }),
+        ("open, plain", |b| {
+            b.dial();
+            b.client.link_up(b.now, 1, Mode::Plain);
+        }),
+        ("resuming", |b| {
+            b.dial();
+            b.client.link_up(b.now, 1, Mode::Session);
+            b.packet(1, &started(1, "n1.a")).unwrap();
+            b.client.link_down(b.now, 1, Down::default());
+            b.redial();
+        }),
+        ("closed", |b| b.client.close(b.now, CloseCode::NORMAL, "")),
+    ];
+    let inputs: [Step; 14] = [
+        ("attempt answered S", |b| answer(b, &|n| started(n, "n1.a"))),
+        ("attempt answered R", |b| answer(b, &|n| resumed(n, 0, 1))),
+        ("attempt answered L", |b| answer(b, &|n| lost(n, "unknown", 0, ""))),
+        ("attempt answered m", |b| {
+            answer(b, &|_| "m".to_owned());
+            let n = last(b);
+            b.client.link_down(b.now, n, closed(1000));
+        }),
+        ("attempt is plain", |b| {
+            let n = last(b);
+            b.client.link_up(b.now, n, Mode::Plain);
+        }),
+        ("attempt fails", |b| {
+            let n = last(b);
+            b.client.link_down(b.now, n, Down::default());
+        }),
+        ("attempt refused, 403", |b| {
+            let n = last(b);
+            b.client.link_down(b.now, n, Down { status: Some(403), ..Down::default() });
+        }),
+        ("link lost", |b| b.client.link_down(b.now, 1, closed(1011))),
+        ("link closed 4400", |b| b.client.link_down(b.now, 1, closed(4400))),
+        ("data", |b| b.client.on_message(b.now, 1, "d".into()).unwrap()),
+        ("x", |b| {
+            let _ = b.packet(1, "x4002");
+            b.messages();
+        }),
+        ("m", |b| {
+            let _ = b.packet(1, "m");
+        }),
+        ("close()", |b| b.client.close(b.now, CloseCode::NORMAL, "")),
+        ("a minute of silence", |b| {
+            let end = b.now + 60 * S;
+            while b.client.poll_timeout().is_some_and(|at| at <= end) {
+                b.pass_to_timeout();
+            }
+        }),
+    ];
+    let mut table = String::new();
+    for (state, reach) in states {
+        writeln!(table, "{state}").unwrap();
+        for (input, act) in inputs {
+            let mut b = Bench::new(ClientConfig::default());
+            reach(&mut b);
+            b.events();
+            b.out();
+            act(&mut b);
+            let events: Vec<String> = b
+                .events()
+                .iter()
+                .map(|event| {
+                    let text = format!("{event:?}");
+                    text.split([' ', '(']).next().unwrap().to_owned()
+                })
+                .collect();
+            let state = format!("{:?}", b.client.state());
+            writeln!(table, "{}", format!("  {input:<22} → {state:<9} {}", events.join(" ")).trim_end())
+                .unwrap();
+        }
+    }
+    insta::assert_snapshot!("client_transitions", table);
+}
+
+/// Number of the newest attempt of the table's states.
+fn last(b: &Bench) -> u64 {
+    b.client.link().map_or(if b.client.sid().is_some() { 2 } else { 1 }, |_| 2)
+}
+
+fn answer(b: &mut Bench, text: &dyn Fn(u64) -> String) {
+    let n = last(b);
+    b.client.link_up(b.now, n, Mode::Session);
+    if b.packet(n, &text(n)).is_err() {
+        b.client.link_down(b.now, n, Down::default());
+    }
+}
