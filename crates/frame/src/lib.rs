@@ -1,4 +1,32 @@
 //! WebSocket frames without I/O: RFC 6455 and RFC 7692 codec, close codes, handshake rules.
+//!
+//! Bytes come in as arguments and go out as return values; no socket, clock, thread, lock or source of randomness is
+//! touched, so everything here runs the same in a gateway, a client, a simulator and a fuzzer.
+//!
+//! | for | use |
+//! |---|---|
+//! | an endpoint that reads messages | [`Decoder`], which gives [`Incoming`] |
+//! | an endpoint that writes messages | [`Encoder`] |
+//! | a relay that forwards frames as they are | [`Scanner`] with [`Header`] and [`mask()`] |
+//! | compression | [`deflate`] |
+//! | the opening handshake | [`handshake`] |
+//! | what to close with, and what a close means | [`FrameError::close_code`], [`CloseCode`] |
+//!
+//! ```
+//! use undrop_frame::{Decoder, Encoder, Incoming, Limits, OpCode, Role};
+//!
+//! // A client writes …
+//! let mut wire = Vec::new();
+//! Encoder::new(Role::Client).message(OpCode::Text, b"hello", [7, 1, 8, 2], &mut wire);
+//!
+//! // … and a server reads it, in two pieces.
+//! let mut server = Decoder::new(Role::Server, Limits::default());
+//! let (mut front, mut back) = wire.split_at_mut(4);
+//! assert!(server.decode(&mut front)?.is_none());
+//! let Some(Incoming::Text(text)) = server.decode(&mut back)? else { unreachable!() };
+//! assert_eq!(text.as_str(), Some("hello"));
+//! # Ok::<(), undrop_frame::FrameError>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
