@@ -238,16 +238,10 @@ impl Replay {
         self.into = 0;
     }
 
-    /// The oldest unit is partly out on the current link: it cannot be dropped, nor can any behind it.
-    #[inline]
-    pub(crate) const fn is_pinned(&self) -> bool {
-        self.cursor == 0 && self.into > 0
-    }
-
     /// Drops the oldest unit that may vanish; `None` when the only complete units are the one that is partly out, or
     /// the newest. The peer is going to be told, so its acks may reach the dropped number.
     pub(crate) fn drop_oldest(&mut self) -> Option<Dropped> {
-        if self.units.len() < 2 || self.is_pinned() {
+        if self.units.len() < 2 || (self.cursor == 0 && self.into > 0) {
             return None;
         }
         let len = self.units.pop_front()? as usize;

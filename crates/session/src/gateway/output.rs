@@ -14,17 +14,14 @@ const GROWTH: usize = 64 * 1024;
 
 impl<R: Rules> GatewayMachine<R> {
     /// Bytes that may be appended before the producer must pause. A unit of any size is admitted when no complete unit
-    /// is held, so this is only 0 while acks can make room. Under a policy that drops there is always room, except
-    /// while the oldest unit is partly out: nothing behind it can be dropped, so the producer waits for it.
+    /// is held, so this is only 0 while acks can make room. Policies that never pause always have room.
     #[inline]
     pub fn room(&self) -> usize {
         if self.closing != 0 || matches!(self.state, State::Overflowed | State::Over) {
             return 0;
         }
-        match self.config.overflow {
-            Overflow::End => return usize::MAX,
-            Overflow::DropOldest if !self.replay.is_pinned() => return usize::MAX,
-            Overflow::DropOldest | Overflow::Pause => {}
+        if self.config.overflow != Overflow::Pause {
+            return usize::MAX;
         }
         let room = self.limit().saturating_sub(self.replay.charged());
         if self.replay.held() == 0 { room.max(GROWTH) } else { room }
