@@ -1,4 +1,38 @@
 //! The resumable session machine of the undrop protocol, without I/O.
+//!
+//! Two machines, [`Gateway`] and [`Client`], keep one promise between them: every message once and in order, both ways, over
+//! any number of lost links (`spec/PROTOCOL.md`). They touch no socket, clock, thread or lock. Inputs are methods that take
+//! the time, outputs are asked for until there are none:
+//!
+//! | | in | out |
+//! |---|---|---|
+//! | links | `attach`/`link_up`, `detach`/`link_down` | [`Client::poll_connect`] |
+//! | bytes, messages | `on_data`, `on_packet`, `on_message` | `transmit`, `poll_transmit`, `poll_message` |
+//! | time | `handle_timeout` | `poll_timeout` |
+//! | news | – | `poll_event` |
+//!
+//! The gateway's machine counts and buffers bytes and never sees a payload; the client's machine holds messages. Both are
+//! put together from parts with tests of their own: the replay buffer, delivery with its acks, heartbeat and watchdog,
+//! backoff, timers, drain slots.
+//!
+//! # What a driver of [`Gateway`] must know
+//! - Feed only the newest link. After [`Gateway::attach`] returned `Ok`, nothing may be fed from the one before.
+//! - Answer [`Refusal::Stale`] with [`MOVED_FRAME`] and close 1000, the other refusals with a new session and
+//!   [`Gateway::attach_lost`]. Until a session [is confirmed](Gateway::is_confirmed), find it again by what opened it: the `cid`, or the
+//!   name of the session that it replaces; else an answer that got lost opens a second backend connection.
+//! - Call [`Gateway::on_traffic`] for every read, and [`Gateway::taken`] when the backend's socket has the bytes, not before.
+//! - Units that were delivered and not taken outlive the link. A driver that throws them away says
+//!   [`Gateway::discard_untaken`] while parked.
+//!
+//! # Where this differs from the first design
+//! - Units wait for their consumer across links (`docs/decisions/001`); first contacts carry an attempt number and opening
+//!   answers may be repeated (`docs/decisions/002`).
+//! - `GatewayConfig` is shared: [`Gateway::new`] takes `impl Into<Arc<GatewayConfig>>`.
+//! - A fourth refusal, [`Refusal::Over`]; news besides those of the design: [`Event::Finished`], [`Event::Dropped`],
+//!   [`Event::Credentials`], [`Event::DrainOver`].
+//! - A backend that chose no sub-protocol is answered with the first token of the offer when the bare one was not offered:
+//!   a browser would refuse the bare one.
+//! - [`Client`] can be kept in a [`Snapshot`] and restored in another process.
 
 mod backoff;
 pub mod client;

@@ -292,7 +292,10 @@ impl<R: Rules> ClientMachine<R> {
         self.state = State::Open;
         self.link = Some(Link { n, mode, since: self.now, useful: false });
         let allowance = match (mode, &self.session) {
-            (Mode::Session, Some(session)) => Some(session.heartbeat + self.config.grace),
+            // Without heartbeats silence says nothing.
+            (Mode::Session, Some(session)) if !session.heartbeat.is_zero() => {
+                Some(session.heartbeat + self.config.grace)
+            }
             _ => None,
         };
         if let Some(at) = self.watchdog.start(self.now, allowance) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What a session is allowed. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// Longest silence of the gateway on a link: `S.hb`.
+    /// Longest silence of the gateway on a link: `S.hb`. Zero: no heartbeats.
     pub heartbeat: Duration,
     /// How long a session outlives its link.
     pub ttl: Duration,

@@ -107,6 +107,11 @@ impl<R: Rules> GatewayMachine<R> {
         Ok(())
     }
 
+    /// The client closed, and everything up to its close was taken.
+    pub fn is_closed_by_peer(&self) -> bool {
+        self.peer_close == PeerClose::Taken
+    }
+
     /// Our sequenced close was acked.
     pub(super) fn is_finished(&self) -> bool {
         self.closing != 0 && self.replay.acked() >= self.closing

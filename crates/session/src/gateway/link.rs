@@ -138,7 +138,9 @@ impl<R: Rules> GatewayMachine<R> {
         self.delivery.link(now, self.delivery.statement::<R>() + 1);
         self.heartbeat = crate::heartbeat::Heartbeat::new(now);
         self.timers.stop(Timer::Expire);
-        self.timers.set(Timer::Heartbeat, now + self.config.heartbeat);
+        if !self.config.heartbeat.is_zero() {
+            self.timers.set(Timer::Heartbeat, now + self.config.heartbeat);
+        }
         if let Some(age) = self.config.link_max_age {
             // 80–120 %, the same for the same session and attempt, so that links opened together do not end together.
             let spread = f64::from(spread(self.sid.as_str(), n)) / f64::from(u32::MAX);
