@@ -53,8 +53,8 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
         }
     };
     let done = match prepare(&process, &head) {
-        Ok((request, offer, route)) if crowded => {
-            let _ = route;
+        // A session that lives here is counted already.
+        Ok((request, offer, _)) if crowded && !process.sessions.knows(&offer) => {
             Err((stream, busy(&request, &offer)))
         }
         Ok((request, offer, route)) => {
@@ -135,17 +135,17 @@ async fn session(process: &Process, route: &Route, client: Client) -> Done {
         key: request.key.clone(),
         principal: principal.into_boxed_str(),
     };
-    let Admission::New(pending, loss) = process.sessions.admit(pending).await else { return Ok(()) };
-    let plain = &pending.offer.plain;
+    let Admission::New(newcomer) = process.sessions.admit(pending).await else { return Ok(()) };
+    let plain = &newcomer.pending.offer.plain;
     // The backend's handshake is ours: its key is fresh, and the link's compression (none) is no concern of it.
     let backend = dial(process, route, &head, &request, plain, None, address, None).await;
     let connected = match backend {
         Ok(connected) => connected,
-        Err(refusal) => return Err((pending.stream, refusal)),
+        Err(refusal) => return Err((newcomer.pending.stream, refusal)),
     };
     let Connected { stream, protocol, leftover, .. } = connected;
-    let peer = pending.peer;
-    if let Err(error) = process.sessions.found(*pending, Backend { stream, leftover, protocol }, loss).await {
+    let peer = newcomer.pending.peer;
+    if let Err(error) = process.sessions.found(*newcomer, Backend { stream, leftover, protocol }).await {
         // The connection went with the attempt; its client sees it end and tries again.
         tracing::error!(%peer, %error, "session not founded");
     }

@@ -58,8 +58,8 @@ pub struct NewLink {
     /// Last unit that the client took; None at first contact.
     pub(crate) rx: Option<u64>,
     pub(crate) peer: SocketAddr,
-    /// Takes the link back when it cannot be resumed, with the reason.
-    pub(crate) refused: Option<oneshot::Sender<(Box<NewLink>, Tomb)>>,
+    /// Takes the link back when it cannot be resumed, with the reason; without one when the session has just ended.
+    pub(crate) refused: Option<oneshot::Sender<(Box<NewLink>, Option<Tomb>)>>,
 }
 
 /// The current link.
@@ -69,6 +69,10 @@ struct Link {
     /// The 101 answer, until it is written.
     answer: Vec<u8>,
     input: FromLink,
+    /// A unit or packet is partly on the wire.
+    inside: bool,
+    /// The stream holds bytes that its socket did not take yet (a TLS layer does).
+    unflushed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +80,9 @@ enum Phase {
     Open,
     /// The client closed the session: the backend has our Close frame, its answer is awaited.
     ClientClosed,
+    /// The client sent what no message may be, and would send it again on every link: the backend was told, what it
+    /// still says is for the client, and then this is.
+    ClientRefused(CloseCode),
     /// The backend is gone: what it sent last waits for its acks.
     BackendClosed,
     Over,
@@ -92,6 +99,8 @@ pub(crate) struct Driver {
     written: usize,
     /// Units in `to_backend`.
     waiting_units: u64,
+    /// The backend's stream holds bytes that its socket did not take yet (a TLS layer does).
+    backend_unflushed: bool,
     phase: Phase,
     /// When waiting in `phase` ends.
     deadline: Option<Instant>,
@@ -117,7 +126,7 @@ impl Driver {
         backend: Stream,
         entry: Arc<Entry>,
         shared: Arc<Shared>,
-        contact: Box<str>,
+        contact: Option<Box<str>>,
     ) -> Driver {
         let max_message = shared.options.max_message;
         Driver {
@@ -128,11 +137,12 @@ impl Driver {
             to_backend: Vec::new(),
             written: 0,
             waiting_units: 0,
+            backend_unflushed: false,
             phase: Phase::Open,
             deadline: None,
             entry,
             shared,
-            contact: Some(contact),
+            contact,
             timer: None,
             armed: None,
             held: Held::default(),
@@ -171,16 +181,19 @@ impl Driver {
                 return;
             }
             Err(refusal) => {
-                let why =
-                    if matches!(refusal, Refusal::Skew) { LossReason::Skew } else { LossReason::Overflow };
+                let why = match refusal {
+                    Refusal::Skew => LossReason::Skew,
+                    Refusal::Overflow { .. } => LossReason::Overflow,
+                    _ => LossReason::Expired,
+                };
                 tracing::warn!(sid = %self.entry.sid, peer = %new.peer, ?refusal, "session cannot be resumed");
                 self.why = Some(why);
                 self.end_backend(Some(CloseCode::GOING_AWAY), "session cannot be resumed");
                 self.phase = Phase::Over;
-                let tomb = self.tomb(why);
+                let tomb = self.tomb(Some(why));
                 if let Some(refused) = new.refused.take() {
                     // The acceptor that offered the link may have gone; then there is nobody to answer.
-                    let _ = refused.send((new, tomb));
+                    let _ = refused.send((new, Some(tomb)));
                 }
                 return;
             }
@@ -191,6 +204,8 @@ impl Driver {
             peer: new.peer,
             answer: new.answer,
             input: FromLink::new(self.shared.options.max_message),
+            inside: false,
+            unflushed: false,
         };
         tracing::debug!(sid = %self.entry.sid, peer = %link.peer, attempt = new.attempt, rx = ?new.rx, "link attached");
         if let Some(old) = self.link.replace(link) {
@@ -230,7 +245,13 @@ impl Driver {
         }
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
+    /// Lets happen what is due. What follows from it (output, events) is for the rest of the poll.
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.armed.is_some_and(|at| at <= now) {
+            self.armed = None;
+            // A good moment: timers fire after bursts, not in them.
+            self.machine.release_idle_memory();
+        }
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
         }
@@ -242,15 +263,23 @@ impl Driver {
                     self.backend = None;
                     self.phase = Phase::Over;
                 }
+                Phase::ClientRefused(_) => {
+                    self.backend = None;
+                    self.backend_closed(CloseCode::BAD_GATEWAY, "", now);
+                }
                 Phase::Open | Phase::BackendClosed | Phase::Over => {}
             }
         }
+    }
+
+    /// Sees to it that the task is woken for the next deadline.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) {
         let company = self.held.since.map(|since| since + ACK_COMPANY);
         let next = [self.machine.poll_timeout(), self.deadline, company].into_iter().flatten().min();
         let Some(next) = next else { return };
         // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
         // deadline so costs nothing.
-        if self.armed.is_none_or(|armed| next < armed || armed <= now) {
+        if self.armed.is_none_or(|armed| next < armed) {
             self.armed = Some(next);
             let at = tokio::time::Instant::from_std(next);
             match &mut self.timer {
@@ -261,9 +290,6 @@ impl Driver {
         if let Some(timer) = &mut self.timer
             && timer.as_mut().poll(cx).is_ready()
         {
-            // A good moment: timers fire after bursts, not in them.
-            self.machine.release_idle_memory();
-            self.armed = None;
             cx.waker().wake_by_ref();
         }
     }
@@ -275,7 +301,7 @@ impl Driver {
         }
     }
 
-    fn tomb(&self, why: LossReason) -> Tomb {
+    fn tomb(&self, why: Option<LossReason>) -> Tomb {
         let progress = self.machine.progress();
         Tomb { key: self.entry.key.clone(), why, taken: progress.taken, sent: progress.appended }
     }
@@ -288,7 +314,8 @@ impl Driver {
             };
             self.retire_link(link, close_frame(Some(code), &reason));
         }
-        let tomb = self.why.map(|why| self.tomb(why));
+        // A client that did not hear that its close was taken asks once more.
+        let tomb = (self.why.is_some() || self.machine.is_closed_by_peer()).then(|| self.tomb(self.why));
         self.shared.ended(&self.entry, self.contact.as_deref(), tomb);
     }
 }
@@ -300,6 +327,7 @@ impl Future for Driver {
         let driver = self.get_mut();
         let now = tokio::time::Instant::now().into_std();
         driver.poll_mailbox(cx, now);
+        driver.handle_timeout(now);
         loop {
             let mut moved = driver.poll_backend_write(cx, now);
             moved |= driver.poll_link_read(cx, now);
@@ -323,7 +351,7 @@ impl Future for Driver {
                 break;
             }
         }
-        driver.poll_timer(cx, now);
+        driver.poll_timer(cx);
         Poll::Pending
     }
 }

@@ -17,4 +17,4 @@ pub use closing::{LINGER, close_frame, control, masked_close_frame, retire};
 pub use driver::{Command, NewLink};
 pub use mailbox::Mailbox;
 pub use options::SessionOptions;
-pub use sessions::{Admission, Backend, FoundError, Pending, Sessions};
+pub use sessions::{Admission, Backend, FoundError, Newcomer, Pending, Sessions};

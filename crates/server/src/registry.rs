@@ -4,12 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use undrop_session::{Loss, LossReason, SessionId, SessionKey};
 
 use crate::driver::Command;
 use crate::mailbox::Mailbox;
+use crate::sessions::Shared;
 
-/// Ended sessions that are remembered, so that a late client learns what was taken. About 100 bytes each.
+/// Sessions of one kind of end that are remembered, so that a late client learns what was taken. About 150 bytes each.
 const REMEMBERED: usize = 16 * 1024;
 
 /// What others may know of a live session.
@@ -34,7 +36,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct Tomb {
     pub(crate) key: SessionKey,
-    pub(crate) why: LossReason,
+    /// Why it cannot be resumed; None: its client closed it, and everything up to that close was taken.
+    pub(crate) why: Option<LossReason>,
     /// Client units the backend took.
     pub(crate) taken: u64,
     /// Server units that were numbered.
@@ -45,7 +48,26 @@ impl Tomb {
     /// What a client that took `rx` units is told.
     pub(crate) fn loss(&self, rx: u64) -> Loss {
         let lost = (self.sent > rx).then_some((rx + 1, self.sent));
-        Loss { why: self.why, acc: self.taken, lost }
+        Loss { why: self.why.unwrap_or(LossReason::Unknown), acc: self.taken, lost }
+    }
+}
+
+/// The newest tombs.
+#[derive(Debug, Default)]
+struct Tombs {
+    by_name: HashMap<SessionId, Tomb>,
+    order: VecDeque<SessionId>,
+}
+
+impl Tombs {
+    fn add(&mut self, sid: SessionId, tomb: Tomb) {
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_name.remove(&oldest);
+        }
+        self.order.push_back(sid.clone());
+        self.by_name.insert(sid, tomb);
     }
 }
 
@@ -60,18 +82,84 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     sessions: HashMap<SessionId, Arc<Entry>>,
-    /// First-contact ids of sessions that no link has confirmed yet.
-    contacts: HashMap<Box<str>, SessionId>,
-    tombs: HashMap<SessionId, Tomb>,
-    tomb_order: VecDeque<SessionId>,
+    /// First contacts of sessions that no link has confirmed yet.
+    contacts: HashMap<Box<str>, Contact>,
+    /// Sessions that cannot be resumed.
+    lost: Tombs,
+    /// Sessions that their clients closed; apart, so that many of them do not push out the others.
+    closed: Tombs,
+}
+
+#[derive(Debug)]
+enum Contact {
+    /// Its backend is being reached; the sender is in the claim.
+    Founding(watch::Receiver<()>),
+    Session(SessionId),
+}
+
+/// What a first contact finds.
+pub(crate) enum Found {
+    /// The session that it founded before.
+    Session(Arc<Entry>),
+    /// An earlier one is at it; over when the channel is closed.
+    Founding(watch::Receiver<()>),
+    /// Nobody: it is the caller's to found.
+    Free(Claim),
+}
+
+/// The right to found the session of a first contact. Others wait until it is used or dropped.
+pub(crate) struct Claim {
+    shared: Arc<Shared>,
+    pub(crate) contact: Box<str>,
+    _done: watch::Sender<()>,
+    used: bool,
+}
+
+impl Claim {
+    /// The session is there; others find it.
+    pub(crate) fn fulfil(mut self, entry: &Entry) -> Box<str> {
+        self.used = true;
+        let contact = self.contact.clone();
+        self.shared.registry.lock().contacts.insert(contact.clone(), Contact::Session(entry.sid.clone()));
+        contact
+    }
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim").field("contact", &self.contact).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.used {
+            self.shared.registry.lock().contacts.remove(&self.contact);
+        }
+    }
 }
 
 impl Registry {
-    /// A new session, reachable by its id and, until confirmed, by its first-contact id.
-    pub(crate) fn insert(&self, entry: Arc<Entry>, contact: &str) {
-        let mut inner = self.lock();
-        inner.contacts.insert(contact.into(), entry.sid.clone());
-        inner.sessions.insert(entry.sid.clone(), entry);
+    /// A new session, reachable by its id.
+    pub(crate) fn insert(&self, entry: Arc<Entry>) {
+        self.lock().sessions.insert(entry.sid.clone(), entry);
+    }
+
+    /// The unconfirmed session of a first contact, or the right to found it.
+    pub(crate) fn contact(shared: &Arc<Shared>, contact: &str) -> Found {
+        let mut inner = shared.registry.lock();
+        match inner.contacts.get(contact) {
+            Some(Contact::Founding(done)) => return Found::Founding(done.clone()),
+            Some(Contact::Session(sid)) => {
+                if let Some(entry) = inner.sessions.get(sid) {
+                    return Found::Session(entry.clone());
+                }
+            }
+            None => {}
+        }
+        let (done, waiting) = watch::channel(());
+        inner.contacts.insert(contact.into(), Contact::Founding(waiting));
+        Found::Free(Claim { shared: shared.clone(), contact: contact.into(), _done: done, used: false })
     }
 
     /// The client proved that it has the session's key: the first-contact id opens nothing any more.
@@ -84,17 +172,14 @@ impl Registry {
         self.unpark(entry);
         let mut inner = self.lock();
         inner.sessions.remove(&entry.sid);
-        if let Some(contact) = contact {
+        if let Some(contact) = contact
+            && matches!(inner.contacts.get(contact), Some(Contact::Session(sid)) if *sid == entry.sid)
+        {
             inner.contacts.remove(contact);
         }
         if let Some(tomb) = tomb {
-            if inner.tomb_order.len() >= REMEMBERED
-                && let Some(oldest) = inner.tomb_order.pop_front()
-            {
-                inner.tombs.remove(&oldest);
-            }
-            inner.tomb_order.push_back(entry.sid.clone());
-            inner.tombs.insert(entry.sid.clone(), tomb);
+            let tombs = if tomb.why.is_some() { &mut inner.lost } else { &mut inner.closed };
+            tombs.add(entry.sid.clone(), tomb);
         }
     }
 
@@ -146,14 +231,9 @@ impl Registry {
         self.lock().sessions.get(sid).cloned()
     }
 
-    /// The unconfirmed session that a repeated first contact belongs to.
-    pub(crate) fn by_contact(&self, contact: &str) -> Option<Arc<Entry>> {
-        let inner = self.lock();
-        inner.contacts.get(contact).and_then(|sid| inner.sessions.get(sid)).cloned()
-    }
-
     pub(crate) fn tomb(&self, sid: &SessionId) -> Option<Tomb> {
-        self.lock().tombs.get(sid).cloned()
+        let inner = self.lock();
+        inner.lost.by_name.get(sid).or_else(|| inner.closed.by_name.get(sid)).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Entry>> {

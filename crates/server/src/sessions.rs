@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
-use undrop_session::{Gateway, Hello, Loss, LossReason, Offer, SessionId, SessionKey, Slots, parse_offer};
+use undrop_frame::CloseCode;
+use undrop_session::{
+    BackendIdentity, Gateway, Hello, Loss, LossReason, Offer, Packet, Resumed, SessionId, SessionKey, Slots,
+    parse_offer,
+};
 use undrop_store::{Lease, SessionStore, StoreError};
 use undrop_transport::Stream;
 
+use crate::closing::{close_frame, retire};
 use crate::driver::{Command, Driver, NewLink};
 use crate::mailbox::Mailbox;
 use crate::options::SessionOptions;
-use crate::registry::{Entry, Registry, Tomb};
+use crate::registry::{Claim, Entry, Found, Registry, Tomb};
 
 /// All sessions of this node. Cheap to clone.
 #[derive(Clone)]
@@ -65,7 +70,17 @@ pub enum Admission {
     /// The session has it (or it was answered and ended, when it was stale).
     Taken,
     /// There is no such session: it needs a backend and [`Sessions::found`].
-    New(Box<Pending>, Option<Loss>),
+    New(Box<Newcomer>),
+}
+
+/// A connection that needs a session of its own. While it exists, repetitions of its first contact wait.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The connection.
+    pub pending: Pending,
+    /// What it is told of the session that it asked for.
+    loss: Option<Loss>,
+    claim: Option<Claim>,
 }
 
 /// Why a session could not be founded.
@@ -102,38 +117,73 @@ impl Sessions {
         parse_offer(tokens)
     }
 
-    /// Gives the connection to the session that its hello names.
-    pub async fn admit(&self, pending: Pending) -> Admission {
-        let Some(Ok(hello)) = &pending.offer.hello else { return Admission::New(Box::new(pending), None) };
-        let registry = &self.shared.registry;
-        match hello.clone() {
-            Hello::First { cid, n } => match registry.by_contact(&cid) {
-                Some(entry) if entry.principal == pending.principal => {
-                    self.offer_link(&entry, pending, n, None).await
+    /// Whether the hello proves that its session lives here.
+    pub fn knows(&self, offer: &Offer) -> bool {
+        let Some(Ok(Hello::Resume { sid, n, rx, mac })) = &offer.hello else { return false };
+        self.shared.registry.get(sid).is_some_and(|entry| entry.key.verify(sid, *n, *rx, mac))
+    }
+
+    /// Gives the connection to the session that its hello names. Waits while an earlier attempt of the same first
+    /// contact reaches its backend.
+    pub async fn admit(&self, mut pending: Pending) -> Admission {
+        loop {
+            let Some(Ok(hello)) = &pending.offer.hello else { return newcomer(pending, None, None) };
+            let target = match hello.clone() {
+                Hello::First { cid, n } => self.contact(&cid, &pending, n, None).await,
+                Hello::Resume { sid, n, rx, mac } => self.resumed(sid, n, rx, &mac, &pending).await,
+            };
+            let (entry, attempt, rx) = match target {
+                Target::Session(entry, attempt, rx) => (entry, attempt, rx),
+                Target::New(loss, claim) => return newcomer(pending, loss, claim),
+                Target::Closed(tomb, attempt, rx) => {
+                    farewell(pending, &tomb, attempt, rx);
+                    return Admission::Taken;
                 }
-                _ => Admission::New(Box::new(pending), None),
-            },
-            Hello::Resume { sid, n, rx, mac } => {
-                let entry = registry.get(&sid);
-                match entry {
-                    Some(entry) if !entry.key.verify(&sid, n, rx, &mac) => {
-                        tracing::warn!(%sid, peer = %pending.peer, "resume with a wrong proof");
-                        lost(pending, LossReason::Unknown)
-                    }
-                    Some(entry) if entry.principal != pending.principal => {
-                        tracing::warn!(%sid, peer = %pending.peer, "resume from another origin or route");
-                        lost(pending, LossReason::Unknown)
-                    }
-                    Some(entry) => self.offer_link(&entry, pending, n, Some(rx)).await,
-                    None => match registry.tomb(&sid) {
-                        Some(tomb) if tomb.key.verify(&sid, n, rx, &mac) => {
-                            Admission::New(Box::new(pending), Some(tomb.loss(rx)))
-                        }
-                        _ if sid.node() != &*self.shared.node => lost(pending, LossReason::NodeLost),
-                        _ => lost(pending, LossReason::Unknown),
-                    },
-                }
+            };
+            match self.offer_link(&entry, pending, attempt, rx).await {
+                Offered::Taken => return Admission::Taken,
+                Offered::Refused(back, loss) => return newcomer(back, Some(loss), None),
+                // It ended in between; what is there now?
+                Offered::Gone(back) => pending = back,
             }
+        }
+    }
+
+    /// The session that a first contact founded, or the right to found it.
+    async fn contact(&self, id: &str, pending: &Pending, attempt: u64, loss: Option<Loss>) -> Target {
+        // Who opens it belongs to the name: somebody else's contact is another one.
+        let contact = format!("{id} {}", pending.principal);
+        loop {
+            match Registry::contact(&self.shared, &contact) {
+                Found::Session(entry) => return Target::Session(entry, attempt, None),
+                Found::Free(claim) => return Target::New(loss, Some(claim)),
+                // An error is the end of the other's attempt.
+                Found::Founding(mut done) => while done.changed().await.is_ok() {},
+            }
+        }
+    }
+
+    async fn resumed(&self, sid: SessionId, n: u64, rx: u64, mac: &str, pending: &Pending) -> Target {
+        let lost = |why| Target::New(Some(Loss { why, acc: 0, lost: None }), None);
+        let registry = &self.shared.registry;
+        if let Some(entry) = registry.get(&sid) {
+            if !entry.key.verify(&sid, n, rx, mac) {
+                tracing::warn!(%sid, peer = %pending.peer, "resume with a wrong proof");
+                return lost(LossReason::Unknown);
+            }
+            if entry.principal != pending.principal {
+                tracing::warn!(%sid, peer = %pending.peer, "resume from another origin or route");
+                return lost(LossReason::Unknown);
+            }
+            return Target::Session(entry, n, Some(rx));
+        }
+        match registry.tomb(&sid) {
+            Some(tomb) if !tomb.key.verify(&sid, n, rx, mac) => lost(LossReason::Unknown),
+            Some(tomb) if tomb.why.is_none() => Target::Closed(tomb, n, rx),
+            // Asked again, perhaps because the answer was lost, it is the same new session.
+            Some(tomb) => self.contact(sid.as_str(), pending, n, Some(tomb.loss(rx))).await,
+            None if sid.node() != &*self.shared.node => lost(LossReason::NodeLost),
+            None => lost(LossReason::Unknown),
         }
     }
 
@@ -143,7 +193,7 @@ impl Sessions {
         pending: Pending,
         attempt: u64,
         rx: Option<u64>,
-    ) -> Admission {
+    ) -> Offered {
         let (refused, answer) = oneshot::channel();
         let Pending { stream, leftover, peer, offer, key, principal } = pending;
         let link = NewLink {
@@ -155,22 +205,20 @@ impl Sessions {
             peer,
             refused: Some(refused),
         };
-        let again = |link: NewLink, loss| {
-            let NewLink { stream, leftover, peer, .. } = link;
-            Admission::New(Box::new(Pending { stream, leftover, peer, offer, key, principal }), loss)
-        };
-        match entry.mailbox.send(Command::Link(Box::new(link))) {
-            // It ended between the look-up and now.
-            Err(Command::Link(link)) => {
-                let loss = self.shared.registry.tomb(&entry.sid).map(|tomb| tomb.loss(rx.unwrap_or(0)));
-                again(*link, loss.or(Some(Loss { why: LossReason::Unknown, acc: 0, lost: None })))
-            }
-            Err(_) => Admission::Taken,
+        let (link, tomb) = match entry.mailbox.send(Command::Link(Box::new(link))) {
+            Err(Command::Link(link)) => (link, None),
+            Err(_) => return Offered::Taken,
             Ok(()) => match answer.await {
-                Ok((link, tomb)) => again(*link, Some(tomb.loss(rx.unwrap_or(0)))),
+                Ok(back) => back,
                 // The sender was dropped with the link's acceptance.
-                Err(_) => Admission::Taken,
+                Err(_) => return Offered::Taken,
             },
+        };
+        let NewLink { stream, leftover, peer, .. } = *link;
+        let pending = Pending { stream, leftover, peer, offer, key, principal };
+        match tomb {
+            Some(tomb) => Offered::Refused(pending, tomb.loss(rx.unwrap_or(0))),
+            None => Offered::Gone(pending),
         }
     }
 
@@ -178,20 +226,12 @@ impl Sessions {
     ///
     /// # Errors
     /// No random bytes, a full store, a client that offered no hello.
-    pub async fn found(
-        &self,
-        pending: Pending,
-        backend: Backend,
-        loss: Option<Loss>,
-    ) -> Result<(), FoundError> {
+    pub async fn found(&self, newcomer: Newcomer, backend: Backend) -> Result<(), FoundError> {
+        let Newcomer { pending, loss, claim } = newcomer;
         let Some(Ok(hello)) = &pending.offer.hello else {
             return Err(FoundError::Invalid("the client offered no hello".into()));
         };
         let attempt = hello.attempt();
-        let contact: Box<str> = match hello {
-            Hello::First { cid, .. } => cid.as_str().into(),
-            Hello::Resume { sid, .. } => sid.as_str().into(),
-        };
         let mut random = [0; 48];
         getrandom::fill(&mut random).map_err(FoundError::Random)?;
         let (mut id, mut secret) = ([0; 16], [0; 32]);
@@ -223,7 +263,8 @@ impl Sessions {
             peer: pending.peer,
             refused: None,
         };
-        self.shared.registry.insert(entry.clone(), &contact);
+        self.shared.registry.insert(entry.clone());
+        let contact = claim.map(|claim| claim.fulfil(&entry));
         self.shared.live.fetch_add(1, Ordering::Relaxed);
         let mut driver = Driver::new(machine, backend.stream, entry, self.shared.clone(), contact);
         if let Some(loss) = loss {
@@ -264,16 +305,46 @@ impl Sessions {
         }
         let left = self.shared.registry.all();
         for entry in &left {
-            let close =
-                Command::Close { code: undrop_frame::CloseCode::GOING_AWAY, reason: "gateway stops".into() };
+            let close = Command::Close { code: CloseCode::GOING_AWAY, reason: "gateway stops".into() };
             let _ = entry.mailbox.send(close);
         }
         left.len()
     }
 }
 
-fn lost(pending: Pending, why: LossReason) -> Admission {
-    Admission::New(Box::new(pending), Some(Loss { why, acc: 0, lost: None }))
+/// Where a connection belongs.
+enum Target {
+    Session(Arc<Entry>, u64, Option<u64>),
+    New(Option<Loss>, Option<Claim>),
+    /// Its client closed it, and asks whether that was heard.
+    Closed(Tomb, u64, u64),
+}
+
+/// What a session did with a link that it was offered.
+enum Offered {
+    Taken,
+    Refused(Pending, Loss),
+    Gone(Pending),
+}
+
+fn newcomer(pending: Pending, loss: Option<Loss>, claim: Option<Claim>) -> Admission {
+    Admission::New(Box::new(Newcomer { pending, loss, claim }))
+}
+
+/// Tells a client that everything up to its close was taken; there is nothing more to say.
+fn farewell(pending: Pending, tomb: &Tomb, attempt: u64, rx: u64) {
+    let resumed = Resumed {
+        att: attempt,
+        rx: tomb.taken,
+        start: tomb.sent.max(rx) + 1,
+        ttl: 0,
+        backend: BackendIdentity::Same,
+        away: false,
+    };
+    let mut last = answer_101(&pending.offer, &pending.key, None);
+    last.extend(Packet::Resumed(resumed).to_server_frame());
+    last.extend(close_frame(Some(CloseCode::NORMAL), "closed"));
+    tokio::spawn(retire(pending.stream, last));
 }
 
 fn answer_101(offer: &Offer, key: &str, protocol: Option<&str>) -> Vec<u8> {
@@ -285,8 +356,14 @@ impl Shared {
     /// The session's task is over.
     pub(crate) fn ended(self: &Arc<Self>, entry: &Arc<Entry>, contact: Option<&str>, tomb: Option<Tomb>) {
         self.registry.remove(entry, contact, tomb);
-        // Links that were on their way get their sender back by the drop of the command.
-        drop(entry.mailbox.close());
+        for command in entry.mailbox.close() {
+            if let Command::Link(mut link) = command
+                && let Some(refused) = link.refused.take()
+            {
+                // Its acceptor looks again; when that has gone too, nobody waits for an answer.
+                let _ = refused.send((link, None));
+            }
+        }
         let lease = Lease { session: entry.sid.clone(), node: self.node.to_string(), fence: entry.fence };
         let store = self.store.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

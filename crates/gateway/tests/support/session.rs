@@ -55,10 +55,10 @@ pub fn first(cid: &str, n: u64) -> Hello {
 pub async fn hello(
     gate: SocketAddr,
     target: &str,
-    hello: &Hello,
+    hello: Hello,
     headers: &[(&str, &str)],
 ) -> Result<(Answer, Peer), (u16, String)> {
-    let mut peer = connect(gate, target, &offer(&[], hello), headers).await?;
+    let mut peer = connect(gate, target, &offer(&[], &hello), headers).await?;
     assert_eq!(peer.header("Sec-WebSocket-Protocol"), Some("undrop.1"));
     let answer = match packet(&peer.next().await) {
         Some(Packet::Started(started)) => Answer::Started(started),
@@ -106,7 +106,7 @@ impl Session {
 
     pub async fn open_at(gate: SocketAddr, target: &str) -> Session {
         let cid = format!("{:032x}", fastrand::u128(..));
-        match hello(gate, target, &first(&cid, 1), &[]).await {
+        match hello(gate, target, first(&cid, 1), &[]).await {
             Ok((Answer::Started(started), link)) => Session::new(gate, target, &started, link),
             Ok((other, _)) => panic!("{other:?}"),
             Err(refused) => panic!("{refused:?}"),
@@ -255,7 +255,7 @@ impl Session {
     pub async fn attempt(&mut self) -> (Answer, Peer) {
         self.n += 1;
         let (gate, target, say) = (self.gate, self.target.clone(), self.hello(self.n));
-        hello(gate, &target, &say, &self.headers.clone()).await.expect("101")
+        hello(gate, &target, say, &self.headers.clone()).await.expect("101")
     }
 
     /// Resumes on a new link and sends again what the gateway did not take. Returns `R` and the older link.

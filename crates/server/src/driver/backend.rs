@@ -18,7 +18,7 @@ impl Driver {
     /// True when something moved.
     pub(super) fn poll_backend_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         if self.to_backend.is_empty() {
-            return false;
+            return self.backend_unflushed && self.poll_backend_flush(cx, now);
         }
         let Some(backend) = &mut self.backend else {
             (self.to_backend, self.written) = (Vec::new(), 0);
@@ -28,6 +28,7 @@ impl Driver {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
                 (self.to_backend, self.written) = (Vec::new(), 0);
+                self.backend_unflushed = false;
                 let units = std::mem::take(&mut self.waiting_units);
                 self.machine.taken(now, units);
                 true
@@ -39,11 +40,36 @@ impl Driver {
         }
     }
 
+    /// True when something moved.
+    fn poll_backend_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(backend) = &mut self.backend else { return false };
+        match Pin::new(backend).poll_flush(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => {
+                self.backend_unflushed = false;
+                true
+            }
+            Poll::Ready(Err(error)) => {
+                self.backend_lost(&Ending::from_io(&error), now);
+                true
+            }
+        }
+    }
+
+    /// More waits for the backend than a client may have un-acked. A client that keeps to its window never gets there:
+    /// then its acks are never stuck behind a backend that waits for them. A single message may be larger than any
+    /// window, and nothing but acks comes behind it.
+    pub(super) fn is_backend_behind(&self) -> bool {
+        let waiting = self.to_backend.len() - self.written;
+        waiting > self.shared.options.machine.client_window && self.waiting_units > 1
+    }
+
     pub(super) fn poll_backend_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         if self.phase == Phase::BackendClosed {
             return false;
         }
-        let room = self.machine.room();
+        // What is discarded needs no room.
+        let room = if self.phase == Phase::ClientClosed { usize::MAX } else { self.machine.room() };
         if room == 0 {
             return false;
         }
@@ -52,7 +78,7 @@ impl Driver {
             let stashed = self.from_backend.stash().len();
             buffer[..stashed].copy_from_slice(self.from_backend.stash());
             // A read may go over what is left by a little, never by a whole buffer.
-            let end = buffer.len().min(stashed + room.max(4096));
+            let end = buffer.len().min(stashed.saturating_add(room.max(4096)));
             let mut read = ReadBuf::new(&mut buffer[stashed..end]);
             match Pin::new(backend).poll_read(cx, &mut read) {
                 Poll::Pending => return false,
@@ -71,7 +97,7 @@ impl Driver {
         let mut sink = BackendSink {
             machine: &mut self.machine,
             now,
-            discard: self.phase != Phase::Open,
+            discard: !matches!(self.phase, Phase::Open | Phase::ClientRefused(_)),
             units: 0,
             pings: Vec::new(),
             closed: None,
@@ -105,6 +131,7 @@ impl Driver {
         let Some(backend) = self.backend.take() else { return };
         let mut last = self.to_backend.split_off(self.written);
         (self.to_backend, self.written, self.waiting_units) = (Vec::new(), 0, 0);
+        self.backend_unflushed = false;
         let mut key = [0; 4];
         if getrandom::fill(&mut key).is_ok() {
             last.extend(masked_close_frame(code, reason, key));
@@ -115,6 +142,7 @@ impl Driver {
     pub(super) fn backend_lost(&mut self, ending: &Ending, now: Instant) {
         self.backend = None;
         (self.to_backend, self.written, self.waiting_units) = (Vec::new(), 0, 0);
+        self.backend_unflushed = false;
         if self.phase == Phase::Open {
             tracing::warn!(sid = %self.entry.sid, %ending, "backend connection lost");
         }
@@ -126,6 +154,10 @@ impl Driver {
         match self.phase {
             Phase::Open => {
                 self.machine.close(now, code, reason);
+                self.phase = Phase::BackendClosed;
+            }
+            Phase::ClientRefused(code) => {
+                self.machine.close(now, code, "a message of the client was refused");
                 self.phase = Phase::BackendClosed;
             }
             Phase::ClientClosed => self.phase = Phase::Over,

@@ -19,7 +19,7 @@ impl Driver {
                 Event::SuspectDead => self.suspect(now),
                 Event::Close { code, reason } => {
                     tracing::debug!(sid = %self.entry.sid, code = code.get(), "client closed the session");
-                    self.close_backend_for_client(code, &reason, now);
+                    self.close_backend_for_client(Phase::ClientClosed, code, &reason, now);
                 }
                 Event::Finished => {
                     if let Some(link) = self.link.take() {
@@ -74,8 +74,21 @@ impl Driver {
         }
     }
 
-    pub(super) fn close_backend_for_client(&mut self, code: CloseCode, reason: &str, now: Instant) {
-        self.phase = Phase::ClientClosed;
+    /// The client closed the session, or broke it for good: the backend has some time for its own Close frame.
+    pub(super) fn close_backend_for_client(
+        &mut self,
+        phase: Phase,
+        code: CloseCode,
+        reason: &str,
+        now: Instant,
+    ) {
+        match self.phase {
+            Phase::Open => {}
+            // Both sides have closed: nothing is left to wait for.
+            Phase::BackendClosed if phase == Phase::ClientClosed => return self.phase = Phase::Over,
+            _ => return,
+        }
+        self.phase = phase;
         self.deadline = Some(now + BACKEND_CLOSE);
         let mut key = [0; 4];
         if getrandom::fill(&mut key).is_ok() {

@@ -47,10 +47,9 @@ impl Driver {
     }
 
     pub(super) fn poll_link_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        // The client keeps to its window, so all it may send fits, and its acks are never stuck behind a backend that
-        // waits for them. What a client sends beyond its window waits in its socket. When the backend is gone, acks are
-        // still read; data goes nowhere and is not acked.
-        if self.to_backend.len() - self.written > self.shared.options.machine.client_window {
+        // What a client sends beyond its window waits in its socket. When the backend is gone, acks are still read; data
+        // goes nowhere and is not acked.
+        if self.is_backend_behind() {
             return false;
         }
         scratch::with(|buffer| {
@@ -84,6 +83,10 @@ impl Driver {
             }
             (Err(fault), _) => {
                 tracing::warn!(sid = %self.entry.sid, peer = %link.peer, cause = %fault, "client broke the protocol");
+                if fault.close_code() == CloseCode::MESSAGE_TOO_BIG {
+                    let (phase, why) = (Phase::ClientRefused(fault.close_code()), fault.to_string());
+                    self.close_backend_for_client(phase, fault.close_code(), &why, now);
+                }
                 self.retire_link(link, close_frame(Some(fault.close_code()), &fault.to_string()));
                 self.detached(&Ending::ProtocolError(fault.to_string()), now);
             }
@@ -91,6 +94,7 @@ impl Driver {
     }
 
     /// Ends a link from our side: what is ready for it (at least the rest of a unit that is partly out), then `last`.
+    /// When the rest of that unit is gone, nothing: a client would take it for the rest.
     pub(super) fn retire_link(&self, link: Link, last: Vec<u8>) {
         let mut bytes = link.answer;
         let mut ready: [&[u8]; 3] = [&[]; 3];
@@ -98,7 +102,9 @@ impl Driver {
         for slice in &ready[..filled] {
             bytes.extend_from_slice(slice);
         }
-        bytes.extend(last);
+        if filled > 0 || !link.inside {
+            bytes.extend(last);
+        }
         tokio::spawn(retire(link.stream, bytes));
     }
 
@@ -130,11 +136,8 @@ impl Driver {
     }
 
     pub(super) fn poll_link_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if self.holds_ack(now) {
-            return false;
-        }
         let mut moved = false;
-        loop {
+        while !self.holds_ack(now) {
             let Some(link) = &mut self.link else { return moved };
             let mut units: [&[u8]; 3] = [&[]; 3];
             let filled = self.machine.transmit(&mut units);
@@ -160,6 +163,8 @@ impl Driver {
                         n -= head;
                     }
                     self.machine.transmitted(now, n);
+                    link.inside = !self.machine.at_boundary();
+                    link.unflushed = true;
                     moved = true;
                 }
                 Poll::Ready(Err(error)) => {
@@ -168,11 +173,17 @@ impl Driver {
                 }
             }
         }
-        if moved
-            && let Some(link) = &mut self.link
-            && let Poll::Ready(Err(error)) = Pin::new(&mut link.stream).poll_flush(cx)
+        if let Some(link) = &mut self.link
+            && link.unflushed
         {
-            self.link_lost(&Ending::from_io(&error), now);
+            match Pin::new(&mut link.stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => link.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    self.link_lost(&Ending::from_io(&error), now);
+                    return true;
+                }
+                Poll::Pending => {}
+            }
         }
         moved
     }
@@ -217,7 +228,8 @@ impl from_link::Sink for LinkSink<'_, '_, '_> {
             while let Poll::Ready(Ok(n @ 1..)) = Pin::new(&mut *backend).poll_write(cx, frames) {
                 frames = &frames[n..];
                 if frames.is_empty() {
-                    let _ = Pin::new(backend).poll_flush(cx);
+                    driver.backend_unflushed =
+                        !matches!(Pin::new(backend).poll_flush(cx), Poll::Ready(Ok(())));
                     driver.machine.taken(self.now, units);
                     return;
                 }
