@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use undrop_frame::{CloseCode, Retry};
 use undrop_session::{
-    Backoff, Hello, Packet, SessionId, SessionKey, TextKind, answer, escape, is_session_answer, offer, parse_offer,
-    retry_hint,
+    Backoff, Hello, Packet, SessionId, SessionKey, TextKind, answer, escape, is_session_answer, offer,
+    parse_offer, retry_hint,
 };
 
 fn vectors(name: &str) -> Value {
@@ -38,7 +38,9 @@ fn packets() {
         let body = &case["body"];
         match packet {
             Packet::Ack(number) => assert_eq!(Some(number), body["number"].as_u64()),
-            Packet::Probe(nonce) | Packet::ProbeAnswer(nonce) => assert_eq!(Some(&nonce[..]), body["nonce"].as_str()),
+            Packet::Probe(nonce) | Packet::ProbeAnswer(nonce) => {
+                assert_eq!(Some(&nonce[..]), body["nonce"].as_str())
+            }
             Packet::Close(close) => {
                 assert_eq!(Some(u64::from(close.code.get())), body["code"].as_u64());
                 assert_eq!(Some(&close.reason[..]), body["reason"].as_str());
