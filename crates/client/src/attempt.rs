@@ -1,14 +1,16 @@
 //! One attempt: from a URL and an offer to a WebSocket, or to the reason why there is none.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::time::Instant;
 use undrop_frame::handshake::{Headers, ResponseHead, request};
 use undrop_frame::{Role, deflate};
 use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
 use undrop_transport::{
-    DialError, DialOptions, Ending, Offer, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
+    DialError, DialOptions, Ending, Offer, Stream, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
     random_key, upgrade,
 };
 use url::Url;
@@ -24,6 +26,20 @@ pub(crate) struct Target {
     pub(crate) dial: DialOptions,
     pub(crate) socket: WebSocketConfig,
     pub(crate) deflate: Option<deflate::Config>,
+    pub(crate) connector: Option<Connector>,
+}
+
+/// Opens the byte stream of an attempt in place of TCP, TLS and forward proxies.
+#[derive(Clone)]
+pub(crate) struct Connector(pub(crate) Arc<dyn Fn() -> Opening + Send + Sync>);
+
+/// A stream that is being opened.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector(…)")
+    }
 }
 
 /// A WebSocket whose handshake is done.
@@ -46,7 +62,15 @@ pub(crate) struct Failed {
 
 /// Dials and upgrades.
 pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connected, Failed> {
-    let stream = dial(&target.url, &target.dial).await.map_err(dial_failed)?;
+    let stream = match &target.connector {
+        Some(Connector(open)) => open().await.map_err(|error| Failed {
+            down: Down::default(),
+            stage: Stage::Connect,
+            ending: Ending::from_io(&error),
+            why: error.to_string(),
+        })?,
+        None => dial(&target.url, &target.dial).await.map_err(dial_failed)?,
+    };
     let protocols = match &attempt.hello {
         Some(hello) => offer(&target.protocols, hello),
         None => target.protocols.clone(),

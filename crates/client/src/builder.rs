@@ -1,14 +1,15 @@
 //! The options of a client.
 
+use std::io;
 use std::sync::Arc;
 
 use undrop_frame::deflate;
 use undrop_frame::handshake::Headers;
 use undrop_session::{Backoff, Client as Machine, ClientConfig, PlainHeartbeat, SessionMode};
-use undrop_transport::{DialOptions, WebSocketConfig};
+use undrop_transport::{DialOptions, Stream, WebSocketConfig};
 use url::Url;
 
-use crate::attempt::Target;
+use crate::attempt::{Connector, Target};
 use crate::driver::Driver;
 use crate::handle::{Client, ConnectError};
 use crate::shared::{Shared, now};
@@ -23,6 +24,7 @@ pub struct ClientBuilder {
     dial: DialOptions,
     socket: WebSocketConfig,
     deflate: Option<deflate::Config>,
+    connector: Option<Connector>,
 }
 
 /// An option that cannot work: one sentence.
@@ -62,6 +64,7 @@ impl ClientBuilder {
             dial: DialOptions::default(),
             socket: WebSocketConfig::default(),
             deflate: None,
+            connector: None,
         })
     }
 
@@ -119,6 +122,26 @@ impl ClientBuilder {
         self
     }
 
+    /// Opens the byte stream of every attempt by `open`, in place of TCP, TLS and forward proxies: for streams within the
+    /// process, and for tests. The URL still names the resource.
+    ///
+    /// ```no_run
+    /// # use undrop_client::{Client, Stream};
+    /// # async fn run(open: impl Fn() -> tokio::io::DuplexStream + Send + Sync + 'static) -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = Client::builder("ws://inside/echo")?;
+    /// let client = builder.connector(move || std::future::ready(Ok(Stream::Memory(open())))).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connector<F, O>(mut self, open: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = io::Result<Stream>> + Send + 'static,
+    {
+        self.connector = Some(Connector(Arc::new(move || Box::pin(open()))));
+        self
+    }
+
     /// Connects and waits for the first link.
     ///
     /// # Errors
@@ -148,6 +171,7 @@ impl ClientBuilder {
             dial: self.dial,
             socket: self.socket,
             deflate: self.deflate,
+            connector: self.connector,
         };
         tokio::spawn(Driver::new(shared.clone(), Arc::new(target)));
         Ok(Client::new(shared))

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 use undrop_frame::{CloseCode, OpCode};
 use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
-use undrop_transport::{Ending, Received, WebSocket};
+use undrop_transport::{Ending, Received, WebSocket, tcp_info};
 
 use crate::attempt::{Connected, Failed, Target, make};
 use crate::event::{Event, Stage};
@@ -49,6 +49,8 @@ struct Ended {
 struct Link {
     n: u64,
     socket: WebSocket,
+    /// When the kernel was last asked whether anything came.
+    looked: Instant,
 }
 
 impl Driver {
@@ -83,7 +85,7 @@ impl Driver {
                     if protocol.is_some() {
                         inner.protocol = protocol;
                     }
-                    self.links.push(Link { n, socket });
+                    self.links.push(Link { n, socket, looked: now });
                     inner.machine.link_up(now, n, mode);
                 }
                 Err(Failed { down, stage, ending, why }) => {
@@ -286,6 +288,18 @@ impl Driver {
         }
     }
 
+    /// A large message may take longer than any watchdog allows. The socket tells only whole ones, the kernel knows of
+    /// every byte.
+    fn hear(&mut self, inner: &mut Inner, now: Instant) {
+        for link in &mut self.links {
+            let Some(info) = link.socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok()) else { continue };
+            if now.checked_sub(info.last_data_recv).is_some_and(|heard| heard > link.looked) {
+                inner.machine.on_traffic(now, link.n);
+            }
+            link.looked = now;
+        }
+    }
+
     /// True when the timer has fired.
     fn poll_timer(&mut self, cx: &mut Context<'_>, next: Option<Instant>, now: Instant) -> bool {
         let Some(next) = next else { return false };
@@ -317,6 +331,7 @@ impl Future for Driver {
         loop {
             let now = now();
             if inner.machine.poll_timeout().is_some_and(|at| at <= now) {
+                driver.hear(inner, now);
                 inner.machine.handle_timeout(now);
             }
             let mut moved = driver.poll_dials(cx, inner, now);

@@ -32,4 +32,4 @@ pub use undrop_frame::{CloseCode, Message, deflate};
 pub use undrop_session::{
     Backoff, ClientConfig, ClosedBy, GapReason, LossReason, PlainHeartbeat, QueuePolicy, SessionMode,
 };
-pub use undrop_transport::{DialOptions, Ending};
+pub use undrop_transport::{DialOptions, Ending, Stream};

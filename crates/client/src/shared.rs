@@ -118,7 +118,10 @@ impl Shared {
 
     /// Waits for a change that concerns those who wait for room, the first link or the end.
     pub(crate) fn wait(inner: &mut Inner, cx: &Context<'_>) {
-        inner.others.push(cx.waker().clone());
+        // Who asks again and again, in a `select!` say, waits once.
+        if !inner.others.iter().any(|waker| waker.will_wake(cx.waker())) {
+            inner.others.push(cx.waker().clone());
+        }
     }
 
     /// Runs `change` on the machine and wakes the driver.

@@ -10,9 +10,11 @@ use undrop_session::{
     parse_offer, retry_hint,
 };
 
-fn vectors(name: &str) -> Value {
-    let path = format!("{}/../../spec/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+macro_rules! vectors {
+    ($name:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!("../../../spec/vectors/", $name, ".json")))
+            .unwrap()
+    };
 }
 
 fn list<'v>(vectors: &'v Value, name: &str) -> &'v [Value] {
@@ -27,7 +29,7 @@ fn strings(value: &Value) -> Vec<String> {
 
 #[test]
 fn packets() {
-    let vectors = vectors("packets");
+    let vectors = vectors!("packets");
     let mut letters = String::new();
     for case in list(&vectors, "good") {
         let text = case["text"].as_str().unwrap();
@@ -59,7 +61,7 @@ fn packets() {
 
 #[test]
 fn hello_and_mac() {
-    let vectors = vectors("hello");
+    let vectors = vectors!("hello");
     for case in list(&vectors, "macs") {
         let key = SessionKey::decode(case["key"].as_str().unwrap()).unwrap();
         let sid = SessionId::parse(case["sid"].as_str().unwrap()).unwrap();
@@ -90,7 +92,7 @@ fn hello_and_mac() {
 
 #[test]
 fn escaping() {
-    let vectors = vectors("escape");
+    let vectors = vectors!("escape");
     for case in list(&vectors, "texts") {
         let (data, wire) = (case["data"].as_str().unwrap(), case["wire"].as_str().unwrap());
         assert_eq!(&*escape(data.as_bytes()), wire.as_bytes());
@@ -105,7 +107,7 @@ fn escaping() {
 
 #[test]
 fn negotiation() {
-    let vectors = vectors("negotiation");
+    let vectors = vectors!("negotiation");
     for case in list(&vectors, "offers") {
         let hello = Hello::decode(case["hello"].as_str().unwrap()).unwrap();
         assert_eq!(offer(&strings(&case["app"]), &hello), strings(&case["tokens"]));
@@ -123,7 +125,7 @@ fn negotiation() {
 
 #[test]
 fn backoff() {
-    let vectors = vectors("backoff");
+    let vectors = vectors!("backoff");
     let policy = |case: &Value| Backoff::by_name(case["policy"].as_str().unwrap()).unwrap();
     for case in list(&vectors, "ceilings") {
         for (tries, ceiling) in (0..).zip(list(case, "ceilings")) {
@@ -139,7 +141,7 @@ fn backoff() {
 
 #[test]
 fn close_codes() {
-    let vectors = vectors("close-codes");
+    let vectors = vectors!("close-codes");
     let code = |case: &Value| CloseCode::new(u16::try_from(case["code"].as_u64().unwrap()).unwrap());
     for case in list(&vectors, "retry") {
         let rule = match code(case).retry() {
