@@ -2,6 +2,7 @@
 
 mod close_codes;
 mod commands;
+mod configuration;
 
 use std::fs;
 use std::path::Path;
@@ -42,6 +43,7 @@ fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     // A repository without the program (as in tests) has no commands.
     if root.join("crates/cli").is_dir() {
         products.extend(commands::products(root)?);
+        products.extend(configuration::products(root)?);
     }
     Ok(products)
 }
