@@ -60,6 +60,11 @@ impl Peer {
         soon(self.writer.flush()).await.unwrap();
     }
 
+    pub async fn try_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.writer.write_all(bytes).await?;
+        self.writer.flush().await
+    }
+
     pub async fn try_send(&mut self, opcode: OpCode, payload: &[u8]) -> std::io::Result<()> {
         let bytes = encode(self.role, opcode, payload);
         self.writer.write_all(&bytes).await?;

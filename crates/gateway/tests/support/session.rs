@@ -167,6 +167,7 @@ impl Session {
                     self.link().send(OpCode::Pong, &payload).await;
                     continue;
                 }
+                Got::Pong(_) => continue,
                 end => return In::End(end),
             };
             if opcode == OpCode::Text && payload.first() == Some(&0x1f) {
