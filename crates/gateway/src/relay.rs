@@ -42,6 +42,8 @@ pub(crate) struct Relay {
     down: Pipe,
     heartbeat: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The timer knows whom to wake: it was polled since it was set.
+    watched: bool,
     /// The client was heard since the timer last fired.
     heard: bool,
     /// A Ping of ours is unanswered.
@@ -85,6 +87,7 @@ impl Relay {
             down: Pipe::new(Role::Client, options),
             heartbeat: options.heartbeat,
             timer: None,
+            watched: false,
             heard: true,
             pinged: false,
             nonce: None,
@@ -106,6 +109,7 @@ impl Relay {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) {
+        self.watched = true;
         while let Some(timer) = &mut self.timer
             && timer.as_mut().poll(cx).is_ready()
         {
@@ -164,6 +168,7 @@ impl Relay {
         }
         self.phase = Phase::Closing { code, reason };
         self.timer = Some(Box::pin(sleep_until(Instant::now() + CLOSE_DEADLINE)));
+        self.watched = false;
     }
 
     fn client_broke(&mut self, error: FrameError) {
@@ -250,7 +255,11 @@ impl Future for Relay {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let relay = self.get_mut();
         relay.poll_mailbox(cx);
-        relay.poll_timer(cx);
+        // A timer that is watched and has not elapsed has nothing to say.
+        if !relay.watched || relay.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
+            relay.poll_timer(cx);
+        }
+        let (mut up, mut down) = (true, true);
         loop {
             if matches!(relay.phase, Phase::Over) {
                 if let Some(Sides { client, backend }) = relay.sides.take() {
@@ -261,11 +270,15 @@ impl Future for Relay {
                 }
                 return Poll::Ready(());
             }
-            let up = relay.step_up(cx);
-            let down = relay.step_down(cx);
+            // A direction that had to wait will wake us: it is asked again only when something else than data happened.
+            up = up && relay.step_up(cx);
+            down = down && relay.step_down(cx);
+            if !matches!(relay.phase, Phase::Open) && (up || down) {
+                (up, down) = (true, true);
+            }
             if !up && !down {
-                if matches!(relay.phase, Phase::Closing { .. }) {
-                    // Its deadline may be new, and nobody waits for it yet.
+                if !relay.watched {
+                    // Its deadline is new.
                     relay.poll_timer(cx);
                     if matches!(relay.phase, Phase::Over) {
                         continue;
@@ -276,3 +289,6 @@ impl Future for Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

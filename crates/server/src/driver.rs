@@ -112,6 +112,9 @@ pub(crate) struct Driver {
     armed: Option<Instant>,
     /// The ack that waits for company.
     held: Held,
+    /// The link, the backend had nothing to read in this turn.
+    link_asleep: bool,
+    backend_asleep: bool,
     waker: Option<Waker>,
     why: Option<LossReason>,
     /// This process stops: no link can come any more.
@@ -146,6 +149,8 @@ impl Driver {
             timer: None,
             armed: None,
             held: Held::default(),
+            link_asleep: false,
+            backend_asleep: false,
             waker: None,
             why: None,
             draining: false,
@@ -279,7 +284,8 @@ impl Driver {
         let Some(next) = next else { return };
         // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
         // deadline so costs nothing.
-        if self.armed.is_none_or(|armed| next < armed) {
+        let earlier = self.armed.is_none_or(|armed| next < armed);
+        if earlier {
             self.armed = Some(next);
             let at = tokio::time::Instant::from_std(next);
             match &mut self.timer {
@@ -287,7 +293,9 @@ impl Driver {
                 None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
             }
         }
+        // One that was polled since it was set, and has not elapsed, wakes us by itself.
         if let Some(timer) = &mut self.timer
+            && (earlier || timer.is_elapsed())
             && timer.as_mut().poll(cx).is_ready()
         {
             cx.waker().wake_by_ref();
@@ -328,11 +336,13 @@ impl Future for Driver {
         let now = tokio::time::Instant::now().into_std();
         driver.poll_mailbox(cx, now);
         driver.handle_timeout(now);
+        // A socket that had nothing to read wakes us by itself: it is asked once in each turn.
+        (driver.link_asleep, driver.backend_asleep) = (false, false);
         loop {
             let mut moved = driver.poll_backend_write(cx, now);
-            moved |= driver.poll_link_read(cx, now);
+            moved |= !driver.link_asleep && driver.poll_link_read(cx, now);
             moved |= driver.poll_link_write(cx, now);
-            moved |= driver.poll_backend_read(cx, now);
+            moved |= !driver.backend_asleep && driver.poll_backend_read(cx, now);
             moved |= driver.poll_link_write(cx, now);
             moved |= driver.poll_events(now);
             if driver.contact.is_some() && driver.machine.is_confirmed() {

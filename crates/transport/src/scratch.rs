@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// Large enough that one read empties a default socket buffer's worth of small messages.
-const READ: usize = 64 * 1024;
+const READ: usize = 128 * 1024;
 /// A write buffer that grew beyond this is given back to the allocator.
 const KEEP: usize = 256 * 1024;
 
@@ -12,7 +12,7 @@ thread_local! {
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends the thread's read buffer (64 KiB, content unspecified). A nested call gets a fresh one.
+/// Lends the thread's read buffer (128 KiB, content unspecified). A nested call gets a fresh one.
 pub fn with<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
     let mut buffer = READ_BUFFER.take();
     if buffer.is_empty() {

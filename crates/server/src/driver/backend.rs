@@ -81,7 +81,10 @@ impl Driver {
             let end = buffer.len().min(stashed.saturating_add(room.max(4096)));
             let mut read = ReadBuf::new(&mut buffer[stashed..end]);
             match Pin::new(backend).poll_read(cx, &mut read) {
-                Poll::Pending => return false,
+                Poll::Pending => {
+                    self.backend_asleep = true;
+                    return false;
+                }
                 Poll::Ready(Err(error)) => self.backend_lost(&Ending::from_io(&error), now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.backend_lost(&Ending::Fin, now),
                 Poll::Ready(Ok(())) => {

@@ -56,7 +56,10 @@ impl Driver {
             let Some(link) = &mut self.link else { return false };
             let mut read = ReadBuf::new(buffer);
             match Pin::new(&mut link.stream).poll_read(cx, &mut read) {
-                Poll::Pending => return false,
+                Poll::Pending => {
+                    self.link_asleep = true;
+                    return false;
+                }
                 Poll::Ready(Err(error)) => self.link_lost(&Ending::from_io(&error), now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.link_lost(&Ending::Fin, now),
                 Poll::Ready(Ok(())) => {

@@ -1,0 +1,66 @@
+//! A relay whose sides hold bytes back, as a TLS layer over a full socket does.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use undrop_transport::tls::{self, ClientTls, Trust, server_config};
+
+use super::*;
+use crate::process::Relays;
+
+fn options() -> RelayOptions {
+    RelayOptions { heartbeat: Duration::ZERO, limits: Limits::default(), compressed: false }
+}
+
+/// Both ends of TLS over a pipe that holds less than one record.
+async fn narrow_tls() -> (Stream, Stream) {
+    let made = rcgen::generate_simple_self_signed(vec!["gate.example".to_owned()]).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let server = server_config(&cert, &key).unwrap();
+    let client = ClientTls::new(&Trust::Only(made.cert.pem().into_bytes())).unwrap();
+    let (near, far) = duplex(2048);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (near, far) = tokio::join!(
+        tls::connect(near.into(), &client, "gate.example", deadline),
+        tls::accept(far.into(), &server, deadline)
+    );
+    (near.unwrap(), far.unwrap())
+}
+
+fn frame(len: usize, key: Option<[u8; 4]>) -> Vec<u8> {
+    let header = undrop_frame::Header { fin: true, rsv1: false, opcode: OpCode::Binary, mask: key, len: len as u64 };
+    let mut head = [0; 14];
+    let written = header.encode(&mut head);
+    let mut bytes = head[..written].to_vec();
+    bytes.resize(written + len, 7);
+    bytes
+}
+
+/// What lies in the TLS layer when its socket is full is written when there is room again, though nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn bytes_in_a_tls_layer_are_not_forgotten() {
+    let relays = Arc::new(Relays::default());
+    let peer = "127.0.0.1:1".parse().unwrap();
+    for upwards in [false, true] {
+        let (mut outer, inner) = narrow_tls().await;
+        let (mut other, pipe) = duplex(1 << 20);
+        let (client, backend) =
+            if upwards { (Stream::from(pipe), inner) } else { (inner, Stream::from(pipe)) };
+        let relay =
+            Relay::new((client, Vec::new()), (backend, Vec::new()), peer, options(), relays.enter());
+        let relay = tokio::spawn(relay);
+        let bytes = frame(40_000, upwards.then_some([0; 4]));
+        other.write_all(&bytes).await.unwrap();
+        // The clock stands still until every task waits: by then the relay has done what it can.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut seen = vec![0; bytes.len()];
+        let read = tokio::time::timeout(Duration::from_secs(60), outer.read_exact(&mut seen)).await;
+        assert!(read.is_ok(), "the last bytes never came, upwards: {upwards}");
+        assert!(seen == bytes);
+        relay.abort();
+    }
+}

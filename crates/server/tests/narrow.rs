@@ -1,0 +1,106 @@
+//! Sessions over streams that hold bytes back, as a TLS layer over a full socket does. Nothing is a socket here, and the
+//! clock moves only when every task waits.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
+use undrop_frame::{Decoder, Encoder, Incoming, Limits, OpCode, Role};
+use undrop_server::{Admission, Backend, Pending, SessionOptions, Sessions};
+use undrop_session::{Hello, offer};
+use undrop_store::MemoryStore;
+use undrop_transport::tls::{self, ClientTls, Trust, server_config};
+use undrop_transport::Stream;
+
+/// Both ends of TLS over a pipe that holds less than one record: the dialling and the accepting one.
+async fn narrow_tls() -> (Stream, Stream) {
+    let made = rcgen::generate_simple_self_signed(vec!["gate.example".to_owned()]).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let server = server_config(&cert, &key).unwrap();
+    let client = ClientTls::new(&Trust::Only(made.cert.pem().into_bytes())).unwrap();
+    let (near, far) = duplex(2048);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (near, far) = tokio::join!(
+        tls::connect(near.into(), &client, "gate.example", deadline),
+        tls::accept(far.into(), &server, deadline)
+    );
+    (near.unwrap(), far.unwrap())
+}
+
+/// A session with these two streams.
+async fn found(sessions: &Sessions, client: Stream, backend: Stream) {
+    let hello = Hello::First { cid: "0123456789abcdef".into(), n: 1 };
+    let pending = Pending {
+        stream: client,
+        leftover: Vec::new(),
+        peer: "127.0.0.1:1".parse().unwrap(),
+        offer: Sessions::offer(&offer(&[], &hello)),
+        key: "dGhlIHNhbXBsZSBub25jZQ==".into(),
+        principal: "test".into(),
+    };
+    let Admission::New(newcomer) = sessions.admit(pending).await else { panic!("taken") };
+    let backend = Backend { stream: backend, leftover: Vec::new(), protocol: None };
+    sessions.found(*newcomer, backend).await.unwrap();
+}
+
+/// Reads messages until one has `len` bytes.
+async fn await_message(stream: &mut Stream, decoder: &mut Decoder, mut buffer: Vec<u8>, len: usize) {
+    let read = async {
+        loop {
+            let mut input = &mut buffer[..];
+            while let Some(message) = decoder.decode(&mut input).unwrap() {
+                if let Incoming::Binary(payload) = message {
+                    return assert_eq!(payload.len(), len);
+                }
+            }
+            buffer.resize(4096, 0);
+            let n = stream.read(&mut buffer).await.unwrap();
+            assert_ne!(n, 0, "the end");
+            buffer.truncate(n);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("the last bytes never came");
+}
+
+/// Skips the 101 answer; returns what came behind it.
+async fn skip_head(stream: &mut Stream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(stream.read_u8().await.unwrap());
+    }
+    Vec::new()
+}
+
+fn message(role: Role, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Encoder::new(role).plain(OpCode::Binary, &vec![7; len], [1, 2, 3, 4], &mut bytes);
+    bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_in_a_tls_layer_are_not_forgotten() {
+    for upwards in [false, true] {
+        let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
+        let (mut dialled, accepted) = narrow_tls().await;
+        let (other, pipe): (DuplexStream, DuplexStream) = duplex(1 << 20);
+        let mut other = Stream::from(other);
+        let (role, mut reader) = if upwards {
+            found(&sessions, pipe.into(), accepted).await;
+            (Role::Server, Decoder::new(Role::Server, Limits::default()))
+        } else {
+            found(&sessions, accepted, pipe.into()).await;
+            (Role::Client, Decoder::new(Role::Client, Limits::default()))
+        };
+        let head = if upwards { Vec::new() } else { skip_head(&mut dialled).await };
+        let sender = if role == Role::Client { Role::Server } else { Role::Client };
+        other.write_all(&message(sender, 40_000)).await.unwrap();
+        // Less than a heartbeat, so that nothing else moves the session on; by then it has done what it can.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        await_message(&mut dialled, &mut reader, head, 40_000).await;
+    }
+}
