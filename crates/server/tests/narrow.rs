@@ -11,8 +11,8 @@ use undrop_frame::{Decoder, Encoder, Incoming, Limits, OpCode, Role};
 use undrop_server::{Admission, Backend, Pending, SessionOptions, Sessions};
 use undrop_session::{Hello, offer};
 use undrop_store::MemoryStore;
-use undrop_transport::tls::{self, ClientTls, Trust, server_config};
 use undrop_transport::Stream;
+use undrop_transport::tls::{self, ClientTls, Trust, server_config};
 
 /// Both ends of TLS over a pipe that holds less than one record: the dialling and the accepting one.
 async fn narrow_tls() -> (Stream, Stream) {
@@ -49,7 +49,8 @@ async fn found(sessions: &Sessions, client: Stream, backend: Stream) {
 }
 
 /// Reads messages until one has `len` bytes.
-async fn await_message(stream: &mut Stream, decoder: &mut Decoder, mut buffer: Vec<u8>, len: usize) {
+async fn await_message(stream: &mut Stream, role: Role, len: usize) {
+    let (mut decoder, mut buffer) = (Decoder::new(role, Limits::default()), Vec::new());
     let read = async {
         loop {
             let mut input = &mut buffer[..];
@@ -67,13 +68,12 @@ async fn await_message(stream: &mut Stream, decoder: &mut Decoder, mut buffer: V
     tokio::time::timeout(Duration::from_secs(20), read).await.expect("the last bytes never came");
 }
 
-/// Skips the 101 answer; returns what came behind it.
-async fn skip_head(stream: &mut Stream) -> Vec<u8> {
+/// Skips the 101 answer.
+async fn skip_head(stream: &mut Stream) {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(stream.read_u8().await.unwrap());
     }
-    Vec::new()
 }
 
 fn message(role: Role, len: usize) -> Vec<u8> {
@@ -89,18 +89,17 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         let (mut dialled, accepted) = narrow_tls().await;
         let (other, pipe): (DuplexStream, DuplexStream) = duplex(1 << 20);
         let mut other = Stream::from(other);
-        let (role, mut reader) = if upwards {
+        let (sender, reader) = if upwards {
             found(&sessions, pipe.into(), accepted).await;
-            (Role::Server, Decoder::new(Role::Server, Limits::default()))
+            (Role::Client, Role::Server)
         } else {
             found(&sessions, accepted, pipe.into()).await;
-            (Role::Client, Decoder::new(Role::Client, Limits::default()))
+            skip_head(&mut dialled).await;
+            (Role::Server, Role::Client)
         };
-        let head = if upwards { Vec::new() } else { skip_head(&mut dialled).await };
-        let sender = if role == Role::Client { Role::Server } else { Role::Client };
         other.write_all(&message(sender, 40_000)).await.unwrap();
         // Less than a heartbeat, so that nothing else moves the session on; by then it has done what it can.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        await_message(&mut dialled, &mut reader, head, 40_000).await;
+        await_message(&mut dialled, reader, 40_000).await;
     }
 }

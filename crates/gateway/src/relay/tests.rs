@@ -32,7 +32,8 @@ async fn narrow_tls() -> (Stream, Stream) {
 }
 
 fn frame(len: usize, key: Option<[u8; 4]>) -> Vec<u8> {
-    let header = undrop_frame::Header { fin: true, rsv1: false, opcode: OpCode::Binary, mask: key, len: len as u64 };
+    let header =
+        undrop_frame::Header { fin: true, rsv1: false, opcode: OpCode::Binary, mask: key, len: len as u64 };
     let mut head = [0; 14];
     let written = header.encode(&mut head);
     let mut bytes = head[..written].to_vec();
@@ -50,8 +51,7 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         let (mut other, pipe) = duplex(1 << 20);
         let (client, backend) =
             if upwards { (Stream::from(pipe), inner) } else { (inner, Stream::from(pipe)) };
-        let relay =
-            Relay::new((client, Vec::new()), (backend, Vec::new()), peer, options(), relays.enter());
+        let relay = Relay::new((client, Vec::new()), (backend, Vec::new()), peer, options(), relays.enter());
         let relay = tokio::spawn(relay);
         let bytes = frame(40_000, upwards.then_some([0; 4]));
         other.write_all(&bytes).await.unwrap();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use undrop_frame::handshake::{RequestHead, parse_request, response_101};
@@ -122,14 +122,16 @@ impl Backend {
         Backend { listener, address }
     }
 
+    /// The next connection, nothing read.
+    pub async fn connection(&self) -> (TcpStream, SocketAddr) {
+        soon(self.listener.accept()).await.unwrap()
+    }
+
     /// The next connection and its request, not answered.
     pub async fn request(&self) -> (TcpStream, RequestHead) {
-        soon(async {
-            let (mut stream, _) = self.listener.accept().await.unwrap();
-            let head = read_request(&mut stream).await;
-            (stream, head)
-        })
-        .await
+        let (mut stream, _) = self.connection().await;
+        let head = soon(read_request(&mut stream)).await;
+        (stream, head)
     }
 
     /// The next connection, accepted with its first sub-protocol, and the request.
@@ -156,7 +158,7 @@ pub fn answer(head: &RequestHead, extra: &[(&str, &str)]) -> Vec<u8> {
     response_101(key, protocol, None, extra)
 }
 
-pub async fn read_request(stream: &mut TcpStream) -> RequestHead {
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> RequestHead {
     let mut bytes = Vec::new();
     loop {
         let mut byte = [0];

@@ -1,5 +1,6 @@
 //! A session client by hand: it keeps the numbers and nothing else, so that a test decides what is said when.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use undrop_frame::OpCode;
@@ -35,6 +36,8 @@ pub struct Session {
     /// Highest unit of ours that the gateway acked.
     pub acked: u64,
     pub link: Option<Peer>,
+    /// Data that came while something else was waited for.
+    inbox: VecDeque<(OpCode, Vec<u8>)>,
 }
 
 /// The answer to a hello.
@@ -97,6 +100,7 @@ impl Session {
             sent: Vec::new(),
             acked: 0,
             link: Some(link),
+            inbox: VecDeque::new(),
         }
     }
 
@@ -188,6 +192,9 @@ impl Session {
 
     /// The next data message; packets that a quiet session may send are passed over, and `r` is answered.
     pub async fn data(&mut self) -> (OpCode, Vec<u8>) {
+        if let Some(earlier) = self.inbox.pop_front() {
+            return earlier;
+        }
         loop {
             match self.next().await {
                 In::Data(opcode, payload) => return (opcode, payload),
@@ -215,11 +222,15 @@ impl Session {
         }
     }
 
-    /// Waits for the ack of everything sent.
+    /// Waits for the ack of everything sent; acks what comes in the meantime.
     pub async fn all_acked(&mut self) {
         while self.acked < self.sent.len() as u64 {
             match self.next().await {
                 In::Packet(_) => {}
+                In::Data(opcode, payload) => {
+                    self.inbox.push_back((opcode, payload));
+                    self.ack().await;
+                }
                 other => panic!("instead of an ack: {other:?}"),
             }
         }
