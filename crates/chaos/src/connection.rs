@@ -14,6 +14,8 @@ use crate::{Counters, Faults};
 
 /// Bytes read at once from an end.
 const READ: usize = 16 * 1024;
+/// Bytes that may wait for an end's socket before the other end is read no further.
+const WAITING: usize = 64 * 1024;
 /// How long the sockets of a black hole are kept, for a peer that never notices.
 const SILENCE: Duration = Duration::from_secs(300);
 
@@ -25,8 +27,12 @@ struct Side {
     buffer: Vec<u8>,
     /// Read, and not taken by the pair yet.
     held: usize,
+    /// Arrived here, and not taken by the socket yet; at most [`WAITING`] and what a link holds.
+    out: Vec<u8>,
     /// Its FIN was read.
     finished: bool,
+    /// A FIN arrived for it.
+    ending: bool,
     /// Its FIN was written.
     ended: bool,
 }
@@ -46,6 +52,7 @@ pub(crate) async fn run(
     let mut sides = [side(End::A, client), side(End::B, upstream)];
     let mut deadline = None;
     loop {
+        // Neither direction waits for the other, and cuts are on time: a write never blocks here.
         match deliver(&mut pair, &mut sides).await {
             Ok(false) => {}
             Ok(true) => {
@@ -63,18 +70,22 @@ pub(crate) async fn run(
             }
             return;
         }
-        if pair.is_over() && deadline.is_none() {
+        let leaving = sides.iter().any(|side| side.ending && !side.ended);
+        if pair.is_over() && !leaving && deadline.is_none() {
             // A black hole for good. Whoever gives up first closes its socket.
             counters.cut.fetch_add(1, Ordering::Relaxed);
             deadline = Some(Instant::now() + SILENCE);
         }
         let due = pair.poll_timeout().map(Instant::from_std);
         let [a, b] = &mut sides;
-        let (room_a, room_b) = (pair.room(End::A), pair.room(End::B));
-        let (read_a, read_b) = (a.wants_read(room_a), b.wants_read(room_b));
+        let read_a = a.wants_read(pair.room(End::A), b);
+        let read_b = b.wants_read(pair.room(End::B), a);
         let (end, read) = tokio::select! {
             read = a.read.read(&mut a.buffer), if read_a => (0, read),
             read = b.read.read(&mut b.buffer), if read_b => (1, read),
+            // An error shows at the write.
+            _ = a.write.writable(), if !a.out.is_empty() => continue,
+            _ = b.write.writable(), if !b.out.is_empty() => continue,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => continue,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return,
             // Nothing to wait for: both directions are stuck for good.
@@ -106,12 +117,34 @@ pub(crate) async fn run(
 
 fn side(end: End, stream: TcpStream) -> Side {
     let (read, write) = stream.into_split();
-    Side { end, read, write, buffer: vec![0; READ], held: 0, finished: false, ended: false }
+    let (buffer, out) = (vec![0; READ], Vec::new());
+    Side { end, read, write, buffer, held: 0, out, finished: false, ending: false, ended: false }
 }
 
 impl Side {
-    fn wants_read(&self, room: usize) -> bool {
-        self.held == 0 && !self.finished && room >= READ
+    fn wants_read(&self, room: usize, to: &Side) -> bool {
+        self.held == 0 && !self.finished && room >= READ && to.out.len() < WAITING
+    }
+
+    /// Writes what the socket takes now.
+    async fn write(&mut self) -> io::Result<()> {
+        let mut at = 0;
+        while at < self.out.len() {
+            match self.write.try_write(&self.out[at..]) {
+                Ok(n) => at += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.drain(..at);
+        if self.out.is_empty() {
+            self.out = Vec::new();
+            if self.ending && !self.ended {
+                self.write.shutdown().await?;
+                self.ended = true;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -130,14 +163,16 @@ async fn deliver(pair: &mut Pair, sides: &mut [Side; 2]) -> io::Result<bool> {
         }
         while let Some(delivery) = pair.poll_deliver(now(), side.end) {
             match delivery {
-                Delivery::Bytes(bytes) => side.write.write_all(&bytes).await?,
-                Delivery::Fin => {
-                    side.write.shutdown().await?;
-                    side.ended = true;
+                Delivery::Bytes(bytes) => side.out.extend_from_slice(&bytes),
+                Delivery::Fin => side.ending = true,
+                Delivery::Rst => {
+                    // What arrived before it is written as far as the socket takes it.
+                    let _ = side.write().await;
+                    return Ok(true);
                 }
-                Delivery::Rst => return Ok(true),
             }
         }
+        side.write().await?;
     }
     Ok(false)
 }
