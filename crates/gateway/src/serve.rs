@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{EnterGuard, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use undrop_server::{LINGER, Sessions};
@@ -89,12 +89,13 @@ impl Gateway {
             config.proxy_trusted.iter().flatten().map(|net| net.parse()).collect::<Result<_, _>>()?;
         let mut runtimes = (0..config.workers.get())
             .map(|_| {
-                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map(Worker::new).map_err(StartError::Worker)
             })
             .collect::<Result<Vec<_>, _>>()?
             .into_iter();
         let first = runtimes.next();
-        let inside = first.as_ref().map(Runtime::enter);
+        let inside = first.as_ref().and_then(Worker::enter);
         let mut embedded = if config.routes.iter().any(|route| route.upstream == Upstream::Embedded) {
             Some(embedded::Embedded::bind().map_err(StartError::Embedded)?)
         } else {
@@ -171,13 +172,13 @@ impl Gateway {
     /// Starts one worker and waits until it listens.
     fn worker(
         &mut self,
-        (index, runtime): (usize, Runtime),
+        (index, mut worker): (usize, Worker),
         addresses: Vec<SocketAddr>,
         options: ListenOptions,
         embedded: Option<embedded::Embedded>,
     ) -> Result<Vec<SocketAddr>, StartError> {
         let listeners = {
-            let _inside = runtime.enter();
+            let _inside = worker.enter();
             let bind = |address: &SocketAddr| {
                 Listener::bind(*address, options.clone()).map_err(|error| StartError::Listen(*address, error))
             };
@@ -194,7 +195,9 @@ impl Gateway {
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                runtime.block_on(run(process, listeners, stage, embedded));
+                if let Some(runtime) = worker.0.take() {
+                    runtime.block_on(run(process, listeners, stage, embedded));
+                }
             })
             .map_err(StartError::Worker)?;
         self.workers.push(thread);
@@ -205,6 +208,27 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.finish(Stage::Cut);
+    }
+}
+
+/// A runtime that may be dropped anywhere, inside another runtime too: a start that fails halfway leaves such.
+struct Worker(Option<Runtime>);
+
+impl Worker {
+    fn new(runtime: Runtime) -> Worker {
+        Worker(Some(runtime))
+    }
+
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use undrop_client::{
     Backoff, Client, ClientBuilder, ClientConfig, CloseCode, ClosedBy, DialOptions, Event, Message,
-    PlainHeartbeat, SendError, SessionMode, Stage, deflate,
+    PlainHeartbeat, Receipt, SessionMode, Stage, deflate,
 };
 use undrop_gateway::config::units;
 use undrop_transport::{Proxies, ProxyChoice, tls};
@@ -188,8 +188,10 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
     let mut failed = None;
     // After the end of the input: when nothing more is expected.
     let mut quiet: Option<Instant> = None;
+    // Acks come in order, so the newest message's is the last to wait for.
+    let mut newest: Option<Receipt> = None;
     loop {
-        let idle = quiet.filter(|_| sender.queued_bytes() == 0);
+        let idle = quiet.filter(|_| newest.is_none());
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else { continue };
@@ -220,8 +222,8 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
                     let message = if command.binary { Message::Binary(line.into_bytes()) } else { Message::Text(line) };
                     // Waiting here holds back the input, not the messages: the queue empties as acks come.
                     match send(&sender, message, &mut client, &mut stdout).await? {
-                        true => {}
-                        false => lines = None,
+                        Some(receipt) => newest = Some(receipt),
+                        None => lines = None,
                     }
                 }
                 None => {
@@ -229,6 +231,10 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
                     quiet = Some(Instant::now() + linger);
                 }
             },
+            () = acked(&mut newest), if newest.is_some() => {
+                newest = None;
+                quiet = quiet.map(|_| Instant::now() + linger);
+            }
             () = sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => {
                 sender.start_close(CloseCode::NORMAL, "");
                 quiet = None;
@@ -238,20 +244,29 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Queues a message; while there is no room, messages that come are still printed. False: the session is closing.
+/// Waits for the ack of a message, or for its certain lack.
+async fn acked(receipt: &mut Option<Receipt>) {
+    match receipt {
+        // An un-acked end is told by the client's own ending.
+        Some(receipt) => drop(receipt.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Queues a message; while there is no room, messages that come are still printed. None: the session is closing.
 async fn send(
     sender: &undrop_client::Sender,
     message: Message,
     client: &mut Client,
     stdout: &mut std::io::Stdout,
-) -> Result<bool, Failure> {
+) -> Result<Option<Receipt>, Failure> {
     let mut sending = std::pin::pin!(sender.send(message));
     loop {
         tokio::select! {
-            sent = &mut sending => return Ok(!matches!(sent, Err(SendError::Closed(_)))),
+            sent = &mut sending => return Ok(sent.ok()),
             message = client.recv() => match message {
                 Some(message) => print_message(stdout, &message)?,
-                None => return Ok(false),
+                None => return Ok(None),
             },
         }
     }

@@ -10,6 +10,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..split].trim(), text[split..].trim());
+    if number.is_empty() {
+        return Err(format!("`{text}` is not a duration: write 100ms, 1.5s or 2m"));
+    }
     let scale = match unit {
         "" | "s" => 1.0,
         "ms" => 1e-3,
@@ -37,6 +40,9 @@ pub fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..split].trim(), text[split..].trim());
+    if number.is_empty() {
+        return Err(format!("`{text}` is not a size: write 256KiB or 1MiB"));
+    }
     let scale: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "kb" => 1000,
