@@ -153,6 +153,7 @@ pub(crate) fn relayed_answer(head: &ResponseHead, body: Option<&[u8]>) -> Vec<u8
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

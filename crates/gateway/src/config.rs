@@ -345,6 +345,7 @@ fn size(key: &str, raw: Option<&raw::Size>, default: u64) -> Result<u64, ConfigE
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

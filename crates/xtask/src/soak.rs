@@ -1,6 +1,8 @@
 //! `cargo xtask soak`: many sessions through cut links, a real nginx that times out and reloads, a real gateway and an
 //! unmodified echo backend, for minutes; then every message is accounted for.
 
+#![allow(clippy::print_stdout, reason = "its account is its product")]
+
 mod parts;
 mod session;
 

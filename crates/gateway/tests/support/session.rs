@@ -279,7 +279,8 @@ impl Session {
         self.next = resumed.start;
         self.acked = self.acked.max(resumed.rx);
         let old = self.link.replace(link);
-        for (opcode, payload) in self.sent[resumed.rx as usize..].to_vec() {
+        let again: Vec<_> = self.sent[resumed.rx as usize..].to_vec();
+        for (opcode, payload) in again {
             self.write(opcode, &payload).await;
         }
         (resumed, old)

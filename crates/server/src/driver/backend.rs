@@ -108,7 +108,7 @@ impl Driver {
         let result = self.from_backend.take(bytes, &mut sink);
         let BackendSink { units, pings, closed, .. } = sink;
         for payload in pings {
-            self.to_backend_control(OpCode::Pong, &payload);
+            self.queue_control(OpCode::Pong, &payload);
         }
         match (result, closed) {
             (Err(fault), _) => {
@@ -168,7 +168,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn to_backend_control(&mut self, opcode: OpCode, payload: &[u8]) {
+    pub(super) fn queue_control(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut key = [0; 4];
         // A backend that does not read gets no further answers: this buffer is bounded like the rest.
         if self.to_backend.len() <= self.shared.options.machine.client_window
