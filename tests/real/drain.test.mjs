@@ -91,12 +91,13 @@ describe("a gateway that is told to stop", { timeout: 90_000, skip: process.env.
     const staying = await gateway(server.url, ["--node", "staying"]);
     const front = await balancer(leaving.port, staying.port);
     const talkers = Array.from({ length: CLIENTS }, (_, at) => new Talker(front.url, at));
+    let beat;
     try {
       for (const talker of talkers) {
         talker.say();
         await talker.until(({ echoed }) => echoed.has(0), "first echo");
       }
-      const beat = setInterval(() => talkers.forEach((talker) => talker.say()), 20);
+      beat = setInterval(() => talkers.forEach((talker) => talker.say()), 20);
       const asked = Date.now();
       leaving.child.kill("SIGTERM");
       const [code] = await once(leaving.child, "exit");
@@ -118,6 +119,7 @@ describe("a gateway that is told to stop", { timeout: 90_000, skip: process.env.
         assert.deepEqual(lost, [], `client ${talker.stream} lost messages on their way to the backend`);
       }
     } finally {
+      clearInterval(beat);
       for (const talker of talkers) talker.child.kill("SIGKILL");
       await Promise.all([front.close(), leaving.close(), staying.close()]);
       server.close();

@@ -34,7 +34,10 @@ export async function freePort() {
   return port;
 }
 
-/** A running program; `close()` ends it and everything it started. */
+const alive = new Set();
+process.on("exit", () => alive.forEach((running) => running.kill()));
+
+/** A running program; `close()` ends it and everything it started, and so does the end of the tests. */
 class Running {
   constructor(command, options = {}) {
     this.output = "";
@@ -44,6 +47,7 @@ class Running {
     this.child.stderr.on("data", (data) => (this.output += data));
     this.ended = new Promise((done) => this.child.once("close", done));
     this.failed = new Promise((done) => this.child.once("error", done));
+    alive.add(this);
   }
 
   /** Resolves with the first line of standard output that matches. */
@@ -81,13 +85,18 @@ class Running {
     return first;
   }
 
-  async close() {
+  kill() {
     try {
       process.kill(-this.child.pid, "SIGKILL");
     } catch {
       // it has ended already
     }
+  }
+
+  async close() {
+    this.kill();
     await this.ended;
+    alive.delete(this);
     this.cleanup?.();
   }
 }
