@@ -9,6 +9,8 @@ pub(crate) struct Heartbeat {
     heard: Instant,
     /// A Ping went out and nothing was heard since.
     pinged: bool,
+    /// A Ping went out on this link.
+    asked: bool,
 }
 
 /// What one look at the clock asks for.
@@ -26,7 +28,7 @@ pub(crate) struct Beat {
 
 impl Heartbeat {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { sent: now, heard: now, pinged: false }
+        Self { sent: now, heard: now, pinged: false, asked: false }
     }
 
     #[inline]
@@ -40,12 +42,18 @@ impl Heartbeat {
         self.pinged = false;
     }
 
+    /// Whether a Ping went out on this link.
+    pub(crate) const fn has_asked(&self) -> bool {
+        self.asked
+    }
+
     pub(crate) fn look(&mut self, now: Instant, every: Duration) -> Beat {
         // Looked at again only after `every`: an answer that has not come by then is late.
         let suspect = self.pinged;
         let packet = now >= self.sent + every;
         let ping = packet || now >= self.heard + every;
         self.pinged |= ping;
+        self.asked |= ping;
         let next = if ping { now } else { self.sent.min(self.heard) };
         Beat { packet, ping, suspect, next: next + every }
     }

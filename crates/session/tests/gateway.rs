@@ -348,6 +348,23 @@ fn time_to_live_depends_on_what_is_known() {
     assert_eq!(ttl(false, None), 30 * S);
 }
 
+/// A client that has nothing to say keeps its session for as long as it was promised.
+#[test]
+fn a_pong_or_a_proof_confirms() {
+    let (now, mut g) = first_contact(config());
+    g.on_pong();
+    assert!(!g.is_confirmed(), "nobody asked");
+    g.handle_timeout(now + 25 * S);
+    assert!(events(&mut g).contains(&Event::SendPing));
+    g.on_pong();
+    assert!(g.is_confirmed());
+    let (now, mut g) = first_contact(config());
+    g.attach(now, 2, Some(0)).unwrap();
+    assert!(g.is_confirmed());
+    g.detach(now);
+    assert_eq!(g.poll_timeout(), Some(now + 120 * S));
+}
+
 #[test]
 fn link_age_and_drain() {
     let (now, mut g) =

@@ -13,6 +13,8 @@ use crate::packet::BackendIdentity;
 const MAX_ATTEMPTS: usize = 2;
 /// A link that stood this long, or carried a unit, resets the backoff.
 const STABLE: Duration = Duration::from_secs(1);
+/// A hint of the other end is heeded up to this: no peer keeps a client away for good.
+const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 /// An attempt younger than this is not overtaken by another one.
 const YOUNG: Duration = Duration::from_millis(1500);
 
@@ -63,16 +65,13 @@ pub(super) struct Pending {
 }
 
 impl Down {
-    /// The delay that the other end named: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
+    /// The delay that the other end named, at most a day: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
     pub fn hint(&self) -> Option<Duration> {
-        if self.retry_after.is_some() {
-            return self.retry_after;
-        }
-        let (code, reason) = self.close.as_ref()?;
-        if code.retry() != Retry::AfterHint {
-            return None;
-        }
-        retry_hint(reason)
+        let hint = self.retry_after.or_else(|| {
+            let (_, reason) = self.close.as_ref().filter(|(code, _)| code.retry() == Retry::AfterHint)?;
+            retry_hint(reason)
+        });
+        hint.map(|hint| hint.min(LONGEST_HINT))
     }
 
     /// Nothing would change by trying again.
@@ -380,6 +379,9 @@ mod tests {
         };
         assert_eq!(down(1013, "retry=7").hint(), Some(Duration::from_millis(7)));
         assert_eq!(down(1001, "retry=7").hint(), None);
+        let away = Duration::from_secs(u64::MAX);
+        assert_eq!(Down { retry_after: Some(away), ..Down::default() }.hint(), Some(LONGEST_HINT));
+        assert_eq!(down(1013, "retry=18446744073709551615").hint(), Some(LONGEST_HINT));
     }
 
     #[test]

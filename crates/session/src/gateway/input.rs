@@ -82,6 +82,11 @@ impl<R: Rules> GatewayMachine<R> {
         self.heartbeat.on_heard(now);
     }
 
+    /// A Pong came on the current link: what was sent before our Ping, `S` first of all, has been read.
+    pub fn on_pong(&mut self) {
+        self.confirmed |= self.state == State::Attached && self.heartbeat.has_asked();
+    }
+
     /// The consumer took `units` more of the delivered units, in order. Drives the acks.
     #[inline]
     pub fn taken(&mut self, now: Instant, units: u64) {

@@ -23,6 +23,8 @@ impl<R: Rules> GatewayMachine<R> {
         let _ = self.replay.ack(rx_known);
         let needed = self.replay.acked().max(rx_known) + 1;
         self.begin_link(now, n);
+        // Its proof shows that the client knows the session.
+        self.confirmed |= rx.is_some();
         let start = self.replay.first();
         let answer = match rx {
             None => Packet::Started(self.started()),
