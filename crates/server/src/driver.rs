@@ -94,7 +94,7 @@ pub(crate) struct Driver {
     link: Option<Link>,
     backend: Option<Stream>,
     from_backend: FromBackend,
-    /// What the backend's socket did not take yet; at most the window and one read.
+    /// What the backend's socket did not take yet (at most the window, one message and one read), behind what it took.
     to_backend: Vec<u8>,
     written: usize,
     /// Units in `to_backend`.
@@ -172,6 +172,13 @@ impl Driver {
 
     /// Makes `new` the current link, or answers why not.
     pub(crate) fn attach(&mut self, mut new: Box<NewLink>, now: Instant) {
+        if self.phase == Phase::Over
+            && let Some(refused) = new.refused.take()
+        {
+            // An order in front of it ended the session: its acceptor looks again, and finds why.
+            let _ = refused.send((new, None));
+            return;
+        }
         let boundary = self.machine.at_boundary();
         let result = match (self.predecessor, new.rx) {
             (Some(loss), None) => self.machine.attach_lost(now, new.attempt, loss),
@@ -242,7 +249,7 @@ impl Driver {
                 Command::Close { code, reason } => {
                     self.end_backend(Some(CloseCode::GOING_AWAY), &reason);
                     if let Some(link) = self.link.take() {
-                        self.retire_link(link, close_frame(Some(code), &reason));
+                        self.retire_link(link, close_frame(Some(code), &reason), now);
                     }
                     self.phase = Phase::Over;
                 }
@@ -278,8 +285,9 @@ impl Driver {
     }
 
     /// Sees to it that the task is woken for the next deadline.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) {
-        let company = self.held.since.map(|since| since + ACK_COMPANY);
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
+        // An ack that waits for longer waits for room in the socket, which wakes us by itself.
+        let company = self.held.since.map(|since| since + ACK_COMPANY).filter(|at| *at > now);
         let next = [self.machine.poll_timeout(), self.deadline, company].into_iter().flatten().min();
         let Some(next) = next else { return };
         // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
@@ -314,13 +322,13 @@ impl Driver {
         Tomb { key: self.entry.key.clone(), why, taken: progress.taken, sent: progress.appended }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, now: Instant) {
         if let Some(link) = self.link.take() {
             let (code, reason) = match self.why {
                 Some(why) => (CloseCode::TRY_AGAIN_LATER, format!("session ended: {why:?}")),
                 None => (CloseCode::NORMAL, String::new()),
             };
-            self.retire_link(link, close_frame(Some(code), &reason));
+            self.retire_link(link, close_frame(Some(code), &reason), now);
         }
         // A client that did not hear that its close was taken asks once more.
         let tomb = (self.why.is_some() || self.machine.is_closed_by_peer()).then(|| self.tomb(self.why));
@@ -354,14 +362,14 @@ impl Future for Driver {
                 driver.phase = Phase::Over;
             }
             if driver.phase == Phase::Over {
-                driver.finish();
+                driver.finish(now);
                 return Poll::Ready(());
             }
             if !moved {
                 break;
             }
         }
-        driver.poll_timer(cx);
+        driver.poll_timer(cx, now);
         Poll::Pending
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 use undrop_frame::{Decoder, Encoder, Incoming, Limits, OpCode, Role};
 use undrop_server::{Admission, Backend, Pending, SessionOptions, Sessions};
-use undrop_session::{Hello, offer};
+use undrop_session::{Hello, Packet, offer};
 use undrop_store::MemoryStore;
 use undrop_transport::Stream;
 use undrop_transport::tls::{self, ClientTls, Trust, server_config};
@@ -102,4 +102,57 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         await_message(&mut dialled, reader, 40_000).await;
     }
+}
+
+/// Frames that a client reads until its link ends: the packets, and how many messages.
+async fn read_all(stream: &mut Stream) -> (Vec<Packet>, u64) {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let (mut decoder, mut input) = (Decoder::new(Role::Client, Limits::default()), &mut bytes[..]);
+    let (mut packets, mut messages) = (Vec::new(), 0);
+    while let Some(received) = decoder.decode(&mut input).unwrap() {
+        match received {
+            Incoming::Text(text) => {
+                packets.push(Packet::parse(&std::str::from_utf8(&text).unwrap()[1..]).unwrap());
+            }
+            Incoming::Binary(_) => messages += 1,
+            _ => {}
+        }
+    }
+    (packets, messages)
+}
+
+/// What a link gets on its way out counts as sent: the client that took it comes back and says so.
+#[tokio::test(start_paused = true)]
+async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
+    let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
+    let (client, link) = duplex(512);
+    let (backend, behind) = duplex(1 << 20);
+    found(&sessions, link.into(), behind.into()).await;
+    let (mut client, mut backend) = (Stream::from(client), Stream::from(backend));
+    for _ in 0..20 {
+        backend.write_all(&message(Role::Server, 100)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    // Unmasked, as no client may.
+    client.write_all(b"\x81\x02hi").await.unwrap();
+    skip_head(&mut client).await;
+    let (packets, messages) = read_all(&mut client).await;
+    let [Packet::Started(started)] = &packets[..] else { panic!("{packets:?}") };
+    assert_eq!(messages, 20);
+
+    let (client, link) = duplex(1 << 16);
+    let pending = Pending {
+        stream: link.into(),
+        leftover: Vec::new(),
+        peer: "127.0.0.1:1".parse().unwrap(),
+        offer: Sessions::offer(&offer(&[], &Hello::resume(&started.sid, &started.key, 2, messages))),
+        key: "dGhlIHNhbXBsZSBub25jZQ==".into(),
+        principal: "test".into(),
+    };
+    assert!(matches!(sessions.admit(pending).await, Admission::Taken), "the session is the same");
+    let mut client = Stream::from(client);
+    skip_head(&mut client).await;
+    backend.write_all(&message(Role::Server, 100)).await.unwrap();
+    await_message(&mut client, Role::Client, 100).await;
 }

@@ -23,7 +23,7 @@ impl Driver {
                 }
                 Event::Finished => {
                     if let Some(link) = self.link.take() {
-                        self.retire_link(link, close_frame(Some(CloseCode::NORMAL), ""));
+                        self.retire_link(link, close_frame(Some(CloseCode::NORMAL), ""), now);
                     }
                     self.phase = Phase::Over;
                 }
@@ -45,7 +45,11 @@ impl Driver {
                 }
                 Event::DrainOver => {
                     if let Some(link) = self.link.take() {
-                        self.retire_link(link, close_frame(Some(CloseCode::GOING_AWAY), "drain is over"));
+                        self.retire_link(
+                            link,
+                            close_frame(Some(CloseCode::GOING_AWAY), "drain is over"),
+                            now,
+                        );
                         self.detached(&Ending::Close(CloseCode::GOING_AWAY, "drain is over".into()), now);
                     }
                 }

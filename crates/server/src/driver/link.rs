@@ -80,7 +80,7 @@ impl Driver {
         match (result, closed) {
             (Ok(()), None) => self.link = Some(link),
             (Ok(()), Some((code, reason))) => {
-                self.retire_link(link, close_frame(code, ""));
+                self.retire_link(link, close_frame(code, ""), now);
                 let ending = Ending::Close(code.unwrap_or(CloseCode::NO_STATUS), reason);
                 self.detached(&ending, now);
             }
@@ -90,7 +90,7 @@ impl Driver {
                     let (phase, why) = (Phase::ClientRefused(fault.close_code()), fault.to_string());
                     self.close_backend_for_client(phase, fault.close_code(), &why, now);
                 }
-                self.retire_link(link, close_frame(Some(fault.close_code()), &fault.to_string()));
+                self.retire_link(link, close_frame(Some(fault.close_code()), &fault.to_string()), now);
                 self.detached(&Ending::ProtocolError(fault.to_string()), now);
             }
         }
@@ -98,16 +98,19 @@ impl Driver {
 
     /// Ends a link from our side: what is ready for it (at least the rest of a unit that is partly out), then `last`.
     /// When the rest of that unit is gone, nothing: a client would take it for the rest.
-    pub(super) fn retire_link(&self, link: Link, last: Vec<u8>) {
+    pub(super) fn retire_link(&mut self, link: Link, last: Vec<u8>, now: Instant) {
         let mut bytes = link.answer;
         let mut ready: [&[u8]; 3] = [&[]; 3];
         let filled = self.machine.transmit(&mut ready);
         for slice in &ready[..filled] {
             bytes.extend_from_slice(slice);
         }
+        // The client may take these units, and then says so in its next hello.
+        let sent = ready[..filled].iter().map(|slice| slice.len()).sum();
         if filled > 0 || !link.inside {
             bytes.extend(last);
         }
+        self.machine.transmitted(now, sent);
         tokio::spawn(retire(link.stream, bytes));
     }
 
@@ -246,7 +249,9 @@ impl from_link::Sink for LinkSink<'_, '_, '_> {
         self.driver.machine.control_frame(&control(OpCode::Pong, payload, None));
     }
 
-    fn pong(&mut self) {}
+    fn pong(&mut self) {
+        self.driver.machine.on_pong();
+    }
 
     fn close(&mut self, code: Option<CloseCode>, reason: &str) {
         self.closed = Some((code, reason.to_owned()));
