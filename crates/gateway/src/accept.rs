@@ -113,8 +113,11 @@ fn prepare<'p>(
 fn busy(request: &UpgradeRequest, offer: &Offer) -> Refusal {
     let why = "too many connections".to_owned();
     let answer = if request.origin.is_some() || offer.hello.is_some() {
-        let protocol = request.protocols.iter().find(|p| !p.starts_with("undrop."));
-        let mut answer = response_101(&request.key, protocol.map(String::as_str), None, &[]);
+        let plain = offer.plain.first().cloned();
+        // A plain answer would tell a session's client that nobody here knows sessions: it would give its own up.
+        let protocol =
+            if offer.wants_session() { Some(undrop_session::answer(offer, plain.as_deref())) } else { plain };
+        let mut answer = response_101(&request.key, protocol.as_deref(), None, &[]);
         answer.extend(close_frame(Some(CloseCode::TRY_AGAIN_LATER), "retry=2000"));
         answer
     } else {

@@ -1,5 +1,6 @@
 //! Reaching the backend of a route with the client's request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use tokio::time::Instant;
@@ -77,13 +78,20 @@ pub(crate) async fn connect(
 
 /// The upstream's path in front of the client's path and query.
 fn target(upstream: &Url, client: &str) -> String {
-    let prefix = upstream.path().trim_end_matches('/');
-    // An absolute-form target (RFC 9112 §3.2.2) counts from its path on.
-    let path = match client.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => client,
-    };
-    if path.starts_with('/') { format!("{prefix}{path}") } else { format!("{prefix}/{path}") }
+    format!("{}{}", upstream.path().trim_end_matches('/'), origin_form(client))
+}
+
+/// A request target from its path on. An absolute one (RFC 9112 §3.2.2) begins with scheme and host.
+pub(crate) fn origin_form(target: &str) -> Cow<'_, str> {
+    if target.starts_with('/') {
+        return target.into();
+    }
+    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
+    match rest.find(['/', '?']) {
+        Some(at) if rest[at..].starts_with('/') => rest[at..].into(),
+        Some(at) => format!("/{}", &rest[at..]).into(),
+        None => "/".into(),
+    }
 }
 
 /// Host and port for the Host header.
@@ -165,5 +173,7 @@ mod tests {
         assert_eq!(at("ws://b/api/", "/chat?x=1"), "/api/chat?x=1");
         assert_eq!(at("ws://b/api", "http://gate/chat"), "/api/chat");
         assert_eq!(at("ws://b/api", "http://gate"), "/api/");
+        assert_eq!(at("ws://b/api", "http://gate?to=a://b/c"), "/api/?to=a://b/c");
+        assert_eq!(at("ws://b/api", "/chat?to=a://b/c"), "/api/chat?to=a://b/c");
     }
 }

@@ -17,6 +17,9 @@ pub mod units;
 /// Connections at once, unless configured. Each needs two descriptors; the open-file limit may end it earlier.
 const DEFAULT_CONNECTIONS: usize = 100_000;
 
+/// Largest limit of a message. The lengths in a replay buffer are of 32 bits.
+const MAX_MESSAGE: u64 = 2 << 30;
+
 /// Why a configuration cannot be used: one sentence that names the place and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -294,7 +297,14 @@ fn session_options(raw: &raw::Session, max_message: u64) -> Result<SessionOption
 fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
     let max_head = size("limits.max_head", raw.max_head.as_ref(), 16 * 1024)?;
     Ok(Limits {
-        max_message: size("limits.max_message", raw.max_message.as_ref(), 64 << 20)?.max(1),
+        max_message: match size("limits.max_message", raw.max_message.as_ref(), 64 << 20)? {
+            bytes @ 1..=MAX_MESSAGE => bytes,
+            bytes => {
+                return Err(ConfigError(format!(
+                    "`limits.max_message` is {bytes} bytes; between 1 and 2GiB"
+                )));
+            }
+        },
         max_head: usize::try_from(max_head).ok().filter(|n| (1024..=1 << 20).contains(n)).ok_or_else(
             || ConfigError(format!("`limits.max_head` is {max_head} bytes; between 1KiB and 1MiB")),
         )?,
@@ -374,6 +384,7 @@ mod tests {
             ("upstream = \"ftp://x\"", "`upstream`"),
             ("upstream = \"ws://x/?a=b\"", "query"),
             ("workers = 0", "`workers`"),
+            ("[limits]\nmax_message = \"3GiB\"", "`limits.max_message`"),
             ("[session]\nttl = \"soon\"", "`session.ttl`"),
             ("[session]\noverflow = \"explode\"", "drop-oldest"),
             ("[session]\nparked_buffer = 1", "`session.parked_buffer`"),

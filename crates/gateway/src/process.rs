@@ -31,6 +31,7 @@ pub(crate) struct Process {
 impl Process {
     /// The route of a request target: the longest path that matches.
     pub(crate) fn route(&self, target: &str) -> Option<&Route> {
+        let target = crate::backend::origin_form(target);
         let path = target.split(['?', '#']).next().unwrap_or_default();
         self.config.routes.iter().find(|route| {
             path.strip_prefix(route.path.as_str())

@@ -238,6 +238,11 @@ async fn a_resume_skips_no_check_and_is_not_counted_twice() {
     }
     let tokens = offer(&[], &first("ffffffffffffffff", 1));
     let mut fourth = connect(gate.address, "/", &tokens, &[]).await.expect("accepted to be told");
+    assert_eq!(
+        fourth.header("Sec-WebSocket-Protocol"),
+        Some("undrop.1"),
+        "else it would go on without a session"
+    );
     assert!(matches!(fourth.next().await, Got::Close(1013, reason) if reason.starts_with("retry=")));
     // A stranger's hello is no way around the limit.
     let forged = Hello::resume(&closed.sid, &SessionKey::new([9; 32]), 9, 0);
