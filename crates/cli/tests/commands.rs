@@ -67,12 +67,23 @@ fn connect(url: &str, options: &[&str], input: &str) -> (i32, String, String) {
 }
 
 #[test]
+fn a_reader_that_leaves_is_no_reason_to_fail() {
+    let mut child =
+        undrop(&["demo", "--seconds", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
     for (arguments, expected) in [
         (&["gatewy"][..], "gateway"),
         (&["gateway", "--upstream", "ftp://x"], "ws://HOST:PORT"),
         (&["gateway", "--listen", "nonsense"], "HOST:PORT"),
         (&["gateway", "--heartbeat", "soon"], "not a duration"),
+        (&["gateway", "--listen", "127.0.0.1:0", "--node", "a.b"], "node name `a.b`"),
         (&["gateway", "--tls-cert", "c.pem"], "--tls-key"),
         (&["gateway", "--config", "/does/not/exist.toml"], "/does/not/exist.toml"),
         (&["connect", "http//x"], "not a WebSocket URL"),

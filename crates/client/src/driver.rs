@@ -171,7 +171,9 @@ impl Driver {
         let mut any = false;
         while let Some(attempt) = inner.machine.poll_connect(now) {
             any = true;
-            tracing::debug!(attempt = attempt.n, url = %self.target.url, session = attempt.hello.is_some(), "connecting");
+            // Not the whole URL: its query and its user part may hold secrets.
+            let (host, path) = (self.target.url.host_str(), self.target.url.path());
+            tracing::debug!(attempt = attempt.n, host, path, session = attempt.hello.is_some(), "connecting");
             self.dials.push((attempt.n, Box::pin(make(self.target.clone(), attempt))));
         }
         any

@@ -12,6 +12,7 @@ use tokio::runtime::{EnterGuard, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use undrop_server::{LINGER, Sessions};
+use undrop_session::SessionId;
 use undrop_store::SessionStore;
 use undrop_transport::tls::{self, ClientTls, ServerTls, TlsError, Trust};
 use undrop_transport::{DialOptions, ListenOptions, Listener, Net, Peer, Stream};
@@ -34,6 +35,9 @@ pub enum StartError {
     /// Certificate, key or authority files.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// The name of this process cannot stand in session ids.
+    #[error("node name `{0}`: use 1 to 64 letters, digits, - and _")]
+    Node(String),
     /// A network in the configuration is none.
     #[error("`proxy_protocol.trusted`: {0}")]
     Net(#[from] undrop_transport::NetError),
@@ -80,8 +84,11 @@ impl Gateway {
     /// Starts the workers. When it returns, connections are accepted.
     ///
     /// # Errors
-    /// An address in use, unreadable certificates, no threads.
+    /// An unusable node name, an address in use, unreadable certificates, no threads.
     pub fn start(config: Config, store: Arc<dyn SessionStore>, node: &str) -> Result<Gateway, StartError> {
+        if SessionId::new(node, [0; 16]).is_err() {
+            return Err(StartError::Node(node.to_owned()));
+        }
         let (stage, _) = watch::channel(Stage::Serving);
         let tls: Option<ServerTls> =
             config.tls.as_ref().map(|(certificate, key)| tls::server_config(certificate, key)).transpose()?;

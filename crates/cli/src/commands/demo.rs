@@ -161,7 +161,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     let report = Report { plain, undrop };
     if command.json {
         let text = serde_json::to_string(&report).map_err(|error| Failure::new(Code::Usage, error))?;
-        println!("{text}");
+        say!("{text}");
     } else {
         conclude(&report, good);
     }
@@ -299,18 +299,18 @@ async fn show(tallies: &[Shared; 2], quiet: bool) {
             // Progress that cannot be shown is no reason to stop.
             let _ = std::io::stdout().flush();
         } else {
-            println!("{line}");
+            say!("{line}");
         }
     }
 }
 
 fn introduce(command: &Demo, seed: u64) {
-    println!(
+    say!(
         "Two clients send {} numbered messages a second to an echo backend, through a gateway and a",
         command.rate
     );
-    println!("proxy that cuts each connection about once a second (seed {seed}).");
-    println!();
+    say!("proxy that cuts each connection about once a second (seed {seed}).");
+    say!();
 }
 
 fn conclude(report: &Report, good: bool) {
@@ -320,14 +320,20 @@ fn conclude(report: &Report, good: bool) {
     }
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let paint = |code: u8, text: String| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
-    println!();
-    println!(
+    say!();
+    say!(
         "{:22}{:>9}{:>10}{:>8}{:>9}{:>11}{:>7}",
-        "", "sent", "received", "lost", "doubled", "reordered", "cuts"
+        "",
+        "sent",
+        "received",
+        "lost",
+        "doubled",
+        "reordered",
+        "cuts"
     );
     for (name, tally) in [("plain client", &report.plain), ("undrop client", &report.undrop)] {
         let code = if tally.is_perfect() { 32 } else { 31 };
-        println!(
+        say!(
             "{name:22}{:>9}{:>10}{}{:>9}{:>11}{:>7}",
             tally.sent,
             tally.received,
@@ -337,10 +343,10 @@ fn conclude(report: &Report, good: bool) {
             tally.links_lost,
         );
     }
-    println!();
+    say!();
     let resumes = report.undrop.resumes.unwrap_or_default();
     if good {
-        println!(
+        say!(
             "{}",
             paint(
                 32,
@@ -351,7 +357,7 @@ fn conclude(report: &Report, good: bool) {
             )
         );
     } else {
-        println!(
+        say!(
             "{}",
             paint(31, "The undrop client did not get every message exactly once and in order.".into())
         );

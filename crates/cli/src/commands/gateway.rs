@@ -75,7 +75,7 @@ pub(crate) fn run(command: Gateway) -> Result<ExitCode, Failure> {
     };
     let config = configuration(command).map_err(|error| Failure::new(Code::Usage, error))?;
     if check {
-        println!("configuration is good: {} routes", config.routes.len());
+        say!("configuration is good: {} routes", config.routes.len());
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -123,7 +123,7 @@ async fn serve(config: Config, node: &str) -> Result<ExitCode, Failure> {
     }
     let names: Vec<String> =
         gateway.addresses().iter().map(|address| format!("{scheme}://{address}")).collect();
-    println!("listening on {}", names.join(" "));
+    say!("listening on {}", names.join(" "));
     loop {
         tokio::select! {
             _ = hangup.recv() => match gateway.reload_tls() {

@@ -93,7 +93,7 @@ pub struct Session {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Largest message, either way. Default: 64 MiB.
+    /// Largest message, either way; at most 2 GiB. Default: 64 MiB.
     pub max_message: Option<Size>,
     /// Largest request head. Default: 16 KiB.
     pub max_head: Option<Size>,
