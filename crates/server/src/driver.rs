@@ -29,6 +29,9 @@ use crate::sessions::Shared;
 /// How long the backend may take to answer our Close frame.
 const BACKEND_CLOSE: Duration = Duration::from_secs(5);
 
+/// How long after a burst its buffers are given back.
+const TIDY: Duration = Duration::from_secs(1);
+
 /// An order for the task that owns a connection.
 #[derive(Debug)]
 pub enum Command {
@@ -110,6 +113,8 @@ pub(crate) struct Driver {
     contact: Option<Box<str>>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Option<Instant>,
+    /// When memory that is not used any more is given back.
+    tidy_at: Option<Instant>,
     /// The ack that waits for company.
     held: Held,
     /// The link, the backend had nothing to read in this turn.
@@ -148,6 +153,7 @@ impl Driver {
             contact,
             timer: None,
             armed: None,
+            tidy_at: None,
             held: Held::default(),
             link_asleep: false,
             backend_asleep: false,
@@ -261,8 +267,11 @@ impl Driver {
     fn handle_timeout(&mut self, now: Instant) {
         if self.armed.is_some_and(|at| at <= now) {
             self.armed = None;
-            // A good moment: timers fire after bursts, not in them.
+        }
+        if self.tidy_at.is_some_and(|at| at <= now) {
             self.machine.release_idle_memory();
+            // What waits for an ack keeps its memory; it is looked at again.
+            self.tidy_at = (self.machine.progress().buffered > 0).then_some(now + TIDY);
         }
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
@@ -288,7 +297,8 @@ impl Driver {
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) {
         // An ack that waits for longer waits for room in the socket, which wakes us by itself.
         let company = self.held.since.map(|since| since + ACK_COMPANY).filter(|at| *at > now);
-        let next = [self.machine.poll_timeout(), self.deadline, company].into_iter().flatten().min();
+        let next =
+            [self.machine.poll_timeout(), self.deadline, company, self.tidy_at].into_iter().flatten().min();
         let Some(next) = next else { return };
         // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
         // deadline so costs nothing.

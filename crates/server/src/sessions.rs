@@ -1,16 +1,16 @@
 //! The accept side: decides what a request wants, finds or founds its session, and hands its connection over.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use undrop_frame::CloseCode;
 use undrop_session::{
-    BackendIdentity, Gateway, Hello, Loss, LossReason, Offer, Packet, Resumed, SessionId, SessionKey, Slots,
-    parse_offer,
+    BackendIdentity, Gateway, GoAway, Hello, Loss, LossReason, Offer, Packet, Resumed, SessionId, SessionKey,
+    Slots, parse_offer,
 };
 use undrop_store::{Lease, SessionStore, StoreError};
 use undrop_transport::Stream;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     node: Box<str>,
     live: AtomicUsize,
     emptied: Notify,
+    /// The end of the drain, once there is one: a session that is founded later is told to move at once.
+    drained_by: OnceLock<Instant>,
 }
 
 /// A connection whose request was checked and whose answer is not sent yet.
@@ -108,6 +110,7 @@ impl Sessions {
                 node: node.into(),
                 live: AtomicUsize::new(0),
                 emptied: Notify::new(),
+                drained_by: OnceLock::new(),
             }),
         }
     }
@@ -264,6 +267,12 @@ impl Sessions {
             refused: None,
         };
         self.shared.registry.insert(entry.clone());
+        if let Some(end) = self.shared.drained_by.get() {
+            let until = end.saturating_duration_since(Instant::now()).as_millis() as u64;
+            let slot = GoAway { wait: 0, slot: until / 4, until, why: "drain".into() };
+            // Its own task is not there yet, so it cannot have ended.
+            let _ = entry.mailbox.send(Command::Drain(slot));
+        }
         let contact = claim.map(|claim| claim.fulfil(&entry));
         self.shared.live.fetch_add(1, Ordering::Relaxed);
         let mut driver = Driver::new(machine, backend.stream, entry, self.shared.clone(), contact);
@@ -289,7 +298,7 @@ impl Sessions {
     /// Tells every session to move, each in a slot of its own, and waits until none is left or `deadline` has passed;
     /// what is left then is closed. Returns how many those were.
     pub async fn drain(&self, rate: u32, deadline: Duration) -> usize {
-        let end = Instant::now() + deadline;
+        let end = *self.shared.drained_by.get_or_init(|| Instant::now() + deadline);
         let sessions = self.shared.registry.all();
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
         let mut slots = Slots::new(count, rate, deadline);

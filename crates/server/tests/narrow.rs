@@ -156,3 +156,17 @@ async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
     backend.write_all(&message(Role::Server, 100)).await.unwrap();
     await_message(&mut client, Role::Client, 100).await;
 }
+
+/// A handshake may end after the drain began.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_founded_in_a_drain_is_told_to_move() {
+    let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
+    assert_eq!(sessions.drain(100, Duration::from_secs(10)).await, 0);
+    let (client, link) = duplex(1 << 16);
+    let (_backend, behind) = duplex(1 << 16);
+    found(&sessions, link.into(), behind.into()).await;
+    let mut client = Stream::from(client);
+    skip_head(&mut client).await;
+    let (packets, _) = read_all(&mut client).await;
+    assert!(matches!(&packets[..], [Packet::Started(_), Packet::GoAway(_), ..]), "{packets:?}");
+}
