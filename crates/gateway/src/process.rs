@@ -1,7 +1,7 @@
 //! What all workers of a gateway share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(crate) struct Relays {
     open: Mutex<HashMap<u64, Arc<Mailbox<Command>>>>,
     next: AtomicU64,
     emptied: Notify,
+    /// A drain has begun: a connection that enters later is told at once.
+    draining: AtomicBool,
 }
 
 /// A relay's place in the list; leaves it when dropped.
@@ -60,6 +62,10 @@ impl Relays {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new());
         self.lock().insert(id, mailbox.clone());
+        if self.draining.load(Ordering::Relaxed) {
+            // Its relay is not there yet, so it cannot have ended.
+            let _ = mailbox.send(restart());
+        }
         Seat { relays: self.clone(), id, mailbox }
     }
 
@@ -71,15 +77,14 @@ impl Relays {
     /// Returns how many are left.
     pub(crate) async fn drain(&self, rate: u32, deadline: Duration) -> usize {
         let end = Instant::now() + deadline;
+        self.draining.store(true, Ordering::Relaxed);
         let mailboxes: Vec<_> = self.lock().values().cloned().collect();
         // As fast as asked, faster when the deadline would pass.
         let pause = Duration::from_secs(1) / rate.max(1);
         let pause = pause.min(deadline / 2 / u32::try_from(mailboxes.len().max(1)).unwrap_or(u32::MAX));
         for (at, mailbox) in mailboxes.iter().enumerate() {
-            let retry = fastrand::u64(100..2000);
-            let close = Command::Close { code: CloseCode::SERVICE_RESTART, reason: format!("retry={retry}") };
             // One that just ended needs no telling.
-            let _ = mailbox.send(close);
+            let _ = mailbox.send(restart());
             if at % 16 == 15 {
                 tokio::time::sleep(pause * 16).await;
             }
@@ -96,6 +101,12 @@ impl Relays {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Mailbox<Command>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a plain client is told by a gateway that stops.
+fn restart() -> Command {
+    let retry = fastrand::u64(100..2000);
+    Command::Close { code: CloseCode::SERVICE_RESTART, reason: format!("retry={retry}") }
 }
 
 impl Drop for Seat {
