@@ -271,8 +271,9 @@ impl Client {
         Ok(())
     }
 
-    fn ack(&mut self, out: &mut Vec<u8>) {
-        if self.unacked == 0 {
+    /// Acks what was received and not acked.
+    pub fn ack(&mut self, out: &mut Vec<u8>) {
+        if self.unacked == 0 || self.phase != Phase::Open {
             return;
         }
         (self.unacked, self.unacked_bytes) = (0, 0);

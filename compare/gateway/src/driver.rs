@@ -13,6 +13,8 @@ use crate::client::{Cell, Client};
 
 /// Handshakes under way at a time: fewer than any of the listeners' backlogs.
 const DIALS: usize = 64;
+/// A client acks at the latest so long after it received something.
+const ACK_DELAY: Duration = Duration::from_secs(1);
 const LISTENER: usize = usize::MAX / 2;
 
 enum Side {
@@ -107,13 +109,18 @@ impl Driver {
         refill: bool,
     ) -> Result<(), String> {
         let end = Instant::now() + length;
+        let mut ack_at = Instant::now() + ACK_DELAY;
         loop {
             let now = Instant::now();
+            if now >= ack_at {
+                self.ack();
+                ack_at = now + ACK_DELAY;
+            }
             if now >= end {
                 return self.check();
             }
             cell.now = (now - start).as_nanos() as u64;
-            self.turn_since(cell, Some(start), end - now, refill);
+            self.turn_since(cell, Some(start), end.min(ack_at) - now, refill);
             self.check()?;
         }
     }
@@ -148,6 +155,16 @@ impl Driver {
             self.drop_connection(at);
         }
         self.error = None;
+    }
+
+    /// Acks on every session what it has received and not acked.
+    fn ack(&mut self) {
+        for at in 0..self.connections.len() {
+            if let Some(Connection { side: Side::Client(client), out, .. }) = &mut self.connections[at] {
+                client.ack(out);
+                self.flush(at);
+            }
+        }
     }
 
     fn clients(&self) -> impl Iterator<Item = &Client> {
