@@ -43,6 +43,10 @@ impl Driver {
                     self.machine
                         .drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
                 }
+                // When the whole process drains, whoever drains it closes and counts what is left.
+                Event::DrainOver if self.draining => {}
+                // Whoever drains closes what is left, and counts it.
+                Event::DrainOver if self.draining => {}
                 Event::DrainOver => {
                     if let Some(link) = self.link.take() {
                         self.retire_link(
