@@ -46,11 +46,13 @@ async fn the_clients_close_reaches_the_backend() {
                 server.close(1000, "").await;
             }
         }
+        let begin = std::time::Instant::now();
         while client.acked < 2 {
             assert!(matches!(client.next().await, In::Packet(_)), "{manners}");
         }
         assert_eq!(client.ending().await, Got::Close(1000, String::new()), "{manners}");
         until(|| gate.gateway.sessions() == 0).await;
+        assert!(begin.elapsed() < Duration::from_secs(4), "{manners}: by the deadline only");
     }
 }
 

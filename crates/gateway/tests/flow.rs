@@ -88,28 +88,30 @@ async fn many_megabytes_both_ways_at_once() {
     const COUNT: u64 = 2000;
     let send = async {
         let (mut sent, mut acked) = (0u64, 0u64);
-        while acked < COUNT {
+        loop {
             // The window of a client: 1 MiB un-acked.
             if sent < COUNT && (sent - acked) * 20_000 < 1_000_000 {
                 sent += 1;
                 let payload = [&sent.to_be_bytes()[..], &[7; 19_992]].concat();
                 writer.write_all(&encode(Role::Client, OpCode::Binary, &payload)).await.unwrap();
-                while let Ok(number) = to_ack.try_recv() {
-                    let packet = Packet::Ack(number).encode();
-                    writer.write_all(&encode(Role::Client, OpCode::Text, packet.as_bytes())).await.unwrap();
-                }
-                continue;
             }
-            tokio::select! {
-                Some(number) = credits.recv() => acked = number,
-                Some(number) = to_ack.recv() => {
-                    let packet = Packet::Ack(number).encode();
-                    writer.write_all(&encode(Role::Client, OpCode::Text, packet.as_bytes())).await.unwrap();
+            let full = sent == COUNT || (sent - acked) * 20_000 >= 1_000_000;
+            let number = tokio::select! {
+                biased;
+                number = to_ack.recv() => number,
+                Some(number) = credits.recv() => {
+                    acked = number;
+                    continue;
                 }
-            }
+                () = std::future::ready(()), if !full => continue,
+            };
+            // The receiver has everything: nothing is left to ack.
+            let Some(number) = number else { return acked };
+            let packet = Packet::Ack(number).encode();
+            writer.write_all(&encode(Role::Client, OpCode::Text, packet.as_bytes())).await.unwrap();
         }
     };
-    let receive = async {
+    let receive = async move {
         let (mut taken, mut acked) = (0u64, 0);
         while taken < COUNT || acked < COUNT {
             let got = reader.next().await;
