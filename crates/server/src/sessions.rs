@@ -21,6 +21,9 @@ use crate::mailbox::Mailbox;
 use crate::options::SessionOptions;
 use crate::registry::{Claim, Entry, Found, Registry, Tomb};
 
+/// Why sessions are closed at the end of a drain.
+const STOPS: &str = "gateway stops";
+
 /// All sessions of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
@@ -269,9 +272,12 @@ impl Sessions {
         self.shared.registry.insert(entry.clone());
         if let Some(end) = self.shared.drained_by.get() {
             let until = end.saturating_duration_since(Instant::now()).as_millis() as u64;
-            let slot = GoAway { wait: 0, slot: until / 4, until, why: "drain".into() };
+            let order = match until {
+                0 => Command::Close { code: CloseCode::GOING_AWAY, reason: STOPS.into() },
+                _ => Command::Drain(GoAway { wait: 0, slot: until / 4, until, why: "drain".into() }),
+            };
             // Its own task is not there yet, so it cannot have ended.
-            let _ = entry.mailbox.send(Command::Drain(slot));
+            let _ = entry.mailbox.send(order);
         }
         let contact = claim.map(|claim| claim.fulfil(&entry));
         self.shared.live.fetch_add(1, Ordering::Relaxed);
@@ -314,7 +320,7 @@ impl Sessions {
         }
         let left = self.shared.registry.all();
         for entry in &left {
-            let close = Command::Close { code: CloseCode::GOING_AWAY, reason: "gateway stops".into() };
+            let close = Command::Close { code: CloseCode::GOING_AWAY, reason: STOPS.into() };
             let _ = entry.mailbox.send(close);
         }
         left.len()
