@@ -45,8 +45,6 @@ impl Driver {
                 }
                 // When the whole process drains, whoever drains it closes and counts what is left.
                 Event::DrainOver if self.draining => {}
-                // Whoever drains closes what is left, and counts it.
-                Event::DrainOver if self.draining => {}
                 Event::DrainOver => {
                     if let Some(link) = self.link.take() {
                         self.retire_link(
