@@ -6,7 +6,7 @@ mod support;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use support::peer::{encode, masked};
+use support::peer::{encode, masked, upgrade};
 use support::session::{Answer, In, Session, first, hello};
 use support::{Backend, Echo, Gate, Got, Peer, connect, soon};
 use undrop_frame::{OpCode, Role};
@@ -242,6 +242,39 @@ async fn a_hundred_cuts_lose_and_double_nothing() {
     client.all_acked().await;
     assert_eq!(echo.opened.load(Ordering::SeqCst), 1, "one backend connection all along");
     assert_eq!(gate.gateway.sessions(), 1);
+}
+
+/// A client need not wait for its answer before it speaks, at first contact or later.
+#[tokio::test]
+async fn words_right_behind_the_hello() {
+    let backend = Backend::new().await;
+    let gate = Gate::start(backend.address, "").await;
+    let mut behind = encode(Role::Client, OpCode::Text, b"one");
+    behind.extend(encode(Role::Client, OpCode::Text, Packet::Probe("k".into()).encode().as_bytes()));
+    behind.extend(&encode(Role::Client, OpCode::Text, b"two")[..5]);
+    let tokens = offer(&[], &first("0123456789abcdef", 1));
+    let stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+    let (link, mut server) =
+        tokio::join!(upgrade(stream.into(), "/", &tokens, &[], &behind), backend.accept());
+    let mut link = link.expect("101");
+    let Some(Packet::Started(started)) = support::session::packet(&link.next().await) else { panic!("no S") };
+    let mut client = Session::new(gate.address, "/", &started, link);
+    client.link().raw(&encode(Role::Client, OpCode::Text, b"two")[5..]).await;
+    client.sent = vec![(OpCode::Text, b"one".to_vec()), (OpCode::Text, b"two".to_vec())];
+    assert_eq!(server.next().await, Got::text("one"));
+    assert_eq!(server.next().await, Got::text("two"));
+    assert_eq!(client.news().await, Packet::ProbeAnswer("k".into()));
+    // On a resume the numbers go on behind what the gateway took; this client knows that it took both.
+    client.packet(&Packet::AckNow).await;
+    client.all_acked().await;
+    client.n = 2;
+    let tokens = offer(&[], &client.hello(2));
+    let stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+    let behind = encode(Role::Client, OpCode::Text, b"three");
+    let mut link = upgrade(stream.into(), "/", &tokens, &[], &behind).await.expect("101");
+    let Some(Packet::Resumed(resumed)) = support::session::packet(&link.next().await) else { panic!("no R") };
+    assert_eq!(resumed.rx, 2);
+    assert_eq!(server.next().await, Got::text("three"));
 }
 
 /// The same first contact again is the same session, even while the first one still waits for its backend.
