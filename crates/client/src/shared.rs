@@ -105,6 +105,9 @@ impl Shared {
         ttl: Option<std::time::Duration>,
     ) -> Result<oneshot::Receiver<Result<(), Undelivered>>, Full> {
         let mut inner = self.lock();
+        if inner.closing {
+            return Err(Full(message));
+        }
         let receipt = inner.machine.send(now(), message, ttl)?;
         let (sender, receiver) = oneshot::channel();
         inner.receipts.insert(receipt, sender);
@@ -158,6 +161,7 @@ impl Shared {
                 unacked: inner.machine.queued() as u64,
             });
         }
+        inner.closing = true;
         inner.receipts.clear();
         inner.wake_all();
     }

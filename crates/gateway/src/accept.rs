@@ -99,6 +99,9 @@ fn prepare<'p>(
     if let Some(Err(error)) = &offer.hello {
         return Err(Refusal::new(400, error.to_string()));
     }
+    if has_dot_segment(&head.target) {
+        return Err(Refusal::new(400, "the path has a segment `.` or `..`"));
+    }
     let route = process.route(&head.target).ok_or_else(|| Refusal::new(404, "no route for this path"))?;
     if let (Some(origins), Some(origin)) = (&route.origins, &request.origin)
         && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
@@ -106,6 +109,15 @@ fn prepare<'p>(
         return Err(Refusal::new(403, format!("origin {origin} is not allowed")));
     }
     Ok((request, offer, route))
+}
+
+/// A path that a backend may read as another one than we route by (RFC 3986 §5.2.4), also with `%2e` for a dot.
+fn has_dot_segment(target: &str) -> bool {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\']).any(|segment| {
+        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+        segment == "." || segment == ".."
+    })
 }
 
 /// A browser cannot read a status or `Retry-After`: it is accepted and closed with the delay in the reason
@@ -227,4 +239,19 @@ async fn dial(
         }
         Refusal::new(error.status(), error.to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_mean_another_one_are_found() {
+        for target in ["/a/../b", "/..", "/./x", "/%2e%2E/x", "/a/.%2e?x", "/a\\..\\b"] {
+            assert!(has_dot_segment(target), "{target}");
+        }
+        for target in ["/", "/a.b/..c", "/chat?next=/../x", "/...", "http://host/a"] {
+            assert!(!has_dot_segment(target), "{target}");
+        }
+    }
 }
