@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use support::session::{Answer, In, Session, hello};
 use support::{Backend, Gate, Got, Peer, until};
+use tokio::time::timeout;
 use undrop_frame::{CloseCode, OpCode, Role};
 use undrop_session::{Close, Packet};
 
@@ -30,6 +31,12 @@ async fn the_clients_close_reaches_the_backend() {
     let gate = Gate::start(backend.address, "").await;
     for manners in ["close", "fin", "rst", "full of words"] {
         let (mut client, mut server) = pair(&gate, &backend).await;
+        if manners == "full of words" {
+            // More than any buffer holds, and nobody reads it; the close comes through all the same.
+            let words = [1; 50_000];
+            while timeout(Duration::from_millis(200), server.try_send(OpCode::Binary, &words)).await.is_ok() {
+            }
+        }
         client.text("last words").await;
         say_close(&mut client, 4007, "done with it").await;
         assert_eq!(server.next().await, Got::text("last words"), "{manners}");
@@ -38,17 +45,11 @@ async fn the_clients_close_reaches_the_backend() {
             "close" => server.close(4007, "").await,
             "fin" => server.fin(),
             "rst" => server.cut(),
-            _ => {
-                // More than any buffer holds, and nobody reads it; the close comes through all the same.
-                for _ in 0..100 {
-                    server.send(OpCode::Binary, &[1; 50_000]).await;
-                }
-                server.close(1000, "").await;
-            }
+            _ => server.fin(),
         }
         let begin = std::time::Instant::now();
         while client.acked < 2 {
-            assert!(matches!(client.next().await, In::Packet(_)), "{manners}");
+            assert!(matches!(client.next().await, In::Packet(_) | In::Data(..)), "{manners}");
         }
         assert_eq!(client.ending().await, Got::Close(1000, String::new()), "{manners}");
         until(|| gate.gateway.sessions() == 0).await;

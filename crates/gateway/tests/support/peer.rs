@@ -46,12 +46,19 @@ pub struct Reader {
     decoder: Decoder,
     buffer: Vec<u8>,
     at: usize,
+    chunk: Vec<u8>,
 }
 
 impl Peer {
     pub fn new(stream: Stream, role: Role, leftover: Vec<u8>) -> Peer {
         let (read, writer) = split(stream);
-        let reader = Reader { read, decoder: Decoder::new(role, Limits::default()), buffer: leftover, at: 0 };
+        let reader = Reader {
+            read,
+            decoder: Decoder::new(role, Limits::default()),
+            buffer: leftover,
+            at: 0,
+            chunk: Vec::new(),
+        };
         Peer { reader, writer, role, head: None }
     }
 
@@ -157,18 +164,15 @@ impl Reader {
             if let Some(got) = got {
                 return got;
             }
-            self.buffer.resize(64 * 1024, 0);
+            // Cancel-safe: nothing is touched before something came.
+            self.chunk.resize(64 * 1024, 0);
+            let read = self.read.read(&mut self.chunk).await;
+            self.buffer.clear();
             self.at = 0;
-            match self.read.read(&mut self.buffer).await {
-                Ok(0) => {
-                    self.buffer.clear();
-                    return Got::Fin;
-                }
-                Ok(n) => self.buffer.truncate(n),
-                Err(_) => {
-                    self.buffer.clear();
-                    return Got::Reset;
-                }
+            match read {
+                Ok(0) => return Got::Fin,
+                Ok(n) => self.buffer.extend_from_slice(&self.chunk[..n]),
+                Err(_) => return Got::Reset,
             }
         }
     }
