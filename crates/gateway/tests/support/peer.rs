@@ -146,6 +146,11 @@ impl Peer {
 }
 
 impl Reader {
+    /// What came and was not decoded yet.
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
     pub async fn next(&mut self) -> Got {
         loop {
             let mut input = &mut self.buffer[self.at..];
