@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use undrop_frame::{OpCode, Role};
 use undrop_transport::Stream;
 
-const LIMIT: &str = "[limits]\nmax_message = \"64KiB\"\n[backend]\nhandshake_timeout = \"300ms\"";
+const LIMIT: &str = "[limits]\nmax_message = \"64KiB\"";
 
 /// Frames that no client may send, and the close code that each deserves.
 fn faults() -> Vec<(&'static str, Vec<u8>, u16)> {
@@ -211,7 +211,7 @@ async fn a_backend_that_refuses_speaks_for_itself() {
 #[tokio::test]
 async fn a_backend_that_hangs_or_is_not_there() {
     let backend = Backend::new().await;
-    let gate = Gate::start(backend.address, LIMIT).await;
+    let gate = Gate::start(backend.address, "[backend]\nhandshake_timeout = \"500ms\"").await;
     let mut bystander = gate.bystander().await;
     // Its kernel accepts; nobody answers.
     let (status, text) = connect(gate.address, "/", &[], &[]).await.err().unwrap();

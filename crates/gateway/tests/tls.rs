@@ -47,7 +47,7 @@ impl Certificate {
     /// For the configuration of a gateway.
     fn toml(&self) -> String {
         let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
-        format!("[tls]\ncertificate = {cert:?}\nkey = {key:?}\n[limits]\nhandshake_timeout = \"400ms\"")
+        format!("[tls]\ncertificate = {cert:?}\nkey = {key:?}\n")
     }
 
     fn client(&self) -> ClientTls {
@@ -145,7 +145,8 @@ async fn a_slow_reader_gets_the_last_bytes_too() {
 async fn what_is_not_tls_is_cut_and_has_a_deadline() {
     let certificate = Certificate::new();
     let echo = Echo::start().await;
-    let gate = Gate::start(echo.address, &certificate.toml()).await;
+    let more = format!("{}[limits]\nhandshake_timeout = \"1s\"", certificate.toml());
+    let gate = Gate::start(echo.address, &more).await;
     let mut good = certificate.connect(&gate, &[]).await;
     let answer = gate.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(!answer.starts_with("HTTP/"), "{answer:?}");
