@@ -1,0 +1,1 @@
+//! Finds why a WebSocket drops.

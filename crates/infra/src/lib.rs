@@ -1,0 +1,1 @@
+//! What is known of the intermediaries in the way of a WebSocket.
