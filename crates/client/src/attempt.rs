@@ -11,7 +11,7 @@ use undrop_frame::{Role, deflate};
 use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
 use undrop_transport::{
     DialError, DialOptions, Ending, Offer, Stream, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
-    random_key, upgrade,
+    host_header, random_key, upgrade,
 };
 use url::Url;
 
@@ -84,7 +84,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
     // Control packets are never compressed, and an undrop gateway relays messages as they are.
     let extensions = target.deflate.as_ref().map(deflate::Config::offer);
     let bytes = request(
-        &host(&target.url),
+        &host_header(&target.url),
         &target.url[url::Position::BeforePath..url::Position::AfterQuery],
         &key,
         &protocols,
@@ -113,12 +113,6 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
     })
 }
 
-/// Host and port for the Host header; the scheme's own port is left out (RFC 9110 §4.2.3).
-fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
 fn dial_failed(error: DialError) -> Failed {
     Failed {
         down: Down { fatal: error.is_permanent(), ..Down::default() },
@@ -129,23 +123,13 @@ fn dial_failed(error: DialError) -> Failed {
 }
 
 fn upgrade_failed(error: UpgradeError) -> Failed {
-    let mut why = error.to_string();
-    let mut down = Down::default();
-    let ending = match error {
-        UpgradeError::Refused { head, body } => {
-            let text = String::from_utf8_lossy(&body[..body.len().min(200)]).trim().to_owned();
-            if !text.is_empty() {
-                why = format!("{why}: {text}");
-            }
-            down = Down { status: Some(head.status), retry_after: retry_after(&head), ..down };
-            Ending::ProtocolError(why.clone())
+    let down = match &error {
+        UpgradeError::Refused { head, .. } => {
+            Down { status: Some(head.status), retry_after: retry_after(head), ..Down::default() }
         }
-        UpgradeError::Timeout => Ending::BlackHole,
-        UpgradeError::Closed => Ending::Fin,
-        UpgradeError::Io(error) => Ending::from_io(&error),
-        _ => Ending::ProtocolError(why.clone()),
+        _ => Down::default(),
     };
-    Failed { down, stage: Stage::Handshake, ending, why }
+    Failed { down, stage: Stage::Handshake, ending: error.ending(), why: error.explain() }
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not understood.

@@ -81,6 +81,12 @@ async fn run(url: &Url, options: &DialOptions) -> Result<Stream, DialError> {
     Ok(tls::connect(stream, &tls, name, Instant::now() + options.handshake_timeout).await?)
 }
 
+/// Host and port of a URL for the Host header; the scheme's own port is left out (RFC 9110 4.2.3).
+pub fn host_header(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// Where a URL leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {

@@ -8,9 +8,9 @@ use undrop_frame::handshake::{
     Accepted, DEFAULT_LIMIT, HandshakeError, ResponseHead, check_response, parse_response,
 };
 
-use crate::Stream;
 use crate::body::read_body;
 use crate::head::{HeadError, read_head};
+use crate::{Ending, Stream};
 
 /// What the request offers, and how long and large the answer may be.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,28 @@ pub enum UpgradeError {
     /// The socket failed.
     #[error("during the handshake: {0}")]
     Io(#[source] io::Error),
+}
+
+impl UpgradeError {
+    /// The failure in the shared vocabulary of endings.
+    pub fn ending(&self) -> Ending {
+        match self {
+            UpgradeError::Timeout => Ending::BlackHole,
+            UpgradeError::Closed => Ending::Fin,
+            UpgradeError::Io(error) => Ending::from_io(error),
+            UpgradeError::Refused { .. } | UpgradeError::Malformed(_) => {
+                Ending::ProtocolError(self.explain())
+            }
+        }
+    }
+
+    /// The failure with the beginning of a refusal's body, where there is one.
+    pub fn explain(&self) -> String {
+        let why = self.to_string();
+        let UpgradeError::Refused { body, .. } = self else { return why };
+        let text = String::from_utf8_lossy(&body[..body.len().min(200)]).trim().to_owned();
+        if text.is_empty() { why } else { format!("{why}: {text}") }
+    }
 }
 
 fn reason(head: &ResponseHead) -> String {
