@@ -32,10 +32,31 @@ pub(crate) trait Effect: Debug + Send {
         (available, Duration::ZERO)
     }
 
+    /// How much later than it would the end of the stream arrives.
+    fn ending(&mut self, _rng: &mut Rng) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether anything leaves the link at `now`.
+    fn gate(&self, _now: Instant) -> Gate {
+        Gate::Open
+    }
+
     /// Longest piece that travels as one (bytes).
     fn segment(&self) -> usize {
         usize::MAX
     }
+}
+
+/// Whether anything leaves a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    /// Nothing leaves; `until` `None`: until the effect is taken away. `ends_pass`: but an end does.
+    Shut {
+        until: Option<Instant>,
+        ends_pass: bool,
+    },
 }
 
 /// A piece on its way into the link.

@@ -20,7 +20,7 @@
 //! # #[allow(clippy::disallowed_methods)]
 //! let mut now = Instant::now(); // the only clock reading: a zero for virtual time
 //! let forth = Fault {
-//!     latency: Some(Latency { base: Duration::from_millis(40), jitter: Duration::ZERO }),
+//!     latency: Some(Latency { base: Duration::from_millis(40), ..Latency::default() }),
 //!     cut: Some(CutAfter { when: Trigger::Bytes(3), how: Cut::Rst }),
 //!     ..Fault::default()
 //! };
@@ -41,9 +41,14 @@
 //! assert!(seen.contains(&(End::B, Delivery::Rst)));
 //! ```
 //!
+//! # Faults that come and go
+//! [`Pair::add`] puts faults on a connection that is open already, under a tag of the caller's, and [`Pair::remove`]
+//! takes them away: what they held back then arrives. Faults that are added draw from a seed of their own, so one
+//! more of them changes nothing for the others.
+//!
 //! # What a stream loses
 //! A link is a TCP connection seen from its ends: bytes arrive in order, and nothing arrives behind a hole. So a path
-//! that fails for a while *delays* ([`Flapping`], a [`BlackHole`] that ends), and only a cut *loses*: everything from
+//! that fails for a while *delays* ([`Flapping`], [`Hold`], a [`BlackHole`] that ends), and only a cut *loses*: everything from
 //! some random point of what is in flight at that instant.
 
 mod bandwidth;
@@ -51,20 +56,24 @@ mod black_hole;
 mod cut;
 mod effect;
 mod flapping;
+mod hold;
 mod idle_cut;
 mod latency;
 mod link;
 mod pair;
 mod silent_drop;
 mod slices;
+mod slow_close;
 
 pub use bandwidth::Bandwidth;
 pub use black_hole::BlackHole;
 pub use cut::{Cut, CutAfter, Trigger};
 pub use flapping::Flapping;
+pub use hold::Hold;
 pub use idle_cut::IdleCut;
-pub use latency::Latency;
+pub use latency::{Distribution, Latency};
 pub use link::{Delivery, Fault, Link, News};
 pub use pair::{End, Pair};
 pub use silent_drop::SilentDrop;
 pub use slices::Slices;
+pub use slow_close::SlowClose;

@@ -29,13 +29,44 @@ impl End {
 pub struct Pair {
     /// Indexed by the sending end.
     links: [Link; 2],
+    fault: Option<Cut>,
 }
 
 impl Pair {
     /// A connection opened at `now`: `forth` from A to B, `back` from B to A.
     pub fn new(now: Instant, forth: Fault, back: Fault, seed: u64) -> Pair {
         let back_seed = seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15;
-        Pair { links: [Link::new(now, forth, seed), Link::new(now, back, back_seed)] }
+        Pair { links: [Link::new(now, forth, seed), Link::new(now, back, back_seed)], fault: None }
+    }
+
+    /// Puts faults on what `from` sends; see [`Link::add`].
+    pub fn add(&mut self, now: Instant, from: End, tag: u64, fault: &Fault, seed: u64) {
+        self.settle(now);
+        self.link(from).add(now, tag, fault, seed);
+    }
+
+    /// Takes away, in both directions, the faults that were added under `tag`; see [`Link::remove`].
+    pub fn remove(&mut self, now: Instant, tag: u64) {
+        self.settle(now);
+        for link in &mut self.links {
+            link.remove(now, tag);
+        }
+    }
+
+    /// Cuts the connection at `now`: unless it is a FIN, what is in flight is lost from a random point on.
+    pub fn cut(&mut self, now: Instant, how: Cut) {
+        self.settle(now);
+        for link in &mut self.links {
+            link.finish(now, how);
+        }
+    }
+
+    /// Cuts the connection right behind what `from` has pushed, all of which arrives; the other direction is cut at
+    /// `now`.
+    pub fn cut_behind(&mut self, now: Instant, from: End, how: Cut) {
+        self.settle(now);
+        self.link(from).cut_behind(now, how);
+        self.link(from.other()).finish(now, how);
     }
 
     /// `from` writes; returns how many bytes were taken (see [`Link::push`]).
@@ -75,6 +106,17 @@ impl Pair {
         self.links[from as usize].room()
     }
 
+    /// How a fault has ended the connection so far; `None`: none has, or only in one direction. An end of an end is
+    /// no fault.
+    pub fn fault(&self) -> Option<Cut> {
+        self.fault
+    }
+
+    /// Nothing will be delivered at this end any more, and it is not told.
+    pub fn is_silent(&self, at: End) -> bool {
+        self.links[at.other() as usize].is_silent()
+    }
+
     /// Nothing will be delivered at either end any more.
     pub fn is_over(&self) -> bool {
         self.links.iter().all(Link::is_over)
@@ -95,8 +137,14 @@ impl Pair {
     fn share(&mut self, now: Instant) {
         for from in [End::A, End::B] {
             match self.link(from).take_news() {
-                Some(News::Cut(how)) => self.link(from.other()).finish(now, how),
-                Some(News::Rejected) => self.link(from.other()).finish(now, Cut::Rst),
+                Some(News::Cut(how)) => {
+                    self.fault.get_or_insert(how);
+                    self.link(from.other()).finish(now, how);
+                }
+                Some(News::Rejected) => {
+                    self.fault.get_or_insert(Cut::Rst);
+                    self.link(from.other()).finish(now, Cut::Rst);
+                }
                 None => {}
             }
         }

@@ -46,7 +46,10 @@ fn a_perfect_link_delivers_at_once_and_ends_in_order() {
 #[test]
 fn latency_delays_and_jitter_keeps_order() {
     let t = Instant::now();
-    let fault = Fault { latency: Some(Latency { base: ms(50), jitter: ms(200) }), ..Fault::default() };
+    let fault = Fault {
+        latency: Some(Latency { base: ms(50), jitter: ms(200), ..Latency::default() }),
+        ..Fault::default()
+    };
     let mut link = Link::new(t, fault, 3);
     for i in 0..50u8 {
         link.push(t + ms(u64::from(i)), &[i]);
@@ -83,7 +86,7 @@ fn slices_of_one_byte() {
 #[test]
 fn a_full_buffer_takes_no_more_until_it_delivers() {
     let t = Instant::now();
-    let latency = Some(Latency { base: ms(10), jitter: ms(0) });
+    let latency = Some(Latency { base: ms(10), jitter: ms(0), ..Latency::default() });
     let mut link = Link::new(t, Fault { latency, buffer: 4, ..Fault::default() }, 1);
     assert_eq!(link.push(t, b"abcdef"), 4);
     assert_eq!((link.push(t, b"ef"), link.room()), (0, 0));
@@ -134,7 +137,7 @@ fn a_lifetime_cut_loses_only_what_was_in_flight_and_always_a_tail_of_it() {
     let mut kept_counts = std::collections::BTreeSet::new();
     for seed in 0..200 {
         let cut = Some(CutAfter { when: Trigger::Age(ms(100)), how: Cut::Rst });
-        let latency = Some(Latency { base: ms(50), jitter: ms(0) });
+        let latency = Some(Latency { base: ms(50), jitter: ms(0), ..Latency::default() });
         let mut link = Link::new(t, Fault { cut, latency, ..Fault::default() }, seed);
         for i in 0..10u8 {
             link.push(t + ms(10 * u64::from(i)), &[i]);
@@ -229,7 +232,7 @@ fn flapping_holds_back_while_down() {
 #[test]
 fn a_reset_overtakes_an_orderly_end() {
     let t = Instant::now();
-    let latency = Some(Latency { base: ms(50), jitter: ms(0) });
+    let latency = Some(Latency { base: ms(50), jitter: ms(0), ..Latency::default() });
     let mut link = Link::new(t, Fault { latency, ..Fault::default() }, 1);
     link.finish(t, Cut::Fin);
     link.finish(t + ms(10), Cut::Rst);
@@ -241,7 +244,7 @@ fn the_same_seed_gives_the_same_run_and_another_does_not() {
     let t = Instant::now();
     let run_with = |seed| {
         let fault = Fault {
-            latency: Some(Latency { base: ms(5), jitter: ms(90) }),
+            latency: Some(Latency { base: ms(5), jitter: ms(90), ..Latency::default() }),
             slices: Some(Slices { min: 1, max: 7, gap: ms(1) }),
             cut: Some(CutAfter { when: Trigger::Age(ms(80)), how: Cut::Rst }),
             ..Fault::default()

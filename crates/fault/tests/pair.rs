@@ -27,7 +27,7 @@ fn run(pair: &mut Pair, start: Instant, mut now: Instant, end: Instant) -> Vec<(
 }
 
 fn slow(base: u64) -> Option<Latency> {
-    Some(Latency { base: ms(base), jitter: ms(0) })
+    Some(Latency { base: ms(base), jitter: ms(0), ..Latency::default() })
 }
 
 #[test]

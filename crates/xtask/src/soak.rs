@@ -181,7 +181,7 @@ fn faults(rng: &mut fastrand::Rng, mean: u64) -> Faults {
         _ => (Trigger::Bytes(rng.u64(400..400 + mean * 2500)), Cut::Rst),
     };
     let latency =
-        Latency { base: Duration::from_millis(rng.u64(0..10)), jitter: Duration::from_millis(rng.u64(0..5)) };
+        Latency { base: Duration::from_millis(rng.u64(0..10)), jitter: Duration::from_millis(rng.u64(0..5)), ..Latency::default() };
     let calm = Fault { latency: Some(latency), ..Fault::default() };
     let cut = Fault { cut: Some(CutAfter { when, how }), ..calm.clone() };
     if rng.bool() { Faults { forth: cut, back: calm } } else { Faults { forth: calm, back: cut } }

@@ -147,6 +147,7 @@ impl Schedule {
         let latency = Latency {
             base: Duration::from_millis(rng.u64(0..slow)),
             jitter: Duration::from_millis(rng.u64(0..100)),
+            ..Latency::default()
         };
         let mut both = [(); 2].map(|()| Fault {
             latency: Some(latency),
