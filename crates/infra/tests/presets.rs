@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use undrop_infra::{preset, presets};
+use undrop_infra::{Bound, preset, presets};
 
 /// Users write these names; one that disappears breaks their files.
 const NAMES: [&str; 19] = [
@@ -56,4 +57,53 @@ fn a_wrong_name_gets_a_suggestion() {
         preset("cloudfare").unwrap_err().to_string(),
         "no preset is called `cloudfare`; did you mean `cloudflare`?"
     );
+}
+
+/// Presets whose figures are chosen for testing, as their texts say.
+const CHOSEN: [&str; 4] = ["cloudflare-deploy", "train-tunnel", "flaky-wifi", "ios-suspend"];
+
+#[test]
+fn the_figures_of_a_preset_are_those_of_a_timer_of_its_entry() {
+    for entry in undrop_infra::all() {
+        let mut known: Vec<Duration> = Vec::new();
+        for timer in &entry.timers {
+            known.extend(timer.values().map(|(value, _)| value));
+            known.extend(timer.min.and_then(Bound::at));
+        }
+        for preset in entry.presets.iter().filter(|preset| !CHOSEN.contains(&preset.name.as_str())) {
+            let mut checked = 0;
+            for fault in &preset.faults {
+                let key = match fault["kind"].as_str().unwrap() {
+                    "idle-cut" | "silent-drop" => "after",
+                    "cut" => "age",
+                    "reload" => "grace",
+                    _ => continue,
+                };
+                let figure = span(fault[key].as_str().unwrap());
+                assert!(known.contains(&figure), "{}: no timer of {} has {figure:?}", preset.name, entry.id);
+                checked += 1;
+            }
+            assert!(checked > 0, "{} has no figure to compare", preset.name);
+        }
+    }
+}
+
+#[test]
+fn a_preset_whose_figures_are_chosen_says_so() {
+    for name in CHOSEN {
+        let about = &preset(name).unwrap().about;
+        assert!(about.contains("for testing"), "{name}: {about}");
+    }
+}
+
+/// The duration of a fault, as the presets write it.
+fn span(text: &str) -> Duration {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap();
+    let number: u64 = text[..digits].parse().unwrap();
+    Duration::from_secs(match &text[digits..] {
+        "s" => number,
+        "m" => number * 60,
+        "h" => number * 3600,
+        unit => panic!("{unit}"),
+    })
 }

@@ -1,0 +1,268 @@
+//! Which product answered: fingerprints, and the evidence they are held against.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::{Entry, all};
+
+/// One trait of a product, and how much it says.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Written")]
+#[non_exhaustive]
+pub struct Fingerprint {
+    /// What to look for.
+    pub matcher: Matcher,
+    /// How much it says, 1 to 100: the part of those who show it that are this product, as a rule of thumb.
+    pub weight: u8,
+    /// What else there is to know.
+    pub note: Option<String>,
+}
+
+/// What to look for; letter case never matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Matcher {
+    /// A response header, and what its value contains; any value if that is empty.
+    Header {
+        /// The name, or the beginning of it when it ends with `*`.
+        name: String,
+        /// Part of the value.
+        contains: String,
+    },
+    /// A cookie that is set, by the beginning of its name.
+    Cookie(String),
+    /// The end of the host name in the URL, from a dot on.
+    HostSuffix(String),
+    /// One label of the host name in the URL.
+    HostLabel(String),
+    /// Part of the body.
+    Body(String),
+    /// Part of the issuer of the TLS certificate.
+    Issuer(String),
+    /// A range of statuses, both ends included.
+    Status(u16, u16),
+}
+
+/// What was seen of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// The headers of the answer, as often as they came.
+    pub headers: Vec<(String, String)>,
+    /// The beginning of the body. Only the first 64 KiB are looked at.
+    pub body: String,
+    /// The host name in the URL.
+    pub host: Option<String>,
+    /// Names of cookies that were set, besides those in `Set-Cookie` headers.
+    pub cookies: Vec<String>,
+    /// The issuer of the TLS certificate.
+    pub issuer: Option<String>,
+}
+
+/// A product that may be in the way.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Match {
+    /// The product.
+    pub entry: &'static Entry,
+    /// How much speaks for it, 1 to 100: the weights of what was found, as independent chances.
+    pub score: u8,
+    /// What was found, the strongest first.
+    pub found: Vec<&'static Fingerprint>,
+}
+
+/// The products that the evidence speaks for, the likeliest first. Several may be in the way at once; nothing found says
+/// nothing, since many products leave no trace.
+pub fn identify(evidence: &Evidence) -> Vec<Match> {
+    let seen = Seen::new(evidence);
+    let mut matches: Vec<Match> = all().iter().filter_map(|entry| compare(entry, &seen)).collect();
+    matches.sort_by_key(|found| Reverse(found.score));
+    matches
+}
+
+fn compare(entry: &'static Entry, seen: &Seen) -> Option<Match> {
+    let mut found: Vec<&Fingerprint> =
+        entry.fingerprints.iter().filter(|fingerprint| seen.shows(&fingerprint.matcher)).collect();
+    if found.is_empty() {
+        return None;
+    }
+    found.sort_by_key(|fingerprint| Reverse(fingerprint.weight));
+    let doubt =
+        found.iter().fold(1.0, |doubt, fingerprint| doubt * (1.0 - f64::from(fingerprint.weight) / 100.0));
+    let score = ((1.0 - doubt) * 100.0).round().clamp(1.0, 100.0) as u8;
+    Some(Match { entry, score, found })
+}
+
+/// The evidence in lower case.
+struct Seen {
+    status: Option<u16>,
+    headers: Vec<(String, String)>,
+    body: String,
+    host: String,
+    cookies: Vec<String>,
+    issuer: String,
+}
+
+/// How much of a body is looked at.
+const BODY: usize = 64 * 1024;
+
+impl Seen {
+    fn new(evidence: &Evidence) -> Self {
+        let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_lowercase();
+        let headers: Vec<(String, String)> = evidence
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), value.to_lowercase()))
+            .collect();
+        let set = headers.iter().filter(|(name, _)| name == "set-cookie");
+        let cookies = set
+            .map(|(_, value)| value.split('=').next().unwrap_or_default().trim().to_owned())
+            .chain(evidence.cookies.iter().map(|name| name.to_lowercase()))
+            .collect();
+        let body =
+            evidence.body.get(..evidence.body.floor_char_boundary(BODY)).unwrap_or_default().to_lowercase();
+        let host = lower(&evidence.host);
+        let host = host.split(':').next().unwrap_or_default().trim_end_matches('.').to_owned();
+        Self { status: evidence.status, headers, body, host, cookies, issuer: lower(&evidence.issuer) }
+    }
+
+    fn shows(&self, matcher: &Matcher) -> bool {
+        match matcher {
+            Matcher::Header { name, contains } => self.headers.iter().any(|(found, value)| {
+                let named = match name.strip_suffix('*') {
+                    Some(start) => found.starts_with(start),
+                    None => found == name,
+                };
+                named && value.contains(contains.as_str())
+            }),
+            Matcher::Cookie(start) => self.cookies.iter().any(|name| name.starts_with(start.as_str())),
+            Matcher::HostSuffix(end) => self.host.ends_with(end.as_str()),
+            Matcher::HostLabel(label) => self.host.split('.').any(|found| found == label),
+            Matcher::Body(part) => self.body.contains(part.as_str()),
+            Matcher::Issuer(part) => self.issuer.contains(part.as_str()),
+            Matcher::Status(first, last) => {
+                self.status.is_some_and(|status| (*first..=*last).contains(&status))
+            }
+        }
+    }
+}
+
+/// A fingerprint as a data file has it: exactly one kind of matcher.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    header: Option<String>,
+    contains: Option<String>,
+    cookie: Option<String>,
+    host_suffix: Option<String>,
+    host_label: Option<String>,
+    body: Option<String>,
+    issuer: Option<String>,
+    status: Option<(u16, u16)>,
+    weight: u8,
+    note: Option<String>,
+}
+
+impl TryFrom<Written> for Fingerprint {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { header, contains, cookie, host_suffix, host_label, body, issuer, status, weight, note } =
+            written;
+        if contains.is_some() && header.is_none() {
+            return Err("`contains` belongs to `header`".to_owned());
+        }
+        if !(1..=100).contains(&weight) {
+            return Err(format!("a weight is 1 to 100, not {weight}"));
+        }
+        let lower = |text: String| text.to_lowercase();
+        let contains = contains.map(lower).unwrap_or_default();
+        let mut matchers = [
+            header.map(|name| Matcher::Header { name: lower(name), contains }),
+            cookie.map(|name| Matcher::Cookie(lower(name))),
+            host_suffix.map(|end| Matcher::HostSuffix(lower(end))),
+            host_label.map(|label| Matcher::HostLabel(lower(label))),
+            body.map(|part| Matcher::Body(lower(part))),
+            issuer.map(|part| Matcher::Issuer(lower(part))),
+            status.map(|(first, last)| Matcher::Status(first, last)),
+        ]
+        .into_iter()
+        .flatten();
+        match (matchers.next(), matchers.next()) {
+            (Some(matcher), None) => Ok(Self { matcher, weight, note }),
+            _ => Err("a fingerprint has exactly one of header, cookie, host-suffix, host-label, body, issuer, status"
+                .to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header { name, contains } if contains.is_empty() => write!(f, "header `{name}`"),
+            Self::Header { name, contains } => write!(f, "header `{name}` with `{contains}`"),
+            Self::Cookie(start) => write!(f, "cookie `{start}…`"),
+            Self::HostSuffix(end) => write!(f, "host `…{end}`"),
+            Self::HostLabel(label) => write!(f, "`{label}` in the host name"),
+            Self::Body(part) => write!(f, "body with `{}`", part.replace('\n', " ")),
+            Self::Issuer(part) => write!(f, "certificate issued by `{part}`"),
+            Self::Status(first, last) => write!(f, "status {first} to {last}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn written(text: &str) -> Result<Fingerprint, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    fn shows(evidence: Evidence, text: &str) -> bool {
+        Seen::new(&evidence).shows(&written(text).unwrap().matcher)
+    }
+
+    #[test]
+    fn a_fingerprint_has_one_matcher_and_a_weight_within_bounds() {
+        assert!(written("header = 'Server'\ncontains = 'nginx'\nweight = 80").is_ok());
+        for bad in [
+            "weight = 50",
+            "header = 'a'\nbody = 'b'\nweight = 50",
+            "body = 'b'\ncontains = 'c'\nweight = 50",
+            "body = 'b'\nweight = 0",
+            "body = 'b'\nweight = 101",
+            "bodi = 'b'\nweight = 1",
+        ] {
+            assert!(written(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_compared_by_labels_without_port_and_case() {
+        let at = |host: &str| Evidence { host: Some(host.to_owned()), ..Evidence::default() };
+        assert!(shows(at("App.Herokuapp.COM:443"), "host-suffix = '.herokuapp.com'\nweight = 1"));
+        assert!(!shows(at("herokuapp.com.example.org"), "host-suffix = '.herokuapp.com'\nweight = 1"));
+        assert!(shows(at("a.execute-api.eu-west-1.amazonaws.com"), "host-label = 'execute-api'\nweight = 1"));
+        assert!(!shows(at("my-execute-api.example.org"), "host-label = 'execute-api'\nweight = 1"));
+    }
+
+    #[test]
+    fn cookies_are_found_where_they_are_set() {
+        let header = ("Set-Cookie".to_owned(), "AWSALB=x; Path=/".to_owned());
+        let evidence = Evidence { headers: vec![header], ..Evidence::default() };
+        assert!(shows(evidence, "cookie = 'AWSALB'\nweight = 1"));
+        let evidence = Evidence { body: "AWSALB=".to_owned(), ..Evidence::default() };
+        assert!(!shows(evidence, "cookie = 'AWSALB'\nweight = 1"));
+    }
+
+    #[test]
+    fn a_body_is_looked_at_up_to_its_limit() {
+        let body = format!("{}ä needle", "é".repeat(BODY));
+        assert!(!shows(Evidence { body, ..Evidence::default() }, "body = 'needle'\nweight = 1"));
+    }
+}
