@@ -3,6 +3,7 @@
 mod close_codes;
 mod commands;
 mod configuration;
+mod intermediaries;
 
 use std::fs;
 use std::path::Path;
@@ -44,6 +45,9 @@ fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     if root.join("crates/cli").is_dir() {
         products.extend(commands::products(root)?);
         products.extend(configuration::products(root)?);
+    }
+    if root.join("crates/infra").is_dir() {
+        products.push(intermediaries::product());
     }
     Ok(products)
 }

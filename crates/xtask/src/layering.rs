@@ -105,7 +105,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "xtask",
         pure: false,
-        imports: &[CLI, "undrop-client", "undrop-session", "undrop-frame", "undrop-fault", "undrop-chaos"],
+        imports: &[
+            CLI,
+            "undrop-client",
+            "undrop-session",
+            "undrop-frame",
+            "undrop-fault",
+            "undrop-chaos",
+            "undrop-infra",
+        ],
         in_tests: &[],
     },
 ];
