@@ -1,32 +1,33 @@
-//! One proxied connection: two sockets, and a `Pair` that decides what passes between them and when.
+//! One proxied connection: two sockets, and a [`Wire`] that decides what passes between them and when.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::{Instant, sleep_until};
-use undrop_fault::{Cut, Delivery, End, Pair};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+use undrop_fault::{Cut, Delivery, End};
 
-use crate::{Counters, Faults};
+use crate::Faults;
+use crate::proxy::{Connection, Shared};
+use crate::wire::{READ, Wire};
 
-/// Bytes read at once from an end.
-const READ: usize = 16 * 1024;
 /// Bytes that may wait for an end's socket before the other end is read no further.
 const WAITING: usize = 64 * 1024;
-/// How long the sockets of a black hole are kept, for a peer that never notices.
-const SILENCE: Duration = Duration::from_secs(300);
+/// How long the sockets of a black hole are kept, for ends that never notice. Longer than the quarter of an hour after
+/// which Linux gives up on its own.
+const SILENCE: Duration = Duration::from_secs(3600);
+/// How long an end that was sent a FIN may go on sending into nothing before its socket is closed.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// An end of the connection.
 struct Side {
     end: End,
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
-    buffer: Vec<u8>,
-    /// Read, and not taken by the pair yet.
-    held: usize,
+    /// `None`: it is gone, or (the upstream) not dialled yet.
+    stream: Option<TcpStream>,
     /// Arrived here, and not taken by the socket yet; at most [`WAITING`] and what a link holds.
     out: Vec<u8>,
     /// Its FIN was read.
@@ -37,156 +38,271 @@ struct Side {
     ended: bool,
 }
 
-/// Runs until both ends are over.
+/// What the loop of a connection waits for.
+enum Woken {
+    Readable(usize),
+    Plan,
+    Other,
+    Deadline,
+}
+
+/// Runs until both ends are over. Returns who ended it.
 pub(crate) async fn run(
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
     client: TcpStream,
-    upstream: TcpStream,
     faults: Faults,
     seed: u64,
-    counters: &Counters,
-) {
-    // A failure means that the peer is gone, which the first read tells.
-    let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
-    let own_cut = faults.forth.cut.is_some() || faults.back.cut.is_some();
-    let mut pair = Pair::new(now(), faults.forth, faults.back, seed);
-    let mut sides = [side(End::A, client), side(End::B, upstream)];
-    let mut deadline = None;
+    delay: Duration,
+) -> &'static str {
+    let mut sides = [Side::new(End::A, Some(client)), Side::new(End::B, None)];
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let mut changes = shared.changes();
+    let opened = connection.opened;
+    let mut wire = Wire::new(opened, faults, seed);
+    assign(shared, connection, &mut wire);
+    let mut dialled = false;
+    let mut counted = false;
+    let mut by = None;
+    let mut linger = None;
+    let mut silence = None;
     loop {
+        wire.advance(now());
+        if connection.is_killed() {
+            return "proxy";
+        }
+        if !dialled && !wire.answers_itself() {
+            dialled = true;
+            let upstream = shared.upstream();
+            match upstream.connect().await {
+                Ok(stream) => {
+                    // A failure means that the peer is gone, which the first read tells.
+                    let _ = stream.set_nodelay(true);
+                    sides[1].stream = Some(stream);
+                }
+                Err(error) => {
+                    // The client sees what it would see from the upstream itself.
+                    shared.note(connection, format!("upstream {upstream} not reached: {error}"));
+                    return "upstream";
+                }
+            }
+            continue;
+        }
         // Neither direction waits for the other, and cuts are on time: a write never blocks here.
-        match deliver(&mut pair, &mut sides).await {
-            Ok(false) => {}
-            Ok(true) => {
-                if own_cut && sides.iter().all(|side| !side.finished) {
-                    counters.cut.fetch_add(1, Ordering::Relaxed);
-                }
-                sides.iter().for_each(|side| reset_half(&side.write));
-                return;
-            }
-            Err(_) => return sides.iter().for_each(|side| reset_half(&side.write)),
+        for side in &mut sides {
+            side.deliver(&mut wire);
         }
-        if sides.iter().all(|side| side.ended) {
-            if own_cut && sides.iter().all(|side| !side.finished) {
-                counters.cut.fetch_add(1, Ordering::Relaxed);
-            }
-            return;
+        report(shared, connection, &mut wire);
+        if wire.is_cut() && !counted {
+            counted = true;
+            by.get_or_insert("fault");
+            shared.counters.cut.fetch_add(1, Ordering::Relaxed);
         }
-        let leaving = sides.iter().any(|side| side.ending && !side.ended);
-        if pair.is_over() && !leaving && deadline.is_none() {
-            // A black hole for good. Whoever gives up first closes its socket.
-            counters.cut.fetch_add(1, Ordering::Relaxed);
-            deadline = Some(Instant::now() + SILENCE);
+        let [a, b] = &sides;
+        let unheard =
+            a.finished && b.finished && wire.poll_timeout().is_none() && a.out.is_empty() && b.out.is_empty();
+        let unanswered = !dialled && (a.finished || a.stream.is_none());
+        if sides.iter().all(|side| side.is_done(&wire)) || unheard || unanswered {
+            return by.unwrap_or("proxy");
         }
-        let due = pair.poll_timeout().map(Instant::from_std);
-        let [a, b] = &mut sides;
-        let read_a = a.wants_read(pair.room(End::A), b);
-        let read_b = b.wants_read(pair.room(End::B), a);
-        let (end, read) = tokio::select! {
-            read = a.read.read(&mut a.buffer), if read_a => (0, read),
-            read = b.read.read(&mut b.buffer), if read_b => (1, read),
-            // An error shows at the write.
-            _ = a.write.writable(), if !a.out.is_empty() => continue,
-            _ = b.write.writable(), if !b.out.is_empty() => continue,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => continue,
-            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return,
-            // Nothing to wait for: both directions are stuck for good.
-            else => return,
-        };
-        let side = &mut sides[end];
-        match read {
-            Ok(0) => {
-                side.finished = true;
-                pair.finish(now(), side.end, Cut::Fin);
-                if deadline.is_some() {
-                    return;
+        if linger.is_none() && sides.iter().all(|side| side.ended || side.stream.is_none()) {
+            linger = Some(Instant::now() + LINGER);
+        }
+        if silence.is_none() && sides.iter().any(|side| wire.is_silent(side.end)) {
+            silence = Some(Instant::now() + SILENCE);
+        }
+        let deadline = linger.into_iter().chain(silence).min();
+        let timeout = wire.poll_timeout().map(Instant::from_std);
+        let wants = [sides[0].wants_read(&wire, &sides[1]), sides[1].wants_read(&wire, &sides[0])];
+        match wait(&sides, wants, &mut changes, timeout, deadline).await {
+            Woken::Readable(index) => {
+                if let Some(cut) = sides[index].read(&mut wire) {
+                    let name = if index == 0 { "client" } else { "upstream" };
+                    tracing::trace!(end = name, ?cut, "an end is over");
+                    by.get_or_insert(name);
                 }
             }
-            Ok(n) => {
-                side.held = n;
-                push(&mut pair, side);
-            }
-            Err(_) => {
-                side.finished = true;
-                pair.finish(now(), side.end, Cut::Rst);
-                if deadline.is_some() {
-                    return;
-                }
-            }
+            Woken::Plan => assign(shared, connection, &mut wire),
+            Woken::Other => {}
+            Woken::Deadline => return by.unwrap_or("proxy"),
         }
     }
 }
 
-fn side(end: End, stream: TcpStream) -> Side {
-    let (read, write) = stream.into_split();
-    let (buffer, out) = (vec![0; READ], Vec::new());
-    Side { end, read, write, buffer, held: 0, out, finished: false, ending: false, ended: false }
+/// Waits until something can be done.
+async fn wait(
+    sides: &[Side; 2],
+    wants: [bool; 2],
+    changes: &mut watch::Receiver<()>,
+    timeout: Option<Instant>,
+    deadline: Option<Instant>,
+) -> Woken {
+    let [a, b] = sides;
+    tokio::select! {
+        () = a.readable(), if wants[0] => Woken::Readable(0),
+        () = b.readable(), if wants[1] => Woken::Readable(1),
+        () = a.writable(), if !a.out.is_empty() => Woken::Other,
+        () = b.writable(), if !b.out.is_empty() => Woken::Other,
+        () = sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => Woken::Other,
+        () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Woken::Deadline,
+        // The proxy is there as long as its connections.
+        _ = changes.changed() => Woken::Plan,
+    }
+}
+
+fn assign(shared: &Shared, connection: &Connection, wire: &mut Wire) {
+    let faults = shared.assigned(connection);
+    wire.assign(now(), &faults);
+}
+
+/// Tells what the wire did.
+fn report(shared: &Shared, connection: &Connection, wire: &mut Wire) {
+    connection.up.store(wire.passed(End::A), Ordering::Relaxed);
+    connection.down.store(wire.passed(End::B), Ordering::Relaxed);
+    while let Some(injected) = wire.poll_injected() {
+        shared.injected(connection, injected);
+    }
+    if let Some(why) = wire.unreadable() {
+        shared.unreadable(connection, why);
+    }
 }
 
 impl Side {
-    fn wants_read(&self, room: usize, to: &Side) -> bool {
-        self.held == 0 && !self.finished && room >= READ && to.out.len() < WAITING
+    fn new(end: End, stream: Option<TcpStream>) -> Side {
+        if let Some(stream) = &stream {
+            // A failure means that the peer is gone, which the first read tells.
+            let _ = stream.set_nodelay(true);
+        }
+        Side { end, stream, out: Vec::new(), finished: false, ending: false, ended: false }
+    }
+
+    /// Reads what is there. `Some`: the end is over, in this manner.
+    fn read(&mut self, wire: &mut Wire) -> Option<Cut> {
+        let stream = self.stream.as_ref()?;
+        let mut buffer = [0; READ];
+        match stream.try_read(&mut buffer) {
+            Ok(0) => {
+                self.finished = true;
+                wire.finish(now(), self.end, Cut::Fin);
+                Some(Cut::Fin)
+            }
+            Ok(n) => {
+                wire.receive(now(), self.end, buffer.get(..n).unwrap_or_default());
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => {
+                self.lose(wire);
+                Some(Cut::Rst)
+            }
+        }
+    }
+
+    /// Writes what has arrived.
+    fn deliver(&mut self, wire: &mut Wire) {
+        while let Some(delivery) = wire.poll_deliver(now(), self.end) {
+            match delivery {
+                Delivery::Bytes(bytes) => {
+                    // Piece by piece, so that small pieces are small packets.
+                    self.out.extend_from_slice(&bytes);
+                    self.write(wire);
+                }
+                Delivery::Fin => self.ending = true,
+                // What arrived before it was written as far as the socket takes it.
+                Delivery::Rst => self.reset(),
+            }
+        }
+        self.write(wire);
     }
 
     /// Writes what the socket takes now.
-    async fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self, wire: &mut Wire) {
+        let Some(stream) = &self.stream else {
+            self.out = Vec::new();
+            return;
+        };
         let mut at = 0;
-        while at < self.out.len() {
-            match self.write.try_write(&self.out[at..]) {
+        let mut lost = false;
+        while let Some(rest) = self.out.get(at..).filter(|rest| !rest.is_empty()) {
+            match stream.try_write(rest) {
                 Ok(n) => at += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(_) => {
+                    lost = true;
+                    break;
+                }
             }
         }
         self.out.drain(..at);
         if self.out.is_empty() {
+            // An idle connection holds no buffer.
             self.out = Vec::new();
             if self.ending && !self.ended {
-                self.write.shutdown().await?;
                 self.ended = true;
+                lost |= SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err();
             }
         }
-        Ok(())
+        if lost {
+            self.lose(wire);
+        }
+    }
+
+    /// The end is gone.
+    fn lose(&mut self, wire: &mut Wire) {
+        self.reset();
+        wire.finish(now(), self.end, Cut::Rst);
+    }
+
+    /// Closes the socket with a RST.
+    fn reset(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            reset(&stream);
+        }
+        self.finished = true;
+        self.out = Vec::new();
+    }
+
+    fn wants_read(&self, wire: &Wire, to: &Side) -> bool {
+        self.stream.is_some() && !self.finished && wire.wants(self.end) && to.out.len() < WAITING
+    }
+
+    fn is_done(&self, wire: &Wire) -> bool {
+        self.stream.is_none() || (self.finished && (self.ended || wire.is_silent(self.end)))
+    }
+
+    /// An error shows at the read or the write that follows.
+    async fn readable(&self) {
+        match &self.stream {
+            Some(stream) => drop(stream.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn writable(&self) {
+        match &self.stream {
+            Some(stream) => drop(stream.writable().await),
+            None => std::future::pending().await,
+        }
     }
 }
 
-/// Gives the pair what was read; what it does not take stays.
-fn push(pair: &mut Pair, side: &mut Side) {
-    let taken = pair.push(now(), side.end, &side.buffer[..side.held]);
-    side.buffer.copy_within(taken..side.held, 0);
-    side.held -= taken;
-}
-
-/// Writes what has arrived; true after a reset.
-async fn deliver(pair: &mut Pair, sides: &mut [Side; 2]) -> io::Result<bool> {
-    for side in sides.iter_mut() {
-        if side.held > 0 {
-            push(pair, side);
+impl Drop for Side {
+    /// An end that was not told in order is told with a RST.
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take().filter(|_| !self.ended) {
+            reset(&stream);
         }
-        while let Some(delivery) = pair.poll_deliver(now(), side.end) {
-            match delivery {
-                Delivery::Bytes(bytes) => side.out.extend_from_slice(&bytes),
-                Delivery::Fin => side.ending = true,
-                Delivery::Rst => {
-                    // What arrived before it is written as far as the socket takes it.
-                    let _ = side.write().await;
-                    return Ok(true);
-                }
-            }
-        }
-        side.write().await?;
     }
-    Ok(false)
 }
 
 /// Closing the socket will send a RST.
 pub(crate) fn reset(stream: &TcpStream) {
     // A failure means that the connection is gone already.
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-fn reset_half(half: &OwnedWriteHalf) {
-    reset(half.as_ref());
-}
-
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

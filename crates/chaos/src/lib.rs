@@ -1,36 +1,78 @@
-//! A TCP proxy that does to connections what real networks and proxies do: it drives `undrop-fault` between sockets.
+//! A proxy that does to connections what real networks and proxies do: it drives `undrop-fault` between sockets, and
+//! knows enough of WebSockets to cut inside of a frame, to lose Pongs, or to say goodbye with a close code.
 //!
-//! ```no_run
+//! It is `undrop chaos` as a library, for tests of anything that speaks WebSocket.
+//!
+//! ```
 //! use std::time::Duration;
-//! use undrop_chaos::{Chaos, Faults};
-//! use undrop_fault::{Cut, CutAfter, Fault, Trigger};
+//! use futures_util::{SinkExt as _, StreamExt as _};
+//! use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
+//! use undrop_chaos::Chaos;
 //!
-//! # async fn run() -> std::io::Result<()> {
-//! let upstream = ([127, 0, 0, 1], 8080).into();
-//! // Every connection is reset one second after it was opened.
-//! let chaos = Chaos::start(upstream, 7, |_| {
-//!     let cut = CutAfter { when: Trigger::Age(Duration::from_secs(1)), how: Cut::Rst };
-//!     Faults { forth: Fault { cut: Some(cut), ..Fault::default() }, back: Fault::default() }
-//! })
-//! .await?;
-//! println!("connect to {}", chaos.address());
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A backend that echoes; yours in a real test.
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let backend = listener.local_addr()?;
+//! tokio::spawn(async move {
+//!     while let Ok((stream, _)) = listener.accept().await {
+//!         tokio::spawn(async move {
+//!             let (sink, source) = tokio_tungstenite::accept_async(stream).await?.split();
+//!             source.forward(sink).await
+//!         });
+//!     }
+//! });
+//!
+//! // A proxy in front of it that ends idle connections after 60 s, run a thousand times as fast.
+//! let chaos = Chaos::start(backend).idle_cut(Duration::from_secs(60)).speed(1000.0).await?;
+//!
+//! let (mut socket, _) = tokio_tungstenite::connect_async(chaos.url()).await?;
+//! socket.send(Message::text("hello")).await?;
+//! assert_eq!(socket.next().await.transpose()?, Some(Message::text("hello")));
+//! // Silence. The proxy's FIN comes without a Close frame, which browsers call 1006.
+//! let end = socket.next().await;
+//! assert!(matches!(end, Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))));
+//! assert_eq!(chaos.counts().injected["idle-cut"], 1);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Faults of a real product come by its name: `Chaos::start(backend).preset("alb")`; see `undrop chaos --list-presets`.
+//! What has no method of its own is written as on the command line: `.inject("cut mid-frame=3 direction=down how=rst")`.
+//! Faults come and go while the proxy runs with [`Chaos::add`] and [`Chaos::remove`]; the same seed gives the same
+//! draws for the same connection, whatever else is on it.
 
+mod builder;
 mod connection;
+mod event;
+mod interpose;
+mod plan;
+pub mod preset;
+mod proxy;
+mod replay;
+mod serve;
+mod spec;
+mod timeline;
+mod upstream;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use fastrand::Rng;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
 use undrop_fault::Fault;
 
-/// What is wrong with one connection: towards the upstream, and back from it.
+pub use builder::Builder;
+pub use event::Event;
+pub use proxy::{Chaos, ConnectionInfo, Counts, FaultInfo, ToUpstream};
+pub use replay::{Replay, ReplayError};
+pub use spec::{
+    Counts as Activity, Direction, Forget, How, KINDS, Kind, Mode, Schedule, Spec, SpecError, When,
+    parse_duration, parse_size, write_duration,
+};
+pub use timeline::{Timeline, TimelineError};
+pub use upstream::{Upstream, UpstreamError};
+
+/// What is wrong with the links of one connection: towards the upstream, and back from it.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     /// Client to upstream.
@@ -39,96 +81,31 @@ pub struct Faults {
     pub back: Fault,
 }
 
-/// What has happened so far.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    opened: AtomicU64,
-    cut: AtomicU64,
-}
-
-/// A running proxy. Dropping it resets all its connections.
-#[derive(Debug)]
-pub struct Chaos {
-    address: SocketAddr,
-    counters: Arc<Counters>,
-    task: JoinHandle<()>,
-}
-
-impl Chaos {
-    /// Listens on a free loopback port and forwards each connection to `upstream`, under the faults that `choose` picks
-    /// for it. The same seed gives the same picks.
-    ///
-    /// # Errors
-    /// No port.
-    pub async fn start(
-        upstream: SocketAddr,
-        seed: u64,
-        choose: impl FnMut(&mut Rng) -> Faults + Send + 'static,
-    ) -> io::Result<Chaos> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let counters = Arc::new(Counters::default());
-        let task = tokio::spawn(serve(listener, upstream, seed, choose, counters.clone()));
-        Ok(Chaos { address, counters, task })
-    }
-
-    /// Where to connect to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Connections accepted.
-    pub fn opened(&self) -> u64 {
-        self.counters.opened.load(Ordering::Relaxed)
-    }
-
-    /// Connections that a fault ended.
-    pub fn cut(&self) -> u64 {
-        self.counters.cut.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Chaos {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    upstream: SocketAddr,
-    seed: u64,
-    mut choose: impl FnMut(&mut Rng) -> Faults + Send + 'static,
-    counters: Arc<Counters>,
-) {
-    let mut rng = Rng::with_seed(seed);
-    let mut connections = JoinSet::new();
-    loop {
-        let client = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        match client {
-            Ok((client, peer)) => {
-                let faults = choose(&mut rng);
-                let seed = rng.u64(..);
-                counters.opened.fetch_add(1, Ordering::Relaxed);
-                let counters = counters.clone();
-                connections.spawn(async move {
-                    match TcpStream::connect(upstream).await {
-                        Ok(upstream) => connection::run(client, upstream, faults, seed, &counters).await,
-                        // The client sees what it would see from the upstream itself.
-                        Err(error) => {
-                            tracing::debug!(%peer, %upstream, %error, "upstream not reached");
-                            connection::reset(&client);
-                        }
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept for now");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        }
-    }
+/// A proxy that cannot be started, or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The upstream is none.
+    #[error(transparent)]
+    Upstream(UpstreamError),
+    /// A fault is none.
+    #[error(transparent)]
+    Fault(SpecError),
+    /// A preset is none.
+    #[error("{0}")]
+    Preset(String),
+    /// A speed that time cannot have.
+    #[error("a speed of {0} is not above 0")]
+    Speed(f64),
+    /// The name of a fault or a proxy is taken.
+    #[error("the name `{0}` is taken")]
+    NameTaken(String),
 }

@@ -21,7 +21,9 @@ async fn listener() -> (TcpListener, SocketAddr) {
 /// A client and a server with a proxy between them.
 async fn through(forth: Fault) -> (Chaos, TcpStream, TcpStream) {
     let (listener, address) = listener().await;
-    let chaos = Chaos::start(address, 3, move |_| Faults { forth: forth.clone(), back: Fault::default() })
+    let chaos = Chaos::start(address)
+        .seed(3)
+        .choose(move |_| Faults { forth: forth.clone(), back: Fault::default() })
         .await
         .unwrap();
     let (client, server) = tokio::join!(TcpStream::connect(chaos.address()), listener.accept());

@@ -57,7 +57,8 @@ pub fn run(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
 async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
     let parts = Parts::start(root).await?;
     let mean = soak.cut;
-    let chaos = Chaos::start(parts.nginx_address(), soak.seed, move |rng| faults(rng, mean)).await?;
+    let chaos =
+        Chaos::start(parts.nginx_address()).seed(soak.seed).choose(move |rng| faults(rng, mean)).await?;
     println!(
         "{} sessions, {} messages/s each, {} s: clients -> cuts ({} s mean) -> nginx (2 s read timeout, reload each {} s) \
          -> undrop gateway -> Node ws echo",
@@ -180,8 +181,11 @@ fn faults(rng: &mut fastrand::Rng, mean: u64) -> Faults {
         // About as many bytes as the mean lifetime carries, so usually somewhere inside a frame.
         _ => (Trigger::Bytes(rng.u64(400..400 + mean * 2500)), Cut::Rst),
     };
-    let latency =
-        Latency { base: Duration::from_millis(rng.u64(0..10)), jitter: Duration::from_millis(rng.u64(0..5)), ..Latency::default() };
+    let latency = Latency {
+        base: Duration::from_millis(rng.u64(0..10)),
+        jitter: Duration::from_millis(rng.u64(0..5)),
+        ..Latency::default()
+    };
     let calm = Fault { latency: Some(latency), ..Fault::default() };
     let cut = Fault { cut: Some(CutAfter { when, how }), ..calm.clone() };
     if rng.bool() { Faults { forth: cut, back: calm } } else { Faults { forth: calm, back: cut } }

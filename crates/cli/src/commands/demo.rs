@@ -120,7 +120,8 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     let mut clients = Vec::new();
     for (mode, shared) in [SessionMode::Off, SessionMode::Require].into_iter().zip(&tallies) {
         // Both get the same cuts in the same order.
-        let chaos = Chaos::start(address, seed, cuts).await?;
+        let chaos = Chaos::start(address).seed(seed).choose(cuts).await;
+        let chaos = chaos.map_err(|error| Failure::new(Code::Usage, error))?;
         clients.push((start(mode, chaos.address())?, shared.clone()));
         proxies.push(chaos);
     }

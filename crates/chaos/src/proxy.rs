@@ -1,0 +1,537 @@
+//! A running proxy: its listener, its connections, and what can be done to them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use fastrand::Rng;
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::builder::Builder;
+use crate::connection::now;
+use crate::event::{Event, Observer};
+use crate::plan::Plan;
+use crate::serve;
+use crate::spec::{Direction, Spec};
+use crate::wire::{Assigned, Injected};
+use crate::{Error, Faults, Upstream};
+
+/// Chooses the faults of a connection by hand.
+pub(crate) type Choose = Box<dyn FnMut(&mut Rng) -> Faults + Send>;
+
+/// A running proxy. Dropping it resets all its connections.
+#[derive(Debug)]
+pub struct Chaos {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+/// What a connection is now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectionInfo {
+    /// Its number, from 1, in the order of accepting.
+    pub connection: u64,
+    /// The client's address.
+    pub peer: String,
+    /// Its age in seconds.
+    pub age: f64,
+    /// Bytes from the client that were passed on.
+    pub up: u64,
+    /// Bytes from the upstream that were passed on.
+    pub down: u64,
+    /// Faults that were injected into it.
+    pub faults: u64,
+}
+
+/// Faults that were added under one name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaultInfo {
+    /// The name.
+    pub id: String,
+    /// The faults, at the proxy's speed.
+    pub faults: Vec<Spec>,
+}
+
+/// What has happened so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Connections accepted.
+    pub opened: u64,
+    /// Connections that are open now.
+    pub open: u64,
+    /// Connections that a fault ended.
+    pub cut: u64,
+    /// Faults injected, by kind.
+    pub injected: BTreeMap<String, u64>,
+}
+
+impl Chaos {
+    /// A proxy in front of `upstream`: an address, or a text such as `127.0.0.1:9000` or `ws://127.0.0.1:9000`. Await it
+    /// to start it.
+    pub fn start(upstream: impl ToUpstream) -> Builder {
+        Builder::new(upstream.to_upstream())
+    }
+
+    /// Where to connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Where to connect to, as a WebSocket URL without a path.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.shared.address)
+    }
+
+    /// The name in events.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Where connections are forwarded to.
+    pub fn upstream(&self) -> Upstream {
+        self.shared.upstream()
+    }
+
+    /// Forwards connections that are accepted from now on to another upstream.
+    pub fn set_upstream(&self, upstream: Upstream) {
+        *lock(&self.shared.upstream) = upstream;
+    }
+
+    /// Connections accepted.
+    pub fn opened(&self) -> u64 {
+        self.shared.counters.opened.load(Ordering::Relaxed)
+    }
+
+    /// Connections that a fault ended.
+    pub fn cut(&self) -> u64 {
+        self.shared.counters.cut.load(Ordering::Relaxed)
+    }
+
+    /// Everything that was counted.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            opened: self.opened(),
+            open: lock(&self.shared.connections).len() as u64,
+            cut: self.cut(),
+            injected: lock(&self.shared.injected).iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
+        }
+    }
+
+    /// Adds a fault, for open connections as well as new ones; its durations count at the proxy's speed. Returns its
+    /// name.
+    pub fn add(&self, fault: Spec) -> String {
+        // Without a name there is none that is taken.
+        self.add_as(None, vec![fault]).unwrap_or_default()
+    }
+
+    /// Adds faults under one name (`None`: one is made).
+    ///
+    /// # Errors
+    /// The name is taken.
+    pub fn add_as(&self, id: Option<&str>, faults: Vec<Spec>) -> Result<String, Error> {
+        let faults = faults.iter().map(|fault| fault.faster(self.shared.speed)).collect();
+        self.shared.add(id, faults, false).ok_or_else(|| Error::NameTaken(id.unwrap_or_default().to_owned()))
+    }
+
+    /// Takes faults away; what they held back goes on. False: there are none of that name.
+    pub fn remove(&self, id: &str) -> bool {
+        self.shared.remove(id)
+    }
+
+    /// Takes all faults away.
+    pub fn clear(&self) {
+        self.shared.clear();
+    }
+
+    /// The faults on it now.
+    pub fn faults(&self) -> Vec<FaultInfo> {
+        let plan = lock(&self.shared.plan);
+        let info = |group: &crate::plan::Group| FaultInfo {
+            id: group.name.to_string(),
+            faults: group.specs.iter().map(|spec| (**spec).clone()).collect(),
+        };
+        plan.groups().iter().map(info).collect()
+    }
+
+    /// The connections that are open now.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        lock(&self.shared.connections).values().map(|connection| connection.info()).collect()
+    }
+
+    /// Resets a connection. False: there is none of that number.
+    pub fn reset_connection(&self, connection: u64) -> bool {
+        let found = lock(&self.shared.connections).get(&connection).map(|found| found.kill());
+        self.shared.changed.send_replace(());
+        found.is_some()
+    }
+
+    /// Resets all connections.
+    pub fn reset_connections(&self) {
+        self.shared.kill_all();
+    }
+
+    /// Closes the listener and resets all connections, or opens it again.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.shared.enabled.store(enabled, Ordering::Relaxed);
+        if !enabled {
+            self.shared.kill_all();
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// See [`Chaos::set_enabled`].
+    pub fn is_enabled(&self) -> bool {
+        self.shared.is_enabled()
+    }
+
+    /// The proxy's speed.
+    pub fn speed(&self) -> f64 {
+        self.shared.speed
+    }
+
+    /// The seed of everything that is drawn.
+    pub fn seed(&self) -> u64 {
+        self.shared.seed
+    }
+}
+
+impl Drop for Chaos {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What [`Chaos::start`] takes.
+pub trait ToUpstream {
+    /// The upstream, or what is wrong with it.
+    ///
+    /// # Errors
+    /// A text that names no upstream.
+    fn to_upstream(self) -> Result<Upstream, Error>;
+}
+
+impl ToUpstream for SocketAddr {
+    fn to_upstream(self) -> Result<Upstream, Error> {
+        Ok(self.into())
+    }
+}
+
+impl ToUpstream for Upstream {
+    fn to_upstream(self) -> Result<Upstream, Error> {
+        Ok(self)
+    }
+}
+
+impl ToUpstream for &str {
+    fn to_upstream(self) -> Result<Upstream, Error> {
+        self.parse().map_err(Error::Upstream)
+    }
+}
+
+impl ToUpstream for &String {
+    fn to_upstream(self) -> Result<Upstream, Error> {
+        self.as_str().to_upstream()
+    }
+}
+
+pub(crate) async fn start(builder: Builder) -> Result<Chaos, Error> {
+    let upstream = builder.upstream?;
+    if let Some(wrong) = builder.wrong {
+        return Err(wrong);
+    }
+    let speed = builder.speed;
+    if !(speed.is_finite() && speed > 0.0) {
+        return Err(Error::Speed(speed));
+    }
+    let listener = TcpListener::bind(builder.listen)
+        .await
+        .map_err(|source| Error::Listen { address: builder.listen, source })?;
+    let address =
+        listener.local_addr().map_err(|source| Error::Listen { address: builder.listen, source })?;
+    let start = now();
+    let shared = Arc::new(Shared {
+        name: builder.name,
+        address,
+        seed: builder.seed,
+        speed,
+        start,
+        upstream: Mutex::new(upstream),
+        plan: Mutex::default(),
+        enabled: AtomicBool::new(true),
+        changed: watch::Sender::new(()),
+        counters: Counters::default(),
+        injected: Mutex::default(),
+        connections: Mutex::default(),
+        observer: builder.observer,
+        unreadable: AtomicBool::new(false),
+    });
+    shared.tell(|shared| Event::Listening {
+        proxy: shared.name.clone(),
+        address: address.to_string(),
+        upstream: shared.upstream().to_string(),
+        seed: shared.seed,
+    });
+    if let Some(replay) = builder.replay {
+        lock(&shared.plan).replay(start, replay);
+    }
+    for fault in builder.faults {
+        shared.add(None, vec![fault.faster(speed)], false);
+    }
+    let timeline = builder.timeline.faster(speed);
+    let task = tokio::spawn(serve::run(listener, shared.clone(), timeline, builder.choose));
+    Ok(Chaos { shared, task })
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) opened: AtomicU64,
+    pub(crate) cut: AtomicU64,
+}
+
+/// What the listener, the connections and the handle share.
+pub(crate) struct Shared {
+    name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) seed: u64,
+    speed: f64,
+    pub(crate) start: Instant,
+    upstream: Mutex<Upstream>,
+    pub(crate) plan: Mutex<Plan>,
+    enabled: AtomicBool,
+    /// Told when the plan has changed, or whether a connection may live. What it is now is asked.
+    changed: watch::Sender<()>,
+    pub(crate) counters: Counters,
+    injected: Mutex<BTreeMap<&'static str, u64>>,
+    connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    observer: Option<Observer>,
+    /// It was said that some connection cannot be read.
+    unreadable: AtomicBool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection, as others see it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) index: u64,
+    peer: SocketAddr,
+    pub(crate) opened: Instant,
+    pub(crate) up: AtomicU64,
+    pub(crate) down: AtomicU64,
+    faults: AtomicU64,
+    killed: AtomicBool,
+}
+
+impl Connection {
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+    }
+
+    fn info(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            connection: self.index,
+            peer: self.peer.to_string(),
+            age: (now() - self.opened).as_secs_f64(),
+            up: self.up.load(Ordering::Relaxed),
+            down: self.down.load(Ordering::Relaxed),
+            faults: self.faults.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Shared {
+    /// Takes a connection into the books.
+    pub(crate) fn open(&self, stream: &TcpStream, peer: SocketAddr) -> Arc<Connection> {
+        // A failure means that the peer is gone, which the first read tells.
+        let _ = stream.set_nodelay(true);
+        let index = self.counters.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        let connection = Arc::new(Connection {
+            index,
+            peer,
+            opened: now(),
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            killed: AtomicBool::new(false),
+        });
+        lock(&self.connections).insert(index, connection.clone());
+        self.tell(|shared| Event::Opened {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            connection: index,
+            peer: peer.to_string(),
+        });
+        connection
+    }
+
+    /// Takes it out again.
+    pub(crate) fn close(&self, connection: &Connection, by: &str) {
+        lock(&self.connections).remove(&connection.index);
+        self.tell(|shared| Event::Closed {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            connection: connection.index,
+            age: (now() - connection.opened).as_secs_f64(),
+            up: connection.up.load(Ordering::Relaxed),
+            down: connection.down.load(Ordering::Relaxed),
+            by: by.to_owned(),
+        });
+    }
+
+    pub(crate) fn add(&self, id: Option<&str>, faults: Vec<Spec>, open_only: bool) -> Option<String> {
+        let group = lock(&self.plan).add(now(), id, faults, open_only)?;
+        self.tell(|shared| Event::FaultAdded {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            fault: group.name.to_string(),
+            faults: group.specs.iter().map(|spec| (**spec).clone()).collect(),
+        });
+        self.changed.send_replace(());
+        Some(group.name.to_string())
+    }
+
+    pub(crate) fn remove(&self, id: &str) -> bool {
+        let removed = lock(&self.plan).remove(id);
+        if removed {
+            self.tell_removed(id);
+        }
+        self.changed.send_replace(());
+        removed
+    }
+
+    fn clear(&self) {
+        let names = lock(&self.plan).clear();
+        names.iter().for_each(|name| self.tell_removed(name));
+        self.changed.send_replace(());
+    }
+
+    fn tell_removed(&self, id: &str) {
+        self.tell(|shared| Event::FaultRemoved {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            fault: id.to_owned(),
+        });
+    }
+
+    fn kill_all(&self) {
+        lock(&self.connections).values().for_each(|connection| connection.kill());
+        self.changed.send_replace(());
+    }
+
+    /// The listener is closed or open again.
+    pub(crate) fn listening(&self, open: bool) {
+        self.tell(|shared| {
+            let (proxy, time) = (shared.name.clone(), shared.time());
+            if open { Event::Accepting { proxy, time } } else { Event::Refusing { proxy, time } }
+        });
+        if !open {
+            *lock(&self.injected).entry("refuse").or_default() += 1;
+        }
+    }
+
+    pub(crate) fn injected(&self, connection: &Connection, injected: Injected) {
+        connection.faults.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.injected).entry(injected.kind).or_default() += 1;
+        self.tell(|shared| Event::Injected {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            connection: connection.index,
+            fault: injected.name.to_string(),
+            kind: injected.kind.to_owned(),
+            direction: injected.direction,
+            offset: injected.offset,
+            age: injected.age.as_secs_f64(),
+            what: injected.what,
+            replay: injected.replay,
+            from: injected.from.as_secs_f64(),
+            seed: injected.seed,
+        });
+    }
+
+    /// A fault that was injected before there was anything to read.
+    pub(crate) fn admitted(&self, connection: &Connection, fault: &Assigned, what: &str) {
+        let age = now().saturating_duration_since(connection.opened);
+        self.injected(
+            connection,
+            Injected {
+                name: fault.name.clone(),
+                kind: fault.spec.kind(),
+                age,
+                direction: Direction::Both,
+                offset: 0,
+                what: what.to_owned(),
+                replay: (*fault.spec).clone().share(1.0),
+                from: std::time::Duration::ZERO,
+                seed: fault.seed,
+            },
+        );
+    }
+
+    pub(crate) fn note(&self, connection: &Connection, note: String) {
+        tracing::debug!(connection = connection.index, note, "chaos");
+        self.tell(|shared| Event::Note {
+            proxy: shared.name.clone(),
+            time: shared.time(),
+            connection: connection.index,
+            note,
+        });
+    }
+
+    /// Says once that a connection cannot be read, if a fault would need it.
+    pub(crate) fn unreadable(&self, connection: &Connection, why: &str) {
+        let needed = || self.assigned(connection).iter().any(|fault| fault.spec.fault.reads());
+        if !self.unreadable.load(Ordering::Relaxed)
+            && needed()
+            && !self.unreadable.swap(true, Ordering::Relaxed)
+        {
+            self.note(connection, why.to_owned());
+        }
+    }
+
+    pub(crate) fn assigned(&self, connection: &Connection) -> Vec<Assigned> {
+        lock(&self.plan).assigned(self.seed, connection.index, connection.opened)
+    }
+
+    pub(crate) fn upstream(&self) -> Upstream {
+        lock(&self.upstream).clone()
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn time(&self) -> f64 {
+        (now() - self.start).as_secs_f64()
+    }
+
+    fn tell(&self, event: impl FnOnce(&Shared) -> Event) {
+        if let Some(observer) = &self.observer {
+            observer(&event(self));
+        }
+    }
+}
+
+/// Nothing that holds these locks can panic half way.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

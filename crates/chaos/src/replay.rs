@@ -1,0 +1,111 @@
+//! A log, read again: which faults hit which connection, and when.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::spec::Spec;
+
+/// What a log recorded. Connections are told apart by their number, which is the order in which they were accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    seed: Option<u64>,
+    proxy: Option<String>,
+    connections: BTreeMap<u64, Vec<Recorded>>,
+    /// When nobody listened.
+    closed: Vec<(Duration, Option<Duration>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    pub(crate) name: Arc<str>,
+    pub(crate) spec: Arc<Spec>,
+    /// Age of the connection from which on.
+    pub(crate) from: Duration,
+    pub(crate) seed: u64,
+}
+
+/// A log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct ReplayError {
+    /// Which line, from 1.
+    pub line: usize,
+    reason: String,
+}
+
+impl Replay {
+    /// Reads a log: one JSON object per line, as [`Event`]s are written. Only the first proxy of the log is replayed.
+    ///
+    /// # Errors
+    /// A line that is no event; a log that does not say how it started.
+    pub fn read(log: &str) -> Result<Replay, ReplayError> {
+        let mut replay = Replay::default();
+        let lines = log.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        for (number, line) in lines {
+            let event = serde_json::from_str(line).map_err(|error| ReplayError {
+                line: number + 1,
+                reason: format!("not an event: {error}"),
+            })?;
+            replay.note(event);
+        }
+        if replay.seed.is_none() {
+            let reason = "the log has no line with \"event\":\"listening\"".to_owned();
+            return Err(ReplayError { line: 1, reason });
+        }
+        Ok(replay)
+    }
+
+    /// The seed of the run that was recorded.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    /// Faults that will be injected.
+    pub fn faults(&self) -> usize {
+        self.connections.values().map(Vec::len).sum()
+    }
+
+    pub(crate) fn of(&self, connection: u64) -> &[Recorded] {
+        self.connections.get(&connection).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn closed(&self) -> &[(Duration, Option<Duration>)] {
+        &self.closed
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Listening { proxy, seed, .. } if self.proxy.is_none() => {
+                self.proxy = Some(proxy);
+                self.seed = Some(seed);
+            }
+            Event::Refusing { proxy, time } if self.is(&proxy) => self.closed.push((seconds(time), None)),
+            Event::Accepting { proxy, time } if self.is(&proxy) => {
+                if let Some((_, until)) = self.closed.last_mut() {
+                    *until = Some(seconds(time));
+                }
+            }
+            Event::Injected { proxy, connection, fault, replay, from, seed, .. } if self.is(&proxy) => {
+                let spec = Arc::new(replay);
+                let recorded = Recorded { name: fault.into(), spec, from: seconds(from), seed };
+                let faults = self.connections.entry(connection).or_default();
+                // A fault that goes on is logged again and again, and put on once.
+                if !faults.contains(&recorded) {
+                    faults.push(recorded);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is(&self, proxy: &str) -> bool {
+        self.proxy.as_deref() == Some(proxy)
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    // What a log says beyond all clocks was not written by us; it never comes.
+    Duration::try_from_secs_f64(seconds).unwrap_or(crate::spec::LONGEST).min(crate::spec::LONGEST)
+}
