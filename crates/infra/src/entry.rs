@@ -1,5 +1,6 @@
 //! One intermediary: what stands in one data file.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -169,6 +170,21 @@ pub enum How {
     Kept,
     /// It is not known.
     Unknown,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fin => "FIN without close frame",
+            Self::Rst => "RST",
+            Self::CloseFrame => "a Close frame",
+            Self::Silent => "black hole",
+            Self::SilentThenRst => "black hole, then RST for whoever speaks",
+            Self::Ends => "FIN or RST, not documented",
+            Self::Kept => "stays open",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// A limit that is not a time.

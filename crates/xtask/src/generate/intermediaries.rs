@@ -42,8 +42,8 @@ fn row(out: &mut String, entry: &Entry) {
     let idle: Vec<&Timer> = usual(entry, TimerKind::Idle).collect();
     let lifetimes: Vec<&Timer> = usual(entry, TimerKind::Lifetime).collect();
     let kept = |heartbeat| match idle.iter().find(|timer| timer.expected().is_some()) {
-        Some(timer) => answer(timer.kept_by(heartbeat)),
-        None => "–",
+        Some(timer) => timer.kept_by(heartbeat).to_string(),
+        None => "–".to_owned(),
     };
     let ends = match entry.closings_on(Occasion::Idle).next() {
         Some(closing) => how(closing),
@@ -216,24 +216,11 @@ fn closing(closing: &Closing) -> String {
 }
 
 fn how(closing: &Closing) -> String {
-    let words = match closing.how {
-        How::Fin => "FIN without close frame",
-        How::Rst => "RST",
-        How::CloseFrame => {
-            let code = closing.code.map(|code| format!("close {code}"));
-            let code = code.unwrap_or_else(|| "a Close frame, code unknown".to_owned());
-            return match &closing.reason {
-                Some(reason) => format!("{code}, reason `{reason}`"),
-                None => code,
-            };
-        }
-        How::Silent => "black hole",
-        How::SilentThenRst => "black hole, then RST for whoever speaks",
-        How::Ends => "FIN or RST, not documented",
-        How::Kept => "stays open",
-        _ => "unknown",
-    };
-    words.to_owned()
+    match (closing.how, closing.code, &closing.reason) {
+        (How::CloseFrame, Some(code), Some(reason)) => format!("close {code}, reason `{reason}`"),
+        (How::CloseFrame, Some(code), None) => format!("close {code}"),
+        (how, ..) => how.to_string(),
+    }
 }
 
 fn handshake(out: &mut String, entry: &Entry) {
@@ -312,14 +299,6 @@ fn source(source: &Source) -> String {
     let date = source.date.as_deref().map(|date| format!(", {date}")).unwrap_or_default();
     let sure = source.confidence.map(|confidence| format!(", confidence {confidence}")).unwrap_or_default();
     format!("{what} ({}{date}{sure})", source.basis)
-}
-
-fn answer(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Yes => "yes",
-        Answer::No => "no",
-        Answer::Unknown => "unknown",
-    }
 }
 
 /// A note behind a statement.
