@@ -36,22 +36,33 @@
 //! ```
 
 mod arrivals;
+mod artillery;
+mod builder;
 mod check;
+mod ensure;
 mod error;
 mod json_path;
+mod load;
+mod node;
+mod own;
+mod pattern;
+mod payload;
 mod program;
+mod reader;
 mod run;
 mod template;
 mod units;
 mod variables;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use error::{Notice, ScenarioError};
+pub use load::{load, parse};
 pub use run::{Answer, Connect, Failure, FailureKind, Run, Step};
 
 use program::Program;
@@ -235,6 +246,30 @@ impl Phase {
     pub fn duration(&self) -> Duration {
         match self.load {
             Load::Rate { duration, .. } | Load::Count { duration, .. } | Load::Pause(duration) => duration,
+        }
+    }
+}
+
+/// In words and with units, to be printed before the run: `warm up: 5 to 50 users/s for 30 s, at most 200 at once`.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}: ")?;
+        }
+        let length = units::show(self.duration());
+        match self.load {
+            Load::Rate { from, to, .. } if from == to => write!(f, "{from} users/s for {length}")?,
+            Load::Rate { from, to, .. } => write!(f, "{from} to {to} users/s for {length}")?,
+            Load::Count { users, duration } if duration.is_zero() => write!(f, "{users} users at once")?,
+            Load::Count { users, .. } => write!(f, "{users} users over {length}")?,
+            Load::Pause(_) => write!(f, "pause of {length}")?,
+        }
+        if let Load::Rate { spacing: Spacing::Poisson, .. } = self.load {
+            f.write_str(", at random")?;
+        }
+        match self.max_users {
+            Some(max) => write!(f, ", at most {max} at once"),
+            None => Ok(()),
         }
     }
 }

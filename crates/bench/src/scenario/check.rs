@@ -7,7 +7,7 @@ use serde_json::Value;
 use undrop_frame::Message;
 
 use super::json_path::JsonPath;
-use super::template::{RenderError, Shape, Template, write_json, write_text};
+use super::template::{RenderError, Shape, Template, size, write_json, write_text};
 use super::variables::{Slot, Values};
 
 /// Longest captured value, in bytes of JSON.
@@ -119,7 +119,7 @@ impl Expectation {
         let mut captured = Vec::with_capacity(self.captures.len());
         for capture in &self.captures {
             match document.find_one(&capture.subject, expected.pick) {
-                Some(value) if size_of_json(&value) <= MAX_CAPTURE => captured.push((capture.slot, value)),
+                Some(value) if size(&value) <= MAX_CAPTURE => captured.push((capture.slot, value)),
                 Some(_) => {
                     let limit = MAX_CAPTURE >> 10;
                     return Verdict::Mismatch(format!(
@@ -259,15 +259,6 @@ fn includes(expected: &Value, found: &Value) -> bool {
             expected == found || expected.as_f64() == found.as_f64()
         }
         (expected, found) => expected == found,
-    }
-}
-
-fn size_of_json(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size_of_json).sum::<usize>() + items.len(),
-        Value::Object(fields) => fields.iter().map(|(key, item)| key.len() + size_of_json(item) + 4).sum(),
-        _ => 8,
     }
 }
 

@@ -143,6 +143,8 @@ fn split_bracket(text: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use serde_json::json;
 

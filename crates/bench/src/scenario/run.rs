@@ -11,6 +11,8 @@
 
 mod step;
 
+pub(super) use step::parse_count;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +34,7 @@ const MAX_WAITING: usize = 64;
 const MAX_WAITING_BYTES: usize = 256 << 10;
 
 /// Most operations in a row that ask nothing of the engine; more is a loop that does nothing.
-const MAX_SILENT: usize = 100_000;
+const MAX_SILENT: usize = 10_000;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,7 +170,7 @@ struct Round {
 #[derive(Debug)]
 enum LoopEnd {
     Before(u64),
-    Over(Vec<serde_json::Value>),
+    Over(Arc<serde_json::Value>),
     At(Instant),
     Never,
 }
@@ -354,7 +356,8 @@ impl Run {
             RenderError::Unset(slot) => {
                 format!("`{}` has no value here, or not that field", self.scenario.variables.name(*slot))
             }
-            RenderError::TooLarge => "what this step makes is larger than 16 MiB".to_owned(),
+            RenderError::TooLarge => "what this step makes is too large: a message has 16 MiB at most, a variable 1 MiB and 128 levels"
+                    .to_owned(),
         }
     }
 

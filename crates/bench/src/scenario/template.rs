@@ -10,6 +10,10 @@ use super::variables::{Names, Slot, Values};
 /// Most bytes that one template may become; more fails the user's run.
 pub(crate) const MAX_RENDERED: usize = 16 << 20;
 
+/// Most bytes of JSON, and most levels, that one value in a variable may have; more fails the user's run.
+const MAX_VALUE: usize = 1 << 20;
+const MAX_DEPTH: usize = 128;
+
 /// Longest `$randomString`, in characters.
 const MAX_RANDOM: usize = 1 << 20;
 
@@ -49,7 +53,7 @@ pub(crate) enum Shape {
 pub(crate) enum RenderError {
     /// The name has no value yet, or not that field.
     Unset(Slot),
-    /// More than [`MAX_RENDERED`] bytes.
+    /// More than [`MAX_RENDERED`] bytes, or a value beyond its limits.
     TooLarge,
 }
 
@@ -134,11 +138,22 @@ impl Template {
     }
 
     /// The value itself when the template is one name and nothing else, so that numbers stay numbers; else its text.
-    pub(crate) fn value(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<Value, RenderError> {
-        match self.parts.as_slice() {
-            [Part::Value(slot, path)] => lookup(values, *slot, path).cloned(),
-            _ => self.text(values, rng).map(Value::String),
-        }
+    fn value(
+        &self,
+        values: &Values,
+        rng: &mut fastrand::Rng,
+        budget: &mut usize,
+    ) -> Result<Value, RenderError> {
+        let value = match self.parts.as_slice() {
+            [Part::Value(slot, path)] => {
+                let value = lookup(values, *slot, path)?;
+                spend(budget, size(value))?;
+                return Ok(value.clone());
+            }
+            _ => self.text(values, rng)?,
+        };
+        spend(budget, value.len())?;
+        Ok(Value::String(value))
     }
 }
 
@@ -182,22 +197,79 @@ impl Shape {
         if out.len() > MAX_RENDERED { Err(RenderError::TooLarge) } else { Ok(()) }
     }
 
-    /// As a value.
+    /// As a value of at most [`MAX_VALUE`] bytes and [`MAX_DEPTH`] levels, so that a loop cannot build one without bounds.
     pub(crate) fn value(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<Value, RenderError> {
+        let mut budget = MAX_VALUE;
+        let value = self.build(values, rng, &mut budget)?;
+        if depth(&value) > MAX_DEPTH { Err(RenderError::TooLarge) } else { Ok(value) }
+    }
+
+    /// As a value that is not copied when it is all of a variable.
+    pub(crate) fn shared(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<Arc<Value>, RenderError> {
+        if let Shape::Text(template) = self
+            && let [Part::Value(slot, path)] = template.parts.as_slice()
+            && path.is_empty()
+        {
+            return values.get(*slot).and_then(Option::clone).ok_or(RenderError::Unset(*slot));
+        }
+        self.value(values, rng).map(Arc::new)
+    }
+
+    fn build(
+        &self,
+        values: &Values,
+        rng: &mut fastrand::Rng,
+        budget: &mut usize,
+    ) -> Result<Value, RenderError> {
         Ok(match self {
-            Shape::Constant(value) => value.clone(),
-            Shape::Text(template) => template.value(values, rng)?,
+            Shape::Constant(value) => {
+                spend(budget, size(value))?;
+                value.clone()
+            }
+            Shape::Text(template) => template.value(values, rng, budget)?,
             Shape::List(items) => {
-                Value::Array(items.iter().map(|item| item.value(values, rng)).collect::<Result<_, _>>()?)
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    spend(budget, 1)?;
+                    list.push(item.build(values, rng, budget)?);
+                }
+                Value::Array(list)
             }
             Shape::Map(fields) => {
                 let mut map = serde_json::Map::new();
                 for (key, value) in fields {
-                    map.insert(key.text(values, rng)?, value.value(values, rng)?);
+                    let key = key.text(values, rng)?;
+                    spend(budget, key.len() + 4)?;
+                    map.insert(key, value.build(values, rng, budget)?);
                 }
                 Value::Object(map)
             }
         })
+    }
+}
+
+fn spend(budget: &mut usize, bytes: usize) -> Result<(), RenderError> {
+    *budget = budget.checked_sub(bytes).ok_or(RenderError::TooLarge)?;
+    Ok(())
+}
+
+/// About so many bytes as JSON. All values are at most [`MAX_DEPTH`] deep, so the recursion is.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + items.len() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(key, item)| key.len() + size(item) + 4).sum::<usize>() + 2
+        }
+        _ => 8,
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -90,6 +90,10 @@ pub(super) struct Names {
 }
 
 impl Names {
+    pub(super) fn new(environment: BTreeMap<String, String>) -> Self {
+        Self { environment, ..Self::default() }
+    }
+
     /// The slot of a name that a template reads at that place.
     pub(super) fn read(&mut self, name: &str, line: u32, column: u32) -> Slot {
         let slot = self.slot(name);

@@ -122,13 +122,14 @@ impl Run {
                     }
                 }
             }
-            Rounds::Over(list) => match list.value(&self.values, rng)? {
-                Value::Array(items) => (0, LoopEnd::Over(items)),
-                _ => {
+            Rounds::Over(list) => {
+                let list = list.shared(&self.values, rng)?;
+                if !list.is_array() {
                     self.fail(FailureKind::Step, "what the loop goes over is not a list".to_owned());
                     return Ok(());
                 }
-            },
+                (0, LoopEnd::Over(list))
+            }
         };
         self.loops.push(Round { enter: self.at, index, end });
         self.start_round(now);
@@ -155,8 +156,8 @@ impl Run {
             LoopEnd::Before(before) => (round.index < *before, None),
             LoopEnd::At(end) => (now < *end, None),
             LoopEnd::Never => (true, None),
-            LoopEnd::Over(items) => match items.get_mut(round.index as usize) {
-                Some(item) => (true, Some(item.take())),
+            LoopEnd::Over(list) => match list.get(round.index as usize) {
+                Some(item) => (true, Some(item.clone())),
                 None => (false, None),
             },
         };

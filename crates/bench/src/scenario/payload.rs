@@ -1,0 +1,118 @@
+//! CSV files with a row for each user.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::error::ScenarioError;
+use super::load::{check_name, read_bounded};
+use super::node::Place;
+use super::reader::{Reader, Result};
+use super::variables::{Source, cell_value};
+
+/// Largest payload file, in bytes.
+pub(super) const MAX_PAYLOAD: u64 = 64 << 20;
+
+/// Most rows of one.
+const MAX_ROWS: usize = 1_000_000;
+
+/// A payload file as a scenario describes it.
+pub(super) struct Payload {
+    pub(super) path: String,
+    pub(super) place: Place,
+    /// Names of the columns, in order; None: the first row has them.
+    pub(super) fields: Option<Vec<(String, Place)>>,
+    pub(super) skip_header: bool,
+    pub(super) delimiter: u8,
+    pub(super) in_sequence: bool,
+    /// Cells that are numbers become numbers.
+    pub(super) cast: bool,
+    /// Not one row for each user, but all rows as a list under this name.
+    pub(super) all_as: Option<String>,
+}
+
+impl Payload {
+    pub(super) fn read(self, reader: &mut Reader) -> Result<()> {
+        let path = reader.folder.join(&self.path);
+        let of_file = |line: u64, message: String| ScenarioError {
+            file: path.display().to_string(),
+            line: u32::try_from(line).unwrap_or(0),
+            column: 0,
+            message,
+            help: None,
+        };
+        let bytes = read_bounded(&path, MAX_PAYLOAD).map_err(|why| {
+            reader.error(self.place, format!("the payload file `{}`: {why}", path.display()))
+        })?;
+        let mut csv = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .from_reader(bytes.as_slice());
+        let mut rows = Vec::new();
+        for row in csv.records() {
+            let row = row.map_err(|error| {
+                let line = error.position().map_or(0, csv::Position::line);
+                let why = match error.kind() {
+                    csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
+                    _ => error.to_string(),
+                };
+                of_file(line, why)
+            })?;
+            if rows.len() > MAX_ROWS {
+                return Err(of_file(0, format!("more than {MAX_ROWS} rows")));
+            }
+            rows.push(row);
+        }
+        let header =
+            (self.fields.is_none() || self.skip_header).then(|| (!rows.is_empty()).then(|| rows.remove(0)));
+        let fields = match (self.fields, header.flatten()) {
+            (Some(fields), _) => fields,
+            (None, Some(header)) => header.iter().map(|name| (name.trim().to_owned(), self.place)).collect(),
+            (None, None) => Vec::new(),
+        };
+        if rows.is_empty() {
+            return Err(of_file(0, "there is no row for a user in it".to_owned()));
+        }
+        for (index, row) in rows.iter().enumerate() {
+            if row.len() < fields.len() && self.all_as.is_none() {
+                let line = row.position().map_or(index as u64 + 1, csv::Position::line);
+                let message =
+                    format!("{} cells, but {} are named: {}", row.len(), fields.len(), join(&fields));
+                return Err(of_file(line, message));
+            }
+        }
+        if let Some(name) = self.all_as {
+            check_name(reader, &name, self.place)?;
+            let slot = reader.names.set(&name);
+            let all = rows.iter().map(|row| row_value(row, &fields, self.cast)).collect();
+            reader.names.start(Source::Constant(slot, Arc::new(Value::Array(all))));
+            return Ok(());
+        }
+        let mut slots = Vec::with_capacity(fields.len());
+        for (column, (name, place)) in fields.iter().enumerate() {
+            check_name(reader, name, *place)?;
+            slots.push((reader.names.set(name), column));
+        }
+        reader.names.start(Source::Rows {
+            fields: slots,
+            rows,
+            in_sequence: self.in_sequence,
+            cast: self.cast,
+        });
+        Ok(())
+    }
+}
+
+/// An object by field; a list when no fields are named.
+fn row_value(row: &csv::StringRecord, fields: &[(String, Place)], cast: bool) -> Value {
+    if fields.is_empty() {
+        return Value::Array(row.iter().map(|cell| cell_value(cell, cast)).collect());
+    }
+    let cells = fields.iter().zip(row.iter());
+    Value::Object(cells.map(|((name, _), cell)| (name.clone(), cell_value(cell, cast))).collect())
+}
+
+fn join(fields: &[(String, Place)]) -> String {
+    fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+}
