@@ -283,7 +283,7 @@ fn limits() {
         let indent = "  ".repeat(1 + depth * 3);
         let _ = write!(deep, "{indent}- loop:\n{indent}    times: 1\n{indent}    steps:\n");
     }
-    let _ = write!(deep, "{}- think: 1\n", "  ".repeat(28));
+    let _ = writeln!(deep, "{}- think: 1", "  ".repeat(28));
     assert_eq!(error(&deep), "x.yml:27:53: more than 8 loops inside each other");
 
     let many = format!("target: ws://h/\nsteps:\n{}", "  - log: x\n".repeat(10_001));

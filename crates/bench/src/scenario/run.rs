@@ -75,7 +75,8 @@ pub struct Connect {
 pub struct Answer {
     /// Line of the step that waited.
     pub line: u32,
-    /// From the last message of this user to the arrival of the answer; `None` when nothing was sent before.
+    /// From the last message of this user to the arrival of the answer. `None` when nothing was sent before it, or something was sent
+    /// between its arrival and the step that waited for it, so that nobody knows which message it answers.
     pub latency: Option<Duration>,
     /// A check with `strict: false` that did not hold: expected and got.
     pub mismatch: Option<String>,
@@ -136,7 +137,8 @@ pub struct Run {
     /// Early messages that had to be dropped.
     dropped: u64,
     last_sent: Option<Instant>,
-    answer: Option<Answer>,
+    /// Not taken yet. As many as early messages at most, in one call of `next`.
+    answers: VecDeque<Answer>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +209,7 @@ impl Run {
             early_bytes: 0,
             dropped: 0,
             last_sent: None,
-            answer: None,
+            answers: VecDeque::new(),
         }
     }
 
@@ -267,7 +269,8 @@ impl Run {
         self.last_sent = Some(now);
     }
 
-    /// A message has come. True when it was the one that a step waited for: [`take_answer`](Self::take_answer) has its latency.
+    /// A message has come. True when it was the one that a step waited for: [`take_answer`](Self::take_answer) has its latency. What
+    /// comes early is kept when some step may want it: 64 messages and 256 KiB at most, then the oldest is dropped.
     pub fn received(&mut self, now: Instant, message: &Message) -> bool {
         match &self.progress {
             Progress::Answer(_) => self.judge(now, message),
@@ -304,9 +307,10 @@ impl Run {
         }
     }
 
-    /// An expectation was met since the last call.
+    /// The next expectation that was met: ask after [`received`](Self::received), and after [`next`](Self::next), which looks at what
+    /// came early. Of those that nobody takes, the last 65 are kept.
     pub fn take_answer(&mut self) -> Option<Answer> {
-        self.answer.take()
+        self.answers.pop_front()
     }
 
     /// Line of the step in progress, for a live view.
@@ -394,8 +398,11 @@ impl Run {
                 for (slot, value) in captured {
                     self.values[slot] = Some(Arc::new(value));
                 }
-                let latency = self.last_sent.map(|sent| arrived.saturating_duration_since(sent));
-                self.answer = Some(Answer { line: self.line(), latency, mismatch });
+                let latency = self.last_sent.and_then(|sent| arrived.checked_duration_since(sent));
+                if self.answers.len() > MAX_WAITING {
+                    self.answers.pop_front();
+                }
+                self.answers.push_back(Answer { line: self.line(), latency, mismatch });
                 self.advance();
                 true
             }
