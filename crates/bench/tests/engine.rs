@@ -1,0 +1,196 @@
+//! Whole runs against real sockets: what they count, and what the proof finds.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use undrop_bench::{
+    Fault, Mode, Payload, Plan, Policy, Program, Sabotage, Session, Sink, SinkOptions, SinkWatch, Tally,
+    Target, Trigger, Trust, run,
+};
+
+fn sink(change: impl FnOnce(&mut SinkOptions)) -> (SocketAddr, SinkWatch) {
+    let mut options = SinkOptions {
+        listen: ([127, 0, 0, 1], 0).into(),
+        reuse_port: false,
+        max_message: 1 << 20,
+        echo: false,
+        broadcast: false,
+        sabotage: None,
+        lifetime: None,
+    };
+    change(&mut options);
+    let sink = Sink::bind(options).unwrap();
+    let (address, watch) = (sink.address().unwrap(), sink.watch());
+    tokio::spawn(sink.serve());
+    (address, watch)
+}
+
+fn plan(address: SocketAddr, mode: Mode) -> Plan {
+    Plan {
+        target: Target {
+            url: format!("ws://{address}/"),
+            headers: Vec::new(),
+            protocols: Vec::new(),
+            compress: false,
+            trust: Trust::Native,
+            server_name: None,
+            source: Vec::new(),
+            addresses: Vec::new(),
+            timeout: Duration::from_secs(10),
+            proxy: None,
+            max_message: 1 << 20,
+        },
+        mode,
+        connections: 10,
+        ramp: Duration::ZERO,
+        concurrency: 10,
+        rate: 50.0,
+        duration: Duration::from_secs(1),
+        payload: Payload::of_size(64, false),
+        verify: true,
+        session: Session::Off,
+        reconnect: None,
+        ping: None,
+        dead_after: Duration::from_secs(10),
+        settle: Duration::from_secs(2),
+        seed: 7,
+        first: 0,
+        epoch_us: 0,
+        workers: 1,
+    }
+}
+
+/// Runs a plan in this process, on a thread of its own as the command line would.
+async fn load(plan: Plan) -> Tally {
+    let result = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let program = Program { path: "unused".into(), arguments: Vec::new() };
+        let (_stop, mut stopped) = mpsc::channel(1);
+        runtime.block_on(LocalSet::new().run_until(run(&plan, &program, |_| {}, &mut stopped)))
+    });
+    result.await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_correct_backend_is_proven_correct_in_both_directions() {
+    let (address, watch) = sink(|_| {});
+    for binary in [false, true] {
+        let mut plan = plan(address, Mode::Run);
+        plan.payload = Payload::of_size(100, binary);
+        let tally = load(plan).await;
+        assert_eq!((tally.asked, tally.opened, tally.alive_at_end, tally.ended_count()), (10, 10, 10, 0));
+        // 10 connections x 50 messages, give or take one each at the edges of the schedule.
+        assert!((490..=520).contains(&tally.intended), "{}", tally.intended);
+        assert_eq!((tally.sent, tally.received), (tally.intended, tally.intended));
+        assert_eq!((tally.up_sent, tally.up.received, tally.down_sent, tally.down.received), {
+            let sent = tally.sent;
+            (sent, sent, sent, sent)
+        });
+        assert_eq!(tally.up.doubled + tally.up.reordered + tally.up.corrupted, 0);
+        assert_eq!(tally.down.doubled + tally.down.reordered + tally.down.corrupted, 0);
+        assert_eq!((tally.corrected.len(), tally.unanswered), (tally.sent, 0));
+        assert!(tally.corrected.quantile(0.5) >= tally.uncorrected.quantile(0.5));
+    }
+    assert_eq!(watch.counts().missing, 0);
+}
+
+#[tokio::test]
+async fn every_fault_of_a_backend_is_found_and_nothing_else() {
+    for (how, lost, doubled, reordered, corrupted) in [
+        (Fault::Lose, 1, 0, 0, 0),
+        (Fault::Double, 0, 1, 0, 0),
+        (Fault::Swap, 0, 0, 1, 0),
+        (Fault::Corrupt, 1, 0, 0, 1),
+    ] {
+        let (address, _) = sink(|options| options.sabotage = Some(Sabotage { how, every: 300 }));
+        let tally = load(plan(address, Mode::Run)).await;
+        assert!((300..600).contains(&tally.sent));
+        let down = tally.down;
+        assert_eq!(
+            (tally.down_sent - down.received, down.doubled, down.reordered, down.corrupted),
+            (lost, doubled, reordered, corrupted),
+            "{how:?}"
+        );
+        assert_eq!(tally.up_sent - tally.up.received, 0, "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_echo_is_proven_for_the_round_trip() {
+    let (address, _) = sink(|options| {
+        options.echo = true;
+        options.sabotage = Some(Sabotage { how: Fault::Lose, every: 300 });
+    });
+    let tally = load(plan(address, Mode::Run)).await;
+    assert_eq!((tally.sent - tally.echoed.received, tally.echoed.doubled), (1, 0));
+    assert_eq!((tally.up_sent, tally.down_sent), (0, 0));
+}
+
+#[tokio::test]
+async fn connections_that_the_backend_drops_are_counted_with_their_age() {
+    let (address, _) = sink(|options| options.lifetime = Some(Duration::from_millis(400)));
+    let mut plan = plan(address, Mode::Hold);
+    plan.rate = 0.0;
+    let tally = load(plan).await;
+    assert_eq!((tally.opened, tally.alive_at_end, tally.ended_count()), (10, 0, 10));
+    for record in &tally.endings {
+        assert_eq!((record.ending.as_str(), record.browser), ("FIN without close frame", 1006));
+        assert!((0.3..2.0).contains(&record.age_s), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_storm_ends_when_the_last_one_is_back() {
+    let (address, watch) = sink(|_| {});
+    let mut plan = plan(address, Mode::Storm { trigger: Trigger::Cut, policy: Policy::FullJitter });
+    plan.duration = Duration::from_secs(60);
+    plan.rate = 0.0;
+    plan.verify = false;
+    let tally = load(plan).await;
+    assert_eq!((tally.opened, tally.resumes, tally.alive_at_end, tally.attempts), (10, 10, 10, 20));
+    assert!(tally.last_back.unwrap() < Duration::from_secs(5));
+    assert_eq!(watch.counts().connections, 20);
+}
+
+#[tokio::test]
+async fn a_flood_keeps_its_window_and_loses_nothing() {
+    let (address, _) = sink(|_| {});
+    let tally = load(plan(address, Mode::Flood { window: 8 })).await;
+    assert!(tally.sent > 1000, "{}", tally.sent);
+    assert_eq!((tally.received, tally.down.received), (tally.sent, tally.sent));
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_everybody() {
+    let (address, _) = sink(|options| options.broadcast = true);
+    let tally = load(plan(address, Mode::Broadcast { senders: 2 })).await;
+    assert_eq!(tally.received, tally.sent * 10);
+    assert_eq!((tally.echoed.received, tally.echoed.doubled), (tally.sent * 10, 0));
+}
+
+#[tokio::test]
+async fn churn_opens_and_closes_at_its_rate() {
+    let (address, watch) = sink(|_| {});
+    let mode = Mode::Churn { rate: 50.0, lifetime: Duration::from_millis(100) };
+    let mut plan = plan(address, mode);
+    plan.connections = 100;
+    plan.verify = false;
+    let tally = load(plan).await;
+    assert!((45..=52).contains(&tally.asked), "{}", tally.asked);
+    assert_eq!((tally.opened, tally.alive_at_end, tally.ended_count()), (tally.asked, tally.asked, 0));
+    assert_eq!(watch.counts().connections, tally.asked);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_refused_and_never_alive() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let tally = load(plan(address, Mode::Run)).await;
+    assert_eq!((tally.opened, tally.failed_count(), tally.alive_at_end), (0, 10, 0));
+    let failures = tally.failures.values().next().unwrap();
+    assert_eq!((failures.stage.as_str(), failures.ending.as_str()), ("connect", "refused"));
+}
