@@ -205,7 +205,9 @@ pub struct Condition {
     pub line: u32,
     /// As `--ensure` takes it: `p99<50ms`, `survival>=99.9%`; no spaces.
     pub expression: String,
-    /// Left of the comparison: `p99`.
+    /// Left of the comparison: `p99`. From Artillery's names come `users`, `completed`, `failed`, `skipped` (numbers of users), `errors`
+    /// (percent of users that failed), `sent`, `received` (messages), `send-rate`, `receive-rate` (messages per second), and `min`, `max`,
+    /// `mean`, `p50` … `p99.9` (latency of answers); from our own format whatever stands there.
     pub metric: String,
     /// `<`, `<=`, `>`, `>=`, `==` or `!=`.
     pub comparison: &'static str,

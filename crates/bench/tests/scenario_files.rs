@@ -105,6 +105,7 @@ fn a_guide_that_leaves_out_half_of_it() {
             "11: `send` and `expect` in one step; read as steps of their own, in this order",
             "11: `expect` is no step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
              this message",
+            "12: a step is a key in Artillery; `- close` is read as `- close:`",
         ]
     );
     assert_eq!(scenario.targets.fixed, ["wss://example.com/live"]);

@@ -42,12 +42,10 @@ pub(super) fn read(
         Kind::Text(word) => {
             let nothing = Node { place: node.place, kind: Kind::Null };
             let entry = Entry { key: word.trim().to_owned(), place: node.place, value: nothing };
-            if !context.corrected {
-                context.corrected = true;
-                reader.notice(
-                    node.place,
-                    format!("a step is a key in Artillery; `- {word}` is read as `- {word}:`"),
-                );
+            context.corrected = true;
+            if !reader.notices.iter().any(|notice| notice.message.starts_with("a step is a key")) {
+                let message = format!("a step is a key in Artillery; `- {word}` is read as `- {word}:`");
+                reader.notice(node.place, message);
             }
             read_map(reader, builder, context, std::slice::from_ref(&entry), node.place)
         }
