@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 pub use error::{DialError, Phase};
-pub use resolve::{Resolve, ResolveError};
+pub use resolve::{Resolve, ResolveError, lookup};
 
 use crate::proxy::{ProxyChoice, Scheme, http_connect, socks5};
 use crate::tcp::TcpOptions;

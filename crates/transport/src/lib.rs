@@ -25,7 +25,7 @@ mod upgrade;
 mod websocket;
 
 pub use accept::{AcceptError, read_request};
-pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial, host_header};
+pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial, host_header, lookup};
 pub use ending::Ending;
 pub use listener::{ListenOptions, Listener, Peer};
 pub use net::{Net, NetError};

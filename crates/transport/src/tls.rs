@@ -2,11 +2,13 @@
 
 mod client;
 mod error;
+mod inspect;
 mod server;
 mod stream;
 
 pub use client::{ClientTls, Trust, connect};
 pub use error::TlsError;
+pub use inspect::{Inspect, Inspection, Versions, inspect};
 pub use server::{ServerTls, accept, server_config};
 pub use stream::TlsStream;
 

@@ -112,6 +112,35 @@ async fn what_is_wrong_with_a_certificate_is_said() {
     }
 }
 
+#[tokio::test]
+async fn an_inspection_shows_what_would_have_ended_the_handshake() {
+    let ca = Ca::new("ours");
+    let trust = Trust::Only(ca.pem.clone().into_bytes());
+    let look = async |server: &ServerTls, name: &str, versions: tls::Versions, alpn: &[&str]| {
+        let (a, b) = duplex(1 << 16);
+        let inspect = tls::Inspect { name, alpn, versions, trust: &trust };
+        let (seen, served) =
+            tokio::join!(tls::inspect(a.into(), &inspect, soon()), tls::accept(b.into(), server, soon()));
+        drop(served);
+        seen
+    };
+    let good = ca.server("example.org", 2999);
+    let seen = look(&good, "example.org", tls::Versions::Only12, &["http/1.1"]).await.unwrap();
+    assert!(seen.verdict.is_ok() && seen.chain.len() == 1, "{:?}", seen.verdict);
+    let layer = seen.stream.tls().unwrap();
+    assert_eq!((layer.version(), layer.alpn()), (Some("TLSv1_2"), Some(&b"http/1.1"[..])));
+
+    let seen = look(&good, "example.com", tls::Versions::Only13, &[]).await.unwrap();
+    assert!(matches!(seen.verdict, Err(TlsError::WrongName { .. })), "{:?}", seen.verdict);
+    assert_eq!(seen.stream.tls().unwrap().alpn(), None);
+
+    let seen = look(&ca.server("example.org", 2021), "example.org", tls::Versions::All, &[]).await.unwrap();
+    assert!(matches!(seen.verdict, Err(TlsError::Expired)), "{:?}", seen.verdict);
+
+    let refused = look(&good, "example.org", tls::Versions::All, &["h2"]).await.unwrap_err();
+    assert!(matches!(refused, TlsError::Alert(_)), "{refused:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn peers_without_tls() {
     let ca = Ca::new("ours");

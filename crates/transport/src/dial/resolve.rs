@@ -49,8 +49,11 @@ impl fmt::Display for Resolve {
     }
 }
 
-/// The addresses of a host: itself, a given one, or what the system's resolver says, in its order.
-pub(super) async fn lookup(host: &str, port: u16, given: &[Resolve]) -> Result<Vec<SocketAddr>, DialError> {
+/// The addresses of a host: itself, given ones, or what the system's resolver says, in its order.
+///
+/// # Errors
+/// The resolver has no address for the name.
+pub async fn lookup(host: &str, port: u16, given: &[Resolve]) -> Result<Vec<SocketAddr>, DialError> {
     let fits = |known: &&Resolve| {
         known.host.eq_ignore_ascii_case(host) && known.port.is_none_or(|wanted| wanted == port)
     };

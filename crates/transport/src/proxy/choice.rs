@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use super::{Proxy, ProxyError};
 use crate::Net;
+use crate::dial::Target;
 
 /// Which forward proxy a client uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +21,12 @@ pub enum ProxyChoice {
 }
 
 impl ProxyChoice {
+    /// The proxy for a `ws`, `wss`, `http` or `https` URL.
+    pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
+        let target = Target::from_url(url).ok()?;
+        self.for_target(target.secure, &target.host, target.port)
+    }
+
     /// The proxy for a target.
     pub(crate) fn for_target(&self, secure: bool, host: &str, port: u16) -> Option<&Proxy> {
         match self {

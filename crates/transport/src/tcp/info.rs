@@ -16,6 +16,8 @@ pub struct TcpInfo {
     pub probes: u32,
     /// Retransmitted segments over the life of the connection.
     pub total_retransmits: u32,
+    /// Largest segment that is sent, bytes.
+    pub segment: u32,
     /// Smoothed round-trip time.
     pub rtt: Duration,
     /// Its mean deviation.
@@ -118,6 +120,7 @@ mod linux {
             retransmits: u32::from(raw.retransmits),
             probes: u32::from(raw.probes),
             total_retransmits: raw.total_retrans,
+            segment: raw.snd_mss,
             rtt: us(raw.rtt),
             rtt_variation: us(raw.rttvar),
             last_data_sent: ms(raw.last_data_sent),

@@ -47,7 +47,7 @@ impl ClientTls {
         let mut config = match trust {
             Trust::Insecure => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate::new(provider)))
                 .with_no_client_auth(),
             trusted => builder.with_root_certificates(roots(trusted)?).with_no_client_auth(),
         };
@@ -85,7 +85,7 @@ pub async fn connect(
     }
 }
 
-fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     if matches!(trust, Trust::Native | Trust::NativeAnd(_)) {
         let found = rustls_native_certs::load_native_certs();
@@ -114,7 +114,13 @@ fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {
 
 /// Accepts any certificate, but still checks that the peer holds its key.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+pub(super) struct AnyCertificate(Arc<CryptoProvider>);
+
+impl AnyCertificate {
+    pub(super) fn new(provider: Arc<CryptoProvider>) -> AnyCertificate {
+        AnyCertificate(provider)
+    }
+}
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

@@ -85,7 +85,7 @@ impl TlsError {
         }
     }
 
-    fn from_rustls(error: &rustls::Error, name: &str) -> TlsError {
+    pub(super) fn from_rustls(error: &rustls::Error, name: &str) -> TlsError {
         use rustls::Error;
         match error {
             Error::InvalidCertificate(error) => match error {
