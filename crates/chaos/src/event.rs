@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::proxy::Counts;
 use crate::spec::{Direction, Spec};
 
 /// One line of a log. Times and ages are seconds since the start of the proxy and since the opening of the connection.
@@ -120,6 +121,18 @@ pub enum Event {
         /// Who ended it: `client`, `upstream`, `fault`, `proxy`.
         by: String,
     },
+    /// What was counted when the proxy ended.
+    Summary {
+        /// Name of the proxy.
+        proxy: String,
+        /// When.
+        time: f64,
+        /// The counts.
+        counts: Counts,
+    },
+    /// An event that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// Who is told of events. Called from the tasks of connections: it must not block for long.

@@ -42,6 +42,7 @@
 //! Faults come and go while the proxy runs with [`Chaos::add`] and [`Chaos::remove`]; the same seed gives the same
 //! draws for the same connection, whatever else is on it.
 
+pub mod api;
 mod builder;
 mod connection;
 mod event;
@@ -92,6 +93,14 @@ pub enum Error {
         address: SocketAddr,
         /// Why not.
         source: io::Error,
+    },
+    /// The address to listen on is none.
+    #[error("cannot listen on `{address}`: {reason}")]
+    Address {
+        /// The address.
+        address: String,
+        /// Why not.
+        reason: String,
     },
     /// The upstream is none.
     #[error(transparent)]

@@ -91,7 +91,7 @@ impl Plan {
 
     /// The faults of the connection with this number. The same seed, number and faults give the same, whatever other
     /// faults there are.
-    pub(crate) fn assigned(&self, seed: u64, connection: u64, opened: Instant) -> Vec<Assigned> {
+    pub(crate) fn assigned(&self, seed_of_proxy: u64, connection: u64, opened: Instant) -> Vec<Assigned> {
         let mut assigned = Vec::new();
         if let Some((replay, _)) = &self.replay {
             for (index, fault) in replay.of(connection).iter().enumerate() {
@@ -106,8 +106,10 @@ impl Plan {
             }
         }
         for (group, tag, spec) in self.each() {
-            let seed = mix(seed, connection, tag);
-            if (group.open_only && opened > group.since) || !hits(spec.share, seed) {
+            let seed = mix(seed_of_proxy, connection, tag);
+            // Faults that were added together hit the same connections.
+            let lot = mix(seed_of_proxy, connection, group.tag);
+            if (group.open_only && opened > group.since) || !hits(spec.share, lot) {
                 continue;
             }
             assigned.push(Assigned {
@@ -124,8 +126,8 @@ impl Plan {
     /// What happens to a connection that is accepted at `now`.
     pub(crate) fn admission(&self, seed: u64, connection: u64, now: Instant) -> Admission {
         let mut admission = Admission::default();
-        for (group, tag, spec) in self.each() {
-            if group.open_only || !hits(spec.share, mix(seed, connection, tag)) {
+        for (group, _, spec) in self.each() {
+            if group.open_only || !hits(spec.share, mix(seed, connection, group.tag)) {
                 continue;
             }
             match spec.fault {

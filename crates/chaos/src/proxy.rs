@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fastrand::Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,7 +58,7 @@ pub struct FaultInfo {
 }
 
 /// What has happened so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Connections accepted.
     pub opened: u64,
@@ -120,6 +120,11 @@ impl Chaos {
             cut: self.cut(),
             injected: lock(&self.shared.injected).iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
         }
+    }
+
+    /// The event that ends a log. It is only made, not told.
+    pub fn summary(&self) -> Event {
+        Event::Summary { proxy: self.shared.name.clone(), time: self.shared.time(), counts: self.counts() }
     }
 
     /// Adds a fault, for open connections as well as new ones; its durations count at the proxy's speed. Returns its

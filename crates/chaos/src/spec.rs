@@ -307,6 +307,11 @@ impl Spec {
     #[must_use]
     pub fn faster(&self, speed: f64) -> Spec {
         let mut spec = self.clone();
+        if speed == 1.0 {
+            // No rounding; only the bound.
+            spec.fault.each_duration(&mut |duration| *duration = (*duration).min(LONGEST));
+            return spec;
+        }
         spec.fault.each_duration(&mut |duration| *duration = scale(*duration, speed));
         spec
     }

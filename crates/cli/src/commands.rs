@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod chaos;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod gateway;

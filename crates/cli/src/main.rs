@@ -47,10 +47,12 @@ Exit codes: 0 good · 1 findings (demo: undrop lost a message) · 2 usage or con
 Examples:
   undrop demo                                            see what is lost without undrop, and with it
   undrop gateway --upstream ws://127.0.0.1:9000          put sessions in front of a backend
-  undrop connect ws://127.0.0.1:8080/echo                talk to it, and cut the cable";
+  undrop connect ws://127.0.0.1:8080/echo                talk to it, and cut the cable
+  undrop chaos --upstream 127.0.0.1:9000 --preset alb    a proxy that ends connections as that product does";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Chaos(commands::chaos::Chaos),
     Connect(commands::connect::Connect),
     Demo(commands::demo::Demo),
     Gateway(commands::gateway::Gateway),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         return report(&error);
     }
     let outcome = match cli.command {
+        Command::Chaos(command) => commands::chaos::run(command),
         Command::Connect(command) => commands::connect::run(command),
         Command::Demo(command) => commands::demo::run(command),
         Command::Gateway(command) => commands::gateway::run(command),

@@ -1,0 +1,52 @@
+//! `undrop chaos --list-presets`
+
+use undrop_chaos::preset;
+
+use crate::exit::{Code, Failure};
+
+/// Prints name, product, what happens, and where that is known from.
+pub(super) fn list(json: bool) -> Result<(), Failure> {
+    if json {
+        let presets: Vec<serde_json::Value> = preset::all()
+            .map(|preset| {
+                serde_json::json!({
+                    "name": preset.name, "title": preset.title, "about": preset.about,
+                    "faults": preset.faults, "sources": preset.sources,
+                })
+            })
+            .collect();
+        let text = serde_json::to_string(&presets).map_err(|error| Failure::new(Code::Usage, error))?;
+        say!("{text}");
+        return Ok(());
+    }
+    let width = preset::all().map(|preset| preset.name.len()).max().unwrap_or_default();
+    for preset in preset::all() {
+        say!("{:width$}  {}", preset.name, preset.title);
+        for line in wrap(&preset.about, 96) {
+            say!("{:width$}  {line}", "");
+        }
+        for fault in preset::faults(&preset.name).map_err(|error| Failure::new(Code::Usage, error))? {
+            say!("{:width$}    {fault}", "");
+        }
+        for source in &preset.sources {
+            say!("{:width$}    source: {source}", "");
+        }
+        say!();
+    }
+    Ok(())
+}
+
+/// Lines of at most `width` characters, broken between words.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
