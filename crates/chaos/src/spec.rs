@@ -6,6 +6,8 @@
 mod inline;
 mod quantity;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::fmt;
