@@ -113,6 +113,16 @@ export async function gateway(upstream, options = []) {
   return running;
 }
 
+/** `undrop chaos` with its API and no proxy yet; `.api` is the URL of the API. */
+export async function chaos(options = []) {
+  const binary = process.env.UNDROP ?? join(root, "target/release/undrop");
+  if (!existsSync(binary)) throw new Error(`${binary} is missing; run \`cargo build --release\``);
+  const running = new Running([binary, "chaos", "--api", "127.0.0.1:0", ...options]);
+  const line = await running.line(/^api http:\/\//);
+  running.api = line.split(" ").at(-1);
+  return running;
+}
+
 const proxies = {
   nginx: (directory, config) => [program("nginx", "scripts/setup system"), "-p", directory, "-c", config("nginx.conf")],
   haproxy: (_, config) => [program("haproxy", "scripts/setup system"), "-db", "-f", config("haproxy.cfg")],

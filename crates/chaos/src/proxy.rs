@@ -1,6 +1,7 @@
 //! A running proxy: its listener, its connections, and what can be done to them.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -194,6 +195,17 @@ impl Chaos {
         self.shared.is_enabled()
     }
 
+    /// Waits until the listener is closed or open as it should be by now; faults and orders reach it a moment later. Gives
+    /// up after two seconds (something else may listen on the address by then). True: it is as it should be.
+    pub fn settled(&self) -> impl Future<Output = bool> + Send + use<> {
+        let shared = self.shared.clone();
+        let mut listening = shared.listening.subscribe();
+        async move {
+            let wait = listening.wait_for(|listening| *listening != shared.is_closed());
+            tokio::time::timeout(std::time::Duration::from_secs(2), wait).await.is_ok_and(|seen| seen.is_ok())
+        }
+    }
+
     /// The proxy's speed.
     pub fn speed(&self) -> f64 {
         self.shared.speed
@@ -269,6 +281,7 @@ pub(crate) async fn start(builder: Builder) -> Result<Chaos, Error> {
         plan: Mutex::default(),
         enabled: AtomicBool::new(true),
         changed: watch::Sender::new(()),
+        listening: watch::Sender::new(true),
         counters: Counters::default(),
         injected: Mutex::default(),
         connections: Mutex::default(),
@@ -310,6 +323,8 @@ pub(crate) struct Shared {
     enabled: AtomicBool,
     /// Told when the plan has changed, or whether a connection may live. What it is now is asked.
     changed: watch::Sender<()>,
+    /// Whether the listener is open.
+    pub(crate) listening: watch::Sender<bool>,
     pub(crate) counters: Counters,
     injected: Mutex<BTreeMap<&'static str, u64>>,
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
@@ -439,8 +454,14 @@ impl Shared {
         self.changed.send_replace(());
     }
 
+    /// Nobody should listen now.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.plan).is_closed(now()) || !self.is_enabled()
+    }
+
     /// The listener is closed or open again.
-    pub(crate) fn listening(&self, open: bool) {
+    pub(crate) fn tell_listening(&self, open: bool) {
+        self.listening.send_replace(open);
         self.tell(|shared| {
             let (proxy, time) = (shared.name.clone(), shared.time());
             if open { Event::Accepting { proxy, time } } else { Event::Refusing { proxy, time } }

@@ -35,19 +35,16 @@ pub(crate) async fn run(
     let mut retry: Option<Instant> = None;
     loop {
         program.advance(now(), &shared);
-        let (closed, change) = {
-            let plan = lock(&shared.plan);
-            (plan.is_closed(now()) || !shared.is_enabled(), plan.next_change(now()))
-        };
+        let (closed, change) = (shared.is_closed(), lock(&shared.plan).next_change(now()));
         if closed && listener.take().is_some() {
-            shared.listening(false);
+            shared.tell_listening(false);
         }
         if !closed && listener.is_none() && retry.is_none_or(|at| at <= now()) {
             retry = None;
             match TcpListener::bind(shared.address).await {
                 Ok(open) => {
                     listener = Some(open);
-                    shared.listening(true);
+                    shared.tell_listening(true);
                 }
                 Err(error) => {
                     tracing::warn!(address = %shared.address, %error, "cannot listen again for now");

@@ -60,6 +60,13 @@ impl Control {
         lock(&self.proxies).values().map(|member| look(&member.chaos)).collect()
     }
 
+    /// Waits until the listeners are closed or open as they should be, which clients rely on.
+    pub(super) async fn settle(&self) {
+        for settled in self.each(|chaos| chaos.settled()) {
+            settled.await;
+        }
+    }
+
     /// Starts a proxy and takes it in.
     pub(super) async fn create(&self, name: &str, listen: &str, upstream: Upstream) -> Result<(), Error> {
         if lock(&self.proxies).contains_key(name) {

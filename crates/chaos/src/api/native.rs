@@ -63,6 +63,7 @@ async fn add(State(control): State<Arc<Control>>, Query(which): Query<Which>, bo
         Ok(json!({ "proxy": chaos.name(), "id": id, "faults": faults }))
     })?;
     let added = added.into_iter().collect::<Result<Vec<Value>, Refusal>>()?;
+    control.settle().await;
     Ok(answer(201, &Value::Array(added)))
 }
 
@@ -72,6 +73,7 @@ async fn remove(
     Query(which): Query<Which>,
 ) -> Answer {
     let removed = each(&control, &which, |chaos| chaos.remove(&id))?;
+    control.settle().await;
     match removed.into_iter().filter(|removed| *removed).count() {
         0 => Err(Refusal::new(404, format!("no fault `{id}`"))),
         n => Ok(answer(200, &json!({ "removed": n }))),
@@ -84,6 +86,7 @@ async fn clear(State(control): State<Arc<Control>>, Query(which): Query<Which>) 
         chaos.clear();
         faults
     })?;
+    control.settle().await;
     Ok(answer(200, &json!({ "removed": removed.iter().sum::<usize>() })))
 }
 

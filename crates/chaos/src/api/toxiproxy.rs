@@ -49,6 +49,7 @@ async fn reset(State(control): State<Arc<Control>>) -> StatusCode {
         }
         member.chaos.set_enabled(true);
     });
+    control.settle().await;
     StatusCode::NO_CONTENT
 }
 
@@ -70,6 +71,7 @@ async fn populate(State(control): State<Arc<Control>>, body: Bytes) -> Answer {
         control.with(&name, |member| member.chaos.set_enabled(one.enabled.unwrap_or(true)));
         made.extend(control.with(&name, |member| show(member)));
     }
+    control.settle().await;
     Ok(answer(201, &json!({ "proxies": made })))
 }
 
@@ -84,6 +86,7 @@ async fn create(State(control): State<Arc<Control>>, body: Bytes) -> Answer {
     make(&control, &wanted).await?;
     if wanted.enabled == Some(false) {
         control.with(&wanted.name, |member| member.chaos.set_enabled(false));
+        control.settle().await;
     }
     shown(&control, &wanted.name, 201)
 }
@@ -126,6 +129,7 @@ async fn update(State(control): State<Arc<Control>>, Path(name): Path<String>, b
                 member.chaos.set_enabled(enabled);
             }
         });
+        control.settle().await;
     }
     shown(&control, &name, 200)
 }
