@@ -1,0 +1,166 @@
+//! Opens connections to one endpoint and asks for WebSockets, in all the ways the probes need.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use undrop_frame::deflate::{Config, Params};
+use undrop_frame::handshake::{Headers, request};
+use undrop_transport::{
+    DialError, DialOptions, Keepalive, Stream, TcpOptions, dial, host_header, random_key,
+};
+use url::Url;
+
+use crate::Options;
+use crate::clock::{Clock, between_s};
+use crate::exchange::{self, Sent};
+use crate::observations::{Answer, End, Outcome, Variant};
+use crate::wire::Wire;
+
+/// Everything needed to reach one endpoint.
+#[derive(Clone)]
+pub(crate) struct Caller<'a> {
+    pub(crate) url: Url,
+    pub(crate) options: &'a Options,
+    pub(crate) clock: Clock,
+}
+
+/// What a handshake asks for beside the WebSocket.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ask {
+    /// Instead of the Origin of the page.
+    pub(crate) origin: Option<String>,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) deflate: bool,
+}
+
+/// A WebSocket that is open.
+pub(crate) struct Opened {
+    pub(crate) stream: Stream,
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) deflate: Option<Params>,
+}
+
+impl Opened {
+    pub(crate) fn wire(self) -> Wire {
+        Wire::new(self.stream, self.leftover, self.deflate)
+    }
+}
+
+impl Caller<'_> {
+    /// What a plain handshake asks for.
+    pub(crate) fn asked(&self) -> Ask {
+        Ask { origin: None, protocols: self.options.protocols.clone(), deflate: false }
+    }
+
+    /// TCP and TLS, with no keepalive of ours unless wanted, and without the kernel giving up early.
+    pub(crate) async fn connect(&self, keepalive: Option<Keepalive>) -> Result<Stream, DialError> {
+        dial(&self.url, &self.dial_options(keepalive)).await
+    }
+
+    /// As the run's options say, for a connection that is watched.
+    pub(crate) fn dial_options(&self, keepalive: Option<Keepalive>) -> DialOptions {
+        DialOptions {
+            tcp: TcpOptions { nodelay: true, keepalive, user_timeout: None },
+            ..self.options.dial.clone()
+        }
+    }
+
+    /// The handshake on an open stream.
+    pub(crate) async fn ask(&self, stream: Stream, variant: Variant, ask: &Ask) -> (Answer, Option<Opened>) {
+        let at_s = self.clock.now_s();
+        let start = Instant::now();
+        let Ok(key) = random_key() else {
+            let end = End::Local("no random numbers".to_owned());
+            return (Answer { variant, at_s, took_s: 0.0, outcome: Outcome::Failed(end) }, None);
+        };
+        let config = Config::default();
+        let offer = ask.deflate.then(|| config.offer());
+        let bytes = request(
+            &host_header(&self.url),
+            &target(&self.url),
+            &key,
+            &ask.protocols,
+            offer.as_deref(),
+            &self.fields(ask.origin.as_deref()),
+        );
+        let sent = Sent { key: &key, protocols: &ask.protocols, deflate: ask.deflate.then_some(&config) };
+        let (outcome, open) = exchange::exchange(stream, &bytes, &sent, self.deadline()).await;
+        let answer = Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome };
+        (answer, open)
+    }
+
+    /// Sends these bytes and takes whatever HTTP comes.
+    pub(crate) async fn send(&self, variant: Variant, bytes: &[u8]) -> Answer {
+        let at_s = self.clock.now_s();
+        let start = Instant::now();
+        let sent = Sent { key: "", protocols: &[], deflate: None };
+        let outcome = match self.connect(None).await {
+            Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
+            Err(error) => Outcome::Failed(error.ending().into()),
+        };
+        Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
+    }
+
+    /// A GET for a page, with the fields of every request.
+    pub(crate) fn plain_get(&self, target: &str) -> Vec<u8> {
+        let mut bytes = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: */*\r\n",
+            host_header(&self.url)
+        )
+        .into_bytes();
+        for (name, value) in self.options.headers.iter() {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes
+    }
+
+    /// A whole new connection with a WebSocket on it.
+    pub(crate) async fn open(&self, keepalive: Option<Keepalive>, ask: &Ask) -> Result<Opened, End> {
+        let stream = self.connect(keepalive).await.map_err(|error| error.ending())?;
+        let (answer, open) = self.ask(stream, Variant::Asked, ask).await;
+        match (open, answer.outcome) {
+            (Some(open), _) => Ok(open),
+            (None, Outcome::Failed(end)) => Err(end),
+            (None, outcome) => Err(End::ProtocolError(match outcome.status() {
+                Some(status) => format!("the handshake was answered with {status}"),
+                None => "the handshake was not answered in HTTP".to_owned(),
+            })),
+        }
+    }
+
+    /// How long an answer to a question may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.options.patience
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.options.timeout
+    }
+
+    /// The user's fields; the page's Origin where they name none.
+    fn fields(&self, origin: Option<&str>) -> Headers {
+        let mut fields = self.options.headers.clone();
+        let page = self.options.page.as_ref().map(|page| page.origin().ascii_serialization());
+        match origin {
+            Some(origin) => fields.insert("Origin", origin),
+            None => {
+                if let Some(page) = page.filter(|_| !fields.contains("Origin")) {
+                    fields.insert("Origin", page);
+                }
+            }
+        }
+        fields
+    }
+}
+
+/// Path and query of a URL.
+pub(crate) fn target(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}

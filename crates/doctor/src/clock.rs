@@ -1,0 +1,37 @@
+//! The time of a run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::observations::micros;
+
+/// Counts from the start of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// Seconds since the start of the run.
+    pub(crate) fn now_s(self) -> f64 {
+        self.at_s(Instant::now())
+    }
+
+    /// Seconds from the start of the run to `instant`.
+    pub(crate) fn at_s(self, instant: Instant) -> f64 {
+        between_s(self.0, instant)
+    }
+}
+
+/// Seconds from one instant to another.
+pub(crate) fn between_s(from: Instant, to: Instant) -> f64 {
+    seconds(to.saturating_duration_since(from))
+}
+
+/// A duration as it is saved.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    micros(duration.as_secs_f64())
+}

@@ -1,0 +1,241 @@
+//! One HTTP/1.1 request and whatever comes back, judged leniently: what is wrong is noted, not refused.
+
+use std::future::poll_fn;
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Duration, Instant, timeout_at};
+use undrop_frame::deflate::Config;
+use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_response};
+use undrop_transport::{Ending, Stream};
+
+use crate::caller::Opened;
+use crate::observations::{End, Flaw, Outcome};
+
+/// Largest head of an answer, bytes.
+const HEAD: usize = 16 << 10;
+
+/// How much of a body is kept, bytes.
+const BODY: usize = 4 << 10;
+
+/// How long a body may take once its head is there.
+const BODY_TIME: Duration = Duration::from_secs(2);
+
+/// What the request held that the answer must fit.
+pub(crate) struct Sent<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) protocols: &'a [String],
+    pub(crate) deflate: Option<&'a Config>,
+}
+
+/// Sends the request and reads the answer, all by `deadline`; the stream comes back when it speaks WebSocket.
+pub(crate) async fn exchange(
+    mut stream: Stream,
+    request: &[u8],
+    sent: &Sent<'_>,
+    deadline: Instant,
+) -> (Outcome, Option<Opened>) {
+    let mut bytes = Vec::new();
+    let head = async {
+        // A server that answers without reading may have closed already; its answer still counts.
+        let written = async {
+            stream.write_all(request).await?;
+            stream.flush().await
+        };
+        let written = written.await;
+        read_head(&mut stream, &mut bytes).await.map_err(|error| match (error, written) {
+            (HeadError::Closed, Err(error)) => HeadError::Io(Ending::from_io(&error)),
+            (error, _) => error,
+        })
+    };
+    let head = timeout_at(deadline, head).await.unwrap_or(Err(HeadError::Io(Ending::BlackHole)));
+    let head = match head {
+        Ok(head) => head,
+        Err(HeadError::NotHttp(error)) => {
+            let what = error.to_string();
+            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+        }
+        Err(HeadError::Closed) if !bytes.is_empty() => {
+            let what = "the connection ended within the head of the answer".to_owned();
+            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+        }
+        Err(HeadError::Closed) => return (Outcome::Failed(End::Fin), None),
+        Err(HeadError::Io(ending)) => return (Outcome::Failed(ending.into()), None),
+    };
+    let headers = fields(&head);
+    if head.status == 101 {
+        let (flaws, deflate) = judge(&head, sent);
+        let open = flaws.is_empty().then_some(Opened { stream, leftover: bytes, deflate });
+        return (Outcome::Answered { status: 101, headers, body: String::new(), flaws }, open);
+    }
+    let by = deadline.min(Instant::now() + BODY_TIME);
+    read_body(&mut stream, &head, &mut bytes, by).await;
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    (Outcome::Answered { status: head.status, headers, body, flaws: Vec::new() }, None)
+}
+
+enum HeadError {
+    NotHttp(HandshakeError),
+    Closed,
+    Io(Ending),
+}
+
+/// The head; what came behind it is left in `bytes`. Interim answers are passed over.
+async fn read_head(stream: &mut Stream, bytes: &mut Vec<u8>) -> Result<ResponseHead, HeadError> {
+    loop {
+        if !bytes.is_empty()
+            && let Some((head, len)) = parse_response(bytes, HEAD).map_err(HeadError::NotHttp)?
+        {
+            bytes.drain(..len);
+            if head.status == 101 || head.status >= 200 {
+                return Ok(head);
+            }
+            continue;
+        }
+        match read(stream, bytes, HEAD).await {
+            Ok(0) => return Err(HeadError::Closed),
+            Ok(_) => {}
+            Err(ending) => return Err(HeadError::Io(ending)),
+        }
+    }
+}
+
+/// The beginning of the body.
+async fn read_body(stream: &mut Stream, head: &ResponseHead, bytes: &mut Vec<u8>, by: Instant) {
+    let length = head.headers.get_str("Content-Length").and_then(|length| length.trim().parse().ok());
+    let wanted = length.unwrap_or(BODY).min(BODY);
+    while bytes.len() < wanted && !bytes.ends_with(b"\r\n0\r\n\r\n") {
+        match timeout_at(by, read(stream, bytes, BODY)).await {
+            Ok(Ok(1..)) => {}
+            _ => break,
+        }
+    }
+    bytes.truncate(wanted);
+}
+
+/// Reads once, as much as fits `limit` bytes in all.
+async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<usize, Ending> {
+    let room = limit.saturating_sub(bytes.len());
+    if room == 0 {
+        return Ok(0);
+    }
+    let read = poll_fn(|cx| {
+        stream.poll_read_shared(cx, |chunk| {
+            let taken = chunk.len();
+            bytes.extend_from_slice(chunk);
+            taken
+        })
+    });
+    read.await.map_err(|error| Ending::from_io(&error))
+}
+
+/// What is wrong with a 101, all of it, and the compression that was agreed.
+fn judge(head: &ResponseHead, sent: &Sent<'_>) -> (Vec<Flaw>, Option<undrop_frame::deflate::Params>) {
+    let headers = &head.headers;
+    let mut flaws = Vec::new();
+    if head.version_minor != 1 {
+        flaws.push(Flaw::Version);
+    }
+    if !headers.get_str("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+        flaws.push(Flaw::Upgrade);
+    }
+    if !headers.has_token("Connection", "upgrade") {
+        flaws.push(Flaw::Connection);
+    }
+    match headers.get_str("Sec-WebSocket-Accept") {
+        None => flaws.push(Flaw::NoAccept),
+        Some(accept) if accept != accept_key(sent.key) => flaws.push(Flaw::Accept(accept.to_owned())),
+        Some(_) => {}
+    }
+    if let Some(chosen) = headers.get_str("Sec-WebSocket-Protocol")
+        && !sent.protocols.iter().any(|offered| offered == chosen)
+    {
+        flaws.push(Flaw::Protocol(chosen.to_owned()));
+    }
+    let extensions = headers.joined("Sec-WebSocket-Extensions").filter(|list| !list.trim().is_empty());
+    let deflate = match (sent.deflate, extensions) {
+        (_, None) => None,
+        (None, Some(list)) => {
+            flaws.push(Flaw::Extensions(list));
+            None
+        }
+        (Some(config), Some(list)) => config.accept(Some(&list)).unwrap_or_else(|_| {
+            flaws.push(Flaw::Extensions(list));
+            None
+        }),
+    };
+    (flaws, deflate)
+}
+
+fn fields(head: &ResponseHead) -> Vec<(String, String)> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    head.headers.iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
+}
+
+/// The first bytes, fit for people.
+fn printable(bytes: &[u8]) -> String {
+    bytes.iter().take(120).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    async fn answered(answer: &str) -> (Outcome, bool) {
+        let (near, mut far) = duplex(1 << 16);
+        let serve = async {
+            let mut request = [0; 3];
+            let _ = far.read_exact(&mut request).await;
+            let _ = far.write_all(answer.as_bytes()).await;
+            drop(far);
+        };
+        let sent = Sent { key: KEY, protocols: &[], deflate: None };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (result, ()) = tokio::join!(exchange(near.into(), b"GET", &sent, deadline), serve);
+        (result.0, result.1.is_some())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_101_and_every_flaw_of_it() {
+        let good = "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        let (outcome, open) = answered(good).await;
+        assert!(outcome.opened() && open);
+        let bad = "HTTP/1.0 101 S\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: p\r\n\
+                   Sec-WebSocket-Extensions: e\r\n\r\n";
+        let (outcome, open) = answered(bad).await;
+        let Outcome::Answered { flaws, .. } = &outcome else { panic!("{outcome:?}") };
+        let wanted = [
+            Flaw::Version,
+            Flaw::Upgrade,
+            Flaw::Connection,
+            Flaw::Accept("x".to_owned()),
+            Flaw::Protocol("p".to_owned()),
+            Flaw::Extensions("e".to_owned()),
+        ];
+        assert_eq!((flaws.as_slice(), open, outcome.opened()), (&wanted[..], false, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_nonsense_and_silence() {
+        let (outcome, _) =
+            answered("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnope").await;
+        assert_eq!((outcome.status(), outcome.body()), (Some(403), "nope"));
+        let (outcome, _) = answered("<html>no status line").await;
+        assert!(
+            matches!(&outcome, Outcome::NotHttp { start, .. } if start.starts_with("<html>")),
+            "{outcome:?}"
+        );
+        assert_eq!(answered("").await.0, Outcome::Failed(End::Fin));
+
+        let (near, _far) = duplex(64);
+        let sent = Sent { key: KEY, protocols: &[], deflate: None };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
+        assert_eq!(outcome, Outcome::Failed(End::BlackHole));
+        assert_eq!(Instant::now(), deadline);
+    }
+}

@@ -1,0 +1,165 @@
+//! Lanes against a scripted server over a pipe, in virtual time.
+#![allow(clippy::unwrap_used)]
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::sleep;
+use undrop_frame::{CloseCode, Decoder, Encoder, Incoming, Limits, OpCode, Role};
+
+use super::*;
+use crate::stop::stop;
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+
+/// What the server does.
+#[derive(Clone, Copy, Default)]
+struct Server {
+    /// It answers Pings.
+    pongs: bool,
+    /// It returns messages, up to this many.
+    echoes: usize,
+    /// It closes the stream after this much silence of the client.
+    idle: Option<Duration>,
+    /// It stops to react at this age.
+    dies: Option<Duration>,
+    /// It sends a Ping this often.
+    pings: Option<Duration>,
+    /// It sends a Close at this age.
+    closes: Option<Duration>,
+}
+
+impl Server {
+    async fn serve(self, mut stream: DuplexStream) {
+        let start = Instant::now();
+        let far = start + S(1_000_000);
+        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let encoder = &mut Encoder::new(Role::Server);
+        let mut echoes = self.echoes;
+        let mut heard = start;
+        let mut ping = self.pings.map(|every| start + every);
+        let mut buffer = [0; 4096];
+        loop {
+            let mut out = Vec::new();
+            tokio::select! {
+                read = stream.read(&mut buffer) => {
+                    let n = read.unwrap();
+                    if n == 0 {
+                        return;
+                    }
+                    heard = Instant::now();
+                    if self.dies.is_some_and(|at| start.elapsed() >= at) {
+                        continue;
+                    }
+                    let mut input = &mut buffer[..n];
+                    while let Some(incoming) = decoder.decode(&mut input).unwrap() {
+                        match incoming {
+                            Incoming::Ping(payload) if self.pongs => {
+                                encoder.control(OpCode::Pong, &payload.into_vec(), [0; 4], &mut out);
+                            }
+                            Incoming::Text(payload) if echoes > 0 => {
+                                echoes -= 1;
+                                encoder.message(OpCode::Text, &payload.into_vec(), [0; 4], &mut out);
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(self.idle.map_or(far, |idle| heard + idle)) => return,
+                () = tokio::time::sleep_until(ping.unwrap_or(far)) => {
+                    encoder.control(OpCode::Ping, b"", [0; 4], &mut out);
+                    ping = ping.zip(self.pings).map(|(at, every)| at + every);
+                }
+                () = tokio::time::sleep_until(self.closes.map_or(far, |at| start + at)) => {
+                    encoder.close(Some(CloseCode::GOING_AWAY), "bye", [0; 4], &mut out);
+                    stream.write_all(&out).await.unwrap();
+                    return;
+                }
+            }
+            stream.write_all(&out).await.unwrap();
+        }
+    }
+}
+
+fn script(arm: Arm, beat: Option<Beat>, asks_after: u64) -> Script {
+    Script {
+        beat: beat.map(|beat| (beat, S(2))),
+        message: "m".to_owned(),
+        ..Script::quiet(arm, S(asks_after), Means::Ping, S(5))
+    }
+}
+
+async fn life(server: Server, script: Script) -> Life {
+    let (near, far) = duplex(1 << 16);
+    let serving = tokio::spawn(server.serve(far));
+    let (_stopper, stop) = stop();
+    let life = watch(Wire::new(near.into(), Vec::new(), None), &script, 0.0, &stop).await;
+    serving.abort();
+    life
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_lane_sees_the_end_at_its_time() {
+    let server = Server { pongs: true, idle: Some(S(60)), ..Server::default() };
+    let seen = life(server, script(Arm::Silent, None, 130)).await;
+    assert_eq!((seen.end, seen.age_s, seen.last_byte_s), (Some(End::Fin), 60.0, 0.0));
+    let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
+    assert!(seen.alive() && seen.age_s == 130.0, "{seen:?}");
+    assert_eq!((seen.sent, seen.pongs), (64, 65));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tooth_asks_once_and_finds_a_hole() {
+    let server = Server { pongs: true, dies: Some(S(50)), ..Server::default() };
+    let seen = life(server, script(Arm::Tooth { quiet_s: 45.0 }, None, 45)).await;
+    assert!(seen.alive(), "{seen:?}");
+    let question = seen.question.unwrap();
+    assert_eq!((question.asked_s, question.answered_after_s), (45.0, Some(0.0)));
+    let seen = life(server, script(Arm::Tooth { quiet_s: 55.0 }, None, 55)).await;
+    assert!(seen.asked_in_vain() && seen.end == Some(End::BlackHole), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_lane_notices_a_hole_and_dates_it_by_the_last_byte() {
+    let server = Server { pongs: true, dies: Some(S(51)), ..Server::default() };
+    let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
+    assert_eq!((seen.end, seen.age_s), (Some(End::BlackHole), 50.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_stop_on_a_living_connection_are_a_stall() {
+    let server = Server { pongs: true, echoes: 10, ..Server::default() };
+    let seen = life(server, script(Arm::Data, Some(Beat::Message), 130)).await;
+    assert!(seen.alive(), "{seen:?}");
+    assert_eq!((seen.received, seen.stalled_s), (10, Some(20.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_of_the_server_are_noted_and_the_close_is_read() {
+    let server = Server { pings: Some(S(20)), closes: Some(S(70)), ..Server::default() };
+    let seen = life(server, script(Arm::Silent, None, 130)).await;
+    assert_eq!(seen.server_pings_s, [20.0, 40.0, 60.0]);
+    assert_eq!(seen.end, Some(End::Close { code: 1001, reason: "bye".to_owned() }));
+    assert_eq!((seen.age_s, seen.quiet_s()), (70.0, 10.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleeper_learns_of_the_end_when_it_wakes() {
+    let server = Server { pongs: true, idle: Some(S(10)), ..Server::default() };
+    let script = Script { sleeps: Some(S(30)), ..script(Arm::Suspended { for_s: 30.0 }, None, 31) };
+    let seen = life(server, script).await;
+    assert_eq!((seen.end, seen.age_s), (Some(End::Fin), 30.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_run_lets_go_of_what_is_alive() {
+    let (near, far) = duplex(1 << 16);
+    let serving = tokio::spawn(Server::default().serve(far));
+    let (stopper, stop) = stop();
+    let script = script(Arm::Silent, None, 130);
+    let (seen, ()) =
+        tokio::join!(watch(Wire::new(near.into(), Vec::new(), None), &script, 3.0, &stop), async {
+            sleep(S(7)).await;
+            stopper.stop();
+        });
+    serving.abort();
+    assert!(seen.alive() && seen.age_s == 7.0 && seen.at_s == 3.0, "{seen:?}");
+}

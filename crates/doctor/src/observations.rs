@@ -1,0 +1,81 @@
+//! What was seen: facts with times, nothing concluded from them.
+//!
+//! Every time is in seconds: `_s` fields of a connection count from when its handshake was done, `at_s` fields from the
+//! start of the run. A run can be saved and judged again; judging reads nothing but this.
+
+mod end;
+mod endpoint;
+mod life;
+mod local;
+mod tls;
+
+use serde::{Deserialize, Serialize};
+
+pub use end::End;
+pub use endpoint::{
+    Answer, Close, Compression, Connect, Dns, Echo, Endpoint, Flaw, Outcome, Pings, Place, Size, Trip,
+    Variant,
+};
+pub use life::{Arm, Life, Question};
+pub use local::Local;
+pub use tls::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
+
+/// Everything one run saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observations {
+    /// Version of this structure.
+    pub version: u32,
+    /// What was asked for.
+    pub plan: Plan,
+    /// The time of day when the run began, seconds since 1970.
+    pub started_unix_s: f64,
+    /// How long the run took.
+    pub took_s: f64,
+    /// Somebody stopped the run before it was done.
+    pub interrupted: bool,
+    /// The target first, then what it is compared with.
+    pub endpoints: Vec<Endpoint>,
+    /// This machine.
+    pub local: Local,
+}
+
+/// What a run was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The URL.
+    pub url: String,
+    /// How long connections are watched at most; 0: not at all.
+    pub horizon_s: f64,
+    /// How often the lanes that are not quiet do something.
+    pub every_s: f64,
+    /// How long an answer is waited for before it counts as missing.
+    pub patience_s: f64,
+    /// A connection must live this long.
+    pub expect_alive_s: Option<f64>,
+    /// The page that the WebSocket is opened from.
+    pub page: Option<String>,
+    /// Sub-protocols that were to be offered.
+    pub protocols: Vec<String>,
+    /// What was left out because the target is public and nobody said that it is theirs.
+    pub held_back: Vec<String>,
+}
+
+impl Observations {
+    /// The version that this crate writes.
+    pub const VERSION: u32 = 1;
+
+    /// The target itself.
+    pub fn target(&self) -> Option<&Endpoint> {
+        self.endpoints.first()
+    }
+
+    /// What the target is compared with.
+    pub fn others(&self) -> &[Endpoint] {
+        self.endpoints.get(1..).unwrap_or_default()
+    }
+}
+
+/// Whole microseconds, so that a time survives being written as text and read again.
+pub(crate) fn micros(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}

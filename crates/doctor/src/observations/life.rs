@@ -1,0 +1,143 @@
+//! One connection that was watched until it ended or the run did.
+
+use serde::{Deserialize, Serialize};
+
+use super::End;
+
+/// What a watched connection does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arm {
+    /// Nothing, apart from Pongs that the server asks for.
+    Silent,
+    /// Nothing but TCP keepalive probes of the kernel.
+    TcpKeepalive,
+    /// Pings.
+    Ping,
+    /// Pongs that nobody asked for.
+    Pong,
+    /// Messages that the server replies to.
+    Data,
+    /// Data frames that the server does not reply to.
+    OneWay,
+    /// Nothing, while the server sends messages.
+    Push,
+    /// Nothing for this long, then one question: a tooth of the comb.
+    Tooth {
+        /// How long it is quiet.
+        quiet_s: f64,
+    },
+    /// Everything that could keep it: one of a fleet that was opened at different times.
+    Fleet,
+    /// Leaves the server's Pings unanswered.
+    Withheld,
+    /// A heartbeat once a minute, as from a tab in the background.
+    HiddenTab,
+    /// Reads and answers nothing for this long, as a phone that sleeps, then asks.
+    Suspended {
+        /// How long.
+        for_s: f64,
+    },
+}
+
+/// One watched connection. Times count from when its handshake was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    /// What it did.
+    pub arm: Arm,
+    /// When its handshake was done, since the start of the run.
+    pub at_s: f64,
+    /// Why it could not be opened; everything below is then empty.
+    pub failed: Option<End>,
+    /// Its age at its end, or when it was last known to be alive.
+    pub age_s: f64,
+    /// How it ended; `None`: it was alive.
+    pub end: Option<End>,
+    /// The age at the last byte in either direction before the end; the questions at the end of a quiet time do not count.
+    pub last_byte_s: f64,
+    /// Frames that were sent to keep it.
+    pub sent: u32,
+    /// Messages that came.
+    pub received: u32,
+    /// Pongs that came.
+    pub pongs: u32,
+    /// Replies stopped at this age although the connection went on to answer Pings.
+    #[serde(default)]
+    pub stalled_s: Option<f64>,
+    /// Ages at which the server sent a Ping, the first 64.
+    pub server_pings_s: Vec<f64>,
+    /// Ages at which a message came, the first 64.
+    pub messages_s: Vec<f64>,
+    /// The question at the end of a quiet time.
+    pub question: Option<Question>,
+}
+
+/// A Ping, or a message where Pings are not answered, that asks a quiet connection whether it is still there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The age at which it was asked.
+    pub asked_s: f64,
+    /// How long the answer took; `None`: none came.
+    pub answered_after_s: Option<f64>,
+    /// The kernel at the other end acknowledged the question; `None` when that is not known.
+    pub acked: Option<bool>,
+}
+
+impl Life {
+    /// How long it had been quiet when it ended, or was last known to be alive.
+    pub fn quiet_s(&self) -> f64 {
+        self.age_s - self.last_byte_s
+    }
+
+    /// It was opened.
+    pub fn opened(&self) -> bool {
+        self.failed.is_none()
+    }
+
+    /// It was opened and did not end.
+    pub fn alive(&self) -> bool {
+        self.opened() && self.end.is_none()
+    }
+
+    /// It ended with a FIN, a reset or a Close: the end itself was seen, at its time. A black hole is only found out
+    /// later.
+    pub fn ended_visibly(&self) -> bool {
+        matches!(self.end, Some(End::Close { .. } | End::Fin | End::Rst)) && !self.asked_in_vain()
+    }
+
+    /// It asked at the end of a quiet time, and nothing or only a reset came.
+    pub fn asked_in_vain(&self) -> bool {
+        self.question.as_ref().is_some_and(|question| question.answered_after_s.is_none())
+            && matches!(self.end, Some(End::BlackHole | End::Rst))
+    }
+}
+
+impl Arm {
+    /// As people call it.
+    pub fn name(&self) -> String {
+        match self {
+            Arm::Silent => "silent".to_owned(),
+            Arm::TcpKeepalive => "TCP keepalive only".to_owned(),
+            Arm::Ping => "ping".to_owned(),
+            Arm::Pong => "unsolicited pong".to_owned(),
+            Arm::Data => "data with reply".to_owned(),
+            Arm::OneWay => "data without reply".to_owned(),
+            Arm::Push => "server push".to_owned(),
+            Arm::Tooth { quiet_s } => format!("quiet {quiet_s:.0} s, then ask"),
+            Arm::Fleet => "fleet, kept busy".to_owned(),
+            Arm::Withheld => "pongs withheld".to_owned(),
+            Arm::HiddenTab => "hidden tab".to_owned(),
+            Arm::Suspended { for_s } => format!("asleep for {for_s:.0} s"),
+        }
+    }
+
+    /// It sends nothing by itself that a proxy could take for activity.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Arm::Silent | Arm::TcpKeepalive | Arm::Tooth { .. })
+    }
+
+    /// It sends all along, so that no idle timer should end it.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Arm::Ping | Arm::Pong | Arm::Data | Arm::OneWay | Arm::Fleet)
+    }
+}

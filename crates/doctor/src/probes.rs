@@ -1,0 +1,23 @@
+//! Probes: each asks an endpoint one thing and returns what it saw. They conclude nothing.
+
+mod close;
+mod compression;
+mod connect;
+mod conversation;
+mod dns;
+mod extended_connect;
+mod handshake;
+mod local;
+mod size;
+mod tls;
+mod trip;
+
+pub(crate) use close::close;
+pub(crate) use compression::compression;
+pub(crate) use connect::connect;
+pub(crate) use conversation::conversation;
+pub(crate) use dns::dns;
+pub(crate) use handshake::{handshake, variants};
+pub(crate) use local::local;
+pub(crate) use size::size;
+pub(crate) use tls::tls;

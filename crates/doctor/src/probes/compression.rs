@@ -1,0 +1,59 @@
+//! The same messages with and without permessage-deflate: small and large, compressible and not.
+
+use super::trip::trip;
+use crate::caller::{Ask, Caller};
+use crate::observations::{Compression, Trip};
+use crate::stop::Stop;
+
+/// Sizes of the messages, bytes. Libraries compress from about 1 KiB on, so a small one shows nothing.
+const SIZES: [usize; 3] = [20, 2 << 10, 100 << 10];
+
+/// Tries the matrix; `limit`: largest message to send.
+pub(crate) async fn compression(caller: &Caller<'_>, limit: usize, stop: &Stop) -> Vec<Compression> {
+    let mut seen = Vec::new();
+    for offered in [false, true] {
+        let mut open = None;
+        for size in SIZES.into_iter().filter(|size| *size <= limit) {
+            for compressible in [true, false] {
+                if stop.is_set() {
+                    return seen;
+                }
+                if open.is_none() {
+                    let ask = Ask { deflate: offered, ..caller.asked() };
+                    open = Some(caller.open(None, &ask).await.map(|open| {
+                        let agreed = open.deflate.map(|params| format!("{params:?}"));
+                        (open.wire(), agreed)
+                    }));
+                }
+                let (result, agreed) = match &mut open {
+                    Some(Ok((wire, agreed))) => {
+                        let text = text(size, compressible);
+                        (trip(wire, &text, caller.patience()).await, agreed.clone())
+                    }
+                    Some(Err(end)) => (Trip::NotOpened(end.clone()), None),
+                    None => continue,
+                };
+                if !result.arrived() {
+                    open = None;
+                }
+                // Without an agreement the second half of the matrix is the first once more.
+                let pointless = offered && agreed.is_none() && result.arrived();
+                let size = size as u64;
+                seen.push(Compression { offered, agreed, size, compressible, trip: result });
+                if pointless {
+                    return seen;
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// A text of some size: one letter again and again, or letters at random.
+pub(crate) fn text(size: usize, compressible: bool) -> String {
+    if compressible {
+        "undrop ".chars().cycle().take(size).collect()
+    } else {
+        (0..size).map(|_| char::from(fastrand::u8(b' '..=b'~'))).collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! One TCP connection to each address, so that a dead family or a dead member of a pool shows.
+
+use std::net::{IpAddr, SocketAddr};
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use undrop_transport::{DialOptions, ProxyChoice, Resolve, dial};
+use url::Url;
+
+use crate::caller::Caller;
+use crate::clock::between_s;
+use crate::observations::Connect;
+
+/// Most addresses that are tried.
+const MOST: usize = 8;
+
+/// Connects to every address at the same time and closes again.
+pub(crate) async fn connect(caller: &Caller<'_>, addresses: &[IpAddr]) -> Vec<Connect> {
+    join_all(addresses.iter().take(MOST).map(|address| one(caller, *address))).await
+}
+
+async fn one(caller: &Caller<'_>, address: IpAddr) -> Connect {
+    let host = caller.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = caller.url.port_or_known_default().unwrap_or(0);
+    let pinned = Resolve { host: host.to_owned(), port: None, addresses: vec![address] };
+    let options =
+        DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..caller.dial_options(None) };
+    let start = Instant::now();
+    // TCP alone: the scheme of the URL would bring TLS with it.
+    let failed = match plain(&caller.url, port) {
+        Some(url) => dial(&url, &options).await.err().map(|error| error.ending().into()),
+        None => Some(crate::observations::End::Local("the URL has no port".to_owned())),
+    };
+    Connect { address: SocketAddr::new(address, port), took_s: between_s(start, Instant::now()), failed }
+}
+
+fn plain(url: &Url, port: u16) -> Option<Url> {
+    Url::parse(&format!("ws://{}:{port}/", url.host_str()?)).ok()
+}

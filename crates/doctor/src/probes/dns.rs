@@ -1,0 +1,27 @@
+//! Names to addresses, both families.
+
+use tokio::time::{Instant, timeout};
+use undrop_transport::lookup;
+
+use crate::caller::Caller;
+use crate::clock::between_s;
+use crate::observations::Dns;
+
+/// Looks up the host of the URL.
+pub(crate) async fn dns(caller: &Caller<'_>) -> Dns {
+    let start = Instant::now();
+    let host = caller.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = caller.url.port_or_known_default().unwrap_or(0);
+    let found = timeout(caller.options.timeout, lookup(host, port, &caller.options.dial.resolve)).await;
+    let took_s = between_s(start, Instant::now());
+    let (addresses, error) = match found {
+        Ok(Ok(found)) => {
+            let mut addresses: Vec<_> = found.into_iter().map(|address| address.ip()).collect();
+            addresses.dedup();
+            (addresses, None)
+        }
+        Ok(Err(error)) => (Vec::new(), Some(error.to_string())),
+        Err(_) => (Vec::new(), Some("the resolver did not answer in time".to_owned())),
+    };
+    Dns { took_s, addresses, error }
+}

@@ -1,0 +1,102 @@
+//! A WebSocket over HTTP/2: extended CONNECT (RFC 8441).
+
+use std::time::Duration;
+
+use h2::client;
+use h2::ext::Protocol;
+use tokio::time::{Instant, sleep, timeout};
+use undrop_transport::Ending;
+use undrop_transport::tls::Versions;
+
+use super::tls::secured;
+use crate::caller::{Caller, target};
+use crate::clock::between_s;
+use crate::observations::{Answer, End, Outcome, Variant};
+
+/// How long the server's SETTINGS are waited for.
+const SETTINGS: Duration = Duration::from_secs(3);
+
+/// Offers HTTP/2, sees whether the server allows extended CONNECT, and tries it.
+pub(crate) async fn extended_connect(caller: &Caller<'_>) -> Answer {
+    let at_s = caller.clock.now_s();
+    let start = Instant::now();
+    let outcome = timeout(caller.options.timeout, attempt(caller)).await;
+    let outcome = outcome.unwrap_or(Outcome::Failed(End::BlackHole));
+    let took_s = between_s(start, Instant::now());
+    Answer { variant: Variant::ExtendedConnect, at_s, took_s, outcome }
+}
+
+async fn attempt(caller: &Caller<'_>) -> Outcome {
+    let seen = match secured(caller, Versions::All, &["h2"]).await {
+        Ok(seen) => seen,
+        Err(error) => return Outcome::Failed(End::ProtocolError(format!("TLS: {error}"))),
+    };
+    let alpn = seen.stream.tls().and_then(|layer| layer.alpn());
+    if alpn != Some(b"h2") {
+        return Outcome::OtherProtocol(alpn.map(|name| String::from_utf8_lossy(name).into_owned()));
+    }
+    let (mut sender, connection) = match client::handshake(seen.stream).await {
+        Ok(pair) => pair,
+        Err(error) => return broken(&error),
+    };
+    let exchange = async {
+        // SETTINGS come first; the library takes them in while the connection is driven.
+        let settings = async {
+            while !sender.is_extended_connect_protocol_enabled() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let offered = timeout(SETTINGS, settings).await.is_ok();
+        if !offered {
+            return Outcome::Http2 { offered, status: None, headers: Vec::new() };
+        }
+        connect(caller, &mut sender).await
+    };
+    tokio::select! {
+        outcome = exchange => outcome,
+        ended = connection => match ended {
+            Ok(()) => Outcome::Failed(End::Fin),
+            Err(error) => broken(&error),
+        },
+    }
+}
+
+async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::Bytes>) -> Outcome {
+    let authority = undrop_transport::host_header(&caller.url);
+    let request = http::Request::builder()
+        .method(http::Method::CONNECT)
+        .uri(format!("https://{authority}{}", target(&caller.url)))
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13");
+    let mut request = match request.body(()) {
+        Ok(request) => request,
+        Err(error) => return Outcome::Failed(End::Local(error.to_string())),
+    };
+    for (name, value) in caller.options.headers.iter() {
+        let pair = (http::HeaderName::try_from(name), http::HeaderValue::from_bytes(value));
+        if let (Ok(name), Ok(value)) = pair {
+            request.headers_mut().append(name, value);
+        }
+    }
+    let response = match sender.send_request(request, false) {
+        // The stream stays open until the answer is there: dropping it would cancel the request.
+        Ok((response, _body)) => response.await,
+        Err(error) => return broken(&error),
+    };
+    match response {
+        Ok(response) => {
+            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers =
+                response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+            Outcome::Http2 { offered: true, status: Some(response.status().as_u16()), headers }
+        }
+        Err(error) => broken(&error),
+    }
+}
+
+fn broken(error: &h2::Error) -> Outcome {
+    Outcome::Failed(match error.get_io() {
+        Some(error) => Ending::from_io(error).into(),
+        None => End::ProtocolError(format!("HTTP/2: {error}")),
+    })
+}

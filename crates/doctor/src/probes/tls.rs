@@ -1,0 +1,147 @@
+//! TLS: which versions and protocols are spoken, and with which certificate.
+
+use tokio::time::Instant;
+use undrop_transport::tls::{Inspect, Inspection, TlsError, Versions, inspect};
+use undrop_transport::{DialError, DialOptions, dial};
+use url::Url;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::caller::Caller;
+use crate::clock::between_s;
+use crate::observations::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
+
+/// Most certificates of a chain that are looked at.
+const CHAIN: usize = 10;
+
+/// A handshake for each offer: as browsers make it, 1.2 alone, 1.3 alone, and HTTP/2.
+pub(crate) async fn tls(caller: &Caller<'_>) -> Tls {
+    let mut tls = Tls::default();
+    let offers: [(Versions, &[&str]); 4] = [
+        (Versions::All, &["http/1.1"]),
+        (Versions::Only12, &["http/1.1"]),
+        (Versions::Only13, &["http/1.1"]),
+        (Versions::All, &["h2"]),
+    ];
+    for (versions, alpn) in offers {
+        let (trial, seen) = trial(caller, versions, alpn).await;
+        let first = tls.chain.is_empty();
+        tls.trials.push(trial);
+        if let Some(seen) = seen.filter(|_| first) {
+            tls.chain = seen.chain.iter().take(CHAIN).filter_map(|der| certificate(der)).collect();
+            tls.distrust = seen.verdict.err().map(|error| fault(&error));
+        }
+    }
+    tls
+}
+
+/// A TLS connection with this offer, whatever its certificate is worth.
+pub(crate) async fn secured(
+    caller: &Caller<'_>,
+    versions: Versions,
+    alpn: &[&str],
+) -> Result<Inspection, TlsError> {
+    let plain = through(caller).await?;
+    let host = caller.url.host_str().unwrap_or_default();
+    let name = caller.options.dial.server_name.as_deref().unwrap_or(host);
+    let offer = Inspect { name, alpn, versions, trust: &caller.options.trust };
+    inspect(plain, &offer, Instant::now() + caller.options.timeout).await
+}
+
+async fn trial(caller: &Caller<'_>, versions: Versions, alpn: &[&str]) -> (TlsTrial, Option<Inspection>) {
+    let start = Instant::now();
+    let seen = secured(caller, versions, alpn).await;
+    let took_s = between_s(start, Instant::now());
+    let only = match versions {
+        Versions::All => None,
+        Versions::Only12 => Some("1.2".to_owned()),
+        Versions::Only13 => Some("1.3".to_owned()),
+    };
+    let mut trial = TlsTrial {
+        only,
+        offered: alpn.iter().map(|&name| name.to_owned()).collect(),
+        version: None,
+        cipher: None,
+        alpn: None,
+        failed: None,
+        took_s,
+    };
+    match seen {
+        Ok(seen) => {
+            if let Some(layer) = seen.stream.tls() {
+                let number = |name: &str| name.trim_start_matches("TLSv").replace('_', ".");
+                trial.version = layer.version().map(number);
+                trial.cipher = layer.cipher_suite().map(str::to_owned);
+                trial.alpn = layer.alpn().map(|name| String::from_utf8_lossy(name).into_owned());
+            }
+            (trial, Some(seen))
+        }
+        Err(error) => {
+            trial.failed = Some(fault(&error));
+            (trial, None)
+        }
+    }
+}
+
+/// The TCP connection below, through the forward proxy if there is one.
+async fn through(caller: &Caller<'_>) -> Result<undrop_transport::Stream, TlsError> {
+    let host = caller.url.host_str().unwrap_or_default();
+    let port = caller.url.port_or_known_default().unwrap_or(443);
+    let plain = Url::parse(&format!("ws://{host}:{port}/"))
+        .map_err(|error| TlsError::Configuration(error.to_string()))?;
+    let mut options: DialOptions = caller.dial_options(None);
+    // The proxy is chosen by the scheme that is meant, not by the one of the plain connection.
+    options.proxy = match options.proxy.for_url(&caller.url).cloned() {
+        Some(proxy) => undrop_transport::ProxyChoice::Fixed(proxy),
+        None => undrop_transport::ProxyChoice::Direct,
+    };
+    dial(&plain, &options).await.map_err(|error| match error {
+        DialError::Tls(error) => error,
+        other => TlsError::Configuration(other.to_string()),
+    })
+}
+
+/// Sorts what went wrong.
+pub(crate) fn fault(error: &TlsError) -> TlsFault {
+    let kind = match error {
+        TlsError::Expired => TlsFaultKind::Expired,
+        TlsError::NotYetValid => TlsFaultKind::NotYetValid,
+        TlsError::WrongName { .. } => TlsFaultKind::WrongName,
+        TlsError::UnknownIssuer => TlsFaultKind::UnknownIssuer,
+        TlsError::Revoked | TlsError::Certificate(_) => TlsFaultKind::Certificate,
+        TlsError::Alert(_) => TlsFaultKind::Alert,
+        TlsError::NotTls => TlsFaultKind::NotTls,
+        TlsError::Protocol(_) => TlsFaultKind::Protocol,
+        TlsError::Closed | TlsError::Io(_) => TlsFaultKind::Ended,
+        TlsError::Timeout => TlsFaultKind::Timeout,
+        _ => TlsFaultKind::Local,
+    };
+    TlsFault { kind, text: error.to_string() }
+}
+
+fn certificate(der: &[u8]) -> Option<Certificate> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    let names = match parsed.subject_alternative_name() {
+        Ok(Some(extension)) => extension.value.general_names.iter().filter_map(name).take(100).collect(),
+        _ => Vec::new(),
+    };
+    Some(Certificate {
+        subject: parsed.subject().to_string(),
+        issuer: parsed.issuer().to_string(),
+        names,
+        not_before_unix_s: parsed.validity().not_before.timestamp(),
+        not_after_unix_s: parsed.validity().not_after.timestamp(),
+        authority: parsed.is_ca(),
+    })
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
+            let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(std::net::IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,296 @@
+//! A client's end of a WebSocket with every frame in its hands: Pongs nobody asked for, Pings left unanswered, messages
+//! that never end.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+use undrop_frame::deflate::{Config, Deflater, Inflater, Params};
+use undrop_frame::{CloseCode, Decoder, Encoder, FrameError, Header, Incoming, Limits, OpCode, Role, mask};
+use undrop_transport::{Ending, Stream, tcp_info};
+
+use crate::observations::End;
+
+/// Largest message that is read.
+const LIMIT: u64 = 20 << 20;
+
+/// Most bytes that may wait for the socket; the automatic Pongs beyond it are left out.
+const PENDING: usize = 64 << 10;
+
+/// What came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame {
+    Text(Vec<u8>),
+    Binary(Vec<u8>),
+    Ping,
+    Pong(Vec<u8>),
+}
+
+impl Frame {
+    /// The payload of a message.
+    pub(crate) fn message(&self) -> Option<&[u8]> {
+        match self {
+            Frame::Text(payload) | Frame::Binary(payload) => Some(payload),
+            Frame::Ping | Frame::Pong(_) => None,
+        }
+    }
+}
+
+/// The connection. Output waits in it until [`recv`](Self::recv) brings it out.
+pub(crate) struct Wire {
+    stream: Stream,
+    decoder: Decoder,
+    encoder: Encoder,
+    /// Read and not decoded, from `at`.
+    held: Vec<u8>,
+    at: usize,
+    /// To be written, from `written`.
+    out: Vec<u8>,
+    written: usize,
+    /// Pings are answered.
+    pub(crate) answers_pings: bool,
+    /// A write found the connection reset.
+    reset: bool,
+}
+
+impl Wire {
+    /// `leftover`: what came behind the handshake.
+    pub(crate) fn new(stream: Stream, leftover: Vec<u8>, deflate: Option<Params>) -> Wire {
+        let limits = Limits { frame: LIMIT, message: LIMIT };
+        let mut decoder = Decoder::new(Role::Client, limits);
+        let mut encoder = Encoder::new(Role::Client);
+        if let Some(params) = deflate {
+            // Everything is compressed, so that a small message shows already what a large one would.
+            let config = Config::default();
+            decoder = decoder.with_deflate(Inflater::new(params, Role::Client, limits.message));
+            encoder = encoder.with_deflate(Deflater::new(params, Role::Client, 0, config.level));
+        }
+        Wire {
+            stream,
+            decoder,
+            encoder,
+            held: leftover,
+            at: 0,
+            out: Vec::new(),
+            written: 0,
+            answers_pings: true,
+            reset: false,
+        }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.encoder.message(OpCode::Text, text.as_bytes(), key(), &mut self.out);
+    }
+
+    pub(crate) fn ping(&mut self, payload: &[u8]) {
+        self.encoder.control(OpCode::Ping, payload, key(), &mut self.out);
+    }
+
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.encoder.control(OpCode::Pong, payload, key(), &mut self.out);
+    }
+
+    pub(crate) fn close(&mut self, code: CloseCode) {
+        self.encoder.close(Some(code), "", key(), &mut self.out);
+    }
+
+    /// A frame of a binary message that goes on for ever: data on the wire that no server can reply to yet.
+    pub(crate) fn fragment(&mut self, first: bool) {
+        let key = key();
+        let opcode = if first { OpCode::Binary } else { OpCode::Continuation };
+        let header = Header { fin: false, rsv1: false, opcode, mask: Some(key), len: 1 };
+        let mut head = [0; Header::MAX_LEN];
+        let len = header.encode(&mut head);
+        let mut payload = *b".";
+        mask(&mut payload, key, 0);
+        self.out.extend_from_slice(&head[..len]);
+        self.out.extend_from_slice(&payload);
+    }
+
+    /// What comes next, or how the connection ended. Cancel-safe.
+    pub(crate) async fn recv(&mut self) -> Result<Frame, End> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    #[cfg(test)]
+    /// Brings out what waits. A failure is told by [`recv`](Self::recv), after what the peer sent before. Cancel-safe.
+    pub(crate) async fn flush(&mut self) {
+        poll_fn(|cx| self.poll_write(cx)).await;
+    }
+
+    /// The other kernel has acknowledged everything that was sent; `None` where that cannot be known.
+    pub(crate) fn acked(&self) -> Option<bool> {
+        let info = tcp_info(self.stream.tcp()?).ok()?;
+        Some(info.unacked == 0 && self.written == self.out.len())
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, End>> {
+        loop {
+            if let Some(frame) = self.decode()? {
+                // The answer to a Ping leaves at once, whoever waits for whatever.
+                let _ = self.poll_write(cx);
+                return Poll::Ready(Ok(frame));
+            }
+            let _ = self.poll_write(cx);
+            let held = &mut self.held;
+            let read = ready!(self.stream.poll_read_shared(cx, |bytes| {
+                held.extend_from_slice(bytes);
+                bytes.len()
+            }));
+            match read {
+                Ok(0) if self.reset => return Poll::Ready(Err(End::Rst)),
+                Ok(0) => return Poll::Ready(Err(End::Fin)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Ending::from_io(&error).into())),
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Result<Option<Frame>, End> {
+        let mut input = self.held.get_mut(self.at..).unwrap_or_default();
+        let before = input.len();
+        let decoded = self.decoder.decode(&mut input).map_err(|error| broken(&error))?;
+        let frame = match decoded {
+            Some(Incoming::Text(payload)) => Some(Frame::Text(payload.into_vec())),
+            Some(Incoming::Binary(payload)) => Some(Frame::Binary(payload.into_vec())),
+            Some(Incoming::Pong(payload)) => Some(Frame::Pong(payload.into_vec())),
+            Some(Incoming::Ping(payload)) => {
+                if self.answers_pings && self.out.len() - self.written < PENDING {
+                    let payload = payload.into_vec();
+                    self.encoder.control(OpCode::Pong, &payload, key(), &mut self.out);
+                }
+                Some(Frame::Ping)
+            }
+            Some(Incoming::Close(close)) => {
+                let (code, reason) = close.unwrap_or((CloseCode::NO_STATUS, String::new()));
+                return Err(End::Close { code: code.get(), reason });
+            }
+            None => None,
+        };
+        self.at += before - input.len();
+        if self.at == self.held.len() {
+            self.held.clear();
+            self.at = 0;
+        }
+        Ok(frame)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.written < self.out.len() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..])) {
+                Ok(0) => return self.give_up(&io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.written += n,
+                Err(error) => return self.give_up(&error),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        // TLS may hold back what it was given.
+        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+            Ok(()) => Poll::Ready(()),
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    fn give_up(&mut self, error: &io::Error) -> Poll<()> {
+        self.reset |= Ending::from_io(error) == Ending::Reset;
+        self.out.clear();
+        self.written = 0;
+        Poll::Ready(())
+    }
+}
+
+fn broken(error: &FrameError) -> End {
+    Ending::from(error).into()
+}
+
+/// A masking key. What is masked here is chosen by this program alone, so the key need not resist anybody.
+fn key() -> [u8; 4] {
+    fastrand::u32(..).to_ne_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// Bytes of a server.
+    fn served(build: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        build(&mut Encoder::new(Role::Server), &mut out);
+        out
+    }
+
+    #[tokio::test]
+    async fn messages_pings_and_the_close_of_a_server() {
+        let (near, mut far) = duplex(1 << 16);
+        let mut wire = Wire::new(near.into(), Vec::new(), None);
+        let bytes = served(|encoder, out| {
+            encoder.message(OpCode::Text, b"hello", [0; 4], out);
+            encoder.control(OpCode::Ping, b"p", [0; 4], out);
+            encoder.close(Some(CloseCode::new(4001)), "why", [0; 4], out);
+        });
+        // In two pieces, the cut within a frame.
+        far.write_all(&bytes[..4]).await.unwrap();
+        let rest = bytes[4..].to_vec();
+        let (first, ()) = tokio::join!(wire.recv(), async {
+            tokio::task::yield_now().await;
+            far.write_all(&rest).await.unwrap();
+        });
+        assert_eq!(first, Ok(Frame::Text(b"hello".to_vec())));
+        assert_eq!(wire.recv().await, Ok(Frame::Ping));
+        assert_eq!(wire.recv().await, Err(End::Close { code: 4001, reason: "why".to_owned() }));
+        let mut pong = [0; 7];
+        far.read_exact(&mut pong).await.unwrap();
+        assert_eq!(pong[0], 0x8a);
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_left_unanswered_on_purpose() {
+        let (near, mut far) = duplex(1 << 16);
+        let mut wire = Wire::new(near.into(), Vec::new(), None);
+        wire.answers_pings = false;
+        far.write_all(&served(|encoder, out| encoder.control(OpCode::Ping, b"p", [0; 4], out)))
+            .await
+            .unwrap();
+        assert_eq!(wire.recv().await, Ok(Frame::Ping));
+        wire.pong(b"other");
+        wire.flush().await;
+        let mut read = [0; 32];
+        let n = far.read(&mut read).await.unwrap();
+        assert_eq!((n, read[0], read[1]), (2 + 4 + 5, 0x8a, 0x85));
+    }
+
+    #[tokio::test]
+    async fn fragments_are_frames_of_one_message_without_end() {
+        let (near, mut far) = duplex(1 << 16);
+        let mut wire = Wire::new(near.into(), Vec::new(), None);
+        wire.fragment(true);
+        wire.fragment(false);
+        wire.flush().await;
+        let mut bytes = vec![0; 14];
+        far.read_exact(&mut bytes).await.unwrap();
+        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        assert!(decoder.decode(&mut bytes.as_mut_slice()).unwrap().is_none());
+        assert_eq!((bytes[0], bytes[7]), (0x02, 0x00));
+    }
+
+    #[tokio::test]
+    async fn endings_are_told_apart() {
+        let (near, far) = duplex(64);
+        drop(far);
+        assert_eq!(Wire::new(near.into(), Vec::new(), None).recv().await, Err(End::Fin));
+        let (near, mut far) = duplex(64);
+        far.write_all(&[0xff, 0]).await.unwrap();
+        let end = Wire::new(near.into(), Vec::new(), None).recv().await.unwrap_err();
+        assert!(matches!(end, End::ProtocolError(_)), "{end}");
+    }
+}
