@@ -37,6 +37,13 @@ impl Times {
         }
     }
 
+    /// Takes its memory now, so that it is not counted as the cost of what is recorded later.
+    pub fn prepare(&mut self) {
+        if let Some(histogram) = self.histogram() {
+            histogram.reset();
+        }
+    }
+
     /// Forgets all.
     pub fn reset(&mut self) {
         if let Some(histogram) = &mut self.0 {
@@ -86,12 +93,7 @@ impl Times {
 
     /// HDR histogram encoding V2, deflated, in base64: what HDR logs hold. Empty when there is nothing in it.
     pub fn encoded(&self) -> String {
-        let Some(histogram) = self.filled() else { return String::new() };
-        let mut bytes = Vec::new();
-        match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {
-            Ok(_) => STANDARD.encode(bytes),
-            Err(_) => String::new(),
-        }
+        self.filled().map(encoded).unwrap_or_default()
     }
 
     fn histogram(&mut self) -> Option<&mut Histogram<u64>> {
@@ -100,6 +102,16 @@ impl Times {
             self.0 = Histogram::new_with_bounds(1, HIGHEST, 3).ok().map(Box::new);
         }
         self.0.as_deref_mut()
+    }
+}
+
+/// HDR histogram encoding V2, deflated, in base64.
+pub(crate) fn encoded(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    // A vector takes everything; a histogram too large for the encoding cannot be made with our bounds.
+    match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {
+        Ok(_) => STANDARD.encode(bytes),
+        Err(_) => String::new(),
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod clock;
 mod connection;
+pub mod ensure;
 mod histogram;
 mod open;
 mod plan;
 pub mod proof;
+pub mod report;
 mod run;
 pub mod scenario;
 mod shared;

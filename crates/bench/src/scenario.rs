@@ -54,6 +54,8 @@ mod template;
 mod units;
 mod variables;
 
+pub(crate) use reader::near;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;

@@ -230,7 +230,7 @@ pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
 }
 
 /// The known word nearest to a mistyped one.
-pub(super) fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
     let word = plain(word);
     known

@@ -1,0 +1,93 @@
+//! A histogram in figures.
+
+use serde::Serialize;
+
+use crate::Times;
+
+/// Times in figures, milliseconds. A percentile that so few values cannot show is `null`: p99.99 needs 10,000 of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Distribution {
+    /// How many values there are.
+    pub count: u64,
+    /// The lowest.
+    pub min: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub deviation: f64,
+    /// Half of them are not above this.
+    pub p50: Option<f64>,
+    /// 75 of 100 are not above this.
+    pub p75: Option<f64>,
+    /// 90 of 100 are not above this.
+    pub p90: Option<f64>,
+    /// 95 of 100 are not above this.
+    pub p95: Option<f64>,
+    /// 99 of 100 are not above this.
+    pub p99: Option<f64>,
+    /// 999 of 1,000 are not above this.
+    #[serde(rename = "p99.9")]
+    pub p99_9: Option<f64>,
+    /// 9,999 of 10,000 are not above this.
+    #[serde(rename = "p99.99")]
+    pub p99_99: Option<f64>,
+    /// The highest.
+    pub max: f64,
+}
+
+impl Distribution {
+    /// `None` when there are no values.
+    pub fn of(times: &Times) -> Option<Distribution> {
+        let ms = |time: std::time::Duration| round(time.as_secs_f64() * 1e3);
+        let at = |percent: f64| {
+            let enough = is_supported(times.len(), percent / 100.0);
+            enough.then(|| times.quantile(percent / 100.0).map(ms)).flatten()
+        };
+        Some(Distribution {
+            count: times.len(),
+            min: times.min().map(ms)?,
+            mean: times.mean().map(ms)?,
+            deviation: times.deviation().map(ms)?,
+            p50: at(50.0),
+            p75: at(75.0),
+            p90: at(90.0),
+            p95: at(95.0),
+            p99: at(99.0),
+            p99_9: at(99.9),
+            p99_99: at(99.99),
+            max: times.max().map(ms)?,
+        })
+    }
+}
+
+/// Whether so many values can show this quantile: at least one of them must be above it. The median is always shown.
+pub(crate) fn is_supported(count: u64, quantile: f64) -> bool {
+    count > 0 && (quantile <= 0.5 || count as f64 * (1.0 - quantile) >= 1.0 - 1e-6)
+}
+
+/// To a microsecond: the histograms hold no more.
+fn round(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn percentiles_need_values_beyond_them() {
+        let of = |count: u64| {
+            let mut times = Times::default();
+            (1..=count).for_each(|us| times.record_us(us));
+            Distribution::of(&times)
+        };
+        assert_eq!(of(0), None);
+        let one = of(1).unwrap();
+        assert_eq!((one.p50, one.p75, one.max), (Some(0.001), None, 0.001));
+        let hundred = of(100).unwrap();
+        assert_eq!((hundred.p99, hundred.p99_9), (Some(0.099), None));
+        assert!(of(9_999).unwrap().p99_99.is_none());
+        assert!(of(10_000).unwrap().p99_99.is_some());
+    }
+}

@@ -1,0 +1,256 @@
+//! Endings of one kind together, and what their times have in common.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::number;
+use crate::tally::EndingRecord;
+
+/// Ages that a report lists for each ending.
+const LISTED: usize = 1000;
+/// Kinds of endings that are told apart; a peer that breaks the protocol in ever new ways gets no ever longer report.
+const KINDS: usize = 32;
+/// Close reasons listed for each ending.
+const REASONS: usize = 5;
+/// Fewer endings than this have nothing in common that could not be chance.
+const FEW: usize = 3;
+
+/// Connections that ended in the same way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndingGroup {
+    /// In the shared vocabulary: `RST`, `close 1011` and so on.
+    pub ending: String,
+    /// How many.
+    pub count: u64,
+    /// Ages, seconds, ascending: all of them, or 1,000 evenly picked ones when there are more.
+    pub ages_s: Vec<f64>,
+    /// Lowest age, seconds.
+    pub age_min_s: f64,
+    /// Half were not older than this, seconds.
+    pub age_median_s: f64,
+    /// Highest age, seconds.
+    pub age_max_s: f64,
+    /// The first one, seconds since the begin of the run.
+    pub first_at_s: f64,
+    /// The last one, seconds since the begin of the run.
+    pub last_at_s: f64,
+    /// Code that a browser would show.
+    pub browser: u16,
+    /// Close reasons and how often each came, the most frequent ones.
+    pub reasons: BTreeMap<String, u64>,
+    /// What the times have in common, and what that hints at.
+    pub hint: Option<String>,
+}
+
+/// What the run did, as far as it bears on a hint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    /// Longest silence on a connection that the load itself left; `None`: it sent nothing.
+    pub(super) quiet_s: Option<f64>,
+    /// The run was told to lose its connections.
+    pub(super) losses_wanted: bool,
+}
+
+/// The groups, largest first, and how many endings are in none of them.
+pub(super) fn group(records: &[EndingRecord], load: Load) -> Vec<EndingGroup> {
+    let mut kinds: BTreeMap<&str, Vec<&EndingRecord>> = BTreeMap::new();
+    for record in records {
+        let kind = record.ending.as_str();
+        let kind = if kinds.len() < KINDS || kinds.contains_key(kind) { kind } else { "others" };
+        kinds.entry(kind).or_default().push(record);
+    }
+    let mut groups: Vec<EndingGroup> =
+        kinds.into_iter().map(|(ending, records)| one(ending, &records, load)).collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.ending.cmp(&b.ending)));
+    groups
+}
+
+fn one(ending: &str, records: &[&EndingRecord], load: Load) -> EndingGroup {
+    let ages = sorted(records.iter().map(|record| record.age_s));
+    let instants = sorted(records.iter().map(|record| record.at_s));
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for record in records.iter().filter(|record| !record.reason.is_empty()) {
+        *reasons.entry(&record.reason).or_default() += 1;
+    }
+    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    EndingGroup {
+        ending: ending.to_owned(),
+        count: records.len() as u64,
+        age_min_s: first(&ages),
+        age_median_s: part(&ages, 0.5),
+        age_max_s: part(&ages, 1.0),
+        first_at_s: first(&instants),
+        last_at_s: part(&instants, 1.0),
+        browser: records.first().map_or(1006, |record| record.browser),
+        reasons: reasons
+            .into_iter()
+            .take(REASONS)
+            .map(|(reason, count)| (reason.to_owned(), count))
+            .collect(),
+        hint: if load.losses_wanted { None } else { hint(records, &ages, &instants, load) },
+        ages_s: listed(ages),
+    }
+}
+
+fn listed(ages: Vec<f64>) -> Vec<f64> {
+    let ms = |age: f64| (age * 1e3).round() / 1e3;
+    if ages.len() <= LISTED {
+        return ages.into_iter().map(ms).collect();
+    }
+    let last = ages.len() - 1;
+    (0..LISTED).map(|at| ms(ages[at * last / (LISTED - 1)])).collect()
+}
+
+/// Equal ages come from a timer that began with each connection, equal instants from one event. Both are hints, never
+/// facts: the numbers stand beside them.
+fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -> Option<String> {
+    if records.len() < FEW {
+        return None;
+    }
+    let opened = sorted(records.iter().map(|record| record.at_s - record.age_s));
+    let (age, at) = (part(ages, 0.5), part(instants, 0.5));
+    if age < 0.5 {
+        return None;
+    }
+    // The middle 90 %: a straggler says nothing about the rest.
+    let spread = |values: &[f64]| part(values, 0.95) - part(values, 0.05);
+    let (age_spread, at_spread, opened_spread) = (spread(ages), spread(instants), spread(&opened));
+    let allowed = |value: f64| (value * 0.01).max(0.2);
+    let (equal_age, equal_at) = (age_spread <= allowed(age), at_spread <= allowed(at));
+    let within = number::seconds;
+    match (equal_age, equal_at) {
+        (true, true) if opened_spread <= allowed(age) => Some(format!(
+            "Equal age and equal instant, since all were opened within {}: a timer, or one event such as a reload. \
+             A --ramp of {} or more would tell them apart.",
+            within(opened_spread),
+            within((age * 0.2).ceil().max(5.0)),
+        )),
+        (true, _) => Some(format!(
+            "Equal age ({} within {}) although opened over {}: {}",
+            within(age),
+            within(age_spread),
+            within(opened_spread),
+            match load.quiet_s {
+                Some(quiet) if quiet < age * 0.5 => {
+                    "looks like a lifetime cap, as messages went on until the end."
+                }
+                _ =>
+                    "looks like an idle timer or a lifetime cap. With messages (--rate) an idle timer would not fire.",
+            }
+        )),
+        (false, true) => Some(format!(
+            "Equal instant ({} of the run, within {}) although ages differ by {}: looks like one event, such as a \
+             reload, a deploy or a restart.",
+            within(at),
+            within(at_spread),
+            within(age_spread),
+        )),
+        (false, false) => None,
+    }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn first(values: &[f64]) -> f64 {
+    values.first().copied().unwrap_or_default()
+}
+
+/// The value at this part (0 to 1) of a sorted list.
+fn part(values: &[f64], part: f64) -> f64 {
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const QUIET: Load = Load { quiet_s: None, losses_wanted: false };
+    const BUSY: Load = Load { quiet_s: Some(1.0), losses_wanted: false };
+
+    fn record(ending: &str, opened: f64, age_s: f64) -> EndingRecord {
+        EndingRecord {
+            ending: ending.to_owned(),
+            browser: 1006,
+            reason: String::new(),
+            age_s,
+            at_s: opened + age_s,
+        }
+    }
+
+    fn hint_of(records: &[EndingRecord], load: Load) -> String {
+        group(records, load)[0].hint.clone().unwrap_or_default()
+    }
+
+    #[test]
+    fn ages_are_bounded_and_keep_their_shape() {
+        let records: Vec<_> = (0..5000).map(|i| record("RST", 0.0, f64::from(i) / 100.0)).collect();
+        let group = &group(&records, QUIET)[0];
+        assert_eq!((group.count, group.ages_s.len()), (5000, 1000));
+        assert_eq!((group.ages_s[0], group.ages_s[999]), (0.0, 49.99));
+        assert!((group.ages_s[500] - 25.0).abs() < 0.1 && (group.age_median_s - 25.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_largest_group_comes_first_and_kinds_are_bounded() {
+        let mut records = vec![record("close 1011", 0.0, 1.0)];
+        records.extend((0..3).map(|_| record("RST", 0.0, 1.0)));
+        records.extend((0..100).map(|i| record(&format!("protocol error ({i})"), 0.0, 1.0)));
+        let groups = group(&records, QUIET);
+        assert_eq!(groups[0].ending, "others");
+        assert_eq!(groups[1].ending, "RST");
+        assert_eq!(groups.len(), KINDS + 1);
+        assert_eq!(groups.iter().map(|group| group.count).sum::<u64>(), 104);
+    }
+
+    #[test]
+    fn equal_ages_hint_at_a_timer_and_equal_instants_at_an_event() {
+        let timer: Vec<_> =
+            (0..50).map(|i| record("RST", f64::from(i), 60.0 + f64::from(i % 3) * 0.05)).collect();
+        assert!(
+            hint_of(&timer, QUIET).contains("an idle timer or a lifetime cap"),
+            "{}",
+            hint_of(&timer, QUIET)
+        );
+        assert!(hint_of(&timer, BUSY).contains("looks like a lifetime cap"));
+        let event: Vec<_> = (0..50).map(|i| record("RST", f64::from(i), 90.0 - f64::from(i))).collect();
+        assert!(
+            hint_of(&event, BUSY).starts_with("Equal instant (90.0 s of the run"),
+            "{}",
+            hint_of(&event, BUSY)
+        );
+        let both: Vec<_> = (0..50).map(|_| record("RST", 0.0, 60.0)).collect();
+        assert!(hint_of(&both, BUSY).contains("--ramp of 12.0 s"), "{}", hint_of(&both, BUSY));
+    }
+
+    #[test]
+    fn what_has_nothing_in_common_gets_no_hint() {
+        let mixed: Vec<_> = (0..50).map(|i| record("RST", f64::from(i % 7), f64::from(i) * 1.7)).collect();
+        assert_eq!(hint_of(&mixed, BUSY), "");
+        let few: Vec<_> = (0..2).map(|i| record("RST", f64::from(i), 60.0)).collect();
+        assert_eq!(hint_of(&few, BUSY), "");
+        let wanted = Load { losses_wanted: true, ..BUSY };
+        let event: Vec<_> = (0..50).map(|i| record("RST", f64::from(i), 90.0 - f64::from(i))).collect();
+        assert_eq!(hint_of(&event, wanted), "");
+    }
+
+    #[test]
+    fn the_most_frequent_reasons_are_kept() {
+        let mut records = Vec::new();
+        for i in 0..10_usize {
+            for _ in 0..=i {
+                records.push(EndingRecord { reason: format!("r{i}"), ..record("close 1011", 0.0, 1.0) });
+            }
+        }
+        let reasons = &group(&records, QUIET)[0].reasons;
+        assert_eq!(reasons.len(), REASONS);
+        assert_eq!((reasons.get("r9"), reasons.get("r5"), reasons.get("r4")), (Some(&10), Some(&6), None));
+    }
+}

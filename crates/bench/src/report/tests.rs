@@ -1,0 +1,228 @@
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+
+use super::*;
+use crate::proof::Counts;
+
+fn report((plan, tally): (Plan, Tally)) -> Report {
+    Report::new(&plan, &tally)
+}
+
+fn judged(sample: (Plan, Tally), conditions: &[&str]) -> Report {
+    let mut report = report(sample);
+    let conditions: Vec<Condition> = conditions.iter().map(|text| text.parse().unwrap()).collect();
+    report.check(&conditions);
+    report
+}
+
+#[test]
+fn the_report_of_a_run() {
+    let report = judged(samples::run(), &["p99<50ms", "survival>=99.9%", "rate>=99%", "lost=0"]);
+    insta::assert_snapshot!(text(&report, false));
+}
+
+#[test]
+fn the_reports_of_other_modes() {
+    for (name, sample) in [
+        ("slow", samples::slow()),
+        ("hold", samples::hold(1000)),
+        ("quiet", samples::quiet(2)),
+        ("refused", samples::refused()),
+        ("storm", samples::storm()),
+        ("sessions", samples::sessions()),
+        ("sink", samples::sink()),
+        ("flood", samples::flood()),
+        ("broadcast", samples::broadcast()),
+        ("ramp", samples::ramp()),
+        ("churn", samples::churn()),
+        ("scenario", samples::scenario()),
+    ] {
+        insta::assert_snapshot!(name, text(&report(sample), false));
+    }
+}
+
+#[test]
+fn all_but_the_first_line_fit_in_eighty_columns() {
+    for sample in [samples::run(), samples::hold(1000), samples::sink(), samples::storm(), samples::refused()]
+    {
+        let text = text(&report(sample), false);
+        for line in text.lines().skip(1) {
+            assert!(line.chars().count() <= 80, "{line}");
+            assert!(!line.ends_with(' ') && !line.contains('\u{1b}'), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let report = report(samples::run());
+    let coloured = text(&report, true);
+    assert!(coloured.contains("\u{1b}[1m"));
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some(at) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at + rest[at..].find('m').unwrap() + 1..];
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, text(&report, false));
+}
+
+#[test]
+fn first_lines() {
+    let line = |sample| report(sample).survival_line();
+    assert_eq!(
+        line(samples::run()),
+        "998 of 1,000 alive at the end; 2 ended: 1 RST at 31.2 s, 1 close 1011 at 40.0 s"
+    );
+    assert_eq!(line(samples::quiet(1)), "1 of 1 alive at the end");
+    assert_eq!(line(samples::refused()), "none of 1,000 connections could be opened: 1,000 refused");
+    assert_eq!(
+        line(samples::hold(1000)),
+        "18 of 1,000 alive at the end; 982 ended: 980 FIN without close frame at 60.0 s (60.0–60.1), 2 RST at 20.0 s"
+    );
+    let (plan, mut tally) = samples::quiet(10);
+    tally.asked = 12;
+    tally.failed("handshake", "refused", "403", 0.0);
+    tally.failed("tls", "black hole", "no answer", 0.0);
+    assert_eq!(
+        Report::new(&plan, &tally).survival_line(),
+        "10 of 10 alive at the end; 2 of 12 could not be opened: 1 black hole, 1 refused"
+    );
+}
+
+#[test]
+fn many_kinds_of_endings_are_summed_up_in_the_first_line() {
+    let (plan, mut tally) = samples::quiet(9);
+    tally.alive_at_end = 0;
+    for (i, kind) in
+        ["RST", "RST", "RST", "close 1011", "close 1012", "close 1013", "close 1001"].iter().enumerate()
+    {
+        tally.ended(samples::ending(kind, i as f64, i as f64));
+    }
+    assert_eq!(
+        Report::new(&plan, &tally).survival_line(),
+        "0 of 9 alive at the end; 7 ended: 3 RST at 1.0 s (0.0–2.0), 1 close 1001 at 6.0 s, 1 close 1011 at 3.0 s, \
+         2 in other ways"
+    );
+}
+
+/// Every key, with the type of its value; lists by their first entry.
+fn keys(path: &str, value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                keys(&format!("{path}.{key}"), value, out);
+            }
+        }
+        Value::Array(items) => match items.first() {
+            Some(first) => keys(&format!("{path}[]"), first, out),
+            None => out.push(format!("{path}[]")),
+        },
+        Value::Null => out.push(format!("{path}: null")),
+        Value::Bool(_) => out.push(format!("{path}: bool")),
+        Value::Number(_) => out.push(format!("{path}: number")),
+        Value::String(_) => out.push(format!("{path}: string")),
+    }
+}
+
+#[test]
+fn json_keys_are_stable() {
+    let (mut plan, mut tally) = samples::run();
+    plan.verify = true;
+    tally.echoed = Counts { received: 599_999, ..Counts::default() };
+    tally.failed("connect", "refused", "no", 1.0);
+    let mut report = Report::new(&plan, &tally);
+    report.check(&["p99<50ms".parse().unwrap()]);
+    let mut all = Vec::new();
+    keys("", &serde_json::to_value(&report).unwrap(), &mut all);
+    insta::assert_snapshot!("json_keys", all.join("\n"));
+    for (name, sample) in [
+        ("storm", samples::storm()),
+        ("ramp", samples::ramp()),
+        ("broadcast", samples::broadcast()),
+        ("churn", samples::churn()),
+        ("users", samples::scenario()),
+    ] {
+        let value = serde_json::to_value(Report::new(&sample.0, &sample.1)).unwrap();
+        let mut all = Vec::new();
+        keys("", &value[name], &mut all);
+        insta::assert_snapshot!(format!("json_keys_{name}"), all.join("\n"));
+    }
+}
+
+#[test]
+fn what_is_not_known_is_null_in_json() {
+    let value = serde_json::to_value(report(samples::quiet(1))).unwrap();
+    for key in ["lost", "doubled", "reordered", "corrupted", "intended", "proof"] {
+        assert_eq!(value["messages"][key], Value::Null, "{key}");
+    }
+    assert_eq!(value["latency_ms"], Value::Null);
+    assert_eq!(value["rate"], Value::Null);
+    assert_eq!(value["handshake_ms"]["total"]["p99"], Value::Null);
+    assert_eq!(value["handshake_ms"]["total"]["count"], 1);
+}
+
+#[test]
+fn a_proof_is_judged_per_direction() {
+    let sink = report(samples::sink());
+    assert!(!sink.is_exactly_once());
+    assert_eq!(
+        (sink.messages.lost, sink.messages.doubled, sink.messages.reordered, sink.messages.corrupted),
+        (Some(2), Some(1), Some(3), Some(0))
+    );
+    let sessions = report(samples::sessions());
+    assert!(sessions.is_exactly_once());
+    let (plan, mut tally) = samples::sessions();
+    tally.echoed.received -= 1;
+    assert!(!Report::new(&plan, &tally).is_exactly_once());
+    let (plan, mut tally) = samples::sink();
+    (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_000);
+    assert!(Report::new(&plan, &tally).is_exactly_once());
+    tally.unanswered = 1;
+    assert!(!Report::new(&plan, &tally).is_exactly_once());
+    assert!(report(samples::run()).is_exactly_once(), "nothing was to be verified");
+}
+
+#[test]
+fn a_rate_that_was_not_kept_is_said_before_latency() {
+    let slow = report(samples::slow());
+    assert!(slow.is_slow());
+    let text = text(&slow, false);
+    let warning =
+        text.find("asked 120,000, sent 85,464 (71.2 %): latency below is of what was sent").unwrap();
+    assert!(warning < text.find("\nLatency").unwrap());
+    assert!(!report(samples::run()).is_slow());
+    assert!(!report(samples::flood()).is_slow(), "a closed workload has no rate to keep");
+}
+
+#[test]
+fn secrets_stay_out_of_the_url() {
+    for (url, shown) in [
+        ("wss://example.com/ws?room=5&access_token=abc", "wss://example.com/ws?room=5&access_token=…"),
+        ("wss://me:secret@example.com/", "wss://example.com/"),
+        ("ws://127.0.0.1:8080", "ws://127.0.0.1:8080/"),
+        ("not a url", "not a url"),
+    ] {
+        assert_eq!(shown_url(url), shown);
+    }
+}
+
+#[test]
+fn a_storm_counts_handshakes_since_the_first_loss() {
+    let report = report(samples::storm());
+    let storm = report.storm.unwrap();
+    assert_eq!((storm.lost, storm.back, storm.attempts), (10_000, 10_000, 10_000));
+    // The first second of the sample: 36 of 100 steps.
+    assert!((3500.0..=3700.0).contains(&storm.peak_handshakes_per_s), "{storm:?}");
+}
+
+#[test]
+fn a_broadcast_is_complete_with_or_without_the_senders_own_copy() {
+    let (plan, mut tally) = samples::broadcast();
+    for (received, expected) in [(99_900, 99_900), (100_000, 100_000), (99_950, 100_000), (99_000, 99_900)] {
+        tally.received = received;
+        assert_eq!(Report::new(&plan, &tally).broadcast.unwrap().copies_expected, expected);
+    }
+}
