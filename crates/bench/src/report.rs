@@ -2,9 +2,11 @@
 //!
 //! [`Report`] serializes to JSON with stable keys: keys are added, never renamed or removed, while [`Report::schema`] stays.
 
+mod chart;
 mod distribution;
 mod endings;
 mod hdr;
+mod html;
 pub mod number;
 mod proof;
 mod sections;
@@ -19,6 +21,7 @@ pub use distribution::Distribution;
 pub(crate) use distribution::is_supported;
 pub use endings::EndingGroup;
 pub use hdr::hdr_log;
+pub use html::html;
 pub use proof::{Direction, Proof};
 pub use sections::{Broadcast, Churn, Cost, Handshake, Ramp, Resumes, Storm, UsersReport};
 pub use text::text;

@@ -119,7 +119,8 @@ fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -
     let (age_spread, at_spread, opened_spread) = (spread(ages), spread(instants), spread(&opened));
     let allowed = |value: f64| (value * 0.01).max(0.2);
     let (equal_age, equal_at) = (age_spread <= allowed(age), at_spread <= allowed(at));
-    let within = number::seconds;
+    let within =
+        |s: f64| if s < 0.0995 { format!("{} ms", (s * 1e3).ceil().max(1.0)) } else { number::seconds(s) };
     match (equal_age, equal_at) {
         (true, true) if opened_spread <= allowed(age) => Some(format!(
             "Equal age and equal instant, since all were opened within {}: a timer, or one event such as a reload. \

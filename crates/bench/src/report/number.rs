@@ -96,7 +96,7 @@ pub fn printable(text: &str, most: usize) -> String {
 }
 
 /// Changes the direction or shape of other characters without being seen.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

@@ -227,12 +227,14 @@ impl Cost {
 }
 
 impl Raw {
-    /// Connections alive at the end of each slot.
-    pub(super) fn alive(timeline: &Timeline) -> Vec<u64> {
+    /// Connections alive at the end of each slot. Those that we closed count as gone only where closing is a part of the
+    /// load: at the end of a run everything is closed.
+    pub(super) fn alive(timeline: &Timeline, with_closed: bool) -> Vec<u64> {
         let mut alive: u64 = 0;
         let mut curve = Vec::with_capacity(timeline.slots.len());
         for slot in &timeline.slots {
-            alive = (alive + slot.opened).saturating_sub(slot.lost + slot.closed);
+            let closed = if with_closed { slot.closed } else { 0 };
+            alive = (alive + slot.opened).saturating_sub(slot.lost + closed);
             curve.push(alive);
         }
         curve

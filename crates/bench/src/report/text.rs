@@ -185,7 +185,7 @@ fn failures(page: &mut Page, report: &Report) {
             "{} {} ({}), first at {}: {}",
             thousands(failure.count),
             foreign(&failure.ending),
-            failure.stage,
+            foreign(&failure.stage),
             seconds(failure.first_at_s),
             foreign(&failure.example)
         );
@@ -197,69 +197,68 @@ fn failures(page: &mut Page, report: &Report) {
     }
 }
 
-/// The sections that one mode has.
-fn modes(page: &mut Page, report: &Report) {
+/// The sections that one mode has: title, lines, and which of them are bad news.
+pub(super) fn mode_lines(report: &Report) -> Vec<(&'static str, Vec<(String, bool)>)> {
+    let mut sections = Vec::new();
     if let Some(storm) = &report.storm {
-        page.heading("Storm");
         let last = storm.last_back_s.map_or_else(|| "—".to_owned(), seconds);
-        page.wrapped(
-            2,
-            &format!(
-                "{} lost, {} came back, the last one after {last} · {} ({} at most in one second) · policy {}",
-                counted(storm.lost, "link"),
-                thousands(storm.back),
-                counted(storm.attempts, "handshake"),
-                thousands(storm.peak_handshakes_per_s.round() as u64),
-                storm.policy
-            ),
-            "",
+        let line = format!(
+            "{} lost, {} came back, the last one after {last} · {} ({} at most in one second) · policy {}",
+            counted(storm.lost, "link"),
+            thousands(storm.back),
+            counted(storm.attempts, "handshake"),
+            thousands(storm.peak_handshakes_per_s.round() as u64),
+            storm.policy
         );
+        sections.push(("Storm", vec![(line, storm.back < storm.lost)]));
     }
     if let Some(ramp) = &report.ramp {
-        page.heading("Ramp");
         let at = format!("at {} new connections per second", rate(ramp.opened_per_s));
-        let text = match ramp.plateau {
+        let line = match ramp.plateau {
             Some(plateau) => format!("{} were open when the first one was refused, {at}", thousands(plateau)),
             None => format!("none was refused, {at}"),
         };
-        page.wrapped(2, &text, "");
+        sections.push(("Ramp", vec![(line, false)]));
     }
     if let Some(broadcast) = &report.broadcast {
-        page.heading("Broadcast");
         let part = broadcast.completeness.map_or_else(|| "—".to_owned(), percent);
-        page.wrapped(
-            2,
-            &format!(
-                "{} from {} to {}: {} of {} copies arrived ({part})",
-                counted(broadcast.sent, "message"),
-                counted(u64::from(broadcast.senders), "sender"),
-                counted(broadcast.receivers, "connection"),
-                thousands(broadcast.copies),
-                thousands(broadcast.copies_expected)
-            ),
-            "",
+        let line = format!(
+            "{} from {} to {}: {} of {} copies arrived ({part})",
+            counted(broadcast.sent, "message"),
+            counted(u64::from(broadcast.senders), "sender"),
+            counted(broadcast.receivers, "connection"),
+            thousands(broadcast.copies),
+            thousands(broadcast.copies_expected)
         );
+        sections.push(("Broadcast", vec![(line, broadcast.copies < broadcast.copies_expected)]));
     }
     if let Some(churn) = &report.churn {
-        page.heading("Churn");
         let achieved = churn.achieved_per_s.map_or_else(|| "—".to_owned(), rate);
-        let text = format!(
+        let line = format!(
             "{} new connections per second asked, {achieved} opened · each to live {}",
             rate(churn.intended_per_s),
             seconds(churn.lifetime_s)
         );
-        page.wrapped(2, &text, "");
+        sections.push(("Churn", vec![(line, false)]));
     }
     if let Some(users) = &report.users {
-        page.heading("Users");
-        let mut text = format!("{} of {} completed", thousands(users.completed), thousands(users.arrived));
+        let mut line = format!("{} of {} completed", thousands(users.completed), thousands(users.arrived));
         if users.skipped > 0 {
-            text.push_str(&format!(", {} skipped (as many as allowed were there)", thousands(users.skipped)));
+            line.push_str(&format!(", {} skipped (as many as allowed were there)", thousands(users.skipped)));
         }
-        page.wrapped(2, &text, "");
+        let mut lines = vec![(line, false)];
         for (reason, count) in users.failed.iter().take(ROWS) {
-            page.wrapped(2, &format!("{} failed: {}", thousands(*count), foreign(reason)), RED);
+            lines.push((format!("{} failed: {}", thousands(*count), foreign(reason)), true));
         }
+        sections.push(("Users", lines));
+    }
+    sections
+}
+
+fn modes(page: &mut Page, report: &Report) {
+    for (title, lines) in mode_lines(report) {
+        page.heading(title);
+        lines.iter().for_each(|(line, bad)| page.wrapped(2, line, if *bad { RED } else { "" }));
     }
 }
 
