@@ -140,9 +140,10 @@ impl Builder {
         self.fault(Spec::new(Kind::BlackHole { after, lasts: None }).direction(direction))
     }
 
-    /// Sends the client a Close frame at this age, then FIN.
+    /// Sends the client a Close frame at this age, then FIN. A reason of more than 123 bytes is cut there.
     pub fn close_frame(self, after: Duration, code: u16, reason: &str) -> Builder {
-        let reason = reason.chars().take(30).collect();
+        let end = reason.floor_char_boundary(123);
+        let reason = reason.get(..end).unwrap_or_default().to_owned();
         self.fault(Spec::new(Kind::CloseFrame { after, code, reason }))
     }
 

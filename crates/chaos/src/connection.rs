@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use undrop_fault::{Cut, Delivery, End};
 
 use crate::Faults;
-use crate::proxy::{Connection, Shared};
+use crate::shared::{Connection, Shared};
 use crate::wire::{READ, Wire};
 
 /// Bytes that may wait for an end's socket before the other end is read no further.
@@ -103,7 +103,7 @@ pub(crate) async fn run(
         let [a, b] = &sides;
         let unheard =
             a.finished && b.finished && wire.poll_timeout().is_none() && a.out.is_empty() && b.out.is_empty();
-        let unanswered = !dialled && (a.finished || a.stream.is_none());
+        let unanswered = !dialled && (a.stream.is_none() || (a.finished && !wire.is_cut()));
         if sides.iter().all(|side| side.is_done(&wire)) || unheard || unanswered {
             return by.unwrap_or("proxy");
         }

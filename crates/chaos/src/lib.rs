@@ -52,6 +52,7 @@ pub mod preset;
 mod proxy;
 mod replay;
 mod serve;
+mod shared;
 mod spec;
 mod timeline;
 mod upstream;

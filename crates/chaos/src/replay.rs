@@ -109,3 +109,47 @@ fn seconds(seconds: f64) -> Duration {
     // What a log says beyond all clocks was not written by us; it never comes.
     Duration::try_from_secs_f64(seconds).unwrap_or(crate::spec::LONGEST).min(crate::spec::LONGEST)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::Replay;
+
+    const LOG: &str = r#"
+{"event":"listening","proxy":"a","address":"127.0.0.1:1","upstream":"127.0.0.1:2","seed":18446744073709551615}
+{"event":"api","address":"127.0.0.1:3"}
+{"event":"injected","proxy":"a","time":1.0,"connection":3,"fault":"f1","kind":"drop-pings","direction":"up","offset":9,"age":0.5,"what":"Ping dropped","replay":{"kind":"drop-pings"},"from":0.0,"seed":5}
+{"event":"injected","proxy":"a","time":1.5,"connection":3,"fault":"f1","kind":"drop-pings","direction":"up","offset":20,"age":1.0,"what":"Ping dropped","replay":{"kind":"drop-pings"},"from":0.0,"seed":5}
+{"event":"injected","proxy":"b","time":1.5,"connection":3,"fault":"f1","kind":"drop-pings","direction":"up","offset":20,"age":1.0,"what":"Ping dropped","replay":{"kind":"drop-pongs"},"from":0.0,"seed":5}
+{"event":"refusing","proxy":"a","time":2.0}
+{"event":"accepting","proxy":"a","time":4.5}
+{"event":"refusing","proxy":"a","time":7.0}
+"#;
+
+    #[test]
+    fn the_first_proxy_is_replayed_and_what_is_unknown_is_skipped() {
+        let replay = Replay::read(LOG).expect("valid");
+        assert_eq!(replay.seed(), Some(u64::MAX));
+        assert_eq!(replay.faults(), 1, "what goes on is put on once");
+        assert_eq!(replay.of(3)[0].spec.kind(), "drop-pings");
+        let seconds: Vec<(u64, Option<u64>)> = replay
+            .closed()
+            .iter()
+            .map(|(from, until)| (from.as_millis() as u64, until.map(|until| until.as_millis() as u64)))
+            .collect();
+        assert_eq!(seconds, [(2000, Some(4500)), (7000, None)]);
+    }
+
+    #[test]
+    fn what_is_no_log_is_said_with_its_line() {
+        for (log, expected) in [
+            ("", "line 1: the log has no line with \"event\":\"listening\""),
+            ("\n{}\n", "line 2: not an event: "),
+            ("listening on ws://127.0.0.1:1\n", "line 1: not an event: "),
+        ] {
+            let error = Replay::read(log).expect_err(log).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

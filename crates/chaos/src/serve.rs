@@ -12,7 +12,8 @@ use undrop_fault::Fault;
 use crate::Faults;
 use crate::connection::{self, now};
 use crate::plan::mix;
-use crate::proxy::{Choose, Shared, lock};
+use crate::proxy::Choose;
+use crate::shared::{Shared, lock};
 use crate::spec::Kind;
 use crate::timeline::{Entry, Timeline};
 

@@ -376,6 +376,19 @@ impl Kind {
         }
     }
 
+    /// Concerns connections when they are opened, and no others.
+    pub(crate) fn greets(&self) -> bool {
+        matches!(
+            self,
+            Kind::Refuse { .. }
+                | Kind::AcceptDelay { .. }
+                | Kind::Restart { .. }
+                | Kind::Status { .. }
+                | Kind::Header { .. }
+                | Kind::Compression { mode: Mode::Strip }
+        )
+    }
+
     fn each_duration(&mut self, change: &mut impl FnMut(&mut Duration)) {
         match self {
             Kind::Latency { base, jitter, .. } => {

@@ -127,7 +127,14 @@ fn entry(mut table: Map<String, Value>, once: bool) -> Result<Entry, SpecError> 
         Some(Value::String(id)) => Some(id),
         Some(_) => return Err(SpecError::at("id", "`id` is a text")),
     };
-    Ok(Entry { id, from, until, open_only: once, spec: Spec::try_from(table)? })
+    let spec = Spec::try_from(table)?;
+    if once && spec.fault.greets() {
+        let kind = spec.kind();
+        let message =
+            format!("`{kind}` is about new connections, and `[[at]]` about open ones; write `[[fault]]`");
+        return Err(SpecError::at("kind", message));
+    }
+    Ok(Entry { id, from, until, open_only: once, spec })
 }
 
 fn line(text: &str, at: usize) -> usize {
@@ -170,6 +177,7 @@ mod tests {
             ),
             ("[[at]]\nkind = \"cut\"\nage = 0\n", "line 1: `[[at]]` needs `time`"),
             ("[[fault]]\nkind=\"cut\"\nage=1\nfrom=5\nuntil=5\n", "line 5: `until` is not later than `from`"),
+            ("[[at]]\ntime=1\nkind=\"refuse\"\n", "line 3: `refuse` is about new connections"),
             ("sede = 1\n", "line 1: unknown field `sede`"),
             ("seed = \n", "line 1: "),
         ] {

@@ -8,19 +8,24 @@
 mod reading;
 #[cfg(test)]
 mod tests;
+mod told;
+mod way;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use undrop_fault::{Cut, Delivery, End, Pair};
-use undrop_frame::{Header, OpCode, mask};
+use undrop_frame::OpCode;
 
 use crate::Faults;
 use crate::interpose::{self, Act, Concern, Frame, Piece, Start, Verdict};
-use crate::spec::{Direction, Forget, How, Kind, Spec, When};
+use crate::spec::{Direction, How, Kind, Spec};
 
-use reading::{Input, Opaque, Outcome, Reading, Step};
+use reading::{Input, Opaque, Outcome, Step};
+pub(crate) use told::Injected;
+use told::Told;
+use way::{Queued, Way, close_frame};
 
 /// What is read at once from an end; an end is read only while its link has room for so much.
 pub(crate) const READ: usize = 16 * 1024;
@@ -41,60 +46,10 @@ pub(crate) struct Assigned {
     pub(crate) seed: u64,
 }
 
-/// A fault was injected.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Injected {
-    pub(crate) name: Arc<str>,
-    pub(crate) kind: &'static str,
-    /// Age of the connection.
-    pub(crate) age: Duration,
-    pub(crate) direction: Direction,
-    /// Bytes that had passed in that direction; for both, from the client.
-    pub(crate) offset: u64,
-    pub(crate) what: String,
-    /// What does the same to the same connection, and the age from which on.
-    pub(crate) replay: Spec,
-    pub(crate) from: Duration,
-    pub(crate) seed: u64,
-}
-
 #[derive(Debug)]
 struct Active {
     fault: Assigned,
     concern: Box<dyn Concern>,
-}
-
-/// One direction: what its sending end sent and the pair has not taken yet.
-#[derive(Debug)]
-struct Way {
-    reading: Reading,
-    queue: VecDeque<Queued>,
-    /// Bytes given to the queue and, of these, to the pair.
-    queued: u64,
-    /// Nothing more of what the end sends passes.
-    mute: bool,
-    /// A Close frame that waits for the end of a frame, and until when.
-    goodbye: Option<(Vec<u8>, Instant)>,
-    /// The present frame was reported as dropped or changed.
-    told: Option<u64>,
-}
-
-#[derive(Debug)]
-enum Queued {
-    Bytes(Vec<u8>, usize),
-    Fin,
-    /// A fault that comes right behind these bytes: which, and what it does.
-    Act(Box<(Told, Act)>),
-}
-
-/// Who did it, for the log.
-#[derive(Debug, Clone)]
-struct Told {
-    fault: Assigned,
-    direction: Direction,
-    offset: u64,
-    age: Duration,
-    by_time: bool,
 }
 
 /// One connection.
@@ -110,6 +65,8 @@ pub(crate) struct Wire {
     resets: [bool; 2],
     /// A fault has ended the connection; the others have no more say.
     over: bool,
+    /// An end was reset because nobody knows the flow any more.
+    forgotten: bool,
     answered: bool,
     opaque: Option<Opaque>,
     seed: u64,
@@ -118,22 +75,15 @@ pub(crate) struct Wire {
 impl Wire {
     /// A connection opened at `now`. The links have the faults that `faults` names, and draw from `seed`.
     pub(crate) fn new(now: Instant, faults: Faults, seed: u64) -> Wire {
-        let way = |from| Way {
-            reading: Reading::new(from),
-            queue: VecDeque::new(),
-            queued: 0,
-            mute: false,
-            goodbye: None,
-            told: None,
-        };
         Wire {
             opened: now,
             pair: Pair::new(now, faults.forth, faults.back, seed),
-            ways: [way(End::A), way(End::B)],
+            ways: [Way::new(End::A), Way::new(End::B)],
             active: Vec::new(),
             injected: VecDeque::new(),
             resets: [false; 2],
             over: false,
+            forgotten: false,
             answered: false,
             opaque: None,
             seed,
@@ -277,7 +227,7 @@ impl Wire {
 
     /// A fault has ended the connection.
     pub(crate) fn is_cut(&self) -> bool {
-        self.over || self.pair.fault().is_some()
+        self.over || self.forgotten || self.pair.fault().is_some()
     }
 
     /// The proxy answers by itself, so no upstream is needed (yet).
@@ -321,6 +271,7 @@ impl Wire {
             known &= one.concern.heard(now, from, data);
         }
         if !known {
+            self.forgotten = true;
             self.resets[from as usize] = true;
             self.ways[from as usize].silence();
             self.pair.finish(now, from, Cut::Silent);
@@ -439,7 +390,9 @@ impl Wire {
 
     /// Does what a fault wants, and notes it. `behind`: right behind what this end sent.
     fn act(&mut self, now: Instant, told: Told, act: Act, behind: Option<End>) {
-        self.note(&told, &act);
+        let way = if told.direction == Direction::Down { End::B } else { End::A };
+        let passed = self.ways[way as usize].queued;
+        self.injected.push_back(told.injected(&act, self.opened, passed));
         match act {
             Act::Tell(_) | Act::Forget => {}
             Act::Vanish(end) => {
@@ -505,55 +458,6 @@ impl Wire {
         }
     }
 
-    fn note(&mut self, told: &Told, act: &Act) {
-        let Told { fault, direction, offset, age, by_time } = told;
-        let mut spec = Spec { share: 1.0, ..(*fault.spec).clone() };
-        let mut from = fault.since.saturating_duration_since(self.opened);
-        let whole = Duration::ZERO;
-        let what = match act {
-            Act::Tell(what) => what.clone(),
-            Act::Answer(_) => match &spec.fault {
-                Kind::Status { status, .. } => format!("answered {status}"),
-                _ => "answered".to_owned(),
-            },
-            Act::Forget => {
-                (spec, from) = (Spec::new(Kind::SilentDrop { when: Forget::Age(*age) }), whole);
-                "flow forgotten; RST for whoever sends next".to_owned()
-            }
-            Act::Vanish(end) => {
-                from = whole;
-                spec.fault = Kind::HalfOpen { after: *age };
-                let who = if *end == End::A { "client" } else { "upstream" };
-                format!("the {who} is gone, the other end hears nothing")
-            }
-            Act::Goodbye(_, code, reason) => {
-                from = whole;
-                spec.fault = Kind::CloseFrame { after: *age, code: *code, reason: reason.clone() };
-                How::Close { code: *code, reason: String::new() }.to_string()
-            }
-            Act::End(how) => {
-                from = whole;
-                let when = if *by_time { When::Age(*age) } else { When::Bytes(*offset) };
-                spec.fault = Kind::Cut { when, spread: 0.0, how: how.clone() };
-                spec.direction = if *by_time { Direction::Both } else { *direction };
-                how.to_string()
-            }
-        };
-        let way = if *direction == Direction::Down { End::B } else { End::A };
-        let offset = if *by_time { self.ways[way as usize].queued } else { *offset };
-        self.injected.push_back(Injected {
-            name: fault.name.clone(),
-            kind: fault.spec.kind(),
-            age: *age,
-            direction: *direction,
-            offset,
-            what,
-            replay: spec,
-            from,
-            seed: fault.seed,
-        });
-    }
-
     /// Gives the pair what waits, as far as it takes it.
     fn flush(&mut self, now: Instant) {
         // An act on one direction may put something into the other.
@@ -587,34 +491,6 @@ impl Wire {
     }
 }
 
-impl Way {
-    fn push(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.queued += bytes.len() as u64;
-        match self.queue.back_mut() {
-            Some(Queued::Bytes(last, _)) => last.extend_from_slice(bytes),
-            _ => self.queue.push_back(Queued::Bytes(bytes.to_vec(), 0)),
-        }
-    }
-
-    /// The stream ends in order behind what waits.
-    fn close(&mut self) {
-        if !self.mute {
-            self.mute = true;
-            self.queue.push_back(Queued::Fin);
-        }
-    }
-
-    /// Nothing passes any more, and what waits is lost.
-    fn silence(&mut self) {
-        self.mute = true;
-        self.goodbye = None;
-        self.queue.clear();
-    }
-}
-
 fn towards(from: End) -> Direction {
     if from == End::A { Direction::Up } else { Direction::Down }
 }
@@ -625,23 +501,4 @@ fn direction(act: &Act, of_spec: Direction) -> Direction {
         Act::Goodbye(End::B, ..) => Direction::Up,
         _ => of_spec,
     }
-}
-
-/// A Close frame for an end, masked when that is the upstream. Unlike an encoder it writes any code.
-fn close_frame(to: End, code: u16, reason: &str, seed: u64) -> Vec<u8> {
-    let mut payload = code.to_be_bytes().to_vec();
-    payload.extend_from_slice(reason.as_bytes());
-    payload.truncate(125);
-    let [a, b, c, d, ..] = seed.to_be_bytes();
-    let key = (to == End::B).then_some([a, b, c, d]);
-    let header =
-        Header { fin: true, rsv1: false, opcode: OpCode::Close, mask: key, len: payload.len() as u64 };
-    let mut head = [0; Header::MAX_LEN];
-    let len = header.encode(&mut head);
-    if let Some(key) = key {
-        mask(&mut payload, key, 0);
-    }
-    let mut frame = head.get(..len).unwrap_or_default().to_vec();
-    frame.extend(payload);
-    frame
 }

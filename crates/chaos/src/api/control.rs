@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::api::toxic::Toxic;
 use crate::event::{Event, Observer};
-use crate::proxy::lock;
+use crate::shared::lock;
 use crate::{Chaos, Error, Upstream};
 
 /// The proxies of one process. Proxies that are added get its seed and speed, and tell its observer.
