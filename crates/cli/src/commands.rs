@@ -1,7 +1,9 @@
 //! One file per command.
 
+pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod connect;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod gateway;
 pub(crate) mod reference;

@@ -51,10 +51,13 @@ Examples:
   undrop chaos --upstream 127.0.0.1:9000 --preset alb    a proxy that ends connections as that product does";
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, parsed once")]
 enum Command {
+    Bench(commands::bench::Bench),
     Chaos(commands::chaos::Chaos),
     Connect(commands::connect::Connect),
     Demo(commands::demo::Demo),
+    Doctor(commands::doctor::Doctor),
     Gateway(commands::gateway::Gateway),
     #[command(hide = true)]
     Reference(commands::reference::Reference),
@@ -68,9 +71,11 @@ fn main() -> ExitCode {
         return report(&error);
     }
     let outcome = match cli.command {
+        Command::Bench(command) => commands::bench::run(command),
         Command::Chaos(command) => commands::chaos::run(command),
         Command::Connect(command) => commands::connect::run(command),
         Command::Demo(command) => commands::demo::run(command),
+        Command::Doctor(command) => commands::doctor::run(command),
         Command::Gateway(command) => commands::gateway::run(command),
         Command::Reference(command) => commands::reference::run(command, Cli::command()),
     };

@@ -12,8 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod caller;
+mod checks;
 mod clock;
+mod diagnosis;
 mod examine;
 mod exchange;
 mod lane;
@@ -25,6 +28,8 @@ mod probes;
 mod stop;
 mod wire;
 
+pub use checks::{CHECKS, Check};
+pub use diagnosis::{Conclusion, diagnose};
 pub use examine::examine;
 pub use news::{Listener, News, Quiet};
 pub use observations::Observations;

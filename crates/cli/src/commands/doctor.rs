@@ -1,0 +1,111 @@
+//! `undrop doctor`
+
+mod arguments;
+mod face;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use undrop_doctor::{Conclusion, Observations, diagnose, examine, stop};
+use undrop_finding::{Report, Style, html, json, markdown, terminal};
+
+pub(crate) use arguments::Doctor;
+use face::Face;
+
+use crate::exit::{Code, Failure};
+
+pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
+    let seen = match &command.replay {
+        Some(file) => load(file)?,
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let seen = runtime.block_on(look(&command))?;
+            // A look-up of a name may still sit in its thread.
+            runtime.shutdown_background();
+            seen
+        }
+    };
+    let report = diagnose(&seen);
+    if let Some(file) = &command.save {
+        let mut text = serde_json::to_string(&seen).context("the run cannot be saved").map_err(usage)?;
+        text.push('\n');
+        write(file, &text)?;
+    }
+    if let Some(file) = &command.html {
+        write(file, &html(&report))?;
+    }
+    if let Some(file) = &command.document {
+        write(file, &markdown(&report))?;
+    }
+    show(&command, &report)?;
+    Ok(match Conclusion::of(&seen, &report) {
+        Conclusion::Good => ExitCode::SUCCESS,
+        Conclusion::Findings => Code::Findings.into(),
+        Conclusion::Handshake => Code::Handshake.into(),
+        Conclusion::Tls => Code::Tls.into(),
+        Conclusion::DroppedEarly => Code::Dropped.into(),
+    })
+}
+
+fn usage(error: anyhow::Error) -> Failure {
+    Failure::new(Code::Usage, error)
+}
+
+/// Looks at the endpoint; Ctrl-C ends it with what is known by then.
+async fn look(command: &Doctor) -> Result<Observations, Failure> {
+    let (url, options) = command.options()?;
+    let (stopper, stop) = stop();
+    let face = Face::new();
+    let examining = examine(&url, &options, &stop, &face);
+    let mut examining = std::pin::pin!(examining);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            seen = &mut examining => {
+                face.close();
+                return Ok(seen);
+            }
+            _ = ticks.tick() => face.draw(),
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                stopper.stop();
+            }
+        }
+    }
+}
+
+fn load(file: &Path) -> Result<Observations, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| usage(anyhow!("--replay: {}: {error}", file.display())))?;
+    let seen: Observations = serde_json::from_str(&text)
+        .map_err(|error| usage(anyhow!("--replay: {}: not a saved run: {error}", file.display())))?;
+    if seen.version != Observations::VERSION {
+        let (found, known) = (seen.version, Observations::VERSION);
+        let file = file.display();
+        return Err(usage(anyhow!(
+            "--replay: {file}: saved in version {found}, and this program reads {known}"
+        )));
+    }
+    Ok(seen)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| usage(anyhow!("{}: {error}", file.display())))
+}
+
+fn show(command: &Doctor, report: &Report) -> Result<(), Failure> {
+    use std::io::{IsTerminal, Write};
+    let mut stdout = std::io::stdout();
+    let text = if command.json {
+        json(report)
+    } else {
+        let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let width = if stdout.is_terminal() { face::width().min(110) } else { 80 };
+        terminal(report, &Style { colour, width })
+    };
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}

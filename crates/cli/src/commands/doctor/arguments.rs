@@ -1,0 +1,232 @@
+//! The options of `undrop doctor`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use undrop_doctor::Options;
+use undrop_frame::handshake::Headers;
+use undrop_gateway::config::units;
+use undrop_transport::{DialOptions, Proxies, ProxyChoice, Resolve, tls};
+use url::Url;
+
+use super::usage;
+use crate::exit::{Code, Failure};
+
+/// Find out why a WebSocket drops.
+///
+/// Looks at every stage (name, TCP, TLS, handshake, messages, compression, sizes, closing), then watches connections that
+/// keep quiet, ping or talk, and says which timer, limit or mistake ends them, where, how sure that is, and what to change.
+/// Ctrl-C ends the watching; what is known by then is reported.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Doctor {
+    /// ws:// or wss:// URL
+    #[arg(required_unless_present = "replay")]
+    url: Option<String>,
+    /// Look at the stages alone, at most 15 s; do not watch
+    #[arg(long, conflicts_with_all = ["horizon", "expect_alive"])]
+    quick: bool,
+    /// How long connections are watched; a timer that is longer cannot be found
+    #[arg(long, value_name = "DURATION", default_value = "130s")]
+    horizon: String,
+    /// Every connection must live this long, or the exit code is 5; for CI
+    #[arg(long, value_name = "DURATION")]
+    expect_alive: Option<String>,
+    /// How often connections that are not meant to be quiet send something
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    every: String,
+    /// How long an answer may take before it counts as missing
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    patience: String,
+    /// The message that is sent to find out whether messages keep a connection
+    #[arg(long, value_name = "TEXT", default_value = "undrop doctor")]
+    message: String,
+    /// A message that makes the server send messages by itself, to see whether these keep a connection
+    #[arg(long, value_name = "TEXT")]
+    subscribe: Option<String>,
+    /// The page that opens the WebSocket: for the Origin, and for mixed content
+    #[arg(long, value_name = "URL")]
+    page: Option<Url>,
+    /// The same server by a way that is expected to work, to compare with
+    #[arg(long, value_name = "URL")]
+    control: Option<String>,
+    /// The same server, entered at a hop on the way, from the client to the origin; may be given several times
+    #[arg(long, value_name = "NAME=URL")]
+    via: Vec<String>,
+    /// The origin itself, without anything before it
+    #[arg(long, value_name = "URL")]
+    direct: Option<String>,
+    /// Use this address for a name; may be given several times
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<Resolve>,
+    /// Offer a sub-protocol; may be given several times, the first is preferred
+    #[arg(long, short, value_name = "NAME")]
+    subprotocol: Vec<String>,
+    /// Add a request header; may be given several times
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Trust these certificate authorities (PEM) besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Go on where the server's certificate is not acceptable; it is reported all the same
+    #[arg(long)]
+    insecure: bool,
+    /// Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+    /// NO_PROXY of the environment decide
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Give up on a look-up, a connection or a handshake after this long
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    timeout: String,
+    /// The target is mine: larger messages and more connections than is polite elsewhere
+    #[arg(long)]
+    i_own_this: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the report as a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Write the report as Markdown, for a wiki
+    #[arg(long, value_name = "FILE")]
+    pub(super) document: Option<PathBuf>,
+    /// Save what was seen, to judge it again with --replay
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Judge a saved run instead of looking
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "save"])]
+    pub(super) replay: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  undrop doctor wss://example.com/ws                                   two minutes: every common timer
+  undrop doctor wss://example.com/ws --quick                           handshake and compliance alone
+  undrop doctor wss://example.com/ws --direct ws://10.0.0.5:9000/ws    is it the server, or what is before it?
+  undrop doctor wss://example.com/ws --horizon 15m --html report.html  longer timers too, and a page to hand around
+  undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 when something drops";
+
+/// Longest time that --quick waits for anything.
+const QUICK: Duration = Duration::from_secs(2);
+
+impl Doctor {
+    /// URL and options, ready to use.
+    pub(super) fn options(&self) -> Result<(Url, Options), Failure> {
+        let text = self.url.as_deref().unwrap_or_default();
+        let url = websocket_url("the URL", text)?;
+        let duration = |name: &str, text: &str| {
+            units::duration(text).map_err(|error| usage(anyhow!("--{name}: {error}")))
+        };
+        let expect_alive =
+            self.expect_alive.as_deref().map(|text| duration("expect-alive", text)).transpose()?;
+        let mut horizon = duration("horizon", &self.horizon)?;
+        if let Some(expected) = expect_alive {
+            horizon = horizon.max(expected + Duration::from_secs(1));
+        }
+        let mut timeout = duration("timeout", &self.timeout)?;
+        let mut patience = duration("patience", &self.patience)?;
+        let every = duration("every", &self.every)?;
+        for (name, value) in [("timeout", timeout), ("patience", patience), ("every", every)] {
+            if value.is_zero() {
+                return Err(usage(anyhow!("--{name}: 0 is too short")));
+            }
+        }
+        if self.quick {
+            horizon = Duration::ZERO;
+            (timeout, patience) = (timeout.min(QUICK), patience.min(QUICK));
+        }
+        let trust = self.trust()?;
+        let optional = |name: &str, url: &Option<String>| {
+            url.as_deref().map(|text| websocket_url(name, text)).transpose()
+        };
+        let options = Options {
+            dial: self.dial(&trust, timeout)?,
+            trust,
+            headers: self.headers()?,
+            protocols: self.subprotocol.clone(),
+            timeout,
+            horizon,
+            every,
+            patience,
+            expect_alive,
+            message: self.message.clone(),
+            subscribe: self.subscribe.clone(),
+            page: self.page.clone(),
+            control: optional("--control", &self.control)?,
+            via: self.via.iter().map(|text| via(text)).collect::<Result<_, _>>()?,
+            direct: optional("--direct", &self.direct)?,
+            own: self.i_own_this,
+        };
+        Ok((url, options))
+    }
+
+    fn trust(&self) -> Result<tls::Trust, Failure> {
+        match &self.ca {
+            Some(file) => {
+                let pem = std::fs::read(file).map_err(|e| usage(anyhow!("--ca: {}: {e}", file.display())))?;
+                Ok(tls::Trust::NativeAnd(pem))
+            }
+            None => Ok(tls::Trust::Native),
+        }
+    }
+
+    fn dial(&self, trust: &tls::Trust, timeout: Duration) -> Result<DialOptions, Failure> {
+        let proxy = match &self.proxy {
+            Some(url) => ProxyChoice::Fixed(url.parse().map_err(|e| usage(anyhow!("--proxy: {e}")))?),
+            None => ProxyChoice::Environment(
+                Proxies::from_env(|name| std::env::var(name).ok())
+                    .map_err(|e| usage(anyhow!("proxy variables of the environment: {e}")))?,
+            ),
+        };
+        let used = if self.insecure { &tls::Trust::Insecure } else { trust };
+        let tls = match tls::ClientTls::new(used) {
+            Ok(tls) => Some(tls),
+            // A machine without root certificates can still look at what has no TLS.
+            Err(_) if self.ca.is_none() => None,
+            Err(error) => return Err(Failure::new(Code::Tls, error)),
+        };
+        Ok(DialOptions {
+            connect_timeout: timeout,
+            handshake_timeout: timeout,
+            tls,
+            proxy,
+            resolve: self.resolve.clone(),
+            ..DialOptions::default()
+        })
+    }
+
+    fn headers(&self) -> Result<Headers, Failure> {
+        let mut headers = Headers::new();
+        for header in &self.header {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| usage(anyhow!("--header: `{header}` is not NAME: VALUE")))?;
+            headers.append(name.trim(), value.trim());
+        }
+        Ok(headers)
+    }
+}
+
+fn via(text: &str) -> Result<(String, Url), Failure> {
+    let (name, url) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty() && !name.contains("://"))
+        .ok_or_else(|| usage(anyhow!("--via: `{text}` is not NAME=URL")))?;
+    Ok((name.to_owned(), websocket_url("--via", url)?))
+}
+
+fn websocket_url(what: &str, text: &str) -> Result<Url, Failure> {
+    let wrong = |why: String| usage(anyhow!("{what}: `{text}`: {why}"));
+    let url: Url =
+        text.parse().map_err(|error| wrong(format!("{error}; write ws://HOST/PATH or wss://HOST/PATH")))?;
+    match url.scheme() {
+        "ws" | "wss" => Ok(url),
+        "http" | "https" => {
+            let other = text.replacen("http", "ws", 1);
+            Err(wrong(format!("a WebSocket has the scheme ws or wss; did you mean {other}?")))
+        }
+        other => Err(wrong(format!("the scheme `{other}` is neither ws nor wss"))),
+    }
+}

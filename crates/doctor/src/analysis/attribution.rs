@@ -1,0 +1,244 @@
+//! Whose timer it is. A product is only named when it was seen, or when another way in shows on which side of it the timer
+//! is; everything else is a list of candidates.
+
+use std::time::Duration;
+
+use undrop_finding::{Confidence, Finding, Fix, Measure};
+use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timers_near};
+
+use super::{Case, Product};
+use crate::observations::{End, Endpoint, Place};
+
+/// How far a measured age may be from a known timer, as a part of it.
+const TOLERANCE: f64 = 0.012;
+
+/// Candidates that are listed, at most.
+const LISTED: usize = 5;
+
+/// Who may be at fault.
+#[derive(Debug)]
+pub(crate) struct Attribution {
+    /// The product that was seen and has such a timer.
+    pub(crate) culprit: Option<(&'static Entry, &'static Timer)>,
+    /// The place between entries, when other ways in were tried.
+    pub(crate) between: Option<String>,
+    pub(crate) confidence: Confidence,
+    /// What speaks for it.
+    pub(crate) evidence: Vec<String>,
+    pub(crate) candidates: Vec<String>,
+    /// How much later than the timer the client sees the end.
+    pub(crate) late: Duration,
+}
+
+/// Looks for whose timer of this kind ends connections at `value` in this way.
+pub(crate) fn attribute(
+    case: &Case<'_>,
+    value: &Measure,
+    kind: TimerKind,
+    ends: &[End],
+    same_elsewhere: impl Fn(&Endpoint) -> Option<bool>,
+) -> Attribution {
+    let fits = |entry: &Entry| closes_like(entry, kind, ends);
+    let near: Vec<(&'static Entry, &'static Timer)> = age(value)
+        .map(|age| timers_near(age, TOLERANCE))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|near| near.timer.what == kind && fits(near.entry))
+        .map(|near| (near.entry, near.timer))
+        .collect();
+    let seen: Vec<&Product> = case.products.iter().filter(|product| product.is_seen()).collect();
+    let at_default =
+        seen.iter().find_map(|product| near.iter().find(|(entry, _)| entry.id == product.entry.id));
+    let at_some_value =
+        || seen.iter().find_map(|product| settable(product, kind, value).filter(|(e, _)| fits(e)));
+    let mut evidence = Vec::new();
+    let (culprit, mut confidence) = match at_default {
+        Some(&(entry, timer)) => {
+            let unsure = if timer.is_unsure() { "; this figure is not certain" } else { "" };
+            evidence.push(format!("{} has a timer of this length: {}{unsure}", entry.name, timer.name));
+            (Some((entry, timer)), if timer.is_unsure() { Confidence::Medium } else { Confidence::High })
+        }
+        None => match at_some_value() {
+            Some((entry, timer)) => {
+                evidence.push(format!(
+                    "{} has such a timer, which can be set to this: {}",
+                    entry.name, timer.name
+                ));
+                (Some((entry, timer)), Confidence::Medium)
+            }
+            None => (None, Confidence::High),
+        },
+    };
+    if let Some((entry, _)) = culprit {
+        let product = seen.iter().find(|product| product.entry.id == entry.id);
+        let traits = product.map_or_else(String::new, |product| product.traits.join(", "));
+        evidence.push(format!("{} is in the way: {traits}", entry.name));
+    }
+    let (between, told) = locate(case, same_elsewhere);
+    if between.is_some() {
+        confidence = Confidence::High;
+    }
+    evidence.extend(told);
+    let mut candidates: Vec<String> = Vec::new();
+    for (entry, timer) in &near {
+        let listed = format!("{} ({})", entry.name, timer.name);
+        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !candidates.contains(&listed) {
+            candidates.push(listed);
+        }
+    }
+    candidates.truncate(LISTED);
+    if culprit.is_some() {
+        candidates.push("another hop that leaves no trace in its answers, or the server itself".to_owned());
+    } else if candidates.is_empty() {
+        candidates.push("no timer that is known has this length".to_owned());
+    }
+    let late = culprit.map_or(Duration::ZERO, |(entry, timer)| lateness(entry, timer, kind));
+    Attribution { culprit, between, confidence, evidence, candidates, late }
+}
+
+/// The timer of this kind that a seen product could have set to this value.
+fn settable(product: &Product, kind: TimerKind, value: &Measure) -> Option<(&'static Entry, &'static Timer)> {
+    let age = age(value)?;
+    let within = |timer: &Timer| {
+        let low = timer.min.and_then(Bound::at).is_none_or(|min| min <= age + Duration::from_secs(1));
+        let high = timer.max.is_none_or(|max| Bound::At(age.saturating_sub(Duration::from_secs(2))) <= max);
+        timer.settable && low && high
+    };
+    let entry: &'static Entry = product.entry;
+    let mut fitting = entry.timers_of(kind).filter(|timer| !timer.special && within(timer));
+    fitting.next().map(|timer| (entry, timer))
+}
+
+/// A product ends connections on such an occasion in the way that was seen, as far as is known.
+fn closes_like(entry: &Entry, kind: TimerKind, ends: &[End]) -> bool {
+    let when = occasion(kind);
+    let mut closings = entry.closings_on(when).peekable();
+    if closings.peek().is_none() {
+        return true;
+    }
+    closings.any(|closing| ends.iter().all(|end| looks_like(closing.how, closing.code, end)))
+}
+
+fn looks_like(how: How, code: Option<u16>, end: &End) -> bool {
+    match how {
+        How::Fin => matches!(end, End::Fin),
+        How::Rst => matches!(end, End::Rst),
+        How::CloseFrame => end.code().is_some_and(|seen| code.is_none_or(|code| code == seen)),
+        How::Silent => matches!(end, End::BlackHole),
+        How::SilentThenRst => matches!(end, End::Rst | End::BlackHole),
+        How::Ends => matches!(end, End::Fin | End::Rst),
+        How::Unknown => true,
+        _ => false,
+    }
+}
+
+fn occasion(kind: TimerKind) -> Occasion {
+    if kind == TimerKind::Lifetime { Occasion::Lifetime } else { Occasion::Idle }
+}
+
+fn lateness(entry: &Entry, timer: &Timer, kind: TimerKind) -> Duration {
+    let closing = entry.closings_on(occasion(kind)).find_map(|closing| closing.after);
+    timer.seen_after.or(closing).unwrap_or_default()
+}
+
+/// Where it is, by the ways in that show the same and those that do not. Ways in are in the order from the client to the
+/// origin.
+fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<String>, Vec<String>) {
+    let mut told = Vec::new();
+    let mut last_same = "the target".to_owned();
+    let mut between = None;
+    for other in case.seen.others() {
+        let name = match &other.place {
+            Place::Control => "the control endpoint".to_owned(),
+            Place::Direct => "the origin, reached directly,".to_owned(),
+            place => format!("the entry {}", place.name()),
+        };
+        match same(other) {
+            Some(true) => {
+                told.push(format!("{name} shows the same"));
+                last_same = match &other.place {
+                    Place::Via(name) => name.clone(),
+                    Place::Direct => "the origin".to_owned(),
+                    _ => continue,
+                };
+                between = matches!(other.place, Place::Direct).then(|| "the origin itself".to_owned());
+            }
+            Some(false) => {
+                told.push(format!("{name} does not show it"));
+                between = between.or_else(|| {
+                    Some(match &other.place {
+                        Place::Via(next) if last_same == "the target" => format!("before {next}"),
+                        Place::Via(next) => format!("{last_same} (before {next})"),
+                        Place::Direct if last_same == "the target" => "between you and the origin".to_owned(),
+                        Place::Direct => format!("{last_same} (before the origin)"),
+                        _ => "on the way that the control endpoint does not take".to_owned(),
+                    })
+                });
+            }
+            None => {}
+        }
+    }
+    (between, told)
+}
+
+fn age(value: &Measure) -> Option<Duration> {
+    Duration::try_from_secs_f64(value.value).ok()
+}
+
+impl Attribution {
+    /// Where it is, in the words of a sentence.
+    pub(crate) fn place(&self) -> String {
+        match (&self.culprit, &self.between) {
+            (Some((entry, _)), _) => format!("on {}", entry.name),
+            (None, Some(between)) => format!("({between})"),
+            (None, None) => "somewhere between you and the origin".to_owned(),
+        }
+    }
+
+    /// Fills in where it is, what speaks for it, what else it could be, and how to fix it.
+    pub(crate) fn complete(self, mut finding: Finding) -> Finding {
+        finding.confidence = finding.confidence.min(self.confidence);
+        finding.hop = match (&self.culprit, &self.between) {
+            (Some((entry, timer)), Some(between)) => {
+                Some(format!("{}, {}; {between}", entry.name, timer.name))
+            }
+            (Some((entry, timer)), None) => Some(format!("{}, {}", entry.name, timer.name)),
+            (None, between) => between.clone(),
+        };
+        finding.evidence.extend(self.evidence);
+        finding.candidates.extend(self.candidates);
+        if let Some((entry, timer)) = self.culprit {
+            let mut fixes: Vec<&undrop_infra::Fix> = entry.fixes_of(&timer.name).collect();
+            if fixes.is_empty() {
+                fixes = entry.fixes.iter().filter(|fix| fix.timers.is_empty()).collect();
+            }
+            finding.fixes.extend(fixes.into_iter().map(fix));
+            finding.preset = finding.preset.or_else(|| preset(entry));
+        }
+        finding
+    }
+}
+
+/// The fault presets of a product, the first.
+pub(crate) fn preset(entry: &Entry) -> Option<String> {
+    entry.presets.first().map(|preset| preset.name.clone())
+}
+
+/// A fix of the knowledge base.
+pub(crate) fn fix(fix: &undrop_infra::Fix) -> Fix {
+    let fixed = Fix::block(fix.language.clone(), fix.text.clone(), fix.reason.clone());
+    match &fix.validator {
+        Some(command) => fixed.validator(command.clone()),
+        None => fixed,
+    }
+}
+
+/// The figure without what the product takes longer to show it.
+pub(crate) fn without_lateness(value: &Measure, late: Duration) -> (Measure, Option<String>) {
+    let late_s = late.as_secs_f64();
+    if late.is_zero() || value.value <= late_s {
+        return (value.clone(), None);
+    }
+    let timer = Measure { value: value.value - late_s, ..value.clone() };
+    (timer, Some(format!("the client sees the end {} after the timer", spelled(late))))
+}

@@ -1,0 +1,67 @@
+//! Which products are in the way, by what they answered.
+
+use undrop_infra::{Entry, Evidence, Kind, identify};
+
+use crate::observations::{Endpoint, Outcome};
+
+/// A product that was recognised.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Product {
+    pub(crate) entry: &'static Entry,
+    /// How much speaks for it, 1 to 100.
+    pub(crate) score: u8,
+    /// What was found.
+    pub(crate) traits: Vec<String>,
+}
+
+/// From this score on a product counts as seen.
+pub(crate) const SEEN: u8 = 50;
+
+/// The products that the answers of an endpoint speak for, the likeliest first. Browsers are no hops.
+pub(crate) fn products(endpoint: &Endpoint) -> Vec<Product> {
+    let mut found: Vec<Product> = Vec::new();
+    for evidence in evidence(endpoint) {
+        for matched in identify(&evidence) {
+            if matched.entry.kind == Kind::Browser {
+                continue;
+            }
+            let traits = || matched.found.iter().map(|fingerprint| fingerprint.matcher.to_string()).collect();
+            match found.iter_mut().find(|product| product.entry.id == matched.entry.id) {
+                Some(known) if known.score >= matched.score => {}
+                Some(known) => (known.score, known.traits) = (matched.score, traits()),
+                None => {
+                    found.push(Product { entry: matched.entry, score: matched.score, traits: traits() });
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| b.score.cmp(&a.score).then(a.entry.id.cmp(&b.entry.id)));
+    found
+}
+
+fn evidence(endpoint: &Endpoint) -> Vec<Evidence> {
+    let issuer = endpoint.tls.as_ref().and_then(|tls| Some(tls.chain.first()?.issuer.clone()));
+    let mut all = vec![Evidence { host: Some(endpoint.host.clone()), issuer, ..Evidence::default() }];
+    for answer in &endpoint.answers {
+        match &answer.outcome {
+            Outcome::Answered { status, headers, body, .. } => all.push(Evidence {
+                status: Some(*status),
+                headers: headers.clone(),
+                body: body.clone(),
+                ..Evidence::default()
+            }),
+            Outcome::Http2 { status, headers, .. } => {
+                all.push(Evidence { status: *status, headers: headers.clone(), ..Evidence::default() });
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+impl Product {
+    /// Enough speaks for it.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.score >= SEEN
+    }
+}

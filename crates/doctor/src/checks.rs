@@ -1,0 +1,108 @@
+//! Checks: each judges observations and finds one thing. One file each, with its documentation and its tests; a new one
+//! needs its two lines here.
+
+mod accept_mismatch;
+mod all_at_once;
+mod answers_plain_page;
+mod backend_unreachable;
+mod bad_switch;
+mod cannot_connect;
+mod certificate;
+mod certificate_expiring;
+mod compression_broken;
+mod heartbeat_too_slow;
+mod idle_cut;
+mod lifetime_cap;
+mod name_unknown;
+
+mod silent_drop;
+mod upgrade_stripped;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+use undrop_finding::Finding;
+
+use crate::analysis::Case;
+
+/// A check.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Its name, in kebab case; names the fault.
+    pub id: &'static str,
+    /// What it finds, why that matters, what to do; Markdown.
+    pub doc: &'static str,
+    /// The cases of the catalogue that it recognises.
+    pub cases: &'static [u8],
+    judge: fn(&Case<'_>) -> Vec<Finding>,
+}
+
+/// Every check, in the order in which equal findings are reported: the earlier stage first.
+pub const CHECKS: &[Check] = &[
+    name_unknown::CHECK,
+    cannot_connect::CHECK,
+    certificate::CHECK,
+    certificate_expiring::CHECK,
+    backend_unreachable::CHECK,
+    upgrade_stripped::CHECK,
+    answers_plain_page::CHECK,
+    bad_switch::CHECK,
+    accept_mismatch::CHECK,
+    compression_broken::CHECK,
+    all_at_once::CHECK,
+    lifetime_cap::CHECK,
+    idle_cut::CHECK,
+    silent_drop::CHECK,
+    heartbeat_too_slow::CHECK,
+];
+
+impl Check {
+    /// What it finds in a case.
+    pub(crate) fn judge(&self, case: &Case<'_>) -> Vec<Finding> {
+        (self.judge)(case)
+    }
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Check").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_check_file_is_registered_and_has_its_own_id() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
+        let registered: BTreeSet<String> = CHECKS.iter().map(|check| check.id.replace('-', "_")).collect();
+        assert_eq!(registered.len(), CHECKS.len(), "an id twice");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let name = name.trim_end_matches(".rs");
+            assert!(name == "sample" || registered.contains(name), "checks/{name}.rs is not in CHECKS");
+        }
+    }
+
+    #[test]
+    fn every_check_is_documented() {
+        for check in CHECKS {
+            assert!(check.doc.trim_start().starts_with("# "), "{}: the documentation has no title", check.id);
+            assert!(check.doc.len() > 200, "{}: hardly documented", check.id);
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        let seen = sample::healthy();
+        let case = Case::new(&seen).unwrap();
+        for check in CHECKS {
+            assert_eq!(check.judge(&case), [], "{}", check.id);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Many connections end at one moment.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_infra::{Occasion, TimerKind, presets};
+
+use super::Check;
+use crate::analysis::{Case, Product, preset, s};
+use crate::observations::End;
+
+pub(super) const CHECK: Check = Check {
+    id: "all-at-once",
+    doc: "
+# Connections end at one moment, whatever their age
+
+Connections of different ages, quiet and busy, ended together: somebody reloaded a configuration, deployed, restarted or
+drained. A timer would end each at its own time. With 1001 a server or a proxy said goodbye (Caddy does at each reload); a
+FIN without a Close frame comes from a worker that was not given more time (nginx `worker_shutdown_timeout`, ingress-nginx
+240 s after any change), or from a program that was simply stopped.
+
+One moment is one observation: watch longer (`--horizon 15m`) to see whether it comes again.
+",
+    cases: &[15, 21, 25, 26, 27],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(aligned) = &case.drops.aligned else { return Vec::new() };
+    let ends: Vec<&End> = aligned.lives.iter().filter_map(|life| life.end.as_ref()).collect();
+    let polite = ends.iter().all(|end| matches!(end.code(), Some(1001 | 1012)));
+    let ages = aligned.lives.iter().map(|life| life.age_s);
+    let (youngest, oldest) = ages.fold((f64::MAX, f64::MIN), |(a, b), age| (a.min(age), b.max(age)));
+    let product =
+        case.products.iter().filter(|product| product.is_seen()).find(|product| ends_so(product, &ends));
+    let who = product.map_or("a proxy or the server", |product| product.entry.name.as_str());
+    let what =
+        if polite { "reloaded, restarted or drained, and said so" } else { "reloaded, restarted or stopped" };
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        if product.is_some() { Confidence::Medium } else { Confidence::Low },
+        format!(
+            "{} connections of different ages ended at the same moment: {who} was {what}.",
+            aligned.lives.len()
+        ),
+    )
+    .evidence(format!(
+        "at {} after the start of the run, aged {} to {}",
+        s(aligned.at_s),
+        s(youngest),
+        s(oldest)
+    ));
+    if let Some(end) = ends.first() {
+        finding = finding.evidence(format!("they ended with {}", end.told()));
+    }
+    let busy = aligned.lives.iter().filter(|life| life.arm.is_busy()).count();
+    finding = finding
+        .evidence(format!("{busy} of them were busy, so no idle timer did it"))
+        .refuted_by("a log of the proxies and the server without a reload, restart or deploy at that time")
+        .candidate("the network of this machine went away for a moment")
+        .candidate("a deploy of the application that does not say 1001 before it goes")
+        .fix(Fix::words(
+            "Say goodbye with 1001, spread over seconds, before stopping; give old workers longer than clients need to move; let \
+             clients reconnect with full jitter.",
+        ));
+    if let Some(product) = product {
+        finding = finding.at(product.entry.name.clone());
+        for closing in product.entry.closings_on(Occasion::Reload) {
+            if let Some(note) = &closing.note {
+                finding = finding.evidence(format!("{}: {note}", product.entry.name));
+            }
+        }
+        for timer in product.entry.timers_of(TimerKind::Drain) {
+            for known in product.entry.fixes_of(&timer.name) {
+                finding = finding.fix(crate::analysis::fix(known));
+            }
+        }
+        finding.preset = reload_preset(product).or_else(|| preset(product.entry));
+    }
+    vec![finding.rule("reload-ends-connections")]
+}
+
+/// The product is known to end connections like this at a reload, at the end of its grace, or when it stops.
+fn ends_so(product: &Product, ends: &[&End]) -> bool {
+    use undrop_infra::How;
+    let occasions = [Occasion::Reload, Occasion::Drained, Occasion::Stop];
+    let closings = occasions.into_iter().flat_map(|when| product.entry.closings_on(when));
+    let codes: Vec<Option<u16>> = ends.iter().map(|end| end.code()).collect();
+    closings.into_iter().any(|closing| match closing.how {
+        How::CloseFrame => {
+            codes.iter().all(|code| code.is_some_and(|seen| closing.code.is_none_or(|known| known == seen)))
+        }
+        How::Fin | How::Rst | How::Ends => codes.iter().all(Option::is_none),
+        _ => false,
+    })
+}
+
+/// The preset that reloads this product, wherever the knowledge base has it.
+fn reload_preset(product: &Product) -> Option<String> {
+    let named = [format!("{}-reload", product.entry.id), format!("{}-deploy", product.entry.id)];
+    presets().map(|preset| preset.name.clone()).find(|name| named.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
+    use crate::observations::{Observations, Variant};
+
+    fn at_once(end: &End, server: &str) -> Observations {
+        let mut seen = healthy();
+        let together = |life: crate::observations::Life| {
+            let age = 40.0 - life.at_s;
+            dropped(life, age, end.clone())
+        };
+        seen.endpoints = vec![lives(together)];
+        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(&[("Server", server)]))];
+        seen
+    }
+
+    #[test]
+    fn caddy_says_goodbye_and_nginx_does_not() {
+        let goodbye = End::Close { code: 1001, reason: String::new() };
+        let found = fires(&CHECK, &at_once(&goodbye, "Caddy"));
+        assert!(found.hop.is_some_and(|hop| hop.contains("Caddy")) && found.cause.contains("said so"));
+        let found = fires(&CHECK, &at_once(&End::Fin, "nginx"));
+        assert!(found.hop.is_some_and(|hop| hop.contains("nginx")));
+        assert_eq!(found.preset.as_deref(), Some("nginx-reload"));
+    }
+
+    #[test]
+    fn an_equal_age_is_no_equal_moment() {
+        let mut seen = healthy();
+        silent(&CHECK, &seen);
+        seen.endpoints = vec![lives(|life| dropped(life, 30.0, End::Fin))];
+        silent(&CHECK, &seen);
+    }
+}

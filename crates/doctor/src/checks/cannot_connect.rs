@@ -1,0 +1,75 @@
+//! No TCP connection.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::End;
+
+pub(super) const CHECK: Check = Check {
+    id: "cannot-connect",
+    doc: "
+# No TCP connection
+
+Every address of the host failed. *Refused* means that the machine is there and nothing listens on the port: the server is
+down, listens on another port or address, or a firewall rejects. A *black hole* means that nothing answers at all: a
+firewall drops, the address is wrong, or the machine is gone.
+
+When only one address family or only some addresses fail, see `address-family`.
+",
+    cases: &[],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let connects = &case.target.connects;
+    let failed: Vec<&End> = connects.iter().filter_map(|connect| connect.failed.as_ref()).collect();
+    if connects.is_empty() || failed.len() < connects.len() {
+        return Vec::new();
+    }
+    let port = case.target.port;
+    let (cause, fix) = if failed.iter().any(|end| **end == End::Refused) {
+        (
+            format!("Nothing listens on port {port} of {}.", case.target.host),
+            "Start the server, or correct the port or the address it listens on.",
+        )
+    } else {
+        (
+            format!("{} does not answer on port {port}.", case.target.host),
+            "Let the firewall pass the port, or correct the address.",
+        )
+    };
+    let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
+        .at(case.target.host.clone())
+        .refuted_by("a connection from another network")
+        .fix(Fix::words(fix));
+    for connect in connects {
+        let end = connect.failed.as_ref().map_or_else(String::new, ToString::to_string);
+        finding = finding.evidence(format!("{}: {end} after {}", connect.address, s(connect.took_s)));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+
+    #[test]
+    fn refused_and_swallowed_are_told_apart() {
+        let failed = |end: End| with(|target| target.connects[0].failed = Some(end));
+        assert!(fires(&CHECK, &failed(End::Refused)).cause.starts_with("Nothing listens on port 80"));
+        assert!(fires(&CHECK, &failed(End::BlackHole)).cause.contains("does not answer"));
+        silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn one_good_address_is_enough() {
+        let seen = with(|target| {
+            let mut other = target.connects[0].clone();
+            other.failed = Some(End::Refused);
+            target.connects.push(other);
+        });
+        silent(&CHECK, &seen);
+    }
+}

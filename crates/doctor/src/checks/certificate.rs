@@ -1,0 +1,155 @@
+//! TLS does not work, or would not be accepted.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{Tls, TlsFault, TlsFaultKind};
+
+pub(super) const CHECK: Check = Check {
+    id: "certificate",
+    doc: "
+# The certificate or the TLS handshake is refused
+
+A browser shows such a failure as 1006 (1015 in some libraries) at once, without a reason. The usual causes: the
+certificate has expired, is for another name, is self-signed, or the server does not send the intermediate certificate.
+Browsers often have the intermediate from elsewhere and work, while command-line clients and phones do not.
+
+Servers that speak neither TLS 1.2 nor 1.3, and ports that speak no TLS at all, are found here as well.
+",
+    cases: &[43],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = &case.target.tls else { return Vec::new() };
+    let fault = if tls.speaks() {
+        tls.distrust.as_ref()
+    } else {
+        tls.trials.first().and_then(|trial| trial.failed.as_ref())
+    };
+    fault.map(|fault| finding(case, tls, fault)).into_iter().collect()
+}
+
+fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFault) -> Finding {
+    let host = &case.target.host;
+    let (cause, fix) = match fault.kind {
+        TlsFaultKind::Expired => (
+            format!("The certificate of {host} has expired."),
+            "Renew the certificate, reload the server, and let renewal run by itself (certbot, acme).",
+        ),
+        TlsFaultKind::NotYetValid => (
+            format!("The certificate of {host} is not valid yet."),
+            "Set the clock of this machine and of the one that issued the certificate.",
+        ),
+        TlsFaultKind::WrongName => (
+            format!("The certificate is not for {host}."),
+            "Issue the certificate for this name, or connect by a name it is for; behind SNI, check which server answers.",
+        ),
+        TlsFaultKind::UnknownIssuer if is_self_signed(tls) => (
+            "The certificate is self-signed.".to_owned(),
+            "Use a certificate of an authority that clients trust; in tests, give the certificate with --ca FILE.",
+        ),
+        TlsFaultKind::UnknownIssuer if lacks_intermediate(tls) => (
+            "The certificate's issuer is not trusted: an intermediate certificate is missing, or the authority is private."
+                .to_owned(),
+            "Let the server send the full chain (fullchain.pem rather than cert.pem); for a private authority, --ca FILE.",
+        ),
+        TlsFaultKind::UnknownIssuer | TlsFaultKind::Certificate => (
+            format!("The certificate is not accepted: {}.", fault.text),
+            "Use a certificate of an authority that clients trust, with its whole chain.",
+        ),
+        TlsFaultKind::NotTls => (
+            format!("Port {} of {host} does not speak TLS.", case.target.port),
+            "Use ws:// for this port, or the port that speaks TLS.",
+        ),
+        TlsFaultKind::Alert | TlsFaultKind::Protocol => (
+            format!("There is no TLS 1.2 or 1.3 in common with {host}: {}.", fault.text),
+            "Let the server speak TLS 1.2 and 1.3, with a certificate for the name that is asked for by SNI.",
+        ),
+        TlsFaultKind::Ended | TlsFaultKind::Timeout => (
+            format!("The TLS handshake with {host} does not end: {}.", fault.text),
+            "Look at what stands between: a proxy that wants PROXY protocol, a port without TLS, a firewall that inspects.",
+        ),
+        TlsFaultKind::Local => {
+            (format!("TLS cannot be used here: {}.", fault.text), "Install the root certificates (ca-certificates).")
+        }
+    };
+    let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
+        .at("TLS")
+        .evidence(fault.text.clone())
+        .refuted_by("the same handshake from another network: an inspecting proxy shows its own certificate")
+        .fix(Fix::words(fix));
+    if let Some(leaf) = tls.chain.first() {
+        finding = finding
+            .evidence(format!(
+                "certificate for {}, issued by {}",
+                names(&leaf.names, &leaf.subject),
+                leaf.issuer
+            ))
+            .evidence(format!("{} certificates were sent", tls.chain.len()));
+    }
+    finding
+}
+
+fn names(names: &[String], subject: &str) -> String {
+    if names.is_empty() { subject.to_owned() } else { names.join(", ") }
+}
+
+fn is_self_signed(tls: &Tls) -> bool {
+    tls.chain.first().is_some_and(|leaf| leaf.subject == leaf.issuer)
+}
+
+/// The last certificate that was sent does not lead to itself: its issuer has to be known to the client.
+fn lacks_intermediate(tls: &Tls) -> bool {
+    tls.chain.len() == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::{Certificate, Observations, TlsTrial};
+
+    fn tls(kind: TlsFaultKind, speaks: bool) -> Observations {
+        let fault = TlsFault { kind, text: "as rustls says".to_owned() };
+        let leaf = Certificate {
+            subject: "CN=example.com".to_owned(),
+            issuer: "CN=R11".to_owned(),
+            names: vec!["example.com".to_owned()],
+            not_before_unix_s: 0,
+            not_after_unix_s: 1,
+            authority: false,
+        };
+        with(|target| {
+            target.tls = Some(Tls {
+                trials: vec![TlsTrial {
+                    only: None,
+                    offered: vec!["http/1.1".to_owned()],
+                    version: speaks.then(|| "1.3".to_owned()),
+                    cipher: None,
+                    alpn: None,
+                    failed: (!speaks).then(|| fault.clone()),
+                    took_s: 0.1,
+                }],
+                chain: if speaks { vec![leaf] } else { Vec::new() },
+                distrust: speaks.then_some(fault),
+            });
+        })
+    }
+
+    #[test]
+    fn each_fault_has_its_own_sentence() {
+        for (kind, speaks, part) in [
+            (TlsFaultKind::Expired, true, "has expired"),
+            (TlsFaultKind::WrongName, true, "is not for example.com"),
+            (TlsFaultKind::UnknownIssuer, true, "intermediate certificate is missing"),
+            (TlsFaultKind::Alert, false, "no TLS 1.2 or 1.3 in common"),
+            (TlsFaultKind::NotTls, false, "does not speak TLS"),
+        ] {
+            let cause = fires(&CHECK, &tls(kind, speaks)).cause;
+            assert!(cause.contains(part), "{cause}");
+        }
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,72 @@
+//! The certificate expires soon.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+
+pub(super) const CHECK: Check = Check {
+    id: "certificate-expiring",
+    doc: "
+# The certificate expires soon
+
+The certificate is good, but has less than 14 days left. Automatic renewal usually happens with 30 days left; so late it has
+probably failed, or the server was not reloaded after it. On the day it expires every client fails at once.
+",
+    cases: &[43],
+    judge,
+};
+
+const DAYS: i64 = 14;
+const DAY_S: i64 = 86_400;
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = case.target.tls.as_ref().filter(|tls| tls.distrust.is_none()) else { return Vec::new() };
+    let Some(leaf) = tls.chain.first() else { return Vec::new() };
+    let left = leaf.not_after_unix_s - case.now_unix_s();
+    // Certificates of a few days are renewed daily; for them a week is the whole life.
+    let life = leaf.not_after_unix_s - leaf.not_before_unix_s;
+    if left >= DAYS * DAY_S || left * 4 >= life {
+        return Vec::new();
+    }
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Warning,
+            Confidence::High,
+            format!("The certificate expires in {} days.", left.max(0) / DAY_S),
+        )
+        .at("TLS")
+        .evidence(format!("issued by {}", leaf.issuer))
+        .refuted_by("a renewal that is due before that day")
+        .fix(Fix::words("Renew it, reload the server, and look why the renewal did not run by itself.")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::{Certificate, Observations, Tls};
+
+    fn left(days: i64, of: i64) -> Observations {
+        let now = healthy().started_unix_s as i64;
+        let leaf = Certificate {
+            subject: "CN=x".to_owned(),
+            issuer: "CN=R11".to_owned(),
+            names: Vec::new(),
+            not_before_unix_s: now + (days - of) * DAY_S,
+            not_after_unix_s: now + days * DAY_S,
+            authority: false,
+        };
+        with(|target| target.tls = Some(Tls { chain: vec![leaf], ..Tls::default() }))
+    }
+
+    #[test]
+    fn days_are_counted_and_short_lives_are_no_fault() {
+        assert_eq!(fires(&CHECK, &left(5, 90)).cause, "The certificate expires in 5 days.");
+        silent(&CHECK, &left(40, 90));
+        silent(&CHECK, &left(5, 7));
+        silent(&CHECK, &healthy());
+    }
+}

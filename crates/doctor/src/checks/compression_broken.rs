@@ -1,0 +1,90 @@
+//! permessage-deflate is agreed on, and breaks messages.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{Compression, Trip};
+
+pub(super) const CHECK: Check = Check {
+    id: "compression-broken",
+    doc: "
+# Compression is agreed on but does not work
+
+The handshake agrees on permessage-deflate, and compressed messages are then not understood: one side, or a box between
+that reads frames, does not do it. Many libraries compress only messages of 1 KiB and more, so small ones work and the first
+large one ends the connection with “RSV1 must be clear” or “invalid opcode”.
+
+The same messages without the offer arrive.
+",
+    cases: &[39],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let broken = |one: &&Compression| one.offered && one.agreed.is_some() && is_bad(&one.trip);
+    let Some(bad) = case.target.compression.iter().find(broken) else { return Vec::new() };
+    let plain = case.target.compression.iter().find(|one| {
+        !one.offered && one.size == bad.size && one.compressible == bad.compressible && one.trip.arrived()
+    });
+    if plain.is_none() {
+        return Vec::new();
+    }
+    let what = match &bad.trip {
+        Trip::Ended { end, .. } => format!("ends the connection: {}", end.told()),
+        Trip::Other { .. } => "comes back changed".to_owned(),
+        _ => "gets no answer".to_owned(),
+    };
+    let agreed = bad.agreed.as_deref().unwrap_or_default();
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            Confidence::High,
+            format!("permessage-deflate is agreed on but does not work: a compressed message of {} bytes {what}.", bad.size),
+        )
+        .at("the server, or a hop that reads frames")
+        .evidence(format!("with compression ({agreed}), {} bytes: {what}", bad.size))
+        .evidence(format!("without compression, {} bytes: arrives", bad.size))
+        .refuted_by("compressed messages that arrive directly at the server: then a hop between is at fault")
+        .fix(Fix::words(
+            "Turn permessage-deflate off at the server (ws: perMessageDeflate: false; Python websockets: compression=None), or \
+             mend the side that does not do it.",
+        ))
+        .rule("deflate-through-frame-reader"),
+    ]
+}
+
+fn is_bad(trip: &Trip) -> bool {
+    matches!(trip, Trip::Ended { .. } | Trip::Silent { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::{End, Observations};
+
+    fn matrix(compressed: Trip, plain: Trip) -> Observations {
+        let one = |offered: bool, trip: Trip| Compression {
+            offered,
+            agreed: offered.then(|| "no context takeover".to_owned()),
+            size: 2048,
+            compressible: true,
+            trip,
+        };
+        with(|target| target.compression = vec![one(false, plain), one(true, compressed)])
+    }
+
+    #[test]
+    fn only_what_works_without_compression_is_blamed_on_it() {
+        let ended =
+            || Trip::Ended { end: End::Close { code: 1002, reason: "RSV1".to_owned() }, after_s: 0.1 };
+        let fine = || Trip::Returned { rtt_s: 0.1 };
+        let found = fires(&CHECK, &matrix(ended(), fine()));
+        assert!(found.cause.contains("close 1002"), "{}", found.cause);
+        silent(&CHECK, &matrix(fine(), fine()));
+        silent(&CHECK, &matrix(ended(), ended()));
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,101 @@
+//! The server's heartbeat is barely faster than the timer it should beat.
+
+use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_infra::TimerKind;
+
+use super::Check;
+use crate::analysis::{Case, half_of, measure_s, s, server_heartbeat};
+
+pub(super) const CHECK: Check = Check {
+    id: "heartbeat-too-slow",
+    doc: "
+# The heartbeat is as slow as the timer
+
+The server sends Pings, but so rarely that an idle timer on the way strikes about as early. A Ping that is late by a little
+(load, jitter, a lost packet) then costs the connection: drops look random. A heartbeat should come at least twice within the
+shortest idle timer.
+
+The timer is one that was measured, or the default of a product that was recognised.
+",
+    cases: &[3],
+    judge,
+};
+
+/// From this part of the timer on a heartbeat is too slow.
+const PART: f64 = 0.8;
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(every) = server_heartbeat(case) else { return Vec::new() };
+    let measured =
+        measure_s(case.drops.idle_s()).map(|idle| (idle.value, "measured here".to_owned(), Confidence::High));
+    let known = case.products.iter().filter(|product| product.is_seen()).flat_map(|product| {
+        product.entry.timers_of(TimerKind::Idle).filter(|timer| !timer.special).filter_map(|timer| {
+            let value = timer.default.and_then(undrop_infra::Bound::at)?.as_secs_f64();
+            Some((
+                value,
+                format!("the default of {} ({})", product.entry.name, timer.name),
+                Confidence::Medium,
+            ))
+        })
+    });
+    let shortest = measured.into_iter().chain(known).min_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((timer_s, whose, confidence)) = shortest else { return Vec::new() };
+    // A heartbeat far above the timer is no heartbeat for it: the timer itself is the finding then.
+    if every < PART * timer_s || every > 1.5 * timer_s {
+        return Vec::new();
+    }
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Warning,
+            confidence,
+            format!(
+                "The server's Pings come every {}, and an idle timer strikes after {}.",
+                s(every),
+                s(timer_s)
+            ),
+        )
+        .at("the server")
+        .value(Measure { value: every, spread: 0.0, unit: "s".to_owned(), samples: 1 })
+        .evidence(format!("idle timer of {}: {whose}", s(timer_s)))
+        .evidence(format!("a Ping each {} is {:.0} % of it", s(every), every / timer_s * 100.0))
+        .refuted_by("an idle timer on the way that is in fact set to more than twice the heartbeat")
+        .fix(Fix::words(format!("Send the Pings at least every {}, half of the timer.", s(half_of(timer_s)))))
+        .rule("heartbeat-above-half-of-timeout"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, silent, switched, with};
+    use crate::observations::{Arm, Observations, Variant};
+
+    fn pings(every_s: f64, server: &str) -> Observations {
+        with(|target| {
+            target.answers = vec![answer(Variant::Asked, switched(&[("Server", server)]))];
+            for life in target.lives.iter_mut().filter(|life| life.arm == Arm::Silent) {
+                life.server_pings_s = (1..=2).map(|i| every_s * f64::from(i)).collect();
+                life.last_byte_s = every_s * 2.0;
+            }
+        })
+    }
+
+    #[test]
+    fn a_heartbeat_at_the_timer_is_a_warning() {
+        let found = fires(&CHECK, &pings(55.0, "nginx"));
+        assert!(
+            found.cause.contains("every 55.0 s, and an idle timer strikes after 60.0 s"),
+            "{}",
+            found.cause
+        );
+        assert!(found.fixes[0].text.contains("30.0 s"));
+    }
+
+    #[test]
+    fn a_fast_heartbeat_or_none_is_fine() {
+        silent(&CHECK, &pings(20.0, "nginx"));
+        silent(&CHECK, &pings(55.0, "unheard of"));
+        silent(&CHECK, &healthy());
+    }
+}

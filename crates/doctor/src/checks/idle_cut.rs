@@ -1,0 +1,170 @@
+//! Quiet connections are ended after a while.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_infra::TimerKind;
+
+use super::Check;
+use crate::analysis::{Case, Drops, attribute, heartbeat_below, measure_s, outcomes, s, without_lateness};
+use crate::observations::{End, Endpoint};
+
+pub(super) const CHECK: Check = Check {
+    id: "idle-cut",
+    doc: "
+# An idle timer ends quiet connections
+
+A proxy, a balancer or the server ends a connection on which no byte went for some time. Proxies send no Close frame, so
+browsers show 1006; only the age tells. The figure is measured on several connections at once: one that is silent, and the
+teeth of the comb that are longer than the timer.
+
+A product is named when it was recognised in the answers and has such a timer. A length alone proves nothing: 60 s is the
+default of a dozen products. Everything else that has it is listed.
+
+Two remedies, best both: raise the timer, and send a heartbeat at most half as long, from the server if browsers connect
+(pages cannot send Pings, and timers of hidden tabs run once a minute).
+",
+    cases: &[1, 2, 6, 7, 8, 13, 14, 16, 17, 18, 20, 23, 28, 29],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let idle = &case.drops.idle;
+    let Some(seen) = measure_s(case.drops.idle_s()) else { return Vec::new() };
+    let ends: Vec<End> = idle.iter().filter_map(|life| life.end.clone()).collect();
+    let same = |other: &Endpoint| same_silence(other, seen.value);
+    let found = attribute(case, &seen, TimerKind::Idle, &ends, same);
+    let (value, late) = without_lateness(&seen, found.late);
+    let framed = ends.iter().any(|end| end.code().is_some());
+    let place = match (&found.culprit, &found.between) {
+        (None, None) if framed => "of the server, or of a gateway that speaks WebSocket,".to_owned(),
+        _ => found.place(),
+    };
+    let cause = format!("An idle timer of {} {place} ends quiet connections.", s(value.value));
+    let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).value(value.clone());
+    if let Some(first) = idle.first() {
+        let end = first.end.as_ref().map_or_else(String::new, End::told);
+        finding = finding.evidence(format!(
+            "{} of {} quiet connections ended with {end} after {} without a byte",
+            idle.len(),
+            quiet_long_enough(case, seen.value),
+            s(seen.value)
+        ));
+    }
+    for line in outcomes(case) {
+        finding = finding.evidence(line);
+    }
+    if let Some(late) = late {
+        finding = finding.evidence(late);
+    }
+    finding = finding
+        .refuted_by(format!("a quiet connection that lives longer than {}", s(seen.value * 1.5)))
+        .rule("read-timeout-too-short");
+    if found.culprit.is_some() && found.between.is_none() {
+        finding = finding
+            .refuted_by("a connection past that product (--direct URL) that ends after the same silence");
+    }
+    let mut finding = found.complete(finding);
+    finding.fixes.push(Fix::words(heartbeat_below(case, value.value)));
+    vec![finding]
+}
+
+/// Quiet connections that were watched long enough to meet the timer.
+fn quiet_long_enough(case: &Case<'_>, value_s: f64) -> usize {
+    let met = |life: &&crate::observations::Life| {
+        life.arm.is_quiet() && life.opened() && life.age_s >= value_s * 0.97
+    };
+    case.target.lives.iter().filter(met).count()
+}
+
+/// Whether another way in ends quiet connections after the same silence; `None` when it was not watched that long.
+fn same_silence(other: &Endpoint, value_s: f64) -> Option<bool> {
+    let drops = Drops::of(other);
+    if let Some(found) = measure_s(drops.idle_s()) {
+        return Some((found.value - value_s).abs() <= (value_s * 0.03).max(1.2));
+    }
+    let outlived =
+        other.lives.iter().any(|life| life.arm.is_quiet() && life.alive() && life.quiet_s() > value_s * 1.05);
+    outlived.then_some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
+    use crate::observations::{Observations, Place, Variant};
+
+    /// Quiet connections end after so many seconds behind a server that answers with these fields.
+    fn cut(after_s: f64, end: &End, headers: &[(&str, &str)]) -> Observations {
+        let mut seen = healthy();
+        let quiet = |life: crate::observations::Life| {
+            if life.arm.is_quiet() { dropped(life, after_s, end.clone()) } else { life }
+        };
+        seen.endpoints = vec![lives(quiet)];
+        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(headers))];
+        seen
+    }
+
+    #[test]
+    fn a_default_of_a_product_that_was_seen() {
+        let found = fires(&CHECK, &cut(60.02, &End::Fin, &[("Server", "nginx/1.22.1")]));
+        assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass), proxy_read_timeout"));
+        assert_eq!(found.confidence, Confidence::High);
+        assert_eq!(found.cause, "An idle timer of 60.0 s on nginx (proxy_pass) ends quiet connections.");
+        assert!(
+            found.fixes[0].text.contains("proxy_read_timeout") && found.preset.as_deref() == Some("nginx")
+        );
+        assert!(
+            found.candidates.iter().any(|other| other.contains("Application Load Balancer")),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn another_value_of_a_product_that_was_seen_is_less_sure() {
+        let found = fires(&CHECK, &cut(47.0, &End::Fin, &[("Server", "nginx")]));
+        assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass), proxy_read_timeout"));
+        assert_eq!(found.confidence, Confidence::Medium);
+    }
+
+    #[test]
+    fn nobody_is_named_without_a_trace() {
+        let found = fires(&CHECK, &cut(60.0, &End::Fin, &[]));
+        assert_eq!(found.hop, None);
+        assert_eq!(
+            found.cause,
+            "An idle timer of 60.0 s somewhere between you and the origin ends quiet connections."
+        );
+        assert!(found.candidates.len() >= 3, "{:?}", found.candidates);
+        let found = fires(&CHECK, &cut(37.0, &End::Fin, &[]));
+        assert_eq!(
+            (found.hop, found.candidates),
+            (None, vec!["no timer that is known has this length".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_close_frame_is_no_proxy() {
+        let end = End::Close { code: 4000, reason: "idle".to_owned() };
+        let found = fires(&CHECK, &cut(60.0, &end, &[("Server", "nginx")]));
+        assert_eq!(found.hop, None);
+        assert!(found.cause.contains("of the server, or of a gateway"), "{}", found.cause);
+    }
+
+    #[test]
+    fn a_way_in_behind_it_shows_on_which_side_it_is() {
+        let mut seen = cut(60.0, &End::Fin, &[]);
+        let mut direct = healthy().endpoints.remove(0);
+        direct.place = Place::Direct;
+        seen.endpoints.push(direct);
+        let found = fires(&CHECK, &seen);
+        assert_eq!(found.hop.as_deref(), Some("between you and the origin"));
+        let mut via = cut(60.0, &End::Fin, &[]).endpoints.remove(0);
+        via.place = Place::Via("balancer".to_owned());
+        seen.endpoints.insert(1, via);
+        assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (before the origin)"));
+    }
+
+    #[test]
+    fn a_healthy_endpoint_is_left_alone() {
+        silent(&CHECK, &healthy());
+    }
+}

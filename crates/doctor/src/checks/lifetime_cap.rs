@@ -1,0 +1,122 @@
+//! Busy connections end at one age.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_infra::TimerKind;
+
+use super::Check;
+use crate::analysis::{Case, Drops, attribute, measure_s, outcomes, s, without_lateness};
+use crate::observations::{Arm, End, Endpoint};
+
+pub(super) const CHECK: Check = Check {
+    id: "lifetime-cap",
+    doc: "
+# Connections end at a fixed age, busy or not
+
+All connections end at the same age, whatever they carry, although they were opened at different times: a request timeout
+counts for the whole life of a WebSocket (Google's classic balancers 30 s, Cloud Run 5 min, an Envoy route 15 s), or a
+service caps it (API Gateway 2 h, Front Door 4 h). No heartbeat helps.
+
+Raise the cap where it can be raised; a client has to reconnect before it in any case, best after a part of the cap that
+differs from client to client.
+",
+    cases: &[8, 9, 10, 12, 16, 19],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(seen) = measure_s(case.drops.capped_s()) else { return Vec::new() };
+    let ends: Vec<End> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
+    let found = attribute(case, &seen, TimerKind::Lifetime, &ends, |other| same_age(other, seen.value));
+    let (value, late) = without_lateness(&seen, found.late);
+    let cause = format!(
+        "Connections end at an age of {} whatever they carry: a cap {}.",
+        s(value.value),
+        found.place()
+    );
+    let with_data = case.arm(&Arm::Data).any(|life| life.opened());
+    let confidence = if with_data { Confidence::High } else { Confidence::Medium };
+    let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());
+    if let Some(end) = ends.first() {
+        let told = end.told();
+        finding = finding.evidence(format!("{} connections ended with {told} at this age", ends.len()));
+    }
+    if let Some((first, last)) = spread(case) {
+        finding = finding
+            .evidence(format!("they were opened up to {} apart, so it is no common moment", s(last - first)));
+    }
+    for line in outcomes(case) {
+        finding = finding.evidence(line);
+    }
+    if let Some(late) = late {
+        finding = finding.evidence(late);
+    }
+    finding = finding.refuted_by(format!("any connection that lives longer than {}", s(seen.value * 1.1)));
+    let mut finding = found.complete(finding.rule("request-timeout-caps-websocket"));
+    if !with_data {
+        finding
+            .candidates
+            .insert(0, "an idle timer that Pings do not re-arm; no messages could be tried here".to_owned());
+    }
+    let (low, high) = (value.value * 0.7, value.value * 0.9);
+    finding.fixes.push(Fix::words(format!(
+        "Reconnect before the cap, each client after a time of its own between {} and {}; no heartbeat helps against it.",
+        s(low),
+        s(high)
+    )));
+    vec![finding]
+}
+
+/// The first and the last opening of the connections that ended.
+fn spread(case: &Case<'_>) -> Option<(f64, f64)> {
+    let opened = case.drops.capped.iter().map(|life| life.at_s);
+    let (first, last) = opened.fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
+    (last - first >= 1.0).then_some((first, last))
+}
+
+/// Whether connections of another way in end at the same age; `None` when they were not watched that long.
+fn same_age(other: &Endpoint, value_s: f64) -> Option<bool> {
+    if let Some(found) = measure_s(Drops::of(other).capped_s()) {
+        return Some((found.value - value_s).abs() <= (value_s * 0.03).max(1.2));
+    }
+    other.lives.iter().any(|life| life.alive() && life.age_s > value_s * 1.05).then_some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
+    use crate::observations::{Observations, Variant};
+
+    fn capped(at_s: f64, headers: &[(&str, &str)]) -> Observations {
+        let mut seen = healthy();
+        seen.endpoints = vec![lives(|life| dropped(life, at_s, End::Fin))];
+        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(headers))];
+        seen
+    }
+
+    #[test]
+    fn the_classic_balancer_of_google() {
+        let found = fires(&CHECK, &capped(30.0, &[("Via", "1.1 google")]));
+        assert!(found.hop.as_deref().is_some_and(|hop| hop.contains("timeoutSec")), "{found:#?}");
+        assert!(found.cause.contains("30.0 s"), "{}", found.cause);
+        assert_eq!(found.confidence, Confidence::High);
+    }
+
+    #[test]
+    fn a_cap_of_nobody_known() {
+        let found = fires(&CHECK, &capped(77.0, &[]));
+        assert_eq!(found.hop, None);
+        assert!(found.cause.ends_with("a cap somewhere between you and the origin."), "{}", found.cause);
+    }
+
+    #[test]
+    fn idle_cuts_and_health_are_no_caps() {
+        let mut seen = healthy();
+        silent(&CHECK, &seen);
+        let quiet = |life: crate::observations::Life| {
+            if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life }
+        };
+        seen.endpoints = vec![lives(quiet)];
+        silent(&CHECK, &seen);
+    }
+}

@@ -1,0 +1,58 @@
+//! The name has no address.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+
+pub(super) const CHECK: Check = Check {
+    id: "name-unknown",
+    doc: "
+# The name has no address
+
+The resolver of this machine has no address for the host of the URL. Nothing behind it was looked at.
+
+A typing error, a record that is missing or not yet known everywhere, or a name that exists only inside a network or a VPN
+are the usual causes. Compare with another resolver (`dig NAME @1.1.1.1`), and give an address by hand with
+`--resolve HOST:PORT:ADDRESS` to go on without the name.
+",
+    cases: &[50],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(error) = case.target.dns.as_ref().and_then(|dns| dns.error.clone()) else { return Vec::new() };
+    let host = &case.target.host;
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            Confidence::High,
+            format!("The name {host} cannot be looked up from here."),
+        )
+        .at("DNS")
+        .evidence(error)
+        .refuted_by("another resolver, or another network, that does know the name")
+        .fix(Fix::words(format!(
+            "Correct the name or its A and AAAA records; or pass the name by: --resolve {host}:{}:ADDRESS",
+            case.target.port
+        ))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::Dns;
+
+    #[test]
+    fn an_unknown_name_is_found() {
+        let seen = with(|target| {
+            let error = Some("looking up example.com: no such name".to_owned());
+            target.dns = Some(Dns { took_s: 0.1, addresses: Vec::new(), error });
+        });
+        assert!(fires(&CHECK, &seen).evidence[0].contains("no such name"));
+        silent(&CHECK, &healthy());
+    }
+}

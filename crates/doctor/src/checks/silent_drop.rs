@@ -1,0 +1,175 @@
+//! Quiet connections vanish without a sign.
+
+use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_infra::{Entry, How, Occasion, Timer, TimerKind, all, spelled};
+
+use super::Check;
+use crate::analysis::{Case, fix, heartbeat_below, preset, s};
+use crate::observations::{End, Life};
+
+pub(super) const CHECK: Check = Check {
+    id: "silent-drop",
+    doc: "
+# Quiet connections vanish without a sign
+
+A NAT, a TCP balancer or a connection table forgets a connection that is quiet for too long, and tells nobody. Both ends
+believe that it is open; what is sent later disappears, or is answered with a reset (NLB 350 s, Azure 4 min, IPVS 15 min).
+A connection that only waits never notices. The comb does: connections that are quiet for different times each ask once.
+
+The figure lies between the longest silence that was survived and the shortest that was not.
+
+Send something more often than that, in either direction; where only packets count, TCP keepalive will do. Applications
+need a deadline for the answer to their heartbeat, or they learn of the loss after 15 minutes of retransmission.
+",
+    cases: &[4, 5, 30],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let asked = |life: &Life| life.question.as_ref().map(|question| question.asked_s);
+    let Some(bad) = case.drops.silent.iter().filter_map(|life| asked(life)).min_by(f64::total_cmp) else {
+        return Vec::new();
+    };
+    let quiet = || case.target.lives.iter().filter(|life| life.arm.is_quiet());
+    let survived = quiet().filter(|life| life.alive()).filter_map(asked).filter(|quiet| *quiet < bad);
+    let good = survived.max_by(f64::total_cmp).unwrap_or(0.0);
+    let reset = case.drops.silent.iter().any(|life| life.end == Some(End::Rst));
+    let samples = u32::try_from(case.drops.silent.len()).unwrap_or(u32::MAX);
+    let value = Measure::between(good, bad, "s", samples);
+    let suspects = suspects(good, bad, reset);
+    let named = case.products.iter().filter(|product| product.is_seen());
+    let culprit = named.filter_map(|p| suspects.iter().find(|(entry, _)| entry.id == p.entry.id)).next();
+    let whom = culprit
+        .map_or("somewhere between you and the origin".to_owned(), |(entry, _)| format!("at {}", entry.name));
+    let then = if reset { "; whoever speaks next gets a reset" } else { "" };
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        if samples >= 2 { Confidence::High } else { Confidence::Medium },
+        format!(
+            "Connections that are quiet for {} to {} vanish without a sign {whom}{then}.",
+            s(good),
+            s(bad)
+        ),
+    )
+    .value(value)
+    .evidence(format!(
+        "quiet for {}, then asked: {}",
+        s(bad),
+        if reset { "RST" } else { "no answer (black hole)" }
+    ));
+    if good > 0.0 {
+        finding = finding.evidence(format!("quiet for {}, then asked: answered", s(good)));
+    }
+    let acked = case.drops.silent.iter().filter_map(|life| life.question.as_ref()?.acked).collect::<Vec<_>>();
+    if acked.contains(&true) && !reset {
+        finding = finding.evidence(
+            "the question was acknowledged by a kernel, so a proxy on the way took it and passed nothing on",
+        );
+    } else if acked.contains(&false) {
+        finding = finding.evidence("the question was never acknowledged: packets are dropped on the way");
+    }
+    let busy: Vec<String> = case
+        .target
+        .lives
+        .iter()
+        .filter(|life| life.arm.is_busy() && life.alive())
+        .map(|life| life.arm.name())
+        .collect();
+    if let Some(first) = busy.first() {
+        finding =
+            finding.evidence(format!("busy connections live on ({first}, and {} more)", busy.len() - 1));
+    }
+    if case.lived(&crate::observations::Arm::TcpKeepalive) {
+        finding = finding.evidence("TCP keepalive alone keeps it: packets count, not bytes");
+    }
+    finding =
+        finding.refuted_by(format!("a connection that is quiet for {} and then answered", s(bad * 1.2)));
+    match culprit {
+        Some((entry, timer)) => {
+            finding = finding.at(format!("{}, {}", entry.name, timer.name));
+            for known in entry.fixes_of(&timer.name) {
+                finding = finding.fix(fix(known));
+            }
+            finding.preset = preset(entry);
+        }
+        None => finding.preset = suspects.iter().find_map(|(entry, _)| preset(entry)),
+    }
+    let others = suspects.iter().filter(|(entry, _)| culprit.is_none_or(|(named, _)| named.id != entry.id));
+    for (entry, timer) in others.take(6) {
+        let at = timer.expected().map(spelled).unwrap_or_default();
+        finding = finding.candidate(format!("{} ({}, {at})", entry.name, timer.name));
+    }
+    if suspects.is_empty() {
+        finding = finding.candidate("no silent timer that is known lies in this range");
+    }
+    vec![
+        finding
+            .fix(Fix::words(heartbeat_below(case, good.max(bad * 0.5))))
+            .rule("heartbeat-above-nat-timeout"),
+    ]
+}
+
+/// Timers of products that forget without a sign, within the range.
+fn suspects(good: f64, bad: f64, reset: bool) -> Vec<(&'static Entry, &'static Timer)> {
+    let silent = |entry: &Entry| {
+        entry.closings_on(Occasion::Idle).any(|closing| match closing.how {
+            How::SilentThenRst => true,
+            How::Silent => !reset,
+            _ => false,
+        })
+    };
+    let within = |timer: &Timer| {
+        timer.values().any(|(value, _)| (good * 0.99..=bad * 1.01).contains(&value.as_secs_f64()))
+    };
+    let mut found: Vec<(&Entry, &Timer)> = Vec::new();
+    for entry in all().iter().filter(|entry| silent(entry)) {
+        found.extend(
+            entry.timers_of(TimerKind::Idle).filter(|timer| within(timer)).map(|timer| (entry, timer)),
+        );
+    }
+    found.sort_by_key(|(_, timer)| timer.is_unsure());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{alive, fires, healthy, hole, lives, silent};
+    use crate::observations::{Arm, Observations, Question};
+
+    fn vanishes(after_s: f64) -> Observations {
+        let mut seen = healthy();
+        let quiet = |life: Life| if life.arm.is_quiet() { hole(life, after_s) } else { life };
+        seen.endpoints = vec![lives(quiet)];
+        seen
+    }
+
+    #[test]
+    fn the_bracket_of_the_comb() {
+        let found = fires(&CHECK, &vanishes(100.0));
+        assert!(found.value.is_some_and(|value| value.value == 107.5 && value.spread == 17.5));
+        assert!(found.cause.contains("quiet for 90.0 s to 125.0 s"), "{}", found.cause);
+        assert_eq!((found.hop, found.confidence), (None, Confidence::High));
+    }
+
+    #[test]
+    fn a_balancer_of_aws_resets_whoever_speaks_next() {
+        let mut seen = healthy();
+        let tooth = |quiet_s: f64| alive(Arm::Tooth { quiet_s }, 1.0, quiet_s);
+        let gone = |quiet_s: f64| Life {
+            end: Some(End::Rst),
+            question: Some(Question { asked_s: quiet_s, answered_after_s: None, acked: None }),
+            ..tooth(quiet_s)
+        };
+        seen.endpoints[0].lives = vec![tooth(305.0), tooth(340.0), gone(355.0), gone(365.0)];
+        let found = fires(&CHECK, &seen);
+        assert!(found.candidates.iter().any(|other| other.contains("Network Load Balancer")), "{found:#?}");
+        assert!(found.cause.contains("gets a reset"), "{}", found.cause);
+    }
+
+    #[test]
+    fn a_healthy_endpoint_is_left_alone() {
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,133 @@
+//! The backend never sees the upgrade.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_infra::Support;
+
+use super::Check;
+use crate::analysis::{Case, fix};
+use crate::observations::{Outcome, Variant};
+
+pub(super) const CHECK: Check = Check {
+    id: "upgrade-stripped",
+    doc: "
+# A proxy drops the upgrade
+
+`Upgrade` and `Connection` are hop-by-hop fields: a proxy passes them on only when it is told to. Without them the backend
+sees a plain GET and answers as it does to a browser that opens the page: 426 (ws, websockets), 400 (gorilla, Tornado,
+Socket.IO), 404 or a page.
+
+The sign: a plain GET without an upgrade gets the very same answer.
+",
+    cases: &[31],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.asked() else { return Vec::new() };
+    let Some(status @ (400 | 404 | 405 | 426 | 501 | 505)) = asked.status() else { return Vec::new() };
+    let plain = case.target.answer(&Variant::PlainGet).map(|answer| &answer.outcome);
+    let same = plain.is_some_and(|plain| plain.status() == Some(status) && plain.body() == asked.body());
+    let elsewhere = case.seen.others().iter().any(|other| other.opens());
+    if !same && !elsewhere {
+        return Vec::new();
+    }
+    // A page that is not there is not there for an upgrade either.
+    if status == 404 && !elsewhere {
+        return Vec::new();
+    }
+    let proxy = case.products.iter().find(|product| {
+        product.is_seen() && matches!(product.entry.handshake.upgrade, Support::Configured | Support::No)
+    });
+    let confidence = match (proxy.is_some(), elsewhere, same) {
+        (_, true, true) | (true, true, _) => Confidence::High,
+        (true, false, true) if status == 426 => Confidence::High,
+        _ => Confidence::Medium,
+    };
+    let who = proxy.map_or("A proxy on the way", |product| product.entry.name.as_str());
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        confidence,
+        format!("{who} does not pass the upgrade on: the server sees a plain GET and answers {status}."),
+    )
+    .evidence(format!("the handshake is answered with {status}{}", quoted(asked)));
+    if same {
+        finding = finding.evidence("a plain GET without an upgrade gets the same answer");
+    }
+    if elsewhere {
+        finding = finding.evidence("the same handshake works at another way in");
+    }
+    finding = finding
+        .refuted_by(
+            "a handshake directly to the backend that gets the same answer: then it is no WebSocket endpoint",
+        )
+        .candidate("this path is no WebSocket endpoint of the server")
+        .rule("upgrade-not-forwarded");
+    vec![match proxy {
+        Some(product) => {
+            finding = finding.at(product.entry.name.clone());
+            for need in &product.entry.handshake.needs {
+                finding = finding.evidence(format!("{} needs {}", product.entry.name, lower(need)));
+            }
+            match product.entry.fixes.first() {
+                Some(known) => finding.fix(fix(known)),
+                None => finding,
+            }
+        }
+        None => finding.fix(Fix::words(
+            "Let every proxy on the way pass on Upgrade and Connection, and speak HTTP/1.1 to the backend.",
+        )),
+    }]
+}
+
+fn quoted(outcome: &Outcome) -> String {
+    let line = outcome.body().lines().next().unwrap_or_default().trim();
+    let line: String = line.chars().take(80).collect();
+    if line.is_empty() { String::new() } else { format!(": “{line}”") }
+}
+
+fn lower(sentence: &str) -> String {
+    let sentence = sentence.trim_end_matches('.');
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) if !sentence.starts_with('`') => first.to_lowercase().chain(chars).collect(),
+        _ => sentence.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, endpoint, fires, healthy, http, refused, silent};
+    use crate::observations::{Observations, Place};
+
+    fn nginx(plain: Outcome) -> Observations {
+        let mut seen = refused(http(426, &[("Server", "nginx/1.22.1")], "Upgrade Required"));
+        seen.endpoints[0].answers.push(answer(Variant::PlainGet, plain));
+        seen
+    }
+
+    #[test]
+    fn the_same_answer_to_a_plain_get_gives_it_away() {
+        let seen = nginx(http(426, &[("Server", "nginx/1.22.1")], "Upgrade Required"));
+        let found = fires(&CHECK, &seen);
+        assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass)"));
+        assert_eq!(found.confidence, Confidence::High);
+        assert!(found.fixes[0].text.contains("proxy_set_header Upgrade"));
+    }
+
+    #[test]
+    fn a_server_that_answers_otherwise_without_an_upgrade_did_see_it() {
+        silent(&CHECK, &nginx(http(200, &[], "a page")));
+        silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn a_working_way_in_proves_it() {
+        let mut seen = refused(http(400, &[], "Bad Request"));
+        let mut direct = endpoint();
+        direct.place = Place::Direct;
+        seen.endpoints.push(direct);
+        assert!(fires(&CHECK, &seen).evidence.iter().any(|text| text.contains("works at another way in")));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a run comes down to for a script.
+
+use undrop_finding::{Report, Severity};
+
+use crate::observations::Observations;
+
+/// What a run comes down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Nothing worse than a note.
+    Good,
+    /// Findings.
+    Findings,
+    /// No WebSocket could be opened.
+    Handshake,
+    /// TLS failed, or its certificate would not be accepted.
+    Tls,
+    /// A connection did not live as long as was expected of it.
+    DroppedEarly,
+}
+
+impl Conclusion {
+    /// Of a run and its report.
+    pub fn of(seen: &Observations, report: &Report) -> Conclusion {
+        let Some(target) = seen.target() else { return Conclusion::Handshake };
+        if target.tls.as_ref().is_some_and(|tls| !tls.speaks() || tls.distrust.is_some()) {
+            return Conclusion::Tls;
+        }
+        if !target.opens() {
+            return Conclusion::Handshake;
+        }
+        if let Some(expected_s) = seen.plan.expect_alive_s
+            && target.lives.iter().any(|life| life.end.is_some() && life.age_s < expected_s)
+        {
+            return Conclusion::DroppedEarly;
+        }
+        match report.worst() {
+            Some(Severity::Warning | Severity::Error) => Conclusion::Findings,
+            _ => Conclusion::Good,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{dropped, healthy, http, lives, refused};
+    use crate::diagnose;
+    use crate::observations::{End, Tls};
+
+    fn of(seen: &Observations) -> Conclusion {
+        Conclusion::of(seen, &diagnose(seen))
+    }
+
+    #[test]
+    fn each_conclusion_has_its_run() {
+        assert_eq!(of(&healthy()), Conclusion::Good);
+        assert_eq!(of(&refused(http(502, &[], ""))), Conclusion::Handshake);
+        let mut seen = healthy();
+        seen.endpoints[0].tls = Some(Tls::default());
+        assert_eq!(of(&seen), Conclusion::Tls);
+        let mut seen = healthy();
+        seen.endpoints =
+            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life })];
+        assert_eq!(of(&seen), Conclusion::Findings);
+        seen.plan.expect_alive_s = Some(100.0);
+        assert_eq!(of(&seen), Conclusion::DroppedEarly);
+    }
+}

@@ -1,0 +1,215 @@
+//! What was seen, and what follows for a heartbeat, as tables.
+
+use std::time::Duration;
+
+use undrop_finding::Table;
+use undrop_infra::{Cap, Chain, Hop, Origin, spelled};
+
+use crate::analysis::{Case, measure_s, s, server_heartbeat};
+use crate::observations::{Endpoint, Outcome, Trip, Variant};
+
+/// Stage by stage.
+pub(super) fn stages(case: &Case<'_>) -> Table {
+    let mut table = Table::new("Stages", &["endpoint", "stage", "outcome"]);
+    for endpoint in &case.seen.endpoints {
+        for (stage, outcome) in rows(endpoint) {
+            table.row([endpoint.place.name().to_owned(), stage.to_owned(), outcome]);
+        }
+    }
+    table
+}
+
+fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if let Some(proxy) = &endpoint.proxy {
+        rows.push(("forward proxy", proxy.clone()));
+    }
+    if let Some(dns) = &endpoint.dns {
+        let addresses: Vec<String> = dns.addresses.iter().map(ToString::to_string).collect();
+        rows.push((
+            "DNS",
+            dns.error.clone().unwrap_or_else(|| format!("{} in {}", addresses.join(", "), s(dns.took_s))),
+        ));
+    }
+    for connect in &endpoint.connects {
+        let how = connect.failed.as_ref().map_or_else(|| "connected".to_owned(), ToString::to_string);
+        rows.push(("TCP", format!("{}: {how} in {}", connect.address, s(connect.took_s))));
+    }
+    if let Some(tls) = &endpoint.tls {
+        for trial in &tls.trials {
+            let offer =
+                trial.only.as_deref().map_or_else(|| trial.offered.join(", "), |only| format!("only {only}"));
+            let outcome = match (&trial.failed, &trial.version) {
+                (Some(fault), _) => fault.text.clone(),
+                (None, version) => format!(
+                    "{}, {}, ALPN {}",
+                    version.as_deref().unwrap_or("?"),
+                    trial.cipher.as_deref().unwrap_or("?"),
+                    trial.alpn.as_deref().unwrap_or("none")
+                ),
+            };
+            rows.push(("TLS", format!("offered {offer}: {outcome}")));
+        }
+        if let Some(leaf) = tls.chain.first() {
+            let trusted = tls.distrust.as_ref().map_or("trusted", |fault| fault.text.as_str());
+            rows.push(("certificate", format!("{} by {}: {trusted}", leaf.names.join(", "), leaf.issuer)));
+        }
+    }
+    for answer in &endpoint.answers {
+        rows.push((
+            "handshake",
+            format!("{}: {} in {}", variant(&answer.variant), outcome(&answer.outcome), s(answer.took_s)),
+        ));
+    }
+    if let Some(echo) = &endpoint.echo {
+        rows.push(("message", trip(&echo.trip)));
+    }
+    if let Some(pings) = &endpoint.pings {
+        let pong = measure_s(pings.pongs_s.iter().copied());
+        let echo = measure_s(pings.echoes_s.iter().copied());
+        let told =
+            |measure: Option<undrop_finding::Measure>| measure.map_or("none".to_owned(), |m| s(m.value));
+        rows.push(("ping", format!("pong after {}, message back after {}", told(pong), told(echo))));
+    }
+    for one in endpoint.compression.iter().filter(|one| one.offered) {
+        let agreed = if one.agreed.is_some() { "agreed" } else { "not agreed" };
+        let kind = if one.compressible { "compressible" } else { "random" };
+        rows.push(("compression", format!("{agreed}, {} bytes {kind}: {}", one.size, trip(&one.trip))));
+    }
+    if let Some(largest) = endpoint.sizes.iter().filter(|one| one.trip.arrived()).map(|one| one.size).max() {
+        let bad = endpoint.sizes.iter().filter(|one| !one.trip.arrived()).min_by_key(|one| one.size);
+        let bad = bad.map_or_else(String::new, |one| format!("; {} bytes: {}", one.size, trip(&one.trip)));
+        rows.push(("size", format!("{largest} bytes arrive{bad}")));
+    }
+    if let Some(close) = &endpoint.close {
+        rows.push(("close", format!("our Close 1000 ends with {} after {}", close.end, s(close.took_s))));
+    }
+    rows
+}
+
+fn variant(variant: &Variant) -> String {
+    match variant {
+        Variant::Asked => "as asked for".to_owned(),
+        Variant::SecondKey => "another key".to_owned(),
+        Variant::NoAlpn => "without ALPN".to_owned(),
+        Variant::ExtendedConnect => "extended CONNECT over HTTP/2".to_owned(),
+        Variant::Redirected(url) => format!("redirected to {url}"),
+        Variant::Origin(origin) => format!("Origin {origin}"),
+        Variant::NoProtocol => "without sub-protocols".to_owned(),
+        Variant::Protocols(offered) => format!("sub-protocols {}", offered.join(", ")),
+        Variant::Deflate => "permessage-deflate offered".to_owned(),
+        Variant::PlainGet => "plain GET".to_owned(),
+        Variant::Malformed => "no HTTP".to_owned(),
+        Variant::EngineIo => "Engine.IO polling".to_owned(),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Answered { status, flaws, .. } if flaws.is_empty() => status.to_string(),
+        Outcome::Answered { status, flaws, .. } => {
+            let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+            format!("{status}, but {}", flaws.join("; "))
+        }
+        Outcome::NotHttp { what, start } => format!("{what} ({start})"),
+        Outcome::Http2 { offered: false, .. } => "HTTP/2 without extended CONNECT".to_owned(),
+        Outcome::Http2 { status, .. } => {
+            status.map_or_else(|| "HTTP/2, no answer".to_owned(), |status| format!("HTTP/2 {status}"))
+        }
+        Outcome::OtherProtocol(alpn) => format!("no HTTP/2 (ALPN {})", alpn.as_deref().unwrap_or("none")),
+        Outcome::Failed(end) => end.to_string(),
+    }
+}
+
+fn trip(trip: &Trip) -> String {
+    match trip {
+        Trip::Returned { rtt_s } => format!("comes back after {}", s(*rtt_s)),
+        Trip::Other { rtt_s, start } => format!("another comes after {}: {start}", s(*rtt_s)),
+        Trip::Taken { .. } => "is taken, nothing comes back".to_owned(),
+        Trip::Silent { waited_s, .. } => format!("no sign for {}", s(*waited_s)),
+        Trip::Ended { end, after_s } => format!("{end} after {}", s(*after_s)),
+        Trip::NotOpened(end) => format!("not opened: {end}"),
+    }
+}
+
+/// Who was recognised, and by what.
+pub(super) fn products(case: &Case<'_>) -> Table {
+    let mut table = Table::new("Recognised on the way", &["product", "score", "by"]);
+    for product in case.products.iter().filter(|product| product.is_seen()) {
+        table.row([product.entry.name.clone(), product.score.to_string(), product.traits.join(", ")]);
+    }
+    table
+}
+
+/// The timers that count, and the heartbeat that follows.
+pub(super) fn budget(case: &Case<'_>) -> Table {
+    let mut table = Table::new("Timeout budget", &["timer", "value", "source"]);
+    let mut chain = Chain::new();
+    let mut measured = Hop::named("measured");
+    if let Some(idle) =
+        measure_s(case.drops.idle_s()).and_then(|idle| Duration::try_from_secs_f64(idle.value).ok())
+    {
+        measured = measured.idle("idle timer", idle);
+    }
+    if let Some(cap) =
+        measure_s(case.drops.capped_s()).and_then(|cap| Duration::try_from_secs_f64(cap.value).ok())
+    {
+        measured = measured.lifetime("cap of age", cap);
+    }
+    chain.push(measured);
+    // What was measured counts; a default that should have struck before it and did not is another setting now.
+    let quiet = case.target.lives.iter().filter(|life| life.arm.is_quiet() && life.alive());
+    let survived = quiet.map(crate::observations::Life::quiet_s).fold(0.0, f64::max);
+    for product in case.products.iter().filter(|product| product.is_seen()) {
+        chain.push(Hop::of(product.entry));
+    }
+    let mut budget = chain.budget();
+    budget.idle.retain(|cap| cap.origin == Origin::Given || cap.value.as_secs_f64() > survived);
+    for cap in budget.idle.iter().chain(&budget.lifetimes) {
+        table.row([format!("{}, {}", cap.hop, cap.timer), spelled(round(cap.value)), source(cap)]);
+    }
+    if let Some(every) = server_heartbeat(case) {
+        table.row(["server's own Pings".to_owned(), s(every), "measured".to_owned()]);
+    }
+    if survived > 0.0 {
+        table.row(["longest silence survived".to_owned(), s(survived), "measured".to_owned()]);
+    }
+    if let Some(shortest) = budget.idle.first() {
+        let every = crate::analysis::half_of(shortest.value.as_secs_f64());
+        let what = crate::analysis::heartbeat_below(case, shortest.value.as_secs_f64());
+        table.row(["recommended heartbeat".to_owned(), format!("≤ {}", s(every)), what]);
+    }
+    table
+}
+
+fn round(value: Duration) -> Duration {
+    Duration::from_millis((value.as_secs_f64() * 10.0).round() as u64 * 100)
+}
+
+fn source(cap: &Cap) -> String {
+    let what = match &cap.origin {
+        Origin::Given => "measured".to_owned(),
+        Origin::Default => "default; may be set otherwise".to_owned(),
+        Origin::Common(place) => format!("common in {place}"),
+    };
+    if cap.unsure { format!("{what}; not certain") } else { what }
+}
+
+/// What limits the report.
+pub(super) fn notes(case: &Case<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if case.seen.interrupted {
+        notes.push("The run was stopped early; what would have come later is not known.".to_owned());
+    }
+    if !case.seen.plan.held_back.is_empty() {
+        let what = case.seen.plan.held_back.join("; ");
+        notes.push(format!("Left out, since the target is public (--i-own-this allows it): {what}."));
+    }
+    if case.target.opens() && case.seen.plan.horizon_s > 0.0 {
+        notes.push(format!(
+            "Watched for {}: a timer that is longer shows only with a longer --horizon.",
+            s(case.seen.plan.horizon_s)
+        ));
+    }
+    notes
+}

@@ -1,0 +1,42 @@
+//! The outcome in one sentence.
+
+use undrop_finding::{Finding, Severity};
+
+use crate::analysis::{Case, s};
+
+/// The cause of the worst finding, or what was survived. Never more than was seen.
+pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
+    let worst = findings.first();
+    if let Some(worst) = worst.filter(|worst| worst.severity >= Severity::Warning) {
+        let more = findings.iter().filter(|finding| finding.severity >= Severity::Warning).count() - 1;
+        return match more {
+            0 => worst.cause.clone(),
+            1 => format!("{} One more finding below.", worst.cause),
+            more => format!("{} {more} more findings below.", worst.cause),
+        };
+    }
+    if !case.target.opens() {
+        return "No WebSocket could be opened, and no check knows why; the stages below show how far it got."
+            .to_owned();
+    }
+    let watched = case.target.lives.iter().filter(|life| life.opened());
+    let longest = watched.clone().map(|life| life.age_s).fold(0.0, f64::max);
+    let count = watched.clone().count();
+    let ended = watched.filter(|life| life.end.is_some()).count();
+    let stopped = if case.seen.interrupted { " The run was stopped early." } else { "" };
+    if count == 0 {
+        return format!(
+            "Nothing wrong was found in the handshake and the first messages.{stopped} Nothing was watched over time."
+        );
+    }
+    if ended > 0 {
+        return format!(
+            "{ended} of {count} connections ended within {}, and no check knows why; the lanes below show when.{stopped}",
+            s(longest)
+        );
+    }
+    format!(
+        "Nothing wrong was found: {count} connections lived for up to {}, the quiet ones too.{stopped}",
+        s(longest)
+    )
+}
