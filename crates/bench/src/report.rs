@@ -375,7 +375,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 const SECRET: [&str; 9] = ["token", "key", "secret", "auth", "pass", "sign", "jwt", "ticket", "sid"];
 
 /// A report is handed around: what is secret in the URL stays out of it.
-fn shown_url(text: &str) -> String {
+pub fn shown_url(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
     if !url.username().is_empty() || url.password().is_some() {
         // Both fail only for URLs that cannot have them.

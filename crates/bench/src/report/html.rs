@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::number::{bytes, is_invisible, milliseconds, percent, printable, rate, seconds, thousands};
-use super::text::{cost_line, counted, distribution_rows, mode_lines, proof_lines, slow, subject, survival};
+use super::text::{
+    cost_line, counted, distribution_rows, handshake_table, mode_lines, proof_lines, slow, subject, survival,
+};
 use super::{Report, chart};
 
 /// Rows of a table that others can make long.
@@ -20,7 +22,7 @@ const STYLE: &str = "\
 font:16px/1.55 system-ui,sans-serif}h1{font-size:1.5rem;line-height:1.3;font-weight:650;margin:.4rem 0 .5rem;\
 overflow-wrap:anywhere;color:var(--edge)}.subject{color:var(--dim);font-size:.92rem;overflow-wrap:anywhere;margin:0}\
 h2{font-size:1.05rem;margin:2.4rem 0 .7rem}.good{--edge:var(--green)}.warn{--edge:var(--yellow)}.bad{--edge:var(--red)}\
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.8rem;margin:1.6rem 0 0}\
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(11.5rem,1fr));gap:.8rem;margin:1.6rem 0 0}\
 .tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem;border-top:3px solid \
 var(--edge,var(--line))}.tile b{display:block;font-size:1.35rem;font-weight:650;line-height:1.3;font-variant-numeric:\
 tabular-nums}.tile span{color:var(--dim);font-size:.85rem;display:block}\
@@ -33,7 +35,7 @@ th,td{text-align:right;vertical-align:top;padding:.32rem 0 .32rem 1.6rem;border-
 th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--dim);font-weight:500}\
 td.text{white-space:normal;overflow-wrap:anywhere;text-align:left;min-width:14rem}th.text{text-align:left}\
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:0 2.5rem;align-items:start}\
-.pair table{width:100%}.pair th,.pair td{padding-left:1rem}@media(max-width:480px){.pair{display:block}}\
+.pair section{max-width:34rem}.pair table{width:100%}.pair th:not(:first-child),.pair td:not(:first-child){padding-left:1rem}@media(max-width:480px){.pair{display:block}}\
 .yes{color:var(--green)}.no{color:var(--red)}\
 svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .left,svg .end{text-anchor:end}\
 svg .tick{text-anchor:middle}svg .grid{stroke:var(--line)}svg .mark{stroke:var(--dim)}svg .line{fill:none;stroke-width:2;\
@@ -127,8 +129,8 @@ impl Page {
                 Some(p99) => ("p99", p99),
                 None => ("highest", latency.max),
             };
-            let p50 = latency.p50.map_or_else(|| "—".to_owned(), milliseconds);
-            self.tile("", &milliseconds(value), &format!("latency {name}, p50 {p50}"));
+            let kind = if report.latency_is_corrected { ", corrected" } else { "" };
+            self.tile("", &milliseconds(value), &format!("{name} latency{kind}"));
         }
         if let Some(proof) = &report.messages.proof {
             let wrong: u64 =
@@ -321,18 +323,10 @@ impl Page {
             }
             self.add("</section>\n");
         }
-        let handshake = &report.handshake_ms;
-        if let Some(total) = &handshake.total {
+        if let Some((names, rows)) = handshake_table(report) {
             self.add("<section>\n");
             self.heading("Handshake");
-            let phases =
-                [("connect", &handshake.connect), ("tls", &handshake.tls), ("upgrade", &handshake.upgrade)];
-            let phases: Vec<_> =
-                phases.into_iter().filter_map(|(name, phase)| Some((name, phase.as_ref()?))).collect();
-            let names: Vec<&str> =
-                std::iter::once("").chain(phases.iter().map(|(name, _)| *name)).chain(["total"]).collect();
-            let columns: Vec<_> = phases.iter().map(|(_, phase)| Some(*phase)).chain([Some(total)]).collect();
-            self.table(&names, &distribution_rows(&columns));
+            self.table(&names, &rows);
             self.add("</section>\n");
         }
         self.add("</div>\n");

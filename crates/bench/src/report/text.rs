@@ -343,18 +343,23 @@ fn latency(page: &mut Page, report: &Report) {
 }
 
 fn handshake(page: &mut Page, report: &Report) {
+    if let Some((names, rows)) = handshake_table(report) {
+        page.heading("Handshake");
+        page.table(&names, &rows);
+    }
+}
+
+/// Head and rows of the phases of handshakes; rows that say nothing are left out.
+pub(super) fn handshake_table(report: &Report) -> Option<(Vec<&'static str>, Vec<Vec<String>>)> {
     let handshake = &report.handshake_ms;
-    let Some(total) = &handshake.total else { return };
+    let total = handshake.total.as_ref()?;
     let phases = [("connect", &handshake.connect), ("tls", &handshake.tls), ("upgrade", &handshake.upgrade)];
     let phases: Vec<_> =
         phases.into_iter().filter_map(|(name, phase)| Some((name, phase.as_ref()?))).collect();
-    page.heading("Handshake");
-    let names: Vec<&str> =
-        std::iter::once("").chain(phases.iter().map(|(name, _)| *name)).chain(["total"]).collect();
+    let names = std::iter::once("").chain(phases.iter().map(|(name, _)| *name)).chain(["total"]).collect();
     let columns: Vec<_> = phases.iter().map(|(_, phase)| Some(*phase)).chain([Some(total)]).collect();
-    let rows = distribution_rows(&columns);
-    let rows: Vec<_> = rows.into_iter().filter(|row| row[1..].iter().any(|cell| cell != "—")).collect();
-    page.table(&names, &rows);
+    let rows = distribution_rows(&columns).into_iter();
+    Some((names, rows.filter(|row| row[1..].iter().any(|cell| cell != "—")).collect()))
 }
 
 fn resumes(page: &mut Page, report: &Report) {
