@@ -273,7 +273,7 @@ impl Shared {
             bytes_received: tally.bytes_received,
             bytes_sent: tally.bytes_sent,
             resumes: tally.resumes,
-            recent: self.recent.take(),
+            recent: std::mem::take(&mut *self.recent.borrow_mut()),
         }
     }
 }

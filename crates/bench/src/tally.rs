@@ -50,6 +50,8 @@ pub struct Tally {
     pub pings: u64,
     /// Pongs received.
     pub pongs: u64,
+    /// From the first handshake until every connection was tried, of the worker that took longest.
+    pub opening: Duration,
     /// Time that messages were sent in, of the worker that took longest.
     pub sending: Duration,
     /// From when a message should have been sent to its answer.
@@ -277,6 +279,20 @@ impl Tally {
         entry.count += 1;
     }
 
+    /// Takes the memory that does not depend on the number of connections.
+    pub fn prepare(&mut self) {
+        for times in [
+            &mut self.corrected,
+            &mut self.uncorrected,
+            &mut self.lag,
+            &mut self.connect,
+            &mut self.upgrade,
+            &mut self.handshake,
+        ] {
+            times.prepare();
+        }
+    }
+
     /// Adds another worker's.
     pub fn merge(&mut self, other: Tally) {
         self.asked += other.asked;
@@ -310,6 +326,7 @@ impl Tally {
         self.bytes_received += other.bytes_received;
         self.pings += other.pings;
         self.pongs += other.pongs;
+        self.opening = self.opening.max(other.opening);
         self.sending = self.sending.max(other.sending);
         for (mine, its) in [
             (&mut self.corrected, &other.corrected),

@@ -108,7 +108,10 @@ impl User {
                 failed = Some("the run was over".to_owned());
                 break;
             }
-            match run.next(now(), &mut rng) {
+            let step = run.next(now(), &mut rng);
+            // An answer that came while the user was thinking is matched here.
+            self.answers(&mut run);
+            match step {
                 Step::Connect(connect) => self.connect(&mut run, &connect).await,
                 Step::Send(message) => self.send(&mut run, &message).await,
                 Step::Think(until) | Step::Expect(until) => self.listen(&mut run, until).await,
@@ -227,21 +230,14 @@ impl User {
         };
         match received {
             Ok(Received::Message(message)) => {
-                let at = shared.clock.now_s();
-                let awaited = run.received(now(), &message);
-                let mut tally = shared.tally.borrow_mut();
-                tally.received += 1;
-                tally.bytes_received += message.len() as u64;
-                tally.timeline.at(at).received += 1;
-                if awaited && let Some(answer) = run.take_answer() {
-                    if let Some(latency) = answer.latency {
-                        tally.uncorrected.record(latency);
-                        shared.recent.borrow_mut().record(latency);
-                    }
-                    if let Some(mismatch) = answer.mismatch {
-                        tracing::warn!(user = self.number, line = answer.line, "{mismatch}");
-                    }
+                {
+                    let mut tally = shared.tally.borrow_mut();
+                    tally.received += 1;
+                    tally.bytes_received += message.len() as u64;
+                    tally.timeline.at(shared.clock.now_s()).received += 1;
                 }
+                run.received(now(), &message);
+                self.answers(run);
             }
             Ok(Received::Ping(_) | Received::Pong(_)) => {}
             Err(ending) => {
@@ -256,6 +252,19 @@ impl User {
                 });
                 shared.count(&shared.alive, -1);
                 run.closed(now(), &ending);
+            }
+        }
+    }
+
+    /// Notes expectations that were met.
+    fn answers(&self, run: &mut Run) {
+        while let Some(answer) = run.take_answer() {
+            if let Some(latency) = answer.latency {
+                self.shared.tally.borrow_mut().uncorrected.record(latency);
+                self.shared.recent.borrow_mut().record(latency);
+            }
+            if let Some(mismatch) = answer.mismatch {
+                tracing::warn!(user = self.number, line = answer.line, "{mismatch}");
             }
         }
     }

@@ -62,8 +62,10 @@ pub(crate) async fn work(
         _ => None,
     };
     let opener = Arc::new(Opener::new(&plan.target).await?);
-    let memory = usage::memory();
     let shared = Rc::new(Shared::new(plan));
+    shared.tally.borrow_mut().prepare();
+    shared.recent.borrow_mut().prepare();
+    let memory = usage::memory();
     let ticker =
         Ticker::new(shared.clock).map_err(|error| SetupError::Local(format!("no timer: {error}")))?;
     let mut worker = Worker {
@@ -77,7 +79,6 @@ pub(crate) async fn work(
         stopped: false,
     };
     worker.open().await;
-    let resident = usage::memory().saturating_sub(memory);
     worker.report(Update::Opened).await;
     worker.wait_for_go().await;
     let (cpu, sent) = (usage::cpu(), shared.tally.borrow().sent);
@@ -86,7 +87,7 @@ pub(crate) async fn work(
         let mut tally = shared.tally.borrow_mut();
         tally.cpu = usage::cpu().saturating_sub(cpu);
         tally.cpu_messages = tally.sent - sent;
-        tally.memory = resident;
+        tally.memory = usage::memory().saturating_sub(memory);
     }
     worker.settle().await;
     worker.close().await;
@@ -144,6 +145,7 @@ impl Worker<'_> {
         while !self.stopped && shared.tried.get() < spawned {
             self.turn(None).await;
         }
+        shared.tally.borrow_mut().opening = begun.elapsed();
         if let Mode::Ramp { .. } = plan.mode {
             let mut tally = shared.tally.borrow_mut();
             tally.asked = spawned;

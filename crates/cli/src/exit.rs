@@ -13,6 +13,8 @@ pub(crate) enum Code {
     Handshake = 3,
     Tls = 4,
     Dropped = 5,
+    Threshold = 6,
+    OwnRate = 7,
 }
 
 impl From<Code> for ExitCode {
