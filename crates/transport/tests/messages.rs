@@ -69,7 +69,11 @@ async fn echo_of_every_size_over_tcp_with_and_without_compression() {
 #[tokio::test(start_paused = true)]
 async fn one_byte_at_a_time() {
     let slices = Some(Slices { min: 1, max: 1, gap: Duration::ZERO });
-    let latency = Some(Latency { base: Duration::from_millis(10), jitter: Duration::from_millis(5), ..Latency::default() });
+    let latency = Some(Latency {
+        base: Duration::from_millis(10),
+        jitter: Duration::from_millis(5),
+        ..Latency::default()
+    });
     let (a, b) = faulty(Fault { slices, latency, ..Fault::default() }, 5);
     let (mut client, server) = pair_over(a, b, &WebSocketConfig::default());
     let server = tokio::spawn(echo(server));
