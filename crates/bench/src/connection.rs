@@ -144,6 +144,8 @@ impl Connection {
                         wire = session;
                         continue;
                     }
+                    let at = shared.clock.now_s();
+                    shared.tally.borrow_mut().timeline.at(at).lost += 1;
                 }
                 Spell::Ended(ending) => {
                     self.ended(&ending);
@@ -363,6 +365,12 @@ impl Connection {
                 self.lost();
             }
             Arrival::Back { seamless, after } => {
+                {
+                    let mut tally = shared.tally.borrow_mut();
+                    let slot = tally.timeline.at(now as f64 / 1e6);
+                    slot.opened += 1;
+                    slot.lost += u64::from(seamless);
+                }
                 if seamless {
                     self.lost();
                 }
@@ -545,12 +553,11 @@ impl Connection {
         }
         let session = matches!(wire, Wire::Session(_));
         let (ending, unacked) = wire.close().await;
-        let mut tally = self.shared.tally.borrow_mut();
-        tally.timeline.at(self.shared.clock.now_s()).closed += 1;
         if alive || (session && unacked == 0 && ending.close().is_some()) {
+            let mut tally = self.shared.tally.borrow_mut();
             tally.alive_at_end += 1;
+            tally.timeline.at(self.shared.clock.now_s()).closed += 1;
         } else {
-            drop(tally);
             self.ended(&ending);
         }
     }
