@@ -151,3 +151,12 @@ fn percentages_are_exact() {
     tally.alive_at_end = 998;
     assert!(!outcome("survival>=99.9%", (plan, tally)).passed);
 }
+
+#[test]
+fn the_guide_has_every_metric_as_it_is() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/bench.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    for (name, example, meaning) in METRICS {
+        assert!(guide.contains(&format!("| `{name}` | `{example}` | {meaning} |\n")), "{name}");
+    }
+}

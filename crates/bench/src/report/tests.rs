@@ -226,3 +226,35 @@ fn a_broadcast_is_complete_with_or_without_the_senders_own_copy() {
         assert_eq!(Report::new(&plan, &tally).broadcast.unwrap().copies_expected, expected);
     }
 }
+
+#[test]
+fn the_guide_names_every_key() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/bench.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (mut plan, mut tally) = samples::run();
+    plan.verify = true;
+    tally.failed("connect", "refused", "no", 1.0);
+    let mut full = Report::new(&plan, &tally);
+    full.check(&["p99<50ms".parse().unwrap()]);
+    let mut all = Vec::new();
+    for report in [
+        full,
+        report(samples::storm()),
+        report(samples::ramp()),
+        report(samples::broadcast()),
+        report(samples::churn()),
+        report(samples::scenario()),
+    ] {
+        let mut value = serde_json::to_value(report).unwrap();
+        // Its keys are reasons, not ours.
+        value["users"]["failed"].take();
+        keys("", &value, &mut all);
+    }
+    for path in all {
+        let path = path.split(": ").next().unwrap().replace("[]", "");
+        for key in path.split('.').filter(|key| !key.is_empty() && !key.chars().all(|c| c.is_ascii_digit())) {
+            let whole = [format!("`{key}`"), format!("`{key}[]`"), format!(".{key}`"), format!("`{key}[")];
+            assert!(whole.iter().any(|form| guide.contains(form.as_str())), "{path}: {key}");
+        }
+    }
+}
