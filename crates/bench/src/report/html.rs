@@ -37,7 +37,7 @@ td.text{white-space:normal;overflow-wrap:anywhere;text-align:left;min-width:14re
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:0 2.5rem;align-items:start}\
 .pair section{max-width:34rem}.pair table{width:100%}.pair th:not(:first-child),.pair td:not(:first-child){padding-left:1rem}@media(max-width:480px){.pair{display:block}}\
 .yes{color:var(--green)}.no{color:var(--red)}\
-svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .left,svg .end{text-anchor:end}\
+svg{width:100%;min-width:36rem;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .left,svg .end{text-anchor:end}\
 svg .tick{text-anchor:middle}svg .grid{stroke:var(--line)}svg .mark{stroke:var(--dim)}svg .line{fill:none;stroke-width:2;\
 stroke-linejoin:round;stroke:var(--c)}svg .dot{fill:var(--c)}svg .area{fill:var(--c);opacity:.14}svg .level{stroke:var(--dim);\
 stroke-dasharray:4 4}.alive{--c:var(--green)}.corrected,.sent{--c:var(--blue)}.uncorrected,.received{--c:var(--k1)}\
@@ -224,7 +224,7 @@ impl Page {
 
     fn figure(&mut self, title: &str, svg: &str, key: &[(String, String)]) {
         self.heading(title);
-        self.add(&format!("<figure>{svg}"));
+        self.add(&format!("<figure><div class=\"scroll\">{svg}</div>"));
         if !key.is_empty() {
             self.add("<figcaption class=\"key\">");
             for (class, name) in key {
