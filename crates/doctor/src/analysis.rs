@@ -67,7 +67,11 @@ pub(crate) fn measure_s(samples: impl IntoIterator<Item = f64>) -> Option<Measur
 
 /// Seconds as the report writes them.
 pub(crate) fn s(seconds: f64) -> String {
-    if seconds < 0.1 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
+    match seconds {
+        s if s < 0.01 => format!("{:.2} ms", s * 1e3),
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s => format!("{s:.1} s"),
+    }
 }
 
 /// What became of the arms, one line each: what keeps the connection and what does not.

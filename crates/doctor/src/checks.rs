@@ -2,6 +2,7 @@
 //! needs its two lines here.
 
 mod accept_mismatch;
+mod address_family;
 mod all_at_once;
 mod answers_plain_page;
 mod backend_unreachable;
@@ -9,13 +10,34 @@ mod bad_switch;
 mod cannot_connect;
 mod certificate;
 mod certificate_expiring;
+mod close_unanswered;
 mod compression_broken;
+mod control_frames_ignored;
+mod dead_peers_stay;
+mod handshake_refused;
 mod heartbeat_too_slow;
+mod hidden_tab;
+mod http2_without_websocket;
 mod idle_cut;
 mod lifetime_cap;
+mod local_limits;
+mod message_too_big;
+mod mixed_content;
 mod name_unknown;
-
+mod not_http;
+mod one_way_loss;
+mod origin_refused;
+mod packet_size;
+mod pings_answered_early;
+mod pings_unanswered;
+mod pongs_enforced;
+mod redirected;
 mod silent_drop;
+mod sticky_sessions;
+mod subprotocol_missing;
+mod suspended_phone;
+mod tls_intercepted;
+mod unexplained_drop;
 mod upgrade_stripped;
 
 #[cfg(test)]
@@ -41,19 +63,42 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     name_unknown::CHECK,
     cannot_connect::CHECK,
+    address_family::CHECK,
     certificate::CHECK,
     certificate_expiring::CHECK,
+    tls_intercepted::CHECK,
+    not_http::CHECK,
+    redirected::CHECK,
     backend_unreachable::CHECK,
     upgrade_stripped::CHECK,
+    http2_without_websocket::CHECK,
+    origin_refused::CHECK,
+    subprotocol_missing::CHECK,
+    sticky_sessions::CHECK,
     answers_plain_page::CHECK,
+    handshake_refused::CHECK,
     bad_switch::CHECK,
     accept_mismatch::CHECK,
+    mixed_content::CHECK,
     compression_broken::CHECK,
+    packet_size::CHECK,
+    message_too_big::CHECK,
     all_at_once::CHECK,
     lifetime_cap::CHECK,
     idle_cut::CHECK,
+    control_frames_ignored::CHECK,
     silent_drop::CHECK,
+    one_way_loss::CHECK,
+    hidden_tab::CHECK,
     heartbeat_too_slow::CHECK,
+    pings_unanswered::CHECK,
+    close_unanswered::CHECK,
+    unexplained_drop::CHECK,
+    pongs_enforced::CHECK,
+    pings_answered_early::CHECK,
+    suspended_phone::CHECK,
+    dead_peers_stay::CHECK,
+    local_limits::CHECK,
 ];
 
 impl Check {
@@ -95,6 +140,12 @@ mod tests {
             assert!(check.doc.trim_start().starts_with("# "), "{}: the documentation has no title", check.id);
             assert!(check.doc.len() > 200, "{}: hardly documented", check.id);
         }
+    }
+
+    #[test]
+    fn most_cases_of_the_catalogue_are_recognised() {
+        let cases: BTreeSet<u8> = CHECKS.iter().flat_map(|check| check.cases).copied().collect();
+        assert!(cases.len() >= 45 && cases.iter().all(|case| (1..=55).contains(case)), "{cases:?}");
     }
 
     #[test]

@@ -189,7 +189,8 @@ impl Attribution {
     /// Where it is, in the words of a sentence.
     pub(crate) fn place(&self) -> String {
         match (&self.culprit, &self.between) {
-            (Some((entry, _)), _) => format!("on {}", entry.name),
+            (Some((entry, _)), _) if self.confidence == Confidence::High => format!("on {}", entry.name),
+            (Some((entry, _)), _) => format!("(most likely on {})", entry.name),
             (None, Some(between)) => format!("({between})"),
             (None, None) => "somewhere between you and the origin".to_owned(),
         }

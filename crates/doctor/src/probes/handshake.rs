@@ -6,7 +6,7 @@ use url::Url;
 use super::extended_connect::extended_connect;
 use super::tls::secured;
 use crate::caller::{Ask, Caller, target};
-use crate::observations::{Answer, End, Endpoint, Outcome, Variant};
+use crate::observations::{Answer, End, Endpoint, Flaw, Outcome, Variant};
 use crate::stop::Stop;
 
 /// An origin that no server has on its list.
@@ -29,8 +29,10 @@ pub(crate) async fn variants(caller: &Caller<'_>, seen: &mut Endpoint, stop: &St
     let opens = seen.opens();
     let asked = caller.asked();
     let mut wanted: Vec<(Variant, Ask)> = Vec::new();
-    if opens {
+    if opens || has_wrong_accept(seen) {
         wanted.push((Variant::SecondKey, asked.clone()));
+    }
+    if opens {
         wanted.push((Variant::Deflate, Ask { deflate: true, ..asked.clone() }));
         wanted.push((Variant::Origin(FOREIGN.to_owned()), origin(&asked, FOREIGN)));
     }
@@ -112,6 +114,14 @@ fn redirect(from: &Url, outcome: &Outcome) -> Option<Url> {
 /// The server heard the request and said no.
 fn refuses(seen: &Endpoint) -> bool {
     matches!(seen.asked().and_then(Outcome::status), Some(400..=403 | 404 | 426 | 500))
+}
+
+/// Somebody switched protocols without having seen the key.
+fn has_wrong_accept(seen: &Endpoint) -> bool {
+    match seen.asked() {
+        Some(Outcome::Answered { flaws, .. }) => flaws.iter().any(|flaw| matches!(flaw, Flaw::Accept(_))),
+        _ => false,
+    }
 }
 
 fn origin(asked: &Ask, origin: &str) -> Ask {

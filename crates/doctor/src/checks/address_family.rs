@@ -1,0 +1,78 @@
+//! Some addresses of the name do not work.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::{Connect, End};
+
+pub(super) const CHECK: Check = Check {
+    id: "address-family",
+    doc: "
+# Some addresses of the name do not work
+
+The name has several addresses and only some can be connected to. Clients try them one after the other: those that begin with
+a dead one are slow or fail (`localhost` is ::1 first, and the server listens on 127.0.0.1 alone; an AAAA record for a host
+without IPv6; a member of a pool that is down).
+",
+    cases: &[50],
+    judge,
+};
+
+/// So late, a connection is as good as none for people, seconds.
+const SLOW_S: f64 = 2.0;
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let connects = &case.target.connects;
+    let (bad, good): (Vec<&Connect>, Vec<&Connect>) =
+        connects.iter().partition(|connect| connect.failed.is_some() || connect.took_s >= SLOW_S);
+    // A machine without IPv6 says so at once and is not to blame for it: nothing was sent.
+    let bad: Vec<&Connect> =
+        bad.into_iter().filter(|connect| !matches!(connect.failed, Some(End::Local(_)))).collect();
+    let (Some(first), false) = (bad.first(), good.is_empty()) else { return Vec::new() };
+    let six = bad.iter().all(|connect| connect.address.is_ipv6()) && good.iter().all(|c| c.address.is_ipv4());
+    let four =
+        bad.iter().all(|connect| connect.address.is_ipv4()) && good.iter().all(|c| c.address.is_ipv6());
+    let which = match (six, four) {
+        (true, _) => "IPv6 does not work for this name, IPv4 does",
+        (_, true) => "IPv4 does not work for this name, IPv6 does",
+        _ => "Some addresses of the name do not work",
+    };
+    let how = first.failed.as_ref().map_or("slow".to_owned(), ToString::to_string);
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Warning,
+        Confidence::High,
+        format!("{which} ({how}): some clients are slow or fail."),
+    )
+    .at("DNS, or the server's addresses")
+    .refuted_by("another network in which all addresses work")
+    .fix(Fix::words("Listen on all addresses of the name ([::] as well as 0.0.0.0), or remove the records that lead nowhere."));
+    for connect in connects {
+        let how = connect.failed.as_ref().map_or_else(|| "connected".to_owned(), ToString::to_string);
+        finding = finding.evidence(format!("{}: {how} in {}", connect.address, s(connect.took_s)));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::Observations;
+
+    fn six(failed: End) -> Observations {
+        with(|target| {
+            let address = "[2001:db8::7]:80".parse().unwrap();
+            target.connects.insert(0, Connect { address, took_s: 0.01, failed: Some(failed) });
+        })
+    }
+
+    #[test]
+    fn a_dead_family_is_named() {
+        assert!(fires(&CHECK, &six(End::Refused)).cause.starts_with("IPv6 does not work"));
+        silent(&CHECK, &six(End::Local("no network".to_owned())));
+        silent(&CHECK, &healthy());
+    }
+}

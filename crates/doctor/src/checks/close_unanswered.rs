@@ -1,0 +1,57 @@
+//! The closing handshake is not done.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::End;
+
+pub(super) const CHECK: Check = Check {
+    id: "close-unanswered",
+    doc: "
+# A Close is not answered
+
+RFC 6455 5.5.1 asks each side to answer a Close with a Close. Here the connection just ended, or nothing came: browsers then
+fire `close` with 1006 and `wasClean: false` after an orderly close, or only after a timeout, and logs fill with drops that
+are none.
+",
+    cases: &[55],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(close) = case.target.close.as_ref().filter(|close| close.end.code().is_none()) else {
+        return Vec::new();
+    };
+    let what = match &close.end {
+        End::BlackHole => format!("is not answered within {}", s(close.took_s)),
+        end => format!("is answered by {end}"),
+    };
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Warning,
+            Confidence::High,
+            format!("A Close {what} instead of a Close: browsers report 1006 for an orderly end."),
+        )
+        .at("the server, or a proxy that ends connections at the first FIN")
+        .evidence(format!("we sent Close 1000; after {}: {}", s(close.took_s), close.end))
+        .refuted_by("a Close that comes back directly from the backend: then a proxy is at fault")
+        .fix(Fix::words("Let the server answer a Close with the same code before it ends the connection.")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::Close;
+
+    #[test]
+    fn an_end_without_a_close() {
+        let ended = |end: End| with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        assert!(fires(&CHECK, &ended(End::Rst)).cause.contains("answered by RST"));
+        assert!(fires(&CHECK, &ended(End::BlackHole)).cause.contains("not answered"));
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,81 @@
+//! Pings do not keep a connection, messages do.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, half_of, measure_s, s};
+use crate::observations::Arm;
+
+pub(super) const CHECK: Check = Check {
+    id: "control-frames-ignored",
+    doc: "
+# Pings do not count as activity
+
+An idle timer on the way looks at messages only. The heartbeat of the protocol (Ping and Pong) then keeps nothing, although
+it is answered: the connection with Pings ends like the silent one, the one with messages lives. A gateway that ends
+WebSockets and opens its own, or a service that answers Pings at its edge, behaves like this.
+
+Only a heartbeat of messages helps.
+",
+    cases: &[11],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(ping) = case.died(&Arm::Ping).filter(|life| life.ended_visibly()) else { return Vec::new() };
+    let data = [Arm::Data, Arm::OneWay, Arm::Fleet].into_iter().find(|arm| case.lived(arm));
+    let Some(data) = data.filter(|_| case.drops.aligned.is_none() && case.drops.capped.is_empty()) else {
+        return Vec::new();
+    };
+    let idle = measure_s(case.drops.idle_s());
+    // Ended long after the timer that ends quiet connections, it was something else.
+    if idle.as_ref().is_some_and(|idle| (ping.age_s - idle.value).abs() > (idle.value * 0.1).max(2.0)) {
+        return Vec::new();
+    }
+    let end = ping.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        if idle.is_some() { Confidence::High } else { Confidence::Medium },
+        format!(
+            "Pings do not keep the connection, messages do: an idle timer of {} counts messages only.",
+            s(ping.age_s)
+        ),
+    )
+    .evidence(format!("with Pings, {} of them answered: {end} at {}", ping.pongs, s(ping.age_s)))
+    .evidence(format!("{}: alive", data.name()))
+    .refuted_by("a connection with nothing but Pings that lives longer")
+    .candidate("a server that wants messages, and closes for the lack of them")
+    .fix(Fix::words(format!(
+        "Send a heartbeat as a message, each {} or more often; Pings may go on for finding dead peers.",
+        s(half_of(ping.age_s))
+    )))
+    .rule("heartbeat-by-control-frames");
+    if let Some(product) = case.products.iter().find(|product| product.is_seen()) {
+        finding = finding.candidate(format!("{}, which is in the way", product.entry.name));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{dropped, fires, healthy, lives, silent};
+    use crate::observations::{End, Life};
+
+    #[test]
+    fn a_ping_arm_that_ends_like_the_silent_one() {
+        let mut seen = healthy();
+        let cut = |life: Life| match life.arm {
+            Arm::Ping | Arm::Pong => dropped(life, 60.0, End::Fin),
+            _ if life.arm.is_quiet() => dropped(life, 60.0, End::Fin),
+            _ => life,
+        };
+        seen.endpoints = vec![lives(cut)];
+        assert!(fires(&CHECK, &seen).cause.contains("60.0 s counts messages only"));
+        seen.endpoints =
+            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life })];
+        silent(&CHECK, &seen);
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,98 @@
+//! The server says no.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::Variant;
+
+pub(super) const CHECK: Check = Check {
+    id: "handshake-refused",
+    doc: "
+# The handshake is refused
+
+The server, or a proxy, took the handshake and said no: credentials are missing (401, 407), not allowed (403), too many
+requests (429), a request that it does not take (400), or an error of the server itself (500). Browsers do not show the status
+to the page.
+",
+    cases: &[],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(answer) = case.target.answer(&Variant::Asked) else { return Vec::new() };
+    let status = answer.outcome.status().unwrap_or_default();
+    let (cause, fix) = match status {
+        401 | 407 => {
+            ("The handshake needs credentials", "Send them: -H 'Authorization: Bearer …' or -H 'Cookie: …'.")
+        }
+        403 => (
+            "The handshake is not allowed",
+            "Allow it at the server or firewall; see which rule refuses (Origin, path, address).",
+        ),
+        408 => {
+            ("The server gave up waiting for the handshake", "Look for a proxy that holds back the request.")
+        }
+        429 => (
+            "Too many handshakes: the server limits the rate",
+            "Reconnect with growing, random delays; raise the limit.",
+        ),
+        400 | 405 | 406 | 410..=417 | 421..=428 | 431 | 505 => {
+            ("The handshake is not to the server's liking", "See what the body of the answer says.")
+        }
+        500 | 501 | 506..=511 => {
+            ("The server fails on the handshake", "See the log of the server at this time.")
+        }
+        _ => return Vec::new(),
+    };
+    // Other checks know more about these.
+    let better = super::CHECKS.iter().filter(|check| {
+        ["upgrade-stripped", "origin-refused", "subprotocol-missing", "sticky-sessions"].contains(&check.id)
+    });
+    if better.into_iter().any(|check| !check.judge(case).is_empty()) {
+        return Vec::new();
+    }
+    let who = case.products.iter().find(|product| product.is_seen());
+    let mut finding =
+        Finding::new(CHECK.id, Severity::Error, Confidence::High, format!("{cause}: status {status}."))
+            .at("the server, or a proxy before it")
+            .evidence(format!("status {status} after {}", s(answer.took_s)))
+            .refuted_by(
+                "the same handshake that works with the credentials, origin and fields of the real client",
+            )
+            .fix(Fix::words(fix));
+    let body: String =
+        answer.outcome.body().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
+    if !body.is_empty() {
+        finding = finding.evidence(format!("the body says: {body}"));
+    }
+    if let Some(product) = who {
+        finding = finding.evidence(format!("{} is in the way", product.entry.name));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, http, refused, silent};
+
+    #[test]
+    fn each_status_has_its_sentence() {
+        for (status, part) in
+            [(401, "credentials"), (403, "not allowed"), (429, "limits the rate"), (500, "fails on")]
+        {
+            let cause = fires(&CHECK, &refused(http(status, &[], "why"))).cause;
+            assert!(cause.contains(part), "{cause}");
+        }
+        silent(&CHECK, &healthy());
+        silent(&CHECK, &refused(http(502, &[], "")));
+    }
+
+    #[test]
+    fn what_another_check_explains_is_left_to_it() {
+        let mut seen = refused(http(426, &[], "x"));
+        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(426, &[], "x")));
+        silent(&CHECK, &seen);
+    }
+}

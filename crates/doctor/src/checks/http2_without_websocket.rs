@@ -1,0 +1,112 @@
+//! HTTP/2 is preferred, but does not carry WebSockets.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{Outcome, TlsTrial, Variant};
+
+pub(super) const CHECK: Check = Check {
+    id: "http2-without-websocket",
+    doc: "
+# HTTP/2 without WebSockets
+
+Over HTTP/2 a WebSocket is opened by extended CONNECT (RFC 8441), which the server has to offer in its settings. A client
+that lets ALPN choose gets `h2` from a server without it and then fails (400, 464, a reset stream), while a client that asks
+for `http/1.1` works. Browsers make a connection of their own with `http/1.1`; other clients and meshes often do not.
+
+A server that speaks `h2` alone cannot be reached by most WebSocket clients at all.
+",
+    cases: &[22, 33],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = &case.target.tls else { return Vec::new() };
+    let offered =
+        |protocol: &str| tls.trials.iter().find(|trial| trial.only.is_none() && trial.offered == [protocol]);
+    let speaks = |trial: Option<&TlsTrial>| trial.is_some_and(|trial| trial.failed.is_none());
+    let h2 = offered("h2").is_some_and(|trial| trial.alpn.as_deref() == Some("h2"));
+    let h11 = speaks(offered("http/1.1"));
+    let extended = case.target.answer(&Variant::ExtendedConnect).map(|answer| &answer.outcome);
+    let works = extended.is_some_and(Outcome::opened);
+    if !h2 || works {
+        return Vec::new();
+    }
+    let what = match extended {
+        Some(Outcome::Http2 { offered: false, .. }) => {
+            "the server does not offer extended CONNECT".to_owned()
+        }
+        Some(Outcome::Http2 { status: Some(status), .. }) => format!("extended CONNECT is answered {status}"),
+        Some(Outcome::Failed(end)) => format!("extended CONNECT ends with {end}"),
+        _ => "extended CONNECT gets no answer".to_owned(),
+    };
+    let only = !h11 || !case.target.opens() && is_http11_refused(case);
+    let (severity, cause) = if only {
+        (Severity::Error, "The server speaks HTTP/2 alone, and no WebSocket over it.")
+    } else if case.target.opens() {
+        (Severity::Note, "WebSockets work over HTTP/1.1 only; a client that lets ALPN choose HTTP/2 fails.")
+    } else {
+        return Vec::new();
+    };
+    vec![
+        Finding::new(CHECK.id, severity, Confidence::High, cause)
+            .at("whoever ends TLS")
+            .evidence("ALPN with h2 offered settles on h2")
+            .evidence(what)
+            .evidence(if h11 { "ALPN with http/1.1 offered works" } else { "ALPN with http/1.1 offered: no handshake" })
+            .refuted_by("an extended CONNECT that is answered 200")
+            .fix(Fix::words(
+                "Offer http/1.1 by ALPN for the host of the WebSocket (clients: ask for http/1.1 alone), or enable extended \
+                 CONNECT (Envoy: allow_connect and upgrade_configs; HAProxy has it from 2.4; nginx has not).",
+            ))
+            .rule("http2-without-extended-connect"),
+    ]
+}
+
+/// HTTP/1.1 got through TLS and was not understood.
+fn is_http11_refused(case: &Case<'_>) -> bool {
+    match case.target.asked() {
+        Some(Outcome::NotHttp { .. } | Outcome::Failed(_)) => true,
+        Some(outcome) => matches!(outcome.status(), Some(464 | 505)),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, silent, with};
+    use crate::observations::{Observations, Tls, TlsFault, TlsFaultKind};
+
+    fn served(h11: bool, extended: Option<u16>) -> Observations {
+        let trial = |protocol: &str, works: bool| TlsTrial {
+            only: None,
+            offered: vec![protocol.to_owned()],
+            version: None,
+            cipher: None,
+            alpn: works.then(|| protocol.to_owned()),
+            failed: (!works).then(|| TlsFault { kind: TlsFaultKind::Alert, text: "no ALPN".to_owned() }),
+            took_s: 0.1,
+        };
+        with(|target| {
+            target.tls =
+                Some(Tls { trials: vec![trial("http/1.1", h11), trial("h2", true)], ..Tls::default() });
+            if !h11 {
+                target.answers.clear();
+                target.stop_at_handshake();
+            }
+            let offered = extended.is_some();
+            let outcome = Outcome::Http2 { offered, status: extended, headers: Vec::new() };
+            target.answers.push(answer(Variant::ExtendedConnect, outcome));
+        })
+    }
+
+    #[test]
+    fn h2_alone_is_an_error_and_beside_http11_a_note() {
+        assert_eq!(fires(&CHECK, &served(false, None)).severity, Severity::Error);
+        assert_eq!(fires(&CHECK, &served(true, Some(400))).severity, Severity::Note);
+        silent(&CHECK, &served(true, Some(200)));
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,94 @@
+//! Messages above a size end the connection.
+
+use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{End, Size, Trip};
+
+pub(super) const CHECK: Check = Check {
+    id: "message-too-big",
+    doc: "
+# Large messages end the connection
+
+Servers, libraries and proxies have a limit for messages or frames: 64 KiB (Tornado, some gateways), 128 KiB (API Gateway),
+1 MiB (Python websockets, most Java servers), 16 MiB. Above it the connection ends, properly with 1009; some libraries just
+drop TCP, which a browser shows as 1006 without a reason.
+
+Whether large messages are meant to be taken is for the application to say, so this is a warning only where nothing larger
+than 1 MiB gets through, or where the limit is enforced without a Close frame.
+",
+    cases: &[40, 55],
+    judge,
+};
+
+/// Below this an application is likely to meet the limit.
+const LARGE: u64 = 1 << 20;
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let sizes = &case.target.sizes;
+    let ended = |one: &&Size| matches!(one.trip, Trip::Ended { .. });
+    let Some(bad) = sizes.iter().filter(ended).min_by_key(|one| one.size) else { return Vec::new() };
+    let good = sizes.iter().filter(|one| one.trip.arrived() && one.size < bad.size).map(|one| one.size).max();
+    let Trip::Ended { end, .. } = &bad.trip else { return Vec::new() };
+    let good = good.unwrap_or(0);
+    let polite = end.code() == Some(1009);
+    let severity = if bad.size <= LARGE || !polite { Severity::Warning } else { Severity::Note };
+    let how = match end {
+        End::Close { code: 1009, .. } => "with Close 1009, as it should".to_owned(),
+        End::Close { code, .. } => format!("with Close {code} instead of 1009"),
+        other => format!("with {other} instead of a Close frame; browsers show 1006"),
+    };
+    let finding = Finding::new(
+        CHECK.id,
+        severity,
+        Confidence::High,
+        format!("A message of more than {good} bytes ends the connection {how}."),
+    )
+    .at("the server, or a gateway that reads frames")
+    .value(Measure::between(good as f64, bad.size as f64, "bytes", 1))
+    .evidence(format!("{good} bytes arrive"))
+    .evidence(format!("{} bytes: {}", bad.size, end.told()))
+    .refuted_by("a larger message that arrives")
+    .fix(Fix::words(
+        "Raise the limit of the server (ws: maxPayload; Python websockets: max_size; Tomcat: maxTextMessageBufferSize) and of \
+         the gateway before it, or send large content in pieces.",
+    ))
+    .rule("message-limit-too-low");
+    vec![if polite {
+        finding
+    } else {
+        finding.fix(Fix::words(
+            "Let the server send Close 1009 before it ends the connection, so that clients know why.",
+        ))
+    }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::Observations;
+
+    fn limited(end: End) -> Observations {
+        let one = |size: u64, trip: Trip| Size { size, trip, retransmits: None, segment: None };
+        with(|target| {
+            target.sizes = vec![
+                one(65_536, Trip::Returned { rtt_s: 0.1 }),
+                one(65_537, Trip::Ended { end, after_s: 0.1 }),
+            ];
+        })
+    }
+
+    #[test]
+    fn with_1009_or_without_a_word() {
+        let found = fires(&CHECK, &limited(End::Close { code: 1009, reason: String::new() }));
+        assert!(
+            found.cause.contains("more than 65536 bytes ends the connection with Close 1009"),
+            "{}",
+            found.cause
+        );
+        assert_eq!(fires(&CHECK, &limited(End::Rst)).fixes.len(), 2);
+        silent(&CHECK, &healthy());
+    }
+}

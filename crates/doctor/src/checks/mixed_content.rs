@@ -1,0 +1,60 @@
+//! An https page cannot open a ws:// URL.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+
+pub(super) const CHECK: Check = Check {
+    id: "mixed-content",
+    doc: "
+# An https page may not open ws://
+
+Browsers refuse an unencrypted WebSocket from an encrypted page, before anything is sent: the server sees nothing, other
+clients work. Loopback addresses are excepted in most browsers.
+
+The page is given with `--page`.
+",
+    cases: &[42],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(page) = case.seen.plan.page.as_deref().filter(|page| page.starts_with("https:")) else {
+        return Vec::new();
+    };
+    if case.target.secure || !case.target.public {
+        return Vec::new();
+    }
+    let secure = case.seen.plan.url.replacen("ws:", "wss:", 1);
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            Confidence::High,
+            "Browsers do not let an https page open a ws:// URL (mixed content).",
+        )
+        .at("the page")
+        .evidence(format!("page {page}, WebSocket {}", case.seen.plan.url))
+        .refuted_by("the page being opened by http")
+        .fix(Fix::words(format!("Serve the WebSocket with TLS and use {secure} in the page."))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent};
+
+    #[test]
+    fn only_from_https_to_ws() {
+        let mut seen = healthy();
+        seen.plan.page = Some("https://example.com/".to_owned());
+        assert!(fires(&CHECK, &seen).fixes[0].text.contains("wss://example.com/chat"));
+        seen.endpoints[0].secure = true;
+        silent(&CHECK, &seen);
+        let mut seen = healthy();
+        seen.plan.page = Some("http://example.com/".to_owned());
+        silent(&CHECK, &seen);
+    }
+}

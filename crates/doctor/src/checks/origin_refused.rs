@@ -1,0 +1,91 @@
+//! It depends on the Origin.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::Variant;
+
+pub(super) const CHECK: Check = Check {
+    id: "origin-refused",
+    doc: "
+# The Origin is refused
+
+Browsers send the origin of the page; other clients send none. A server that compares it with its own host refuses pages
+that it should allow when a proxy rewrote `Host`, dropped the port, or took TLS off without saying so: 403 in browsers only,
+or behind the proxy only.
+
+Handshakes without Origin, with the page's own, with the other scheme and with a foreign one are compared. (A foreign
+Origin that is refused is as it should be, and no finding.)
+",
+    cases: &[36],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let asked = case.target.asked();
+    let refused = asked.and_then(|asked| asked.status()).filter(|status| matches!(status, 400 | 401 | 403));
+    let Some(status) = refused else { return Vec::new() };
+    let with = case.target.answers.iter().filter_map(|answer| match &answer.variant {
+        Variant::Origin(origin) => Some((origin.as_str(), answer.outcome.opened())),
+        _ => None,
+    });
+    let tried: Vec<(&str, bool)> = with.collect();
+    let Some((good, _)) = tried.iter().find(|(_, opened)| *opened) else { return Vec::new() };
+    let ours = case.seen.plan.page.as_deref();
+    let (cause, fix) = match ours {
+        Some(page) => (
+            format!("The server refuses the page {page} by its Origin ({status}), and takes {good}."),
+            format!("Allow the origin of {page} at the server; behind a proxy, forward Host with its port and X-Forwarded-Proto."),
+        ),
+        None => (
+            format!("The server wants an Origin: without one it answers {status}, with {good} it works."),
+            "Clients that are no browsers have to send the Origin; or let the server allow handshakes without one.".to_owned(),
+        ),
+    };
+    let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).at("the server");
+    for (origin, opened) in &tried {
+        let outcome = if *opened { "101" } else { "refused" };
+        finding = finding.evidence(format!("Origin {origin}: {outcome}"));
+    }
+    vec![
+        finding
+            .evidence(format!("as asked for: {status}"))
+            .refuted_by(
+                "the same Origin that is taken directly at the backend: then a proxy changes Host or scheme",
+            )
+            .fix(Fix::words(fix))
+            .rule("origin-check-behind-proxy"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, http, refused, silent, switched};
+    use crate::observations::Observations;
+
+    fn only(origin: &str) -> Observations {
+        let mut seen = refused(http(403, &[], "forbidden"));
+        for tried in ["http://example.com", "https://example.com"] {
+            let outcome = if tried == origin { switched(&[]) } else { http(403, &[], "") };
+            seen.endpoints[0].answers.push(answer(Variant::Origin(tried.to_owned()), outcome));
+        }
+        seen
+    }
+
+    #[test]
+    fn which_origin_is_taken_is_said() {
+        let found = fires(&CHECK, &only("https://example.com"));
+        assert!(found.cause.contains("with https://example.com it works"), "{}", found.cause);
+        let mut seen = only("http://example.com");
+        seen.plan.page = Some("https://example.com/".to_owned());
+        assert!(fires(&CHECK, &seen).cause.contains("refuses the page https://example.com/"));
+    }
+
+    #[test]
+    fn refused_whatever_the_origin_is_something_else() {
+        silent(&CHECK, &only("none"));
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,84 @@
+//! Somebody before the application answers Pings.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, measure_s, s};
+
+pub(super) const CHECK: Check = Check {
+    id: "pings-answered-early",
+    doc: "
+# Pings are answered before they reach the application
+
+Pongs come back much sooner than messages: a gateway or tunnel answers the Pings itself. A heartbeat of Pings then proves
+that the gateway lives, not that the application does; the connection looks healthy while the application is dead.
+",
+    cases: &[53],
+    judge,
+};
+
+/// A message takes longer than a Ping by more than this part and this time, seconds, before somebody else is suspected.
+const TIMES: f64 = 3.0;
+const APART_S: f64 = 0.01;
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(pings) = &case.target.pings else { return Vec::new() };
+    let (Some(pong), Some(echo)) =
+        (measure_s(pings.pongs_s.iter().copied()), measure_s(pings.echoes_s.iter().copied()))
+    else {
+        return Vec::new();
+    };
+    // Every message slower than every Ping, and clearly so.
+    let fastest = pings.echoes_s.iter().copied().fold(f64::MAX, f64::min);
+    let slowest = pings.pongs_s.iter().copied().fold(0.0, f64::max);
+    if fastest <= slowest || echo.value < pong.value * TIMES || echo.value - pong.value < APART_S {
+        return Vec::new();
+    }
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Note,
+        Confidence::Medium,
+        format!(
+            "Pings are probably answered on the way: a Pong takes {}, a message {}.",
+            s(pong.value),
+            s(echo.value)
+        ),
+    )
+    .at("a gateway or tunnel before the application")
+    .evidence(format!("{} Pings: {} each", pings.pongs_s.len(), s(pong.value)))
+    .evidence(format!("{} messages: {} each", pings.echoes_s.len(), s(echo.value)))
+    .refuted_by("Pongs that stop when the application is stopped")
+    .candidate("an application that takes its time for a message")
+    .fix(Fix::words("Let the application send and answer a heartbeat of its own, as a message."));
+    if let Some(rtt) = pings.tcp_rtt_s {
+        finding = finding
+            .evidence(format!("the round trip of TCP, to the first hop that ends it, takes {}", s(rtt)));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::{Observations, Pings};
+
+    fn rtts(pong: f64, echo: f64) -> Observations {
+        with(|target| {
+            target.pings = Some(Pings {
+                pongs_s: vec![pong, pong, pong * 1.1],
+                unanswered: 0,
+                echoes_s: vec![echo, echo, echo * 1.1],
+                tcp_rtt_s: Some(pong),
+            });
+        })
+    }
+
+    #[test]
+    fn a_pong_that_is_much_faster_than_a_message() {
+        assert!(fires(&CHECK, &rtts(0.012, 0.09)).cause.contains("a Pong takes 12.0 ms, a message 90.0 ms"));
+        silent(&CHECK, &rtts(0.0001, 0.0009));
+        silent(&CHECK, &rtts(0.05, 0.09));
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,69 @@
+//! The handshake is sent elsewhere.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::Variant;
+
+pub(super) const CHECK: Check = Check {
+    id: "redirected",
+    doc: "
+# The handshake is redirected
+
+Browsers do not follow redirects of a WebSocket handshake: “Unexpected response code: 301”. A slash that is missing at the
+end, http instead of https, or the name without `www` are the usual causes. The place that was named is tried as well.
+",
+    cases: &[34],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.asked() else { return Vec::new() };
+    let Some(status @ (301 | 302 | 303 | 307 | 308)) = asked.status() else { return Vec::new() };
+    let location = asked.header("Location").unwrap_or("no Location");
+    let there = case.target.answers.iter().find_map(|answer| match &answer.variant {
+        Variant::Redirected(url) => Some((url.clone(), answer.outcome.opened())),
+        _ => None,
+    });
+    let cause = match &there {
+        Some((url, true)) => {
+            format!("The WebSocket is at {url}; browsers do not follow the redirect {status} that says so.")
+        }
+        _ => format!("The handshake is answered with a redirect ({status}), which browsers do not follow."),
+    };
+    let fix = match &there {
+        Some((url, true)) => {
+            format!("Use {url} in the client, or serve the WebSocket at the URL that was asked for.")
+        }
+        _ => "Leave the path of the WebSocket out of the redirect (login, slash, www, https).".to_owned(),
+    };
+    vec![
+        Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
+            .at("whoever redirects")
+            .evidence(format!("status {status}, Location: {location}"))
+            .evidence(match there {
+                Some((url, true)) => format!("the handshake works at {url}"),
+                Some((url, false)) => format!("the handshake does not work at {url} either"),
+                None => "the place that is named cannot be tried".to_owned(),
+            })
+            .refuted_by("a client that follows redirects, for which it works")
+            .fix(Fix::words(fix)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, http, refused, silent, switched};
+
+    #[test]
+    fn where_it_leads_is_tried() {
+        let mut seen = refused(http(301, &[("Location", "/chat/")], ""));
+        assert!(fires(&CHECK, &seen).cause.contains("(301)"));
+        let there = Variant::Redirected("ws://example.com/chat/".to_owned());
+        seen.endpoints[0].answers.push(answer(there, switched(&[])));
+        assert!(fires(&CHECK, &seen).fixes[0].text.contains("ws://example.com/chat/"));
+        silent(&CHECK, &healthy());
+    }
+}

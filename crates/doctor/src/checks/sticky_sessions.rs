@@ -1,0 +1,96 @@
+//! Engine.IO's polling lands on different servers.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{Outcome, Variant};
+
+pub(super) const CHECK: Check = Check {
+    id: "sticky-sessions",
+    doc: "
+# Socket.IO needs each client to stay with one server
+
+Socket.IO begins with HTTP requests that refer to a session, before it upgrades. Behind a balancer without stickiness the
+second request reaches a server that does not know it: 400 “Session ID unknown”, in a loop.
+
+Two handshakes are made; answers that come from different servers, without a cookie that binds a client, are the sign.
+",
+    cases: &[52],
+    judge,
+};
+
+const AFFINITY: [&str; 8] =
+    ["awsalb", "arraffinity", "sticky", "route", "serverid", "ingresscookie", "io", "jsessionid"];
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let polls: Vec<&Outcome> = case
+        .target
+        .answers
+        .iter()
+        .filter(|answer| answer.variant == Variant::EngineIo)
+        .map(|answer| &answer.outcome)
+        .collect();
+    let unknown = polls
+        .iter()
+        .chain(case.target.asked().iter())
+        .any(|outcome| outcome.body().contains("Session ID unknown"));
+    let opened: Vec<&&Outcome> = polls.iter().filter(|outcome| outcome.status() == Some(200)).collect();
+    let bound = opened.iter().any(|outcome| {
+        let cookie = outcome.header("Set-Cookie").unwrap_or_default().to_lowercase();
+        AFFINITY.iter().any(|name| cookie.starts_with(name))
+    });
+    let servers = |name: &str| {
+        let mut seen: Vec<&str> = opened.iter().filter_map(|outcome| outcome.header(name)).collect();
+        seen.dedup();
+        seen.len()
+    };
+    let several = ["X-Served-By", "X-Backend", "X-Upstream", "X-Server", "X-Backend-Server"]
+        .into_iter()
+        .find(|name| servers(name) > 1);
+    let (confidence, sign) = match (unknown, several) {
+        (true, _) => (Confidence::High, "an answer says “Session ID unknown”".to_owned()),
+        (false, Some(field)) if !bound => (
+            Confidence::Medium,
+            format!(
+                "two handshakes were answered by different servers ({field}), and no cookie binds a client"
+            ),
+        ),
+        _ => return Vec::new(),
+    };
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            confidence,
+            "Socket.IO's requests reach different servers: a session that one opened is unknown to the other.",
+        )
+        .at("the balancer before the servers")
+        .evidence(sign)
+        .refuted_by("a single server behind the balancer")
+        .candidate("a server that restarted between two requests")
+        .fix(Fix::words("Turn on stickiness by cookie at the balancer, or leave polling out: transports: [\"websocket\"].")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{answer, fires, healthy, http, silent, with};
+
+    #[test]
+    fn two_servers_without_a_cookie_are_the_sign() {
+        let polled = |first: Outcome, second: Outcome| {
+            with(|target| {
+                target.answers.push(answer(Variant::EngineIo, first));
+                target.answers.push(answer(Variant::EngineIo, second));
+            })
+        };
+        let from = |server: &str| http(200, &[("X-Served-By", server)], "0{\"sid\":\"x\"}");
+        assert_eq!(fires(&CHECK, &polled(from("a"), from("b"))).confidence, Confidence::Medium);
+        silent(&CHECK, &polled(from("a"), from("a")));
+        let unknown = http(400, &[], "{\"code\":1,\"message\":\"Session ID unknown\"}");
+        assert_eq!(fires(&CHECK, &polled(from("a"), unknown)).confidence, Confidence::High);
+        silent(&CHECK, &healthy());
+    }
+}

@@ -1,0 +1,68 @@
+//! What a phone finds when it wakes up.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::Arm;
+
+pub(super) const CHECK: Check = Check {
+    id: "suspended-phone",
+    doc: "
+# A phone that slept finds its connection gone
+
+A phone that locks stops reading and answering; the page believes that its WebSocket is open when it wakes. A lane did the
+same for 30 and 120 s. Where the connection was gone afterwards although a quiet one that answers Pings lives, the server
+gave it up in between: it is right to do so, and the client has to notice at once when it wakes.
+",
+    cases: &[47],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let slept = case.target.lives.iter().filter_map(|life| match life.arm {
+        Arm::Suspended { for_s } => Some((for_s, life)),
+        _ => None,
+    });
+    let gone = slept.filter(|(_, life)| life.end.is_some()).min_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((for_s, life)) = gone else { return Vec::new() };
+    // Quiet connections that end as early say it all.
+    let early = case.drops.idle.iter().any(|life| life.quiet_s() <= for_s) || !case.drops.capped.is_empty();
+    if early || case.drops.aligned.is_some() || !case.drops.silent.is_empty() {
+        return Vec::new();
+    }
+    let end = life.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Note,
+            Confidence::High,
+            format!("A client that sleeps for {} finds its connection gone; its WebSocket still says OPEN when it wakes.", s(for_s)),
+        )
+        .at("the server")
+        .evidence(format!("after {} without reading: {end}", s(for_s)))
+        .refuted_by("a connection that answers after such a sleep")
+        .fix(Fix::words(
+            "In the page, ask for a sign of life on visibilitychange, pageshow and online, and reconnect when none comes within \
+             5 s; resume rather than start anew.",
+        ))
+        .preset("ios-suspend"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{alive, fires, healthy, silent};
+    use crate::observations::{End, Life};
+
+    #[test]
+    fn the_server_gave_up_on_a_sleeper() {
+        let mut seen = healthy();
+        let sleeper = alive(Arm::Suspended { for_s: 30.0 }, 1.0, 30.0);
+        seen.endpoints[0].lives.push(sleeper.clone());
+        silent(&CHECK, &seen);
+        seen.endpoints[0].lives.push(Life { end: Some(End::Fin), ..sleeper });
+        assert!(fires(&CHECK, &seen).cause.contains("sleeps for 30.0 s"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Somebody on the way opens TLS.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_infra::{Kind, Matcher};
+
+use super::Check;
+use crate::analysis::Case;
+
+pub(super) const CHECK: Check = Check {
+    id: "tls-intercepted",
+    doc: "
+# Somebody on the way opens TLS
+
+The certificate was not issued by the authority of the site but by an antivirus program, a corporate proxy or a firewall that
+opens TLS to look inside. Such boxes often do not know WebSockets: they drop the upgrade, buffer, or end long connections,
+on some people's machines only.
+
+It is seen by the issuer of the certificate, or by a control endpoint that shows another one.
+",
+    cases: &[44],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let leaf = case.target.tls.as_ref().and_then(|tls| tls.chain.first());
+    let Some(leaf) = leaf else { return Vec::new() };
+    let opener = case.products.iter().find(|product| {
+        matches!(product.entry.kind, Kind::ForwardProxy | Kind::Firewall)
+            && product.entry.fingerprints.iter().any(|print| match &print.matcher {
+                Matcher::Issuer(part) => leaf.issuer.to_lowercase().contains(part.as_str()),
+                _ => false,
+            })
+    });
+    let elsewhere = case.seen.others().iter().find_map(|other| {
+        let theirs = other.tls.as_ref()?.chain.first()?;
+        (other.host == case.target.host && theirs.issuer != leaf.issuer).then(|| theirs.issuer.clone())
+    });
+    if opener.is_none() && elsewhere.is_none() {
+        return Vec::new();
+    }
+    let who = opener.map_or("somebody on the way", |product| product.entry.name.as_str());
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Warning,
+        if opener.is_some() { Confidence::High } else { Confidence::Medium },
+        format!("TLS is opened on the way: the certificate was issued by {who}."),
+    )
+    .at(who)
+    .evidence(format!("issuer {}", leaf.issuer))
+    .refuted_by("the same issuer from a network without such a box")
+    .fix(Fix::words(
+        "Except the host from inspection, or let the box pass WebSockets; use wss on port 443, which is the least disturbed.",
+    ));
+    if let Some(issuer) = elsewhere {
+        finding = finding.evidence(format!("another way in shows the issuer {issuer}"));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::{Certificate, Observations, Tls};
+
+    fn issued(issuer: &str) -> Observations {
+        let leaf = Certificate {
+            subject: "CN=example.com".to_owned(),
+            issuer: issuer.to_owned(),
+            names: Vec::new(),
+            not_before_unix_s: 0,
+            not_after_unix_s: i64::MAX / 2,
+            authority: false,
+        };
+        with(|target| target.tls = Some(Tls { chain: vec![leaf], ..Tls::default() }))
+    }
+
+    #[test]
+    fn an_inspecting_box_is_known_by_its_issuer() {
+        let found = fires(&CHECK, &issued("C=US, O=Fortinet, OU=Certificate Authority"));
+        assert!(found.cause.contains("Forti"), "{}", found.cause);
+        silent(&CHECK, &issued("C=US, O=Let's Encrypt, CN=R11"));
+        silent(&CHECK, &healthy());
+    }
+}
