@@ -526,6 +526,16 @@ impl Connection {
 
     /// The load is over: is the other end still there? Then good-bye.
     async fn last_words(&mut self, mut wire: Wire) {
+        // A session that is just looking for a link finds one, or is dead.
+        let found = async {
+            while self.lost_us.is_some() {
+                self.hear(&mut wire).await?;
+            }
+            Ok::<(), Ending>(())
+        };
+        if let Some(Err(ending)) = within(LAST_WORD, found).await {
+            return self.ended(&ending);
+        }
         let asks = self.shared.plan.verify && self.down.seen() > 0;
         if asks {
             self.ask(&mut wire).await;

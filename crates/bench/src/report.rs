@@ -137,6 +137,8 @@ pub struct Connections {
     pub attempts: u64,
     /// Connections that had a session.
     pub sessions: u64,
+    /// From the first handshake until every connection was tried, seconds.
+    pub opening_s: f64,
     /// `alive_at_end` / `opened`; `null` when none was opened.
     pub survival: Option<f64>,
 }
@@ -248,6 +250,7 @@ impl Report {
                 failed: tally.failed_count(),
                 attempts: tally.attempts,
                 sessions: tally.sessions,
+                opening_s: tally.opening.as_secs_f64(),
                 survival: ratio(tally.alive_at_end, tally.opened),
             },
             endings,

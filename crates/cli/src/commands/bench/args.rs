@@ -242,7 +242,7 @@ impl Load {
             ping: self.target.ping_interval,
             dead_after: self.target.dead_after,
             settle: self.message.settle,
-            seed: size.seed.unwrap_or_else(|| fastrand::u64(..)),
+            seed: size.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             first: 0,
             epoch_us: 0,
             workers: size.workers.min(size.connections),
