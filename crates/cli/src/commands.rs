@@ -5,5 +5,6 @@ pub(crate) mod chaos;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod reference;

@@ -58,6 +58,7 @@ enum Command {
     Connect(commands::connect::Connect),
     Demo(commands::demo::Demo),
     Doctor(commands::doctor::Doctor),
+    Explain(commands::explain::Explain),
     Gateway(commands::gateway::Gateway),
     #[command(hide = true)]
     Reference(commands::reference::Reference),
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Connect(command) => commands::connect::run(command),
         Command::Demo(command) => commands::demo::run(command),
         Command::Doctor(command) => commands::doctor::run(command),
+        Command::Explain(command) => commands::explain::run(command),
         Command::Gateway(command) => commands::gateway::run(command),
         Command::Reference(command) => commands::reference::run(command, Cli::command()),
     };

@@ -19,6 +19,7 @@ mod clock;
 mod diagnosis;
 mod examine;
 mod exchange;
+pub mod explain;
 mod lane;
 mod lanes;
 mod news;

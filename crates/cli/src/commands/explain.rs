@@ -1,0 +1,144 @@
+//! `undrop explain`
+
+mod page;
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use serde::Serialize;
+use undrop_doctor::CHECKS;
+use undrop_doctor::explain::{Answer, Explanation, LONGEST_QUERY, explain};
+
+use crate::exit::{Code, Failure};
+
+/// Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop.
+///
+/// A close code, an HTTP status or a pasted response head, termination flags of HAProxy, response flags of Envoy, a line of
+/// nginx's error log, a browser's console message, a library's error, or the id of one of the doctor's checks.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Explain {
+    /// What to explain; several words need no quotes. `-` reads it from standard input
+    #[arg(value_name = "QUERY", required_unless_present_any = ["file"], conflicts_with_all = ["file"])]
+    query: Vec<String>,
+    /// Read what to explain, such as a response head, from a file
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+    /// Takes the place of the program's --log, which means something else here.
+    #[arg(id = "log", long = "log-filter", env = "UNDROP_LOG", value_name = "FILTER", hide = true)]
+    _filter: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  undrop explain 1006                                      a close code
+  undrop explain HTTP 502                                  an answer to the handshake
+  curl -si https://example.com/ws | undrop explain -       … and who gave it
+  undrop explain cD--                                      HAProxy's termination state
+  undrop explain UT,DC                                     Envoy's response flags
+  undrop explain '110: Connection timed out'               a line of an error log or a console
+
+Exit codes: 0 explained, or nothing wrong in the log · 1 findings in a log · 2 not known, or cannot be read";
+
+pub(crate) fn run(command: Explain) -> Result<ExitCode, Failure> {
+    let query = command.text().map_err(|error| Failure::new(Code::Usage, error))?;
+    let query = query.trim();
+    if let Some(check) = CHECKS.iter().find(|check| check.id == query) {
+        return documented(&command, check.id, check.doc);
+    }
+    match explain(query) {
+        Answer::Known(found) => {
+            if command.json {
+                print_json(&Document { version: 1, query, explanations: &found })?;
+            } else {
+                say!("{}", page::pages(&found, &page::Style::detect()).trim_end());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Answer::Unknown { mut nearest } => {
+            let like = |id: &str| query.len() > 3 && (id.contains(query) || query.contains(id));
+            nearest.extend(CHECKS.iter().filter(|check| like(check.id)).map(|check| check.id.to_owned()));
+            Err(Failure::new(Code::Usage, unknown(query, &nearest)))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    query: &'a str,
+    explanations: &'a [Explanation],
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    version: u32,
+    query: &'a str,
+    documentation: &'a str,
+}
+
+impl Explain {
+    fn text(&self) -> anyhow::Result<String> {
+        let mut bytes = Vec::new();
+        if let Some(file) = &self.file {
+            let name = || format!("cannot read {}", file.display());
+            File::open(file)
+                .with_context(name)?
+                .take(LONGEST_QUERY as u64)
+                .read_to_end(&mut bytes)
+                .with_context(name)?;
+        } else if self.query == ["-"] {
+            std::io::stdin()
+                .take(LONGEST_QUERY as u64)
+                .read_to_end(&mut bytes)
+                .context("cannot read standard input")?;
+        } else {
+            return Ok(self.query.join(" "));
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The documentation of a check, as it stands in the code.
+fn documented(command: &Explain, id: &str, documentation: &str) -> Result<ExitCode, Failure> {
+    if command.json {
+        print_json(&Check { version: 1, query: id, documentation })?;
+    } else {
+        say!("{}", documentation.trim());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| Failure::new(Code::Usage, error))?;
+    say!("{text}");
+    Ok(())
+}
+
+fn unknown(query: &str, nearest: &[String]) -> anyhow::Error {
+    let shown: String = query.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text = format!("`{shown}` is not known here");
+    if nearest.is_empty() {
+        text.push_str("; it may be the application's own");
+    } else {
+        text.push_str("; did you mean");
+        for (i, id) in nearest.iter().enumerate() {
+            let _ = write!(text, "{} `{id}`", if i == 0 { "" } else { "," });
+        }
+        text.push('?');
+    }
+    anyhow!(text)
+}
+
+/// Standard output is a terminal that wants colour.
+fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}

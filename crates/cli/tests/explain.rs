@@ -1,0 +1,99 @@
+//! `undrop explain` as a script sees it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs it with this on standard input.
+fn run_with(input: &[u8], arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_undrop"));
+    command.arg("explain").args(arguments).env_remove("UNDROP_LOG").env("NO_COLOR", "1").env("COLUMNS", "80");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may end without reading all of it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    run_with(b"", arguments)
+}
+
+#[test]
+fn a_code_a_state_and_a_line_are_explained() {
+    for (query, parts) in [
+        (vec!["1006"], vec!["1006 Abnormal Closure", "never on the wire", "idle timer", "undrop doctor"]),
+        (vec!["cD--"], vec!["termination state", "timeout client", "timeout tunnel     1h"]),
+        (vec!["UT,DC"], vec!["upstream request timeout", "downstream connection termination"]),
+        (vec!["HTTP", "502"], vec!["502 Bad Gateway", "nginx"]),
+        (vec!["110:", "Connection", "timed", "out"], vec!["proxy_read_timeout"]),
+    ] {
+        let (code, out, err) = run(&query);
+        assert_eq!((code, err.as_str()), (0, ""), "{query:?}");
+        for part in parts {
+            assert!(out.contains(part), "{query:?}: {part:?} is missing in\n{out}");
+        }
+        assert!(out.lines().all(|line| line.chars().count() <= 80 || !line.contains(' ')), "{out}");
+    }
+}
+
+#[test]
+fn a_response_head_is_read_from_standard_input_or_a_file() {
+    let head = b"HTTP/1.1 426 Upgrade Required\r\nServer: nginx/1.22.1\r\n\r\nUpgrade Required";
+    let (code, out, _) = run_with(head, &["-"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("426 Upgrade Required") && out.contains("was in the way"), "{out}");
+    let file = tempfile(head);
+    let (code, again, _) = run(&["--file", &file]);
+    assert_eq!((code, again), (0, out));
+    let (code, _, err) = run(&["--file", "/nowhere/head"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("/nowhere/head"), "{err}");
+}
+
+#[test]
+fn json_has_a_version_and_the_parts() {
+    let (code, out, _) = run(&["1011", "--json"]);
+    let value: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &value["version"], &value["query"]), (0, &Value::from(1), &Value::from("1011")));
+    let one = &value["explanations"][0];
+    assert_eq!(one["family"], "close-code");
+    assert!(one["causes"][0]["tell"].is_string() && one["fix"].is_array() && one["retry"].is_string());
+}
+
+#[test]
+fn the_doctors_checks_are_explained_by_their_ids() {
+    let (code, out, _) = run(&["idle-cut"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("# "), "{out}");
+}
+
+#[test]
+fn what_is_not_known_exits_with_2_and_what_was_meant() {
+    let (code, out, err) = run(&["upstreem prematurely closed conection"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("not known") && err.contains("did you mean `upstream prematurely"), "{err}");
+    let (code, _, err) = run(&["7000"]);
+    assert_eq!(code, 2, "{err}");
+    assert_eq!(run(&[]).0, 2);
+}
+
+#[test]
+fn a_pasted_answer_cannot_steer_the_terminal() {
+    let (_, out, err) = run_with(b"HTTP/1.1 301 x\r\nLocation: \x1b]0;title\x07\r\n\r\n", &["-"]);
+    assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}");
+}
+
+/// A file with this in it.
+fn tempfile(content: &[u8]) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("explain-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}

@@ -1,0 +1,145 @@
+//! Close codes and HTTP statuses.
+
+use undrop_frame::{CloseCode, Retry, Sender};
+use undrop_infra::{Entry, NoAnswer, Refusal, Trouble, spelled};
+
+use super::Explanation;
+use super::topic::{Book, Family};
+
+/// `None` for a number that no Close frame can hold.
+pub(super) fn close(book: &Book, number: u32) -> Option<Explanation> {
+    let number = u16::try_from(number).ok().filter(|number| *number < 5000)?;
+    let code = CloseCode::new(number);
+    let own = number.to_string();
+    let topic =
+        book.topic(Family::CloseCode, &own).or_else(|| book.topic(Family::CloseCode, range(number)))?;
+    let mut found = topic.explanation();
+    if code.name() == "Unknown" {
+        found.title = format!("{number}: not defined by the protocol");
+    } else {
+        found.title = code.to_string();
+    }
+    found.id = own;
+    found.meaning = code.meaning().to_owned();
+    found.sender = Some(sender(code));
+    found.retry = Some(retry(code));
+    Some(found)
+}
+
+fn range(number: u16) -> &'static str {
+    match number {
+        0..=999 => "0-999",
+        1016..=2999 => "1016-2999",
+        3000..=3999 => "3000-3999",
+        4000..=4399 => "4000-4399",
+        4400..=4499 => "4400-4499",
+        4500..=4999 => "4500-4999",
+        _ => "",
+    }
+}
+
+fn sender(code: CloseCode) -> String {
+    match code.sender() {
+        Sender::Either => "client or server, in a Close frame",
+        Sender::Client => "clients only, in a Close frame",
+        Sender::Server => "servers only, in a Close frame",
+        Sender::Nobody if matches!(code.get(), 1005 | 1006 | 1015) => {
+            "nobody: it is never on the wire, only reported locally"
+        }
+        Sender::Nobody => "nobody: it must not be on the wire",
+    }
+    .to_owned()
+}
+
+fn retry(code: CloseCode) -> String {
+    match code.retry() {
+        Retry::Final => "no: connecting again would end the same way",
+        Retry::Retry => "yes, with backoff and jitter",
+        Retry::AfterHint => "yes, after the delay that the reason names, with backoff when it names none",
+    }
+    .to_owned()
+}
+
+/// `None` for a status that says nothing particular about WebSockets.
+pub(super) fn status(book: &Book, status: u16) -> Option<Explanation> {
+    let id = status.to_string();
+    let topic = book.topic(Family::Answer, &id);
+    let parts = refusals(status);
+    if topic.is_none() && parts.is_empty() {
+        return None;
+    }
+    let mut found = topic.map(super::Topic::explanation).unwrap_or_else(|| Explanation {
+        family: Family::Answer,
+        id: id.clone(),
+        title: format!("{status} at the handshake"),
+        meaning: "An answer other than 101: the WebSocket was not opened.".to_owned(),
+        sender: None,
+        retry: None,
+        parts: Vec::new(),
+        seen: Vec::new(),
+        causes: Vec::new(),
+        fix: Vec::new(),
+        example: None,
+        see: Vec::new(),
+    });
+    if found.id != id {
+        found.title = format!("{status}: {}", found.title);
+        found.id = id;
+    }
+    if status != 101 {
+        found.retry = Some(
+            match status {
+                0 | 408 | 425 | 429 | 460 | 499..=504 | 520..=524 | 530 => "yes, with backoff and jitter",
+                _ => "no: the same request gets the same answer; change it first",
+            }
+            .to_owned(),
+        );
+        found.seen.push("A page sees an 'error' and then a 'close' with 1006, never the status; the console and the network panel have it.".to_owned());
+    }
+    found.parts = parts;
+    Some(found)
+}
+
+/// What is known of the products that answer so.
+fn refusals(status: u16) -> Vec<(String, String)> {
+    undrop_infra::all()
+        .iter()
+        .flat_map(|entry| entry.refusals.iter().map(move |refusal| (entry, refusal)))
+        .filter(|(_, refusal)| match refusal.status {
+            Some(answer) => answer == status,
+            None => status == 0,
+        })
+        .map(|(entry, refusal)| (entry.name.clone(), refused(entry, refusal)))
+        .collect()
+}
+
+/// When a product refuses, in words.
+pub(super) fn refused(entry: &Entry, refusal: &Refusal) -> String {
+    let mut text = match refusal.when {
+        Trouble::UpstreamRefuses => "nothing listens behind it",
+        Trouble::UpstreamDies => "the server behind it ends the connection before it answers",
+        Trouble::UpstreamHangs => "the server behind it never answers",
+        Trouble::NotConfigured => "it is not configured for WebSockets",
+        Trouble::BadRequest => "the request lacks something, or asks for what is not allowed",
+        _ => "something is wrong",
+    }
+    .to_owned();
+    match refusal.without {
+        Some(NoAnswer::Empty) => text.push_str(": the connection ends without a byte"),
+        Some(NoAnswer::Hangs) => text.push_str(": no answer comes at all"),
+        Some(NoAnswer::Rst) => text.push_str(": RST"),
+        _ => {}
+    }
+    if let Some(after) = refusal.after {
+        text.push_str(&format!(", after {}", spelled(after)));
+    }
+    text.push('.');
+    if let Some(note) = &refusal.note {
+        text.push(' ');
+        text.push_str(note);
+    }
+    if entry.is_unsure() {
+        text.push_str(" (not certain)");
+    }
+    text
+}

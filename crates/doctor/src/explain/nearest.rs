@@ -1,0 +1,49 @@
+//! What an unknown query looks most like.
+
+use std::collections::BTreeSet;
+
+use super::pattern::normalise;
+use super::topic::{Book, Family};
+
+/// Suggestions, at most.
+const MOST: usize = 5;
+
+/// Only so much of a query is compared, characters.
+const LONGEST: usize = 200;
+
+/// Ids that the query may have meant, the likeliest first. By pairs of characters in common, so that it holds for a
+/// mistyped word as for a sentence.
+pub(super) fn nearest(book: &Book, query: &str) -> Vec<String> {
+    let query: String = normalise(query).chars().take(LONGEST).collect();
+    let wanted = pairs(&query);
+    let mut close: Vec<(f64, String)> = Vec::new();
+    for topic in book.topics() {
+        let texts = topic.patterns.iter().map(|pattern| pattern.text.as_str()).chain([topic.id.as_str()]);
+        let best = texts.map(|text| alike(&wanted, &pairs(&normalise(text)))).fold(0.0, f64::max);
+        // States and flags are too short for pairs: one character may differ.
+        let short = matches!(topic.family, Family::Haproxy | Family::Envoy)
+            && one_off(&query, &topic.id.to_lowercase());
+        let score = if short { best.max(0.5) } else { best };
+        if score >= 0.35 {
+            close.push((score, topic.id.clone()));
+        }
+    }
+    close.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut ids: Vec<String> = close.into_iter().map(|(_, id)| id).collect();
+    ids.dedup();
+    ids.truncate(MOST);
+    ids
+}
+
+fn pairs(text: &str) -> BTreeSet<(char, char)> {
+    text.chars().zip(text.chars().skip(1)).collect()
+}
+
+fn alike(a: &BTreeSet<(char, char)>, b: &BTreeSet<(char, char)>) -> f64 {
+    let all = a.len() + b.len();
+    if all == 0 { 0.0 } else { 2.0 * a.intersection(b).count() as f64 / all as f64 }
+}
+
+fn one_off(a: &str, b: &str) -> bool {
+    a.chars().count() == b.chars().count() && a.chars().zip(b.chars()).filter(|(a, b)| a != b).count() <= 1
+}

@@ -1,0 +1,200 @@
+//! Patterns that error lines are held against.
+
+use serde::Deserialize;
+
+/// Literal text with gaps: `…` is any text, `{any}` a word, `{status}` three digits, `{code}` four.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Pattern {
+    pieces: Vec<Piece>,
+    /// As it was written.
+    pub(super) text: String,
+}
+
+#[derive(Debug, PartialEq)]
+enum Piece {
+    Text(String),
+    Gap,
+    Word,
+    Status,
+    Code,
+}
+
+/// Numbers found in a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) status: Option<u16>,
+    pub(super) code: Option<u16>,
+}
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Pattern {
+        let mut pieces = Vec::new();
+        let whole = normalise(&text);
+        let mut rest = whole.as_str();
+        while let Some((at, sign)) = SIGNS.iter().filter_map(|sign| Some((rest.find(sign)?, *sign))).min() {
+            let (before, after) =
+                (rest.get(..at).unwrap_or_default(), rest.get(at + sign.len()..).unwrap_or_default());
+            let gap = Piece::of(sign);
+            // Spaces around a gap belong to it.
+            let (before, after) = match gap {
+                Piece::Gap => (before.trim_end(), after.trim_start()),
+                _ => (before, after),
+            };
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(gap);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Pattern { pieces, text }
+    }
+}
+
+/// How gaps are written.
+const SIGNS: [&str; 4] = ["…", "{any}", "{status}", "{code}"];
+
+impl Piece {
+    fn of(sign: &str) -> Piece {
+        match sign {
+            "{any}" => Piece::Word,
+            "{status}" => Piece::Status,
+            "{code}" => Piece::Code,
+            _ => Piece::Gap,
+        }
+    }
+}
+
+impl Pattern {
+    /// Where a normalised text holds it: how many bytes of it are literal, and the numbers in its gaps.
+    pub(super) fn find(&self, text: &str) -> Option<(usize, Numbers)> {
+        let Some(Piece::Text(first)) = self.pieces.first() else {
+            // One that begins with a number: tried wherever a number begins.
+            let starts = text.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at);
+            return starts
+                .filter(|at| boundary(text, *at))
+                .find_map(|at| follow(&self.pieces, text.get(at..)?));
+        };
+        text.match_indices(first.as_str())
+            .filter(|(at, _)| boundary(text, *at) || !first.starts_with(char::is_alphanumeric))
+            .find_map(|(at, _)| follow(&self.pieces, text.get(at..)?))
+    }
+}
+
+/// Nothing that belongs to the same word stands before.
+fn boundary(text: &str, at: usize) -> bool {
+    !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric())
+}
+
+fn follow(pieces: &[Piece], text: &str) -> Option<(usize, Numbers)> {
+    let (mut rest, mut literal, mut numbers) = (text, 0, Numbers::default());
+    let mut gap = false;
+    for piece in pieces {
+        match piece {
+            Piece::Text(wanted) => {
+                let at = if gap {
+                    rest.find(wanted.as_str())?
+                } else {
+                    rest.starts_with(wanted.as_str()).then_some(0)?
+                };
+                rest = rest.get(at + wanted.len()..)?;
+                literal += wanted.len();
+            }
+            Piece::Gap => {}
+            Piece::Word => rest = rest.get(rest.find(' ').unwrap_or(rest.len())..)?,
+            Piece::Status => (numbers.status, rest) = number(rest, 3)?,
+            Piece::Code => (numbers.code, rest) = number(rest, 4)?,
+        }
+        gap = *piece == Piece::Gap;
+    }
+    Some((literal, numbers))
+}
+
+/// Exactly so many digits at the beginning, and what follows.
+fn number(text: &str, digits: usize) -> Option<(Option<u16>, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (end == digits).then_some(())?;
+    Some((Some(text.get(..end)?.parse().ok()?), text.get(end..)?))
+}
+
+/// Numbers that a text itself calls a status or a code.
+pub(super) fn numbers(text: &str) -> Numbers {
+    let mut numbers = Numbers::default();
+    let mut before = "";
+    for word in
+        text.split(|c: char| c.is_whitespace() || "=:,;()[]\"'".contains(c)).filter(|word| !word.is_empty())
+    {
+        let called = before.starts_with("http")
+            || matches!(before, "code" | "status" | "close" | "closed" | "statuscode");
+        if called && let Ok(value) = word.parse::<u16>() {
+            match value {
+                100..=599 => numbers.status = numbers.status.or(Some(value)),
+                1000..=4999 => numbers.code = numbers.code.or(Some(value)),
+                _ => {}
+            }
+        }
+        before = word;
+    }
+    numbers
+}
+
+/// Lower case, one space between words, straight quotes.
+pub(super) fn normalise(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(word.chars().flat_map(char::to_lowercase).map(|c| match c {
+            '\u{2018}' | '\u{2019}' => '\'',
+            '\u{201c}' | '\u{201d}' => '"',
+            c => c,
+        }));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(pattern: &str, text: &str) -> Option<(usize, Numbers)> {
+        Pattern::from(pattern.to_owned()).find(&normalise(text))
+    }
+
+    #[test]
+    fn literals_gaps_and_numbers() {
+        let status = Numbers { status: Some(502), code: None };
+        assert_eq!(find("response code: {status}", "x Response  Code: 502."), Some((15, status)));
+        assert_eq!(find("response code: {status}", "response code: 5022"), None);
+        let code = Numbers { status: None, code: Some(1006) };
+        assert_eq!(
+            find("close {code} (abnormal", "close 1006 (abnormal closure)").map(|hit| hit.1),
+            Some(code)
+        );
+        assert_eq!(
+            find("timed out … while proxying", "timed out (110) while proxying").map(|hit| hit.0),
+            Some(23)
+        );
+        assert_eq!(find("{status}, message=", "a 401, message='x'").map(|hit| hit.1.status), Some(Some(401)));
+        assert_eq!(find("readystate {any} (", "readystate 0 (connecting)").map(|hit| hit.0), Some(13));
+    }
+
+    #[test]
+    fn a_match_begins_at_a_word() {
+        assert_eq!(find("emfile", "themfile"), None);
+        assert!(find("emfile", "error: EMFILE").is_some());
+    }
+
+    #[test]
+    fn numbers_count_where_they_are_named() {
+        assert_eq!(
+            numbers("closed with code 1011, http/1.1 503"),
+            Numbers { status: Some(503), code: Some(1011) }
+        );
+        assert_eq!(numbers("port 1006, 502 users"), Numbers::default());
+    }
+}
