@@ -63,6 +63,8 @@ pub(crate) struct Wire {
     injected: VecDeque<Injected>,
     /// A RST for an end that comes before all else.
     resets: [bool; 2],
+    /// A RST has reached the end, or came from it.
+    gone: [bool; 2],
     /// A fault has ended the connection; the others have no more say.
     over: bool,
     /// An end was reset because nobody knows the flow any more.
@@ -82,6 +84,7 @@ impl Wire {
             active: Vec::new(),
             injected: VecDeque::new(),
             resets: [false; 2],
+            gone: [false; 2],
             over: false,
             forgotten: false,
             answered: false,
@@ -179,6 +182,7 @@ impl Wire {
             return;
         }
         if how != Cut::Fin {
+            self.gone[from as usize] = true;
             self.ways[from as usize].silence();
             self.pair.finish(now, from, how);
             return;
@@ -193,13 +197,19 @@ impl Wire {
 
     /// What has arrived at `at`; call until `None`.
     pub(crate) fn poll_deliver(&mut self, now: Instant, at: End) -> Option<Delivery> {
-        if std::mem::take(&mut self.resets[at as usize]) {
-            return Some(Delivery::Rst);
+        let mut delivery = if std::mem::take(&mut self.resets[at as usize]) {
+            Some(Delivery::Rst)
+        } else {
+            self.pair.poll_deliver(now, at)
+        };
+        // Whom a RST has reached is gone: what was still on its way to it is lost.
+        while self.gone[at as usize] && delivery.is_some() {
+            delivery = self.pair.poll_deliver(now, at);
         }
-        let delivery = self.pair.poll_deliver(now, at)?;
+        self.gone[at as usize] |= delivery == Some(Delivery::Rst);
         // There may be room again.
         self.flush(now);
-        Some(delivery)
+        delivery
     }
 
     /// The next fault that was injected.

@@ -145,6 +145,8 @@ pub struct Link {
     held: usize,
     buffer: usize,
     last_due: Option<Instant>,
+    /// The latest time that was told.
+    seen: Option<Instant>,
     state: State,
     news: Option<News>,
 }
@@ -160,6 +162,7 @@ impl Link {
             held: 0,
             buffer: fault.buffer,
             last_due: None,
+            seen: None,
             state: State::Open,
             news: None,
         }
@@ -280,6 +283,8 @@ impl Link {
         // At most as many gates as effects shut one behind the other.
         for _ in 0..self.effects.len() {
             let Some(due) = delivery else { break };
+            // What was due before a gate was shut, and not fetched, waits behind it.
+            let due = self.seen.map_or(due, |seen| due.max(seen));
             match self.gate(due) {
                 Gate::Open => break,
                 Gate::Shut { ends_pass: true, .. } if self.ends_by(due) => break,
@@ -356,6 +361,7 @@ impl Link {
 
     /// Lets happen what was due by `now`. Data that arrived before an end stays.
     pub(crate) fn expire(&mut self, now: Instant) {
+        self.seen = self.seen.max(Some(now));
         while self.state == State::Open {
             let Some(at) = self.deadline().filter(|at| *at <= now) else { return };
             let Some(slot) = self.effects.iter_mut().find(|slot| slot.effect.deadline() == Some(at)) else {

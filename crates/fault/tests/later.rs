@@ -71,6 +71,21 @@ fn the_later_of_two_holds_counts() {
     assert_eq!(run(&mut link, t, t + ms(999)), [(100, bytes(b"x"))]);
 }
 
+/// Two gates in turn: what waited behind the first, and was due before the second, waits behind the second. The next
+/// deadline is then the end of that one, never a time in the past that nothing comes of.
+#[test]
+fn what_was_due_before_a_hold_waits_behind_it() {
+    let t = Instant::now();
+    let mut link = Link::new(t, Fault::default(), 1);
+    link.add(t, 1, &hold(0, None, false), 1);
+    link.push(t + ms(10), b"x");
+    link.add(t + ms(20), 2, &hold(80, Some(100), false), 1);
+    link.remove(t + ms(150), 1);
+    assert_eq!(link.poll_deliver(t + ms(150)), None);
+    assert_eq!(link.poll_timeout(), Some(t + ms(200)));
+    assert_eq!(link.poll_deliver(t + ms(200)), Some(bytes(b"x")));
+}
+
 #[test]
 fn what_is_removed_no_longer_holds() {
     let t = Instant::now();

@@ -1,6 +1,7 @@
 //! Every fault on one connection, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod anything;
 mod cuts;
 mod handshakes;
 mod paths;
@@ -98,13 +99,15 @@ impl Run {
     /// Lets time pass, to so many ms after the start.
     pub(super) fn until(&mut self, at: u64) {
         let end = self.start + ms(at);
+        let mut idle = 0;
         while let Some(next) = self.wire.poll_timeout().filter(|next| *next <= end) {
-            let stuck = next <= self.now;
+            let before = (self.now.max(next) > self.now, self.seen());
             self.now = self.now.max(next);
-            let before = self.seen();
             self.wire.advance(self.now);
             self.settle();
-            assert!(!stuck || self.seen() != before, "a deadline in the past that nothing comes of");
+            // What is on its way to an end that is gone is thrown away unseen, in a few turns.
+            idle = if before == (false, self.seen()) { idle + 1 } else { 0 };
+            assert!(idle < 20, "a deadline in the past that nothing comes of");
         }
         self.now = self.now.max(end);
         self.wire.advance(self.now);
