@@ -16,9 +16,6 @@ use crate::stop::Stop;
 /// Largest message that a public target gets unless somebody says that it is theirs.
 const POLITE_SIZE: u64 = (64 << 10) + 1;
 
-/// Largest message at all.
-const SIZE: u64 = 16 << 20;
-
 /// Asks and watches the endpoint of a URL, and what it is to be compared with. Always returns what was seen, however little.
 pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn Listener) -> Observations {
     let clock = Clock::start();
@@ -152,8 +149,9 @@ async fn talk(
     (seen.echo, seen.pings) = (Some(echo), pings);
     let polite = seen.public && !caller.options.own;
     if arrives {
-        let limit = if polite { POLITE_SIZE } else { SIZE };
-        if polite {
+        let wanted = caller.options.largest;
+        let limit = if polite { wanted.min(POLITE_SIZE) } else { wanted };
+        if limit < wanted {
             held_back.push(format!("messages larger than {limit} bytes"));
         }
         begin("compression");

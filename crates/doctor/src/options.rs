@@ -32,6 +32,8 @@ pub struct Options {
     pub message: String,
     /// A message that makes the server send messages by itself.
     pub subscribe: Option<String>,
+    /// Largest message that is tried, bytes; public targets that are not `own` get 64 KiB at most. Default: 16 MiB.
+    pub largest: u64,
     /// The page that the WebSocket is opened from, for the Origin and for mixed content.
     pub page: Option<Url>,
     /// The same program, reached in a way that is expected to work.
@@ -58,6 +60,7 @@ impl Default for Options {
             expect_alive: None,
             message: "undrop doctor".to_owned(),
             subscribe: None,
+            largest: 16 << 20,
             page: None,
             control: None,
             via: Vec::new(),

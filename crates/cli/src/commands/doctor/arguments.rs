@@ -46,6 +46,9 @@ pub(crate) struct Doctor {
     /// A message that makes the server send messages by itself, to see whether these keep a connection
     #[arg(long, value_name = "TEXT")]
     subscribe: Option<String>,
+    /// Largest message that is tried; public targets get 64 KiB at most without --i-own-this
+    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
+    largest: String,
     /// The page that opens the WebSocket: for the Origin, and for mixed content
     #[arg(long, value_name = "URL")]
     page: Option<Url>,
@@ -153,6 +156,7 @@ impl Doctor {
             expect_alive,
             message: self.message.clone(),
             subscribe: self.subscribe.clone(),
+            largest: units::size(&self.largest).map_err(|error| usage(anyhow!("--largest: {error}")))?,
             page: self.page.clone(),
             control: optional("--control", &self.control)?,
             via: self.via.iter().map(|text| via(text)).collect::<Result<_, _>>()?,

@@ -1,0 +1,170 @@
+//! Servers to look at, each with one habit.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+use undrop_doctor::{Observations, Options, Quiet, examine, stop};
+use undrop_frame::deflate::Config;
+use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
+use undrop_frame::{CloseCode, Limits, Message, Role};
+use undrop_transport::tls::{ServerTls, accept, server_config};
+use undrop_transport::{ListenOptions, Listener, Received, Stream, WebSocket, WebSocketConfig, read_request};
+
+/// What the server does differently from a good one, which echoes.
+#[derive(Clone, Default)]
+pub(crate) struct Habit {
+    /// Speaks TLS.
+    pub(crate) tls: Option<ServerTls>,
+    /// Closes connections that send nothing for so long.
+    pub(crate) idle: Option<(Duration, u16)>,
+    /// Sends a text this often.
+    pub(crate) pushes: Option<Duration>,
+    /// Largest message, bytes.
+    pub(crate) limit: Option<u64>,
+    /// Answers every handshake with this status instead.
+    pub(crate) status: Option<u16>,
+    /// Takes connections and never says a word.
+    pub(crate) hangs: bool,
+    /// Answers only so many messages of a connection.
+    pub(crate) replies: Option<u32>,
+}
+
+/// Serves on a loopback port of its own until the test ends.
+pub(crate) async fn serve(habit: Habit) -> SocketAddr {
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ListenOptions::default()).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(connection(stream.into(), habit.clone()));
+        }
+    });
+    address
+}
+
+async fn connection(stream: Stream, habit: Habit) -> Option<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    if habit.hangs {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+        return None;
+    }
+    let mut stream = match &habit.tls {
+        Some(tls) => accept(stream, tls, deadline).await.ok()?,
+        None => stream,
+    };
+    let Ok((head, leftover)) = read_request(&mut stream, 16 * 1024, deadline).await else {
+        return answer(stream, &response_plain(400, &[], "no\n")).await;
+    };
+    let request = match (habit.status, check_upgrade(&head)) {
+        (Some(status), _) => return answer(stream, &response_plain(status, &[], "no\n")).await,
+        (None, Err(error)) => {
+            return answer(stream, &response_plain(error.status(), error.headers(), "no\n")).await;
+        }
+        (None, Ok(request)) => request,
+    };
+    let deflate = Config::default();
+    let agreed = request.extensions.as_deref().and_then(|offers| deflate.negotiate(offers));
+    let extensions = agreed.as_ref().map(|(_, answer)| answer.as_str());
+    stream.write_all(&response_101(&request.key, None, extensions, &[])).await.ok()?;
+    stream.flush().await.ok()?;
+    let limits = Limits { message: habit.limit.unwrap_or(64 << 20), ..Limits::default() };
+    let config = WebSocketConfig {
+        limits,
+        deflate: agreed.map(|(params, _)| (params, deflate)),
+        ..Default::default()
+    };
+    let mut socket = WebSocket::new(stream, Role::Server, leftover, &config);
+    let far = Duration::from_secs(1_000_000);
+    let mut pushes = tokio::time::interval(habit.pushes.unwrap_or(far));
+    pushes.tick().await;
+    let mut replies = habit.replies.unwrap_or(u32::MAX);
+    loop {
+        let received = tokio::select! {
+            received = timeout(habit.idle.map_or(far, |(after, _)| after), socket.recv()) => received,
+            _ = pushes.tick() => {
+                socket.send(&Message::Text("news".to_owned())).await.ok()?;
+                continue;
+            }
+        };
+        match received {
+            Ok(Ok(Received::Message(message))) if replies > 0 => {
+                replies -= 1;
+                socket.send(&message).await.ok()?;
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => {
+                let code = habit.idle.map_or(1000, |(_, code)| code);
+                socket.close(CloseCode::new(code), "idle").await;
+                return None;
+            }
+        }
+    }
+}
+
+async fn answer(mut stream: Stream, bytes: &[u8]) -> Option<()> {
+    stream.write_all(bytes).await.ok()?;
+    stream.shutdown().await.ok()
+}
+
+/// Short enough for a test, long enough for timers of a second.
+pub(crate) fn options() -> Options {
+    Options {
+        horizon: Duration::from_secs(4),
+        every: Duration::from_millis(200),
+        patience: Duration::from_millis(800),
+        timeout: Duration::from_secs(2),
+        largest: 128 << 10,
+        ..Options::default()
+    }
+}
+
+/// Looks at a URL.
+pub(crate) async fn look(url: &str, options: &Options) -> Observations {
+    let (_stopper, stop) = stop();
+    examine(&url.parse().unwrap(), options, &stop, &Quiet).await
+}
+
+/// A private CA, and a folder for what it signs.
+pub(crate) struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pub(crate) pem: String,
+    folder: TempDir,
+}
+
+impl Ca {
+    pub(crate) fn new(name: &str) -> Ca {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Ca { issuer: Issuer::new(params, key), pem, folder: TempDir::new().unwrap() }
+    }
+
+    /// A server with a certificate for `name` that is good until the first day of this year.
+    pub(crate) fn server(&self, name: &str, until: i32) -> ServerTls {
+        let (cert, key) = self.sign(name, until);
+        server_config(&cert, &key).unwrap()
+    }
+
+    fn sign(&self, name: &str, until: i32) -> (PathBuf, PathBuf) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let file = |name: &str, text: &str| -> PathBuf {
+            let path = Path::new(self.folder.path()).join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        (file("cert.pem", &certificate.pem()), file("key.pem", &key.serialize_pem()))
+    }
+}
