@@ -13,6 +13,7 @@ pub struct Backend {
     open: bool,
     reader: Reader,
     closing: bool,
+    messages: u64,
 }
 
 impl Backend {
@@ -42,11 +43,22 @@ impl Backend {
         self.closing
     }
 
+    /// Whether the handshake is done.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Data messages whose last frame has begun to arrive.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
     fn echo(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let closing = &mut self.closing;
+        let (closing, messages) = (&mut self.closing, &mut self.messages);
         self.reader.read(input, |piece| match piece {
             Piece::Start { opcode, fin, len } => {
                 *closing |= opcode == CLOSE;
+                *messages += u64::from(fin && opcode < CLOSE);
                 frame::header(out, if opcode == PING { PONG } else { opcode }, fin, len, None);
             }
             Piece::Payload { bytes, mask: Some(key), offset } => frame::masked(out, bytes, key, offset),

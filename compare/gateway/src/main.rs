@@ -10,10 +10,8 @@
 //! connection: after the handshakes, and again when every connection has had one message of 1 KiB. Each answer is one line of JSON; a
 //! cell in which an echo is missing, damaged or out of order answers `{"error":…}`.
 
-mod backend;
 mod client;
 mod driver;
-mod frame;
 mod histogram;
 mod proc;
 
@@ -25,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use client::Cell;
 use driver::Driver;
+use gateway_load::{backend, frame};
 use histogram::Histogram;
 
 fn main() -> io::Result<()> {
