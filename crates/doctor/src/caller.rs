@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use undrop_frame::deflate::{Config, Params};
 use undrop_frame::handshake::{Headers, request};
 use undrop_transport::{
-    DialError, DialOptions, Keepalive, Stream, TcpOptions, dial, host_header, random_key,
+    DialError, DialOptions, Keepalive, ProxyChoice, Stream, TcpOptions, dial, host_header, random_key,
 };
 use url::Url;
 
@@ -95,6 +95,19 @@ impl Caller<'_> {
         let start = Instant::now();
         let sent = Sent { key: "", protocols: &[], deflate: None };
         let outcome = match self.connect(None).await {
+            Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
+            Err(error) => Outcome::Failed(error.ending().into()),
+        };
+        Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
+    }
+
+    /// Sends these bytes to another place, directly.
+    pub(crate) async fn send_to(&self, url: &Url, variant: Variant, bytes: &[u8]) -> Answer {
+        let at_s = self.clock.now_s();
+        let start = Instant::now();
+        let sent = Sent { key: "", protocols: &[], deflate: None };
+        let options = DialOptions { proxy: ProxyChoice::Direct, ..self.dial_options(None) };
+        let outcome = match dial(url, &options).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
             Err(error) => Outcome::Failed(error.ending().into()),
         };

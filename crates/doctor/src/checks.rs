@@ -14,6 +14,7 @@ mod close_unanswered;
 mod compression_broken;
 mod control_frames_ignored;
 mod dead_peers_stay;
+mod forward_proxy_refuses;
 mod handshake_refused;
 mod heartbeat_too_slow;
 mod hidden_tab;
@@ -63,6 +64,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     name_unknown::CHECK,
     cannot_connect::CHECK,
+    forward_proxy_refuses::CHECK,
     address_family::CHECK,
     certificate::CHECK,
     certificate_expiring::CHECK,

@@ -40,6 +40,15 @@ impl<'a> Drops<'a> {
         drops.aligned = aligned(&mut ended, endpoint);
         drops.capped = capped(&mut ended);
         drops.idle = idle(&mut ended);
+        // One that happened to ask while a timer was ending it found what the timer did.
+        if let Some(shortest) = drops.idle.iter().map(|life| life.quiet_s()).min_by(f64::total_cmp) {
+            let asked = |life: &&Life| life.question.as_ref().map_or(0.0, |question| question.asked_s);
+            drops.silent.retain(|life| asked(life) < shortest - SLACK_S);
+        }
+        if let Some(oldest) = drops.capped.iter().map(|life| life.age_s).max_by(f64::total_cmp) {
+            let asked = |life: &&Life| life.question.as_ref().map_or(0.0, |question| question.asked_s);
+            drops.silent.retain(|life| asked(life) < oldest - 2.0 * SLACK_S);
+        }
         drops.other = ended;
         drops
     }
@@ -90,7 +99,8 @@ fn aligned<'a>(ended: &mut Vec<&'a Life>, endpoint: &Endpoint) -> Option<Alignme
             .filter(|life| life.arm.is_busy() && life.opened() && life.at_s < at_s - SLACK_S)
             .filter(|life| moment(life) > at_s + SLACK_S)
             .count();
-        if survivors == 0 || same.len() > 2 * survivors {
+        let busy_ones = same.iter().filter(|life| life.arm.is_busy()).count();
+        if busy_ones > 2 * survivors {
             ended.retain(|life| (moment(life) - at_s).abs() > SLACK_S);
             return Some(Alignment { at_s, lives: same });
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use undrop_finding::{Confidence, Finding, Fix, Measure};
 use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timers_near};
 
-use super::{Case, Product};
+use super::{Case, Product, products};
 use crate::observations::{End, Endpoint, Place};
 
 /// How far a measured age may be from a known timer, as a part of it.
@@ -46,7 +46,18 @@ pub(crate) fn attribute(
         .filter(|near| near.timer.what == kind && fits(near.entry))
         .map(|near| (near.entry, near.timer))
         .collect();
-    let seen: Vec<&Product> = case.products.iter().filter(|product| product.is_seen()).collect();
+    // A product that is still in the way where the timer is not has been acquitted.
+    let acquitted: Vec<&str> = case
+        .seen
+        .others()
+        .iter()
+        .filter(|other| same_elsewhere(other) == Some(false))
+        .flat_map(products)
+        .filter(Product::is_seen)
+        .map(|product| product.entry.id.as_str())
+        .collect();
+    let suspected = |product: &&Product| product.is_seen() && !acquitted.contains(&product.entry.id.as_str());
+    let seen: Vec<&Product> = case.products.iter().filter(suspected).collect();
     let at_default =
         seen.iter().find_map(|product| near.iter().find(|(entry, _)| entry.id == product.entry.id));
     let at_some_value =
@@ -74,11 +85,18 @@ pub(crate) fn attribute(
         let traits = product.map_or_else(String::new, |product| product.traits.join(", "));
         evidence.push(format!("{} is in the way: {traits}", entry.name));
     }
-    let (between, told) = locate(case, same_elsewhere);
+    let (mut between, told) = locate(case, same_elsewhere);
     if between.is_some() {
         confidence = Confidence::High;
     }
     evidence.extend(told);
+    if let (None, None, Some(proxy)) = (&culprit, &between, &case.target.proxy) {
+        between = Some(format!("the forward proxy {proxy}, or behind it"));
+        confidence = Confidence::Medium;
+        let hint =
+            "the connections went through the forward proxy; a run without it tells whether it is at fault";
+        evidence.push(hint.to_owned());
+    }
     let mut candidates: Vec<String> = Vec::new();
     for (entry, timer) in &near {
         let listed = format!("{} ({})", entry.name, timer.name);
@@ -137,8 +155,8 @@ fn occasion(kind: TimerKind) -> Occasion {
 }
 
 fn lateness(entry: &Entry, timer: &Timer, kind: TimerKind) -> Duration {
-    let closing = entry.closings_on(occasion(kind)).find_map(|closing| closing.after);
-    timer.seen_after.or(closing).unwrap_or_default()
+    let mut closings = entry.closings_on(occasion(kind)).chain(entry.closings_on(Occasion::Idle));
+    timer.seen_after.or(closings.find_map(|closing| closing.after)).unwrap_or_default()
 }
 
 /// Where it is, by the ways in that show the same and those that do not. Ways in are in the order from the client to the
@@ -186,13 +204,13 @@ fn age(value: &Measure) -> Option<Duration> {
 }
 
 impl Attribution {
-    /// Where it is, in the words of a sentence.
+    /// Where it is, to be put behind a noun.
     pub(crate) fn place(&self) -> String {
         match (&self.culprit, &self.between) {
-            (Some((entry, _)), _) if self.confidence == Confidence::High => format!("on {}", entry.name),
-            (Some((entry, _)), _) => format!("(most likely on {})", entry.name),
-            (None, Some(between)) => format!("({between})"),
-            (None, None) => "somewhere between you and the origin".to_owned(),
+            (Some((entry, _)), _) if self.confidence == Confidence::High => format!(" on {}", entry.name),
+            (Some((entry, _)), _) => format!(", most likely on {},", entry.name),
+            (None, Some(between)) => format!(", {between},"),
+            (None, None) => " somewhere between you and the origin".to_owned(),
         }
     }
 
@@ -240,6 +258,12 @@ pub(crate) fn without_lateness(value: &Measure, late: Duration) -> (Measure, Opt
     if late.is_zero() || value.value <= late_s {
         return (value.clone(), None);
     }
-    let timer = Measure { value: value.value - late_s, ..value.clone() };
-    (timer, Some(format!("the client sees the end {} after the timer", spelled(late))))
+    // People set whole seconds; the first that is late by no more than that.
+    let set = (value.value - late_s - 0.05).ceil().max(1.0);
+    let told = format!(
+        "seen after {:.1} s; this product shows the end up to {} after the timer, which fits a setting of {set} s",
+        value.value,
+        spelled(late)
+    );
+    (Measure { value: set, ..value.clone() }, Some(told))
 }

@@ -26,6 +26,14 @@ Browsers show none of this to the page: `new WebSocket()` fails with 1006.
 const SLOW_S: f64 = 2.0;
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
+    // A server that wants HTTP/2 ends what speaks HTTP/1.1.
+    if super::http2_without_websocket::CHECK
+        .judge(case)
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Vec::new();
+    }
     let Some(answer) = case.target.answer(&Variant::Asked) else { return Vec::new() };
     let slow = answer.took_s >= SLOW_S;
     let (cause, what) = match (&answer.outcome, answer.outcome.status()) {
@@ -35,6 +43,9 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         }
         (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => {
             ("refuses connections, ends them before it answers, or is down", Trouble::UpstreamRefuses)
+        }
+        (_, Some(status)) if status >= 500 && is_known_for(case, status) => {
+            ("ends connections before it answers, or refuses them", Trouble::UpstreamDies)
         }
         (Outcome::Failed(End::BlackHole), _) => return vec![hangs(case, answer.took_s)],
         (Outcome::Failed(end @ (End::Fin | End::Rst)), _) => return vec![ends(case, end)],
@@ -69,6 +80,17 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.at("behind the proxy that answers");
     }
     vec![finding]
+}
+
+/// A product that was seen answers so when its upstream fails.
+fn is_known_for(case: &Case<'_>, status: u16) -> bool {
+    let mut seen = case.products.iter().filter(|product| product.is_seen());
+    seen.any(|product| {
+        product.entry.refusals.iter().any(|refusal| {
+            refusal.status == Some(status)
+                && matches!(refusal.when, Trouble::UpstreamDies | Trouble::UpstreamRefuses)
+        })
+    })
 }
 
 fn hangs(case: &Case<'_>, took_s: f64) -> Finding {

@@ -47,7 +47,15 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     };
     // Other checks know more about these.
     let better = super::CHECKS.iter().filter(|check| {
-        ["upgrade-stripped", "origin-refused", "subprotocol-missing", "sticky-sessions"].contains(&check.id)
+        [
+            "upgrade-stripped",
+            "not-http",
+            "backend-unreachable",
+            "origin-refused",
+            "subprotocol-missing",
+            "sticky-sessions",
+        ]
+        .contains(&check.id)
     });
     if better.into_iter().any(|check| !check.judge(case).is_empty()) {
         return Vec::new();

@@ -35,10 +35,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let (value, late) = without_lateness(&seen, found.late);
     let framed = ends.iter().any(|end| end.code().is_some());
     let place = match (&found.culprit, &found.between) {
-        (None, None) if framed => "of the server, or of a gateway that speaks WebSocket,".to_owned(),
+        (None, None) if framed => " of the server, or of a gateway that speaks WebSocket,".to_owned(),
         _ => found.place(),
     };
-    let cause = format!("An idle timer of {} {place} ends quiet connections.", s(value.value));
+    let cause = format!("An idle timer of {}{place} ends quiet connections.", s(value.value));
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).value(value.clone());
     if let Some(first) = idle.first() {
         let end = first.end.as_ref().map_or_else(String::new, End::told);

@@ -28,11 +28,9 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let ends: Vec<End> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
     let found = attribute(case, &seen, TimerKind::Lifetime, &ends, |other| same_age(other, seen.value));
     let (value, late) = without_lateness(&seen, found.late);
-    let cause = format!(
-        "Connections end at an age of {} whatever they carry: a cap {}.",
-        s(value.value),
-        found.place()
-    );
+    let place = found.place();
+    let place = place.trim_end_matches(',');
+    let cause = format!("Connections end at an age of {} whatever they carry: a cap{place}.", s(value.value));
     let with_data = case.arm(&Arm::Data).any(|life| life.opened());
     let confidence = if with_data { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());

@@ -19,7 +19,31 @@ protocol. The first bytes tell which.
     judge,
 };
 
+/// What servers say to plain HTTP on a port that speaks TLS.
+const PLAIN_TO_TLS: [&str; 3] = [
+    "plain HTTP request was sent to HTTPS port",
+    "speaking plain HTTP to an SSL-enabled server port",
+    "Client sent an HTTP request to an HTTPS server",
+];
+
 fn judge(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(asked) =
+        case.target.asked().filter(|asked| PLAIN_TO_TLS.iter().any(|text| asked.body().contains(text)))
+    {
+        let status = asked.status().unwrap_or_default();
+        return vec![
+            Finding::new(
+                CHECK.id,
+                Severity::Error,
+                Confidence::High,
+                "The port speaks TLS, and the URL says ws://.",
+            )
+            .at("the URL")
+            .evidence(format!("the server answers {status} and says that it wants TLS"))
+            .refuted_by("a wss:// URL that does not work on this port")
+            .fix(Fix::words("Use wss:// for this port.")),
+        ];
+    }
     let Some(Outcome::NotHttp { what, start }) = case.target.asked() else { return Vec::new() };
     let (cause, hop, fix) = if start.starts_with("\\x15\\x03") || start.starts_with("\\x16\\x03") {
         ("The port speaks TLS, and the URL says ws://.", "the URL", "Use wss:// for this port.")
@@ -51,7 +75,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{fires, healthy, refused, silent};
+    use crate::checks::sample::{fires, healthy, http, refused, silent};
+
+    #[test]
+    fn a_server_that_says_so_itself() {
+        let seen = refused(http(400, &[], "<center>The plain HTTP request was sent to HTTPS port</center>"));
+        assert!(fires(&CHECK, &seen).cause.contains("speaks TLS"));
+    }
 
     #[test]
     fn the_first_bytes_tell_which() {

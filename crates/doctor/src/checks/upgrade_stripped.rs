@@ -1,7 +1,7 @@
 //! The backend never sees the upgrade.
 
 use undrop_finding::{Confidence, Finding, Fix, Severity};
-use undrop_infra::Support;
+use undrop_infra::{Support, Trouble};
 
 use super::Check;
 use crate::analysis::{Case, fix};
@@ -24,6 +24,12 @@ The sign: a plain GET without an upgrade gets the very same answer.
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(asked) = case.target.asked() else { return Vec::new() };
+    if !super::not_http::CHECK.judge(case).is_empty() {
+        return Vec::new();
+    }
+    if let Some(found) = not_configured(case, asked) {
+        return vec![found];
+    }
     let Some(status @ (400 | 404 | 405 | 426 | 501 | 505)) = asked.status() else { return Vec::new() };
     let plain = case.target.answer(&Variant::PlainGet).map(|answer| &answer.outcome);
     let same = plain.is_some_and(|plain| plain.status() == Some(status) && plain.body() == asked.body());
@@ -80,6 +86,39 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     }]
 }
 
+/// A product that is known to refuse an upgrade with this very status when nobody enabled it, while it passes a plain GET.
+fn not_configured(case: &Case<'_>, asked: &Outcome) -> Option<Finding> {
+    let status = asked.status()?;
+    let plain = case.target.answer(&Variant::PlainGet)?.outcome.status()?;
+    if plain == status || status == 426 {
+        return None;
+    }
+    let product = case.products.iter().filter(|product| product.is_seen()).find(|product| {
+        let mut refusals = product.entry.refusals.iter();
+        refusals.any(|refusal| refusal.when == Trouble::NotConfigured && refusal.status == Some(status))
+    })?;
+    let name = &product.entry.name;
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        Confidence::High,
+        format!("{name} is not set up for WebSockets: it answers the upgrade with {status} itself."),
+    )
+    .at(name.clone())
+    .evidence(format!("the handshake is answered {status}, a plain GET {plain}"))
+    .evidence(format!("{name} answers so when it is not configured for WebSockets"))
+    .refuted_by("an upgrade of another path through the same product that works: then this path is forbidden")
+    .candidate("a rule of the product or of the server that forbids this path")
+    .rule("upgrade-not-forwarded");
+    for need in &product.entry.handshake.needs {
+        finding = finding.evidence(format!("{name} needs {}", lower(need)));
+    }
+    if let Some(known) = product.entry.fixes.first() {
+        finding = finding.fix(fix(known));
+    }
+    Some(finding)
+}
+
 fn quoted(outcome: &Outcome) -> String {
     let line = outcome.body().lines().next().unwrap_or_default().trim();
     let line: String = line.chars().take(80).collect();
@@ -120,6 +159,21 @@ mod tests {
     fn a_server_that_answers_otherwise_without_an_upgrade_did_see_it() {
         silent(&CHECK, &nginx(http(200, &[], "a page")));
         silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn envoy_answers_403_itself() {
+        let mut seen = refused(http(403, &[("server", "envoy")], ""));
+        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(426, &[("server", "envoy")], "")));
+        let found = fires(&CHECK, &seen);
+        assert!(
+            found.cause.contains("Envoy") && found.cause.contains("not set up for WebSockets"),
+            "{}",
+            found.cause
+        );
+        let mut forbidden = refused(http(403, &[("server", "envoy")], ""));
+        forbidden.endpoints[0].answers.push(answer(Variant::PlainGet, http(403, &[("server", "envoy")], "")));
+        silent(&CHECK, &forbidden);
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn variant(variant: &Variant) -> String {
         Variant::Deflate => "permessage-deflate offered".to_owned(),
         Variant::PlainGet => "plain GET".to_owned(),
         Variant::Malformed => "no HTTP".to_owned(),
+        Variant::ProxyItself => "no HTTP, to the forward proxy".to_owned(),
         Variant::EngineIo => "Engine.IO polling".to_owned(),
     }
 }

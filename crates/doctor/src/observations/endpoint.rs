@@ -135,6 +135,8 @@ pub enum Variant {
     PlainGet,
     /// A request line that is no HTTP, to see whose error page comes.
     Malformed,
+    /// The same, said to the forward proxy.
+    ProxyItself,
     /// The first request of Engine.IO's long polling.
     EngineIo,
 }

@@ -65,6 +65,10 @@ pub(crate) async fn variants(caller: &Caller<'_>, seen: &mut Endpoint, stop: &St
     let path = target(&caller.url);
     seen.answers.push(caller.send(Variant::PlainGet, &caller.plain_get(&path)).await);
     let nonsense = b"UNDROP-DOCTOR\r\n\r\n";
+    let proxy = seen.proxy.as_ref().and_then(|proxy| Url::parse(proxy).ok());
+    if let Some(proxy) = proxy.filter(|proxy| proxy.scheme() == "http") {
+        seen.answers.push(caller.send_to(&proxy, Variant::ProxyItself, nonsense).await);
+    }
     seen.answers.push(caller.send(Variant::Malformed, nonsense).await);
     if let Some(polling) = engine_io(&caller.url) {
         for _ in 0..2 {

@@ -1,0 +1,61 @@
+//! The forward proxy does not let the connection through.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::Case;
+use crate::observations::{End, Outcome};
+
+pub(super) const CHECK: Check = Check {
+    id: "forward-proxy-refuses",
+    doc: "
+# The forward proxy does not let the connection through
+
+The environment, or `--proxy`, names a forward proxy, and it answered CONNECT with a refusal: the port is not allowed (often
+only 443 is), the target is not, credentials are missing (407), or it cannot reach the target itself (502, 503).
+",
+    cases: &[44],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some(proxy) = &case.target.proxy else { return Vec::new() };
+    let Some(Outcome::Failed(end)) = case.target.asked() else { return Vec::new() };
+    let (what, fix) = match end {
+        End::ProtocolError(what) if what.starts_with("proxy:") => (
+            what.trim_start_matches("proxy:").trim().to_owned(),
+            "Let the proxy allow CONNECT to this host and port (often only 443 is allowed: use wss), or give credentials in its URL.",
+        ),
+        End::Refused => ("nobody listens there".to_owned(), "Correct the address of the proxy, or start it."),
+        _ => return Vec::new(),
+    };
+    vec![
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            Confidence::High,
+            format!("The forward proxy {proxy} does not let the connection through: {what}."),
+        )
+        .at(format!("the forward proxy {proxy}"))
+        .evidence(format!("connecting ended with: {end}"))
+        .refuted_by("a connection without the proxy that fails as well (NO_PROXY)")
+        .fix(Fix::words(fix)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, refused, silent};
+
+    #[test]
+    fn a_refused_connect() {
+        let mut seen = refused(Outcome::Failed(End::ProtocolError(
+            "proxy: it answered CONNECT with status 403".to_owned(),
+        )));
+        silent(&CHECK, &seen);
+        seen.endpoints[0].proxy = Some("http://proxy.example:3128".to_owned());
+        assert!(fires(&CHECK, &seen).cause.ends_with("it answered CONNECT with status 403."));
+        silent(&CHECK, &healthy());
+    }
+}
