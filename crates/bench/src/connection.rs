@@ -371,6 +371,8 @@ impl Connection {
                     slot.opened += 1;
                     slot.lost += u64::from(seamless);
                 }
+                // A move, to the same session or (when that cannot be kept) to a new one, without having been cut off.
+                let seamless = seamless || self.lost_us.is_none();
                 if seamless {
                     self.lost();
                 }

@@ -234,6 +234,14 @@ impl Plan {
             .collect()
     }
 
+    /// Open files that the largest worker needs.
+    pub fn files_per_worker(&self) -> u64 {
+        let cuts =
+            matches!(self.mode, Mode::Storm { trigger: Trigger::Cut, .. }) && self.session != Session::Off;
+        let each = if cuts { 2 } else { 1 };
+        u64::from(self.connections.div_ceil(self.workers.max(1))) * each + 64
+    }
+
     /// Whether latency can be corrected for coordinated omission: messages have a time they should have been sent at.
     pub fn is_open_workload(&self) -> bool {
         matches!(self.mode, Mode::Run | Mode::Storm { .. } | Mode::Broadcast { .. }) && self.rate > 0.0

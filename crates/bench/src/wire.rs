@@ -15,7 +15,7 @@ use undrop_session::Backoff;
 use undrop_transport::{Ending, Received, Stream, WebSocket, dial};
 
 use crate::open::{OpenError, Opener};
-use crate::plan::{Plan, Policy, Session as Wish};
+use crate::plan::{Mode, Plan, Policy, Session as Wish, Trigger};
 
 /// A connection.
 #[derive(Debug)]
@@ -59,24 +59,27 @@ pub(crate) struct Session {
     pub(crate) kept: bool,
 }
 
-/// The newest socket of a session, for cutting it.
+/// The newest socket of a session, for cutting it: a second descriptor, so only where links are to be cut.
 #[derive(Debug, Clone, Default)]
-struct Cable(Arc<Mutex<Option<std::net::TcpStream>>>);
+struct Cable {
+    wanted: bool,
+    held: Arc<Mutex<Option<std::net::TcpStream>>>,
+}
 
 impl Cable {
     fn hold(&self, stream: &Stream) {
         #[cfg(unix)]
-        if let Some(tcp) = stream.tcp() {
+        if let Some(tcp) = stream.tcp().filter(|_| self.wanted) {
             use std::os::fd::AsFd;
             let copy = tcp.as_fd().try_clone_to_owned().ok().map(std::net::TcpStream::from);
-            *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = copy;
+            *self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = copy;
         }
         #[cfg(not(unix))]
         let _ = stream;
     }
 
     fn cut(&self) {
-        let held = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         if let Some(stream) = held {
             // A failure means that it is gone already.
             let _ = stream.shutdown(std::net::Shutdown::Both);
@@ -121,7 +124,8 @@ impl Session {
             plain_heartbeat: None,
             ..ClientConfig::default()
         };
-        let cable = Cable::default();
+        let wanted = matches!(plan.mode, Mode::Storm { trigger: Trigger::Cut, .. });
+        let cable = Cable { wanted, ..Cable::default() };
         let (dialer, hand) = (opener.clone(), cable.clone());
         let client = builder
             .config(config)

@@ -305,6 +305,7 @@ fn carry_out(
     output: &args::Output,
     conditions: &[undrop_bench::ensure::Condition],
 ) -> Result<ExitCode, Failure> {
+    enough_files(plan)?;
     let face = live::Face::new(plan, output.quiet, output.no_tui)?;
     let tally = load(plan, face)?;
     report(plan, &tally, output, conditions)
@@ -398,6 +399,26 @@ fn exit_code(plan: &Plan, tally: &Tally, report: &undrop_bench::report::Report) 
         return Code::OwnRate.into();
     }
     ExitCode::SUCCESS
+}
+
+/// Says what to do when the connections are more than a process may have files.
+fn enough_files(plan: &Plan) -> Result<(), Failure> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let needed = plan.files_per_worker();
+    let Some(limit) = limit.filter(|limit| *limit < needed) else { return Ok(()) };
+    // Users of a scenario come and go; how many are there at once is seen while it runs.
+    if matches!(plan.mode, Mode::Scenario(_) | Mode::Churn { .. } | Mode::Ramp { .. }) {
+        return Ok(());
+    }
+    let workers = (needed * u64::from(plan.workers)).div_ceil(limit.saturating_sub(128).max(1));
+    Err(Failure::new(
+        Code::Usage,
+        anyhow!(
+            "{} connections need {needed} open files in each of {} processes, and {limit} are allowed: use --workers {workers}",
+            plan.connections,
+            plan.workers
+        ),
+    ))
 }
 
 /// As many open files as the hard limit allows: each connection is one.
