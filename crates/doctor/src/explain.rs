@@ -14,6 +14,7 @@
 mod codes;
 mod flags;
 mod head;
+pub mod log;
 mod nearest;
 mod pattern;
 mod topic;

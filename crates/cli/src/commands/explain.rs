@@ -1,5 +1,6 @@
 //! `undrop explain`
 
+mod logs;
 mod page;
 
 use std::fmt::Write as _;
@@ -24,11 +25,20 @@ use crate::exit::{Code, Failure};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
     /// What to explain; several words need no quotes. `-` reads it from standard input
-    #[arg(value_name = "QUERY", required_unless_present_any = ["file"], conflicts_with_all = ["file"])]
+    #[arg(value_name = "QUERY", required_unless_present_any = ["file", "logs"], conflicts_with_all = ["file", "logs"])]
     query: Vec<String>,
     /// Read what to explain, such as a response head, from a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "logs")]
     file: Option<PathBuf>,
+    /// Access logs to find dropped WebSockets in, plain or gzip; `-` is standard input
+    #[arg(id = "logs", long = "log", value_name = "FILE", num_args = 1..)]
+    logs: Vec<PathBuf>,
+    /// The format of the logs, as the product's configuration has it [default: found out for each log]
+    #[arg(long, value_name = "LOG_FORMAT", requires = "logs")]
+    format: Option<String>,
+    /// Write the report as a page that needs nothing else
+    #[arg(long, value_name = "FILE", requires = "logs")]
+    html: Option<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -45,10 +55,18 @@ Examples:
   undrop explain cD--                                      HAProxy's termination state
   undrop explain UT,DC                                     Envoy's response flags
   undrop explain '110: Connection timed out'               a line of an error log or a console
+  undrop explain --log /var/log/nginx/access.log*          why did the sessions in these logs end?
+  zcat old.gz | undrop explain --log - --format '%h %t \"%r\" %>s %D'
+
+Logs: nginx and Apache (combined, common, with a request time behind), HAProxy (httplog, tcplog), Envoy and Istio (default, JSON),
+AWS ALB, Caddy (JSON), nginx JSON. What each must have: docs/explain.md
 
 Exit codes: 0 explained, or nothing wrong in the log · 1 findings in a log · 2 not known, or cannot be read";
 
 pub(crate) fn run(command: Explain) -> Result<ExitCode, Failure> {
+    if !command.logs.is_empty() {
+        return logs::run(&command);
+    }
     let query = command.text().map_err(|error| Failure::new(Code::Usage, error))?;
     let query = query.trim();
     if let Some(check) = CHECKS.iter().find(|check| check.id == query) {

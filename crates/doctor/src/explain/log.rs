@@ -1,0 +1,183 @@
+//! Access logs: finds the WebSocket sessions in them and judges how they ended.
+//!
+//! [`Survey::read`] takes a log of any size as it streams by; what is kept of it is histograms of bounded size (less than
+//! 64 MiB in all). [`Survey::conclude`] is a pure function of these.
+//!
+//! ```
+//! use undrop_doctor::explain::log::Survey;
+//!
+//! let line = "10.0.0.1 - - [01/May/2026:12:00:00 +0000] \"GET /ws HTTP/1.1\" 101 0 \"-\" \"x\" 60.001\n";
+//! let mut survey = Survey::new(None)?;
+//! survey.read("access.log", line.repeat(100).as_bytes())?;
+//! let report = survey.conclude();
+//! assert_eq!(report.findings[0].id, "idle-cut");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod ages;
+mod clusters;
+mod format;
+mod group;
+mod json;
+mod judge;
+mod known;
+mod moments;
+mod number;
+mod paths;
+mod reader;
+mod report;
+mod slots;
+mod template;
+
+use std::io::{self, Read};
+
+use undrop_finding::Report;
+
+pub use template::FormatError;
+
+use format::Format;
+use group::Group;
+use reader::{Line, Lines};
+
+/// Lines that the format of a file is judged by, at most.
+const SAMPLE: usize = 2000;
+
+/// Formats that are followed at the same time, at most; a file in yet another one is named and left out.
+const GROUPS: usize = 8;
+
+/// Lines that could not be read are shown up to this number.
+const EXAMPLES: usize = 3;
+
+/// What was seen in some logs.
+#[derive(Debug)]
+pub struct Survey {
+    given: Option<Format>,
+    groups: Vec<Group>,
+    files: Vec<Source>,
+    unread: Vec<String>,
+    /// Pages that histograms may still take.
+    budget: usize,
+}
+
+/// One log.
+#[derive(Debug, Default)]
+struct Source {
+    name: String,
+    /// `None`: no format was recognised.
+    format: Option<String>,
+    lines: u64,
+    sessions: u64,
+    unread: u64,
+    /// Why reading ended early.
+    broken: Option<String>,
+}
+
+impl Survey {
+    /// A survey without logs.
+    ///
+    /// `format` is the format of all of them, as the product's configuration has it (nginx `log_format`, Apache
+    /// `LogFormat`, HAProxy `log-format`, Envoy `text_format`); without one it is found out for each log.
+    ///
+    /// # Errors
+    /// The format cannot be used; the error says why.
+    pub fn new(format: Option<&str>) -> Result<Survey, FormatError> {
+        let given = format.map(Format::given).transpose()?;
+        Ok(Survey { given, groups: Vec::new(), files: Vec::new(), unread: Vec::new(), budget: ages::PAGES })
+    }
+
+    /// Reads a log to its end, plain or gzip.
+    ///
+    /// # Errors
+    /// Reading failed at once. A log that breaks off, such as a damaged gzip file, counts up to there, and the report says so.
+    pub fn read(&mut self, name: &str, input: impl Read) -> io::Result<()> {
+        let mut lines = Lines::open(input)?;
+        let mut source = Source { name: name.to_owned(), ..Source::default() };
+        let format = match &self.given {
+            Some(format) => Some(format.clone()),
+            None => Format::detect(&lines.sample(SAMPLE)),
+        };
+        if let Some(format) = format {
+            source.format = Some(format.label.clone());
+            match self.group(&format) {
+                Some(at) => self.follow(at, &format, &mut lines, &mut source),
+                None => {
+                    source.broken = Some(format!("is in one format more than the {GROUPS} that are followed"))
+                }
+            }
+        } else {
+            // Counted, so that the report can say how much nobody understood.
+            while let Some(line) = lines.next() {
+                source.lines += 1;
+                self.not_understood(&mut source, line);
+            }
+        }
+        if let Some(error) = lines.error() {
+            if source.lines == 0 {
+                return Err(error);
+            }
+            source.broken = Some(format!("cannot be read behind line {}: {error}", source.lines));
+        }
+        self.files.push(source);
+        Ok(())
+    }
+
+    /// Whether any log had a format that is known.
+    pub fn recognised(&self) -> bool {
+        self.files.iter().any(|file| file.format.is_some() && (file.lines == 0 || file.unread < file.lines))
+    }
+
+    /// The verdicts, with a histogram of the ages.
+    pub fn conclude(self) -> Report {
+        report::report(self)
+    }
+
+    fn group(&mut self, format: &Format) -> Option<usize> {
+        let known = self.groups.iter().position(|group| group.label == format.label);
+        known.or_else(|| {
+            (self.groups.len() < GROUPS).then(|| {
+                self.groups.push(Group::new(format));
+                self.groups.len() - 1
+            })
+        })
+    }
+
+    fn follow(&mut self, at: usize, format: &Format, lines: &mut Lines<impl Read>, source: &mut Source) {
+        while let Some(line) = lines.next() {
+            source.lines += 1;
+            let slots = match line {
+                Line::Whole([]) => continue,
+                Line::Whole(text) => format.take(text),
+                Line::TooLong => None,
+            };
+            let status = slots.as_ref().map(|slots| if format.tcp { Some(101) } else { slots.status() });
+            let (Some(slots), Some(Some(status)), Some(group)) = (slots, status, self.groups.get_mut(at))
+            else {
+                self.not_understood(source, line);
+                continue;
+            };
+            if status == 101 {
+                source.sessions += 1;
+                group.session(format, &slots, &mut self.budget);
+            } else {
+                group.refused(&slots, status);
+            }
+        }
+    }
+
+    fn not_understood(&mut self, source: &mut Source, line: Line<'_>) {
+        source.unread += 1;
+        if self.unread.len() < EXAMPLES {
+            let text = match line {
+                Line::Whole(text) => {
+                    let start = String::from_utf8_lossy(text.get(..120).unwrap_or(text));
+                    start.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(80).collect()
+                }
+                Line::TooLong => format!("a line of more than {} KiB", reader::LONGEST / 1024),
+            };
+            self.unread.push(format!("{}:{}: {text}", source.name, source.lines));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

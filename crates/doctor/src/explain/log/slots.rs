@@ -1,0 +1,149 @@
+//! What is taken out of a line, and what it means.
+
+use super::number::{self, Moment};
+
+/// A place for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Slot {
+    Time,
+    /// When the request came, beside a `Time` at which it ended.
+    Created,
+    Duration,
+    Status,
+    /// Method, path, version.
+    Request,
+    Path,
+    /// The request's Upgrade header, or another mark of a WebSocket.
+    Upgrade,
+    Ending,
+    Sent,
+    Received,
+    /// Everything behind the known part of the line.
+    Tail,
+}
+
+const COUNT: usize = Slot::Tail as usize + 1;
+
+/// What a duration is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Seconds with a fraction.
+    Seconds,
+    /// Seconds that were cut to whole ones.
+    WholeSeconds,
+    Milliseconds,
+    Microseconds,
+}
+
+/// The values of a line, still as bytes; an absent one is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Slots<'a> {
+    values: [&'a [u8]; COUNT],
+}
+
+/// How a session ended, as its log writes it: `cD`, `UT,DC`; up to eight bytes, the rest zero.
+pub(super) type Label = [u8; 8];
+
+impl<'a> Slots<'a> {
+    /// The first value of a slot stays.
+    pub(super) fn put(&mut self, slot: Slot, value: &'a [u8]) {
+        let place = &mut self.values[slot as usize];
+        if place.is_empty() {
+            *place = value;
+        }
+    }
+
+    pub(super) fn of(&self, slot: Slot) -> &'a [u8] {
+        self.values[slot as usize]
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        let value = self.of(Slot::Status);
+        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        match value {
+            // What a product writes for an answer that never went out.
+            b"-" | b"-1" | b"0" | b"000" => Some(0),
+            _ => {
+                number::whole(value).filter(|status| (100..=999).contains(status)).map(|status| status as u16)
+            }
+        }
+    }
+
+    /// Without the query.
+    pub(super) fn path(&self) -> &'a [u8] {
+        let path = match self.of(Slot::Path) {
+            b"" => {
+                let mut words = self.of(Slot::Request).split(|byte| *byte == b' ').skip(1);
+                words.next().unwrap_or_default()
+            }
+            path => path,
+        };
+        let path = &path[..memchr::memchr2(b'?', b'#', path).unwrap_or(path.len())];
+        // ALB writes the whole URL.
+        match memchr::memmem::find(path, b"://") {
+            Some(at) if at < 8 => {
+                let host = &path[at + 3..];
+                memchr::memchr(b'/', host).map_or(&b"/"[..], |slash| &host[slash..])
+            }
+            _ => path,
+        }
+    }
+
+    pub(super) fn asks_for_websocket(&self) -> bool {
+        let value = self.of(Slot::Upgrade);
+        value.len() >= 2 && (value.eq_ignore_ascii_case(b"websocket") || matches!(value, b"ws" | b"wss"))
+    }
+
+    pub(super) fn time(&self) -> Option<Moment> {
+        number::moment(trim(self.of(Slot::Time)))
+    }
+
+    /// Microseconds.
+    pub(super) fn duration(&self, unit: Unit) -> Option<u64> {
+        let value = trim(self.of(Slot::Duration));
+        match unit {
+            Unit::Seconds if value.last().is_some_and(u8::is_ascii_alphabetic) => number::go_duration(value),
+            Unit::Seconds | Unit::WholeSeconds => number::scaled(value, 1_000_000),
+            Unit::Milliseconds => number::scaled(value, 1000),
+            Unit::Microseconds => number::scaled(value, 1),
+        }
+    }
+
+    /// The line was written before the session ended (HAProxy's `option logasap`).
+    pub(super) fn is_early(&self) -> bool {
+        self.of(Slot::Duration).first() == Some(&b'+')
+    }
+
+    /// Bytes of both directions; `None` when the log has neither.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        let one = |slot| match self.of(slot) {
+            b"-" => Some(0),
+            value => number::whole(trim(value)),
+        };
+        match (one(Slot::Sent), one(Slot::Received)) {
+            (None, None) => None,
+            (sent, received) => Some(sent.unwrap_or(0).saturating_add(received.unwrap_or(0))),
+        }
+    }
+
+    /// What ended it; empty when the log does not say.
+    pub(super) fn ending(&self, length: usize) -> Label {
+        let mut label = Label::default();
+        let value = trim(self.of(Slot::Ending));
+        if value.iter().all(|byte| byte.is_ascii_graphic()) {
+            label.iter_mut().zip(value.iter().take(length)).for_each(|(to, from)| *to = *from);
+        }
+        label
+    }
+}
+
+/// Without quotes and brackets around it.
+fn trim(mut value: &[u8]) -> &[u8] {
+    for (open, close) in [(b'"', b'"'), (b'[', b']')] {
+        if value.first() == Some(&open) && value.last() == Some(&close) && value.len() >= 2 {
+            value = &value[1..value.len() - 1];
+        }
+    }
+    value
+}
