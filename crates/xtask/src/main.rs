@@ -27,6 +27,8 @@ enum Task {
     },
     /// Run many sessions through cuts, a real nginx and a real gateway, and account for every message.
     Soak(xtask::soak::Soak),
+    /// Put the doctor before real proxies with known faults, and compare its verdicts with the truth.
+    Lab(xtask::lab::Lab),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,18 @@ fn main() -> ExitCode {
             Ok(false) => {
                 println!("not every message arrived exactly once and in order");
                 ExitCode::FAILURE
+            }
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            }
+        };
+    }
+    if let Task::Lab(lab) = &task {
+        return match xtask::lab::run(&repository::root(), lab) {
+            Ok((shown, right)) => {
+                print!("{shown}");
+                if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(error) => {
                 eprintln!("error: {error:#}");
@@ -66,7 +80,7 @@ fn run(task: Task) -> anyhow::Result<Vec<Problem>> {
         Task::Layering => layering::check(&root),
         Task::Tidy => tidy::check(&root),
         Task::Generate { check: true } => generate::check(&root),
-        Task::Soak(_) => Ok(Vec::new()),
+        Task::Soak(_) | Task::Lab(_) => Ok(Vec::new()),
         Task::Generate { check: false } => {
             for path in generate::write(&root)? {
                 println!("wrote {path}");

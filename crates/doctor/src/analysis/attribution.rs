@@ -15,6 +15,17 @@ const TOLERANCE: f64 = 0.012;
 /// Candidates that are listed, at most.
 const LISTED: usize = 5;
 
+/// How much later than its timer a product shows the end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// At once.
+    Not,
+    /// Always by this much.
+    By(Duration),
+    /// By up to this much, as it looks at its timers once in a while.
+    AtMost(Duration),
+}
+
 /// Who may be at fault.
 #[derive(Debug)]
 pub(crate) struct Attribution {
@@ -27,7 +38,7 @@ pub(crate) struct Attribution {
     pub(crate) evidence: Vec<String>,
     pub(crate) candidates: Vec<String>,
     /// How much later than the timer the client sees the end.
-    pub(crate) late: Duration,
+    pub(crate) late: Late,
 }
 
 /// Looks for whose timer of this kind ends connections at `value` in this way.
@@ -110,7 +121,7 @@ pub(crate) fn attribute(
     } else if candidates.is_empty() {
         candidates.push("no timer that is known has this length".to_owned());
     }
-    let late = culprit.map_or(Duration::ZERO, |(entry, timer)| lateness(entry, timer, kind));
+    let late = culprit.map_or(Late::Not, |(entry, timer)| lateness(entry, timer, kind));
     Attribution { culprit, between, confidence, evidence, candidates, late }
 }
 
@@ -154,9 +165,13 @@ fn occasion(kind: TimerKind) -> Occasion {
     if kind == TimerKind::Lifetime { Occasion::Lifetime } else { Occasion::Idle }
 }
 
-fn lateness(entry: &Entry, timer: &Timer, kind: TimerKind) -> Duration {
+fn lateness(entry: &Entry, timer: &Timer, kind: TimerKind) -> Late {
     let mut closings = entry.closings_on(occasion(kind)).chain(entry.closings_on(Occasion::Idle));
-    timer.seen_after.or(closings.find_map(|closing| closing.after)).unwrap_or_default()
+    match (closings.find_map(|closing| closing.after), timer.seen_after) {
+        (Some(by), _) => Late::By(by),
+        (None, Some(at_most)) => Late::AtMost(at_most),
+        (None, None) => Late::Not,
+    }
 }
 
 /// Where it is, by the ways in that show the same and those that do not. Ways in are in the order from the client to the
@@ -253,17 +268,22 @@ pub(crate) fn fix(fix: &undrop_infra::Fix) -> Fix {
 }
 
 /// The figure without what the product takes longer to show it.
-pub(crate) fn without_lateness(value: &Measure, late: Duration) -> (Measure, Option<String>) {
-    let late_s = late.as_secs_f64();
-    if late.is_zero() || value.value <= late_s {
-        return (value.clone(), None);
+pub(crate) fn without_lateness(value: &Measure, late: Late) -> (Measure, Option<String>) {
+    let seen = value.value;
+    match late {
+        Late::By(by) if seen > by.as_secs_f64() => {
+            let set = ((seen - by.as_secs_f64()) * 1e6).round() / 1e6;
+            let told =
+                format!("seen after {seen:.1} s; this product shows the end {} after the timer", spelled(by));
+            (Measure { value: set, ..value.clone() }, Some(told))
+        }
+        Late::AtMost(at_most) => {
+            let told = format!(
+                "this product looks at its timers only once in {}, so the figure is not exact",
+                spelled(at_most)
+            );
+            (Measure { spread: value.spread.max(at_most.as_secs_f64()), ..value.clone() }, Some(told))
+        }
+        _ => (value.clone(), None),
     }
-    // People set whole seconds; the first that is late by no more than that.
-    let set = (value.value - late_s - 0.05).ceil().max(1.0);
-    let told = format!(
-        "seen after {:.1} s; this product shows the end up to {} after the timer, which fits a setting of {set} s",
-        value.value,
-        spelled(late)
-    );
-    (Measure { value: set, ..value.clone() }, Some(told))
 }

@@ -1,0 +1,148 @@
+//! `undrop doctor` as a script sees it: exit codes, and what goes where.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+fn undrop(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_undrop"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("UNDROP_LOG").env("NO_COLOR", "1");
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = undrop(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// A program that says where it listens; killed when dropped.
+struct Running {
+    child: Child,
+    url: String,
+}
+
+impl Running {
+    fn gateway() -> Running {
+        let arguments = ["gateway", "--listen", "127.0.0.1:0"];
+        let mut child = undrop(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
+        Running { child, url }
+    }
+
+    fn echo(&self) -> String {
+        format!("{}/echo", self.url)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_healthy_endpoint_ends_with_0_and_every_report_is_written() {
+    let gateway = Running::gateway();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (html, document, saved) = (file("r.html"), file("r.md"), file("run.json"));
+    let (code, stdout, stderr) = run(&[
+        "doctor",
+        &gateway.echo(),
+        "--horizon",
+        "3",
+        "--every",
+        "200ms",
+        "--patience",
+        "2s",
+        "--largest",
+        "64KiB",
+        "--html",
+        &html,
+        "--document",
+        &document,
+        "--save",
+        &saved,
+    ]);
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert!(stdout.contains("Nothing wrong was found") && stderr.contains("✓ upgrade"), "{stdout}\n{stderr}");
+    assert!(!stdout.contains('\x1b') && !stderr.contains('\x1b'));
+    let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap();
+    assert!(read(&html).contains("<svg") && read(&document).starts_with("# undrop doctor"));
+
+    let (code, first, _) = run(&["doctor", "--replay", &saved, "--json"]);
+    let (_, second, _) = run(&["doctor", "--replay", &saved, "--json"]);
+    assert_eq!((code, &first), (0, &second));
+    let (_, again, _) = run(&["doctor", "--replay", &saved]);
+    assert_eq!(again, stdout);
+    let report: serde_json::Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(report["version"], 1);
+}
+
+#[test]
+fn what_is_wrong_decides_the_exit_code() {
+    let gateway = Running::gateway();
+    let (code, stdout, _) = run(&["doctor", &format!("{}/nothing", gateway.url), "--quick"]);
+    assert_eq!(code, 3, "{stdout}");
+    assert!(stdout.contains("no such path"), "{stdout}");
+
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, stdout, _) = run(&["doctor", &format!("ws://{gone}/"), "--quick"]);
+    assert_eq!(code, 3, "{stdout}");
+    assert!(stdout.contains("Nothing listens on port"), "{stdout}");
+
+    let (code, stdout, _) = run(&["doctor", &gateway.echo().replace("ws:", "wss:"), "--quick"]);
+    assert_eq!(code, 4, "{stdout}");
+}
+
+#[test]
+fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.json");
+    std::fs::write(&broken, "{\"version\": 1").unwrap();
+    let broken = broken.display().to_string();
+    for (arguments, part) in [
+        (&["doctor"][..], "required"),
+        (&["doctor", "http://127.0.0.1/"], "did you mean ws://127.0.0.1/?"),
+        (&["doctor", "ws://127.0.0.1/", "--horizon", "soon"], "--horizon"),
+        (&["doctor", "ws://127.0.0.1/", "--via", "balancer"], "NAME=URL"),
+        (&["doctor", "ws://127.0.0.1/", "--every", "0"], "--every: 0 is too short"),
+        (&["doctor", "--replay", &broken], "not a saved run"),
+        (&["doctor", "--replay", "no-such-file"], "no-such-file"),
+    ] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_reports_what_is_known() {
+    let gateway = Running::gateway();
+    let mut child = undrop(&["doctor", &gateway.echo(), "--horizon", "10m", "--largest", "4KiB"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("watching ")));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    // What it still says must not fill the pipe.
+    let rest = std::thread::spawn(move || lines.for_each(drop));
+    let output = child.wait_with_output().unwrap();
+    rest.join().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert!(stdout.contains("The run was stopped early"), "{stdout}");
+}

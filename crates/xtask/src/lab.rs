@@ -1,0 +1,170 @@
+//! The doctor before real proxies: each case starts a product with one fault that is known, looks at it as `undrop doctor`
+//! does, and compares the verdict with the truth.
+
+mod backend;
+mod bench;
+mod case;
+mod certificates;
+mod products;
+mod table;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::LocalSet;
+use undrop_doctor::{Listener, News, Options, diagnose, examine, stop};
+use undrop_transport::tls::{ClientTls, Trust};
+
+use backend::Backends;
+use bench::Bench;
+use case::{Case, Outcome};
+use certificates::Certificates;
+
+/// How `cargo xtask lab` runs.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// Only cases whose product or name contains this
+    #[arg(default_value = "")]
+    only: String,
+    /// Cases at the same time
+    #[arg(long, default_value_t = 16)]
+    jobs: usize,
+    /// Write docs/lab.md
+    #[arg(long)]
+    write: bool,
+    /// Print the whole report of each case that is not right
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Runs the cases; what to print, and whether every verdict is right.
+///
+/// # Errors
+/// A program is missing, or docs/lab.md cannot be written. A case that cannot be run is a wrong one.
+pub fn run(root: &Path, lab: &Lab) -> anyhow::Result<(String, bool)> {
+    products::check(root)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let start = Instant::now();
+    let local = LocalSet::new();
+    let outcomes = local.block_on(&runtime, all(root, lab))?;
+    drop(local);
+    runtime.shutdown_background();
+    let right = outcomes.iter().filter(|outcome| outcome.right).count();
+    let text = table::markdown(&outcomes, start.elapsed(), &products::versions(root));
+    let mut shown = table::terminal(&outcomes, lab.verbose);
+    shown.push_str(&format!(
+        "{right} of {} right, in {:.0} s\n",
+        outcomes.len(),
+        start.elapsed().as_secs_f64()
+    ));
+    if lab.write {
+        ensure!(lab.only.is_empty(), "docs/lab.md is written by a run of all cases");
+        std::fs::write(root.join("docs/lab.md"), text).context("cannot write docs/lab.md")?;
+    }
+    Ok((shown, right == outcomes.len()))
+}
+
+async fn all(root: &Path, lab: &Lab) -> anyhow::Result<Vec<Outcome>> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let shared = Rc::new(Shared {
+        certificates: Certificates::make(folder.path())?,
+        backends: Backends::start()?,
+        envoy: root.join(".tools/envoy/bin/envoy"),
+    });
+    let permits = Rc::new(Semaphore::new(lab.jobs.max(1)));
+    let mut tasks = Vec::new();
+    for case in products::cases() {
+        if !format!("{} {}", case.product, case.name).contains(&lab.only) {
+            continue;
+        }
+        let (shared, permits) = (shared.clone(), permits.clone());
+        let folder = folder.path().join(format!("{}-{}", case.product, tasks.len()));
+        tasks.push(tokio::task::spawn_local(async move {
+            let _permit = permits.acquire().await;
+            one(case, &folder, &shared).await
+        }));
+    }
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.context("a case panicked")?);
+    }
+    Ok(outcomes)
+}
+
+/// What all cases use.
+struct Shared {
+    certificates: Certificates,
+    backends: Backends,
+    envoy: std::path::PathBuf,
+}
+
+async fn one(case: Case, folder: &Path, shared: &Shared) -> Outcome {
+    match look(&case, folder, shared).await {
+        Ok(report) => Outcome::judge(&case, report),
+        Err(error) => Outcome::failed(&case, format!("{error:#}")),
+    }
+}
+
+async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<undrop_finding::Report> {
+    std::fs::create_dir_all(folder)?;
+    let mut bench = Bench::new(folder, &shared.certificates, &shared.backends, &shared.envoy)?;
+    let target = (case.start)(&mut bench)?;
+    bench.ready().await?;
+    let trust = Trust::Only(shared.certificates.authority.clone().into_bytes());
+    let mut options = Options {
+        timeout: Duration::from_secs(7),
+        horizon: Duration::from_secs(20),
+        every: Duration::from_secs(1),
+        patience: Duration::from_secs(2),
+        largest: 70_000,
+        ..Options::default()
+    };
+    options.dial.tls = Some(ClientTls::new(&trust)?);
+    options.trust = trust;
+    options.dial.proxy = target.proxy;
+    options.direct = target.direct;
+    options.subscribe = target.subscribe;
+    let (_stopper, stop) = stop();
+    let watching = Watching::default();
+    let event = async {
+        watching.begun.notified().await;
+        if let Some(event) = &case.event {
+            tokio::time::sleep(case::EVENT_AFTER).await;
+            *watching.failed.borrow_mut() = event(&bench).err();
+        }
+        std::future::pending::<()>().await;
+    };
+    let url = target.url.parse().context("the lab's own URL")?;
+    let seen = tokio::select! {
+        seen = examine(&url, &options, &stop, &watching) => seen,
+        () = event => anyhow::bail!("the event ended the run"),
+    };
+    if let Some(error) = watching.failed.take() {
+        return Err(error);
+    }
+    Ok(diagnose(&seen))
+}
+
+/// Hears when the lanes begin.
+#[derive(Default)]
+struct Watching {
+    begun: Notify,
+    failed: RefCell<Option<anyhow::Error>>,
+}
+
+impl Listener for Watching {
+    fn hear(&self, news: News<'_>) {
+        if matches!(news, News::Watching { .. }) {
+            self.begun.notify_one();
+        }
+    }
+}
+
+/// Versions of the products, by their names.
+type Versions = BTreeMap<&'static str, String>;

@@ -1,0 +1,156 @@
+//! A case and its truth.
+
+use std::time::Duration;
+
+use undrop_finding::{Report, Severity};
+use undrop_transport::ProxyChoice;
+use url::Url;
+
+use super::bench::Bench;
+
+/// When an event happens, after the lanes began.
+pub(super) const EVENT_AFTER: Duration = Duration::from_secs(11);
+
+/// How far a figure may be off.
+const TOLERANCE: f64 = 0.03;
+
+/// One product with one fault.
+pub(super) struct Case {
+    pub(super) product: &'static str,
+    pub(super) name: &'static str,
+    pub(super) start: Start,
+    pub(super) event: Option<Event>,
+    pub(super) truth: Truth,
+}
+
+/// Starts what a case needs.
+pub(super) type Start = Box<dyn Fn(&mut Bench<'_>) -> anyhow::Result<Target>>;
+
+/// What happens in the middle of a run.
+pub(super) type Event = Box<dyn Fn(&Bench<'_>) -> anyhow::Result<()>>;
+
+/// What the doctor is pointed at.
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) proxy: ProxyChoice,
+    pub(super) direct: Option<Url>,
+    pub(super) subscribe: Option<String>,
+}
+
+impl Target {
+    pub(super) fn at(url: String) -> Target {
+        Target { url, proxy: ProxyChoice::Direct, direct: None, subscribe: None }
+    }
+}
+
+/// What is so.
+#[derive(Debug, Clone)]
+pub(super) enum Truth {
+    /// Nothing is wrong: neither an error nor a warning may be reported.
+    Healthy,
+    /// This is wrong, and it is the first that is reported.
+    Finding {
+        id: &'static str,
+        /// Part of where it is; empty: nobody may be named.
+        hop: &'static str,
+        /// The figure, seconds.
+        value: Option<f64>,
+    },
+}
+
+impl Case {
+    pub(super) fn new(
+        product: &'static str,
+        name: &'static str,
+        truth: Truth,
+        start: impl Fn(&mut Bench<'_>) -> anyhow::Result<Target> + 'static,
+    ) -> Case {
+        Case { product, name, start: Box::new(start), event: None, truth }
+    }
+
+    pub(super) fn event(mut self, event: impl Fn(&Bench<'_>) -> anyhow::Result<()> + 'static) -> Case {
+        self.event = Some(Box::new(event));
+        self
+    }
+}
+
+/// A finding that is to be reported.
+pub(super) fn finding(id: &'static str, hop: &'static str) -> Truth {
+    Truth::Finding { id, hop, value: None }
+}
+
+/// An idle timer.
+pub(super) fn idle(hop: &'static str, seconds: f64) -> Truth {
+    Truth::Finding { id: "idle-cut", hop, value: Some(seconds) }
+}
+
+/// How a case came out.
+pub(super) struct Outcome {
+    pub(super) product: &'static str,
+    pub(super) name: &'static str,
+    pub(super) truth: Truth,
+    pub(super) verdict: String,
+    pub(super) right: bool,
+    pub(super) report: Option<Report>,
+}
+
+/// Whether a product of the knowledge base is named as the place.
+fn names_a_product(place: &str) -> bool {
+    undrop_infra::all().iter().any(|entry| place.contains(&entry.name))
+}
+
+impl Outcome {
+    pub(super) fn judge(case: &Case, report: Report) -> Outcome {
+        let worst = report.findings.first().filter(|finding| finding.severity >= Severity::Warning);
+        let right = match (&case.truth, worst) {
+            (Truth::Healthy, None) => report.verdict.starts_with("Nothing wrong was found"),
+            (Truth::Finding { id, hop, value }, Some(found)) => {
+                let place = found.hop.as_deref().unwrap_or_default();
+                let named = if hop.is_empty() { !names_a_product(place) } else { place.contains(hop) };
+                let measured = found.value.as_ref();
+                let close = value.is_none_or(|value| {
+                    measured.is_some_and(|measured| {
+                        (measured.value - value).abs() <= (value * TOLERANCE).max(measured.spread)
+                    })
+                });
+                found.id == *id && named && close
+            }
+            _ => false,
+        };
+        let verdict = report.verdict.clone();
+        Outcome {
+            product: case.product,
+            name: case.name,
+            truth: case.truth.clone(),
+            verdict,
+            right,
+            report: Some(report),
+        }
+    }
+
+    pub(super) fn failed(case: &Case, why: String) -> Outcome {
+        Outcome {
+            product: case.product,
+            name: case.name,
+            truth: case.truth.clone(),
+            verdict: format!("the case could not be run: {why}"),
+            right: false,
+            report: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Truth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Truth::Healthy => f.write_str("nothing is wrong"),
+            Truth::Finding { id, hop, value } => {
+                f.write_str(id)?;
+                if let Some(value) = value {
+                    write!(f, ", {value} s")?;
+                }
+                if hop.is_empty() { f.write_str(", nobody named") } else { write!(f, ", {hop}") }
+            }
+        }
+    }
+}

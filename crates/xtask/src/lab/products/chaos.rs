@@ -1,0 +1,90 @@
+//! No product: the server itself, and faults injected before it, such as those of networks, which no program here makes.
+
+use std::process::Command;
+
+use undrop_chaos::Chaos;
+
+use crate::lab::bench::Bench;
+use crate::lab::case::{Case, Target, Truth, finding, idle};
+
+pub(super) fn cases() -> Vec<Case> {
+    let injected = |name, truth, fault: &'static str| {
+        Case::new("fault", name, truth, move |bench| {
+            let backend = bench.backends.echo;
+            inject(bench, backend, fault)
+        })
+    };
+    let silent = |value: f64| Truth::Finding { id: "silent-drop", hop: "", value: Some(value) };
+    let cap = |value: f64| Truth::Finding { id: "lifetime-cap", hop: "", value: Some(value) };
+    vec![
+        Case::new("backend", "nothing before it", Truth::Healthy, |bench| {
+            Ok(Target::at(format!("ws://{}/echo", bench.backends.echo)))
+        }),
+        Case::new("backend", "closes after 5 s of silence", idle("", 5.0), |bench| {
+            Ok(Target::at(format!("ws://{}/idle", bench.backends.echo)))
+        }),
+        Case::new("backend", "refuses", finding("cannot-connect", "127.0.0.1"), |bench| {
+            Ok(Target::at(format!("ws://{}/echo", bench.backends.refuses)))
+        }),
+        Case::new("backend", "hangs", finding("backend-unreachable", ""), |bench| {
+            Ok(Target::at(format!("ws://{}/echo", bench.backends.hangs)))
+        }),
+        injected("black hole after 6 s of silence", silent(6.0), "idle-cut after=6s how=silent"),
+        injected("black hole after 8 s of silence", silent(8.0), "idle-cut after=8s how=silent"),
+        injected("forgotten after 7 s, then reset", silent(7.0), "silent-drop after=7s"),
+        injected("idle cut by FIN after 6 s", idle("", 6.0), "idle-cut after=6s how=fin"),
+        injected("idle cut by RST after 7 s", idle("", 7.0), "idle-cut after=7s how=rst"),
+        injected("FIN at an age of 9 s", cap(9.0), "cut age=9s how=fin"),
+        injected("RST at an age of 7 s", cap(7.0), "cut age=7s how=rst"),
+        Case::new(
+            "fault",
+            "idle cut before a healthy nginx",
+            idle("between you and the origin", 6.0),
+            |bench| {
+                let nginx = nginx(bench)?;
+                let target = inject(bench, nginx, "idle-cut after=6s how=fin")?;
+                Ok(Target { direct: Some(format!("ws://{nginx}/echo").parse()?), ..target })
+            },
+        ),
+    ]
+}
+
+fn inject(bench: &mut Bench<'_>, to: std::net::SocketAddr, fault: &'static str) -> anyhow::Result<Target> {
+    // Its address has to be known before it runs.
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], bench.other_port));
+    let builder = Chaos::start(to).inject(fault).listen(listen);
+    let running = tokio::task::spawn_local(async move {
+        // Without it nobody listens, which is what the case then says.
+        if let Ok(chaos) = builder.await {
+            std::future::pending::<()>().await;
+            drop(chaos);
+        }
+    });
+    bench.keep(Aborted(running));
+    Ok(Target::at(format!("ws://{listen}/echo")))
+}
+
+/// A task that ends with its case.
+struct Aborted(tokio::task::JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn nginx(bench: &mut Bench<'_>) -> anyhow::Result<std::net::SocketAddr> {
+    let folder = bench.folder.display();
+    let text = format!(
+        "daemon off; pid {folder}/pid; error_log {folder}/error.log info; worker_processes 1; events {{}}\n\
+         http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;\n\
+         uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;\n server {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://{};\n\
+         proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }} }}\n",
+        bench.port, bench.backends.echo
+    );
+    let config = bench.write("nginx.conf", &text)?;
+    let mut command = Command::new("nginx");
+    command.arg("-e").arg(bench.folder.join("start.log")).arg("-c").arg(config);
+    bench.start(&mut command)?;
+    Ok(std::net::SocketAddr::from(([127, 0, 0, 1], bench.port)))
+}

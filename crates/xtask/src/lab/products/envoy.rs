@@ -1,0 +1,145 @@
+//! Envoy.
+
+use std::process::Command;
+
+use crate::lab::bench::Bench;
+use crate::lab::case::{Case, Target, Truth, finding, idle};
+
+const ENVOY: &str = "Envoy";
+const UPGRADE: &str = "upgrade_configs: [{ upgrade_type: websocket }]";
+
+/// What differs from one case to the next.
+#[derive(Default, Clone, Copy)]
+struct Setting {
+    /// Of the connection manager.
+    manager: &'static str,
+    /// Of the route.
+    route: &'static str,
+    /// Protocols to offer by ALPN; empty: no TLS.
+    alpn: &'static str,
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let one = |name, truth, setting: Setting| {
+        Case::new("envoy", name, truth, move |bench| {
+            let echo = bench.backends.echo;
+            serve(bench, setting, echo)
+        })
+    };
+    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
+        Case::new("envoy", name, finding("backend-unreachable", "behind Envoy"), move |bench| {
+            let to = which(bench);
+            serve(bench, Setting { manager: UPGRADE, route: "timeout: 3s", ..Setting::default() }, to)
+        })
+    };
+    let websocket = Setting { manager: UPGRADE, ..Setting::default() };
+    vec![
+        one(
+            "stream_idle_timeout 6s",
+            idle(ENVOY, 6.0),
+            Setting {
+                manager: "upgrade_configs: [{ upgrade_type: websocket }]\n          stream_idle_timeout: 6s",
+                ..websocket
+            },
+        ),
+        one(
+            "idle_timeout 8s of the route",
+            idle(ENVOY, 8.0),
+            Setting { route: "idle_timeout: 8s", ..websocket },
+        ),
+        one(
+            "TLS, stream_idle_timeout 5s",
+            idle(ENVOY, 5.0),
+            Setting {
+                manager: "upgrade_configs: [{ upgrade_type: websocket }]\n          stream_idle_timeout: 5s",
+                alpn: "http/1.1",
+                ..websocket
+            },
+        ),
+        one(
+            "max_stream_duration 9s",
+            Truth::Finding { id: "lifetime-cap", hop: ENVOY, value: Some(9.0) },
+            Setting { route: "max_stream_duration: { max_stream_duration: 9s }", ..websocket },
+        ),
+        one(
+            "max_stream_duration 7s",
+            Truth::Finding { id: "lifetime-cap", hop: ENVOY, value: Some(7.0) },
+            Setting { route: "max_stream_duration: { max_stream_duration: 7s }", ..websocket },
+        ),
+        one("as delivered, with upgrade_configs", Truth::Healthy, websocket),
+        one("no upgrade_configs", finding("upgrade-stripped", ENVOY), Setting::default()),
+        behind("backend refuses", |bench| bench.backends.refuses),
+        behind("backend ends the connection", |bench| bench.backends.dies),
+        behind("backend hangs, timeout 3s", |bench| bench.backends.hangs),
+        one(
+            "TLS with h2 alone, no extended CONNECT",
+            finding("http2-without-websocket", ""),
+            Setting {
+                manager: "codec_type: HTTP2\n          upgrade_configs: [{ upgrade_type: websocket }]",
+                alpn: "h2",
+                ..websocket
+            },
+        ),
+        one("TLS with h2 and http/1.1", Truth::Healthy, Setting { alpn: "h2, http/1.1", ..websocket }),
+        one("stopped in the middle", finding("all-at-once", ENVOY), websocket)
+            .event(|bench| bench.signal("TERM")),
+    ]
+}
+
+fn serve(bench: &mut Bench<'_>, setting: Setting, to: std::net::SocketAddr) -> anyhow::Result<Target> {
+    let Setting { manager, route, alpn } = setting;
+    let tls = if alpn.is_empty() {
+        String::new()
+    } else {
+        let pair = &bench.certificates.good;
+        format!(
+            "
+      transport_socket:
+        name: tls
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [{alpn}]
+            tls_certificates: [{{ certificate_chain: {{ filename: {} }}, private_key: {{ filename: {} }} }}]",
+            pair.cert.display(),
+            pair.key.display()
+        )
+    };
+    let route = if route.is_empty() { String::new() } else { format!(", {route}") };
+    let (port, address, backend) = (bench.port, to.ip(), to.port());
+    let text = format!(
+        "static_resources:
+  listeners:
+  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: lab
+          {manager}
+          http_filters:
+          - name: router
+            typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ['*']
+              routes: [{{ match: {{ prefix: / }}, route: {{ cluster: backend{route} }} }}]{tls}
+  clusters:
+  - name: backend
+    connect_timeout: 2s
+    load_assignment:
+      cluster_name: backend
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: {address}, port_value: {backend} }} }} }}
+"
+    );
+    let config = bench.write("envoy.yaml", &text)?;
+    let mut command = Command::new(bench.envoy);
+    command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "-c"]).arg(config);
+    bench.start(&mut command)?;
+    let (scheme, host) = if alpn.is_empty() { ("ws", "127.0.0.1") } else { ("wss", "localhost") };
+    Ok(Target::at(format!("{scheme}://{host}:{port}/echo")))
+}

@@ -1,0 +1,114 @@
+//! HAProxy.
+
+use std::process::Command;
+
+use crate::lab::bench::Bench;
+use crate::lab::case::{Case, Target, Truth, finding, idle};
+
+const HAPROXY: &str = "HAProxy";
+
+/// What differs from one case to the next.
+#[derive(Default, Clone, Copy)]
+struct Setting {
+    global: &'static str,
+    defaults: &'static str,
+    /// Behind the address in `bind`; `CERT` stands for the certificate.
+    bind: &'static str,
+    frontend: &'static str,
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let one = |name, truth, setting: Setting| {
+        Case::new(HAPROXY, name, truth, move |bench| {
+            let echo = bench.backends.echo;
+            serve(bench, setting, &echo.to_string())
+        })
+    };
+    let timed = |name, seconds, defaults| {
+        one(name, idle(HAPROXY, seconds), Setting { defaults, ..Setting::default() })
+    };
+    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
+        Case::new(HAPROXY, name, finding("backend-unreachable", "behind HAProxy"), move |bench| {
+            let to = which(bench).to_string();
+            serve(
+                bench,
+                Setting { defaults: "timeout client 60s\n timeout server 3s", ..Setting::default() },
+                &to,
+            )
+        })
+    };
+    let long = "timeout client 5s\n timeout server 5s\n timeout tunnel 1h";
+    vec![
+        timed("timeout client 5s, no timeout tunnel", 5.0, "timeout client 5s\n timeout server 9s"),
+        timed("timeout server 6s, no timeout tunnel", 6.0, "timeout client 9s\n timeout server 6s"),
+        timed("timeout tunnel 8s", 8.0, "timeout client 5s\n timeout server 5s\n timeout tunnel 8s"),
+        timed("timeout tunnel 0 falls back", 5.0, "timeout client 5s\n timeout server 9s\n timeout tunnel 0"),
+        one(
+            "TLS, timeout tunnel 7s",
+            idle(HAPROXY, 7.0),
+            Setting {
+                defaults: "timeout client 5s\n timeout server 5s\n timeout tunnel 7s",
+                bind: "ssl crt CERT alpn http/1.1",
+                ..Setting::default()
+            },
+        ),
+        one("timeout tunnel 1h", Truth::Healthy, Setting { defaults: long, ..Setting::default() }),
+        one(
+            "TLS with h2 by ALPN alone",
+            Truth::Healthy,
+            Setting { defaults: long, bind: "ssl crt CERT alpn h2", ..Setting::default() },
+        ),
+        one(
+            "TCP mode, timeout client 5s",
+            idle("", 5.0),
+            Setting { defaults: "mode tcp\n timeout client 5s\n timeout server 9s", ..Setting::default() },
+        ),
+        behind("backend refuses", |bench| bench.backends.refuses),
+        behind("backend ends the connection", |bench| bench.backends.dies),
+        behind("backend hangs", |bench| bench.backends.hangs),
+        one(
+            "deny",
+            finding("handshake-refused", ""),
+            Setting { defaults: long, frontend: "http-request deny", ..Setting::default() },
+        ),
+        one(
+            "redirect",
+            finding("redirected", ""),
+            Setting {
+                defaults: long,
+                frontend: "http-request redirect location /elsewhere",
+                ..Setting::default()
+            },
+        ),
+        one(
+            "reload, hard-stop-after 2s",
+            finding("all-at-once", HAPROXY),
+            Setting { defaults: long, global: "hard-stop-after 2s", ..Setting::default() },
+        )
+        .event(|bench| bench.signal("USR2")),
+        one("reload, old processes stay", Truth::Healthy, Setting { defaults: long, ..Setting::default() })
+            .event(|bench| bench.signal("USR2")),
+        one(
+            "stopped in the middle",
+            finding("all-at-once", HAPROXY),
+            Setting { defaults: long, ..Setting::default() },
+        )
+        .event(|bench| bench.signal("TERM")),
+    ]
+}
+
+fn serve(bench: &mut Bench<'_>, setting: Setting, to: &str) -> anyhow::Result<Target> {
+    let Setting { global, defaults, bind, frontend } = setting;
+    let bind = bind.replace("CERT", &bench.certificates.good.both.display().to_string());
+    let text = format!(
+        "global\n {global}\n\
+         defaults\n mode http\n timeout connect 2s\n {defaults}\n\
+         frontend f\n bind 127.0.0.1:{} {bind}\n {frontend}\n default_backend b\n\
+         backend b\n server s {to}\n",
+        bench.port
+    );
+    let config = bench.write("haproxy.cfg", &text)?;
+    bench.start(Command::new("haproxy").arg("-W").arg("-f").arg(config))?;
+    let (scheme, host) = if bind.is_empty() { ("ws", "127.0.0.1") } else { ("wss", "localhost") };
+    Ok(Target::at(format!("{scheme}://{host}:{}/echo", bench.port)))
+}
