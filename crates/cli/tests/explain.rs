@@ -88,6 +88,74 @@ fn a_pasted_answer_cannot_steer_the_terminal() {
     assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}");
 }
 
+/// Lines of nginx: as many sessions were cut after 60 s as ended at some other age.
+fn access_log() -> String {
+    let line = |i: u32, age: f64| {
+        let (minute, second) = (i / 7 % 60, i * 11 % 60);
+        format!(
+            "10.0.0.1 - - [01/May/2026:{:02}:{minute:02}:{second:02} +0000] \"GET /ws HTTP/1.1\" 101 0 \"-\" \"x\" {age:.3}\n",
+            12 + i / 420
+        )
+    };
+    (0..1000)
+        .map(|i| {
+            line(i, if i % 2 == 0 { 60.0 + f64::from(i % 5) / 100.0 } else { 1.5 + f64::from(i) * 3.37 })
+        })
+        .collect()
+}
+
+#[test]
+fn a_log_gets_a_verdict_an_exit_code_json_and_a_page() {
+    let log = tempfile(access_log().as_bytes());
+    let (code, out, err) = run(&["--log", &log]);
+    assert_eq!((code, err.as_str()), (1, ""));
+    for part in [
+        "500 of 1,000 sessions ended at 60.0 s",
+        "nginx (proxy_pass) proxy_read_timeout, its default",
+        "nginx -t",
+        "█",
+        "nginx, combined",
+    ] {
+        assert!(
+            out.split_whitespace().collect::<Vec<_>>().join(" ").contains(part),
+            "{part:?} is missing in\n{out}"
+        );
+    }
+    assert_eq!(run_with(access_log().as_bytes(), &["--log", "-"]).1.lines().nth(2), out.lines().nth(2));
+    let page = format!("{log}.html");
+    let (code, json, _) = run(&["--log", &log, "--json", "--html", &page]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &report["findings"][0]["id"]), (1, &Value::from("idle-cut")));
+    assert!(report["charts"][0]["bins"].as_array().unwrap().iter().any(|bin| bin["count"] == 500));
+    assert!(std::fs::read_to_string(page).unwrap().contains("<svg"));
+}
+
+#[test]
+fn logs_without_findings_or_that_cannot_be_read_have_their_exit_codes() {
+    let plain = "10.0.0.1 - - [01/May/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" 0.001\n";
+    let (code, out, _) = run(&["--log", &tempfile(plain.as_bytes())]);
+    assert_eq!(code, 0);
+    assert!(out.contains("no WebSocket session"), "{out}");
+    let (code, out, err) = run(&["--log", &tempfile(b"what is this\n")]);
+    assert_eq!(code, 2);
+    assert!(err.contains("--format") && out.contains("not recognised"), "{err}{out}");
+    let (code, _, err) = run(&["--log", "/nowhere/access.log"]);
+    assert!(code == 2 && err.contains("/nowhere/access.log"), "{err}");
+    let (code, _, err) = run(&["--log", "x", "--format", "$status$request_time"]);
+    assert!(code == 2 && err.contains("next to each other"), "{err}");
+    assert_eq!(run(&["1006", "--log", "x"]).0, 2);
+}
+
+#[test]
+fn the_programs_own_log_filter_is_another_thing() {
+    let output = Command::new(env!("CARGO_BIN_EXE_undrop"))
+        .args(["--log", "error", "explain", "1000"])
+        .env("UNDROP_LOG", "debug")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A file with this in it.
 fn tempfile(content: &[u8]) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -74,7 +74,8 @@ impl<'a> Reader<'a> {
             | b"start_time" | b"msec" => Slot::Time,
             b"uri" | b"request_uri" | b"path" | b"x-envoy-origin-path" => Slot::Path,
             b"request" => Slot::Request,
-            b"http_upgrade" | b"upgrade" | b"Upgrade" if parent != b"resp_headers" => Slot::Upgrade,
+            b"Upgrade" if parent == b"resp_headers" => Slot::Switched,
+            b"http_upgrade" | b"upgrade" | b"Upgrade" => Slot::Upgrade,
             b"response_flags" | b"termination_state" => Slot::Ending,
             b"body_bytes_sent" | b"bytes_sent" | b"size" => Slot::Sent,
             b"bytes_received" | b"bytes_read" => Slot::Received,
@@ -148,6 +149,14 @@ mod tests {
         assert_eq!(slots.path(), b"/ws");
         assert!(slots.asks_for_websocket());
         assert_eq!(take(b"{}").unwrap().status(), None);
+    }
+
+    #[test]
+    fn a_connection_that_caddy_handed_over_is_a_session() {
+        let line = br#"{"request":{"headers":{"Upgrade":["websocket"]}},"status":0,"resp_headers":{"Upgrade":["websocket"]}}"#;
+        assert_eq!(take(line).unwrap().status(), Some(101));
+        let line = br#"{"request":{"headers":{"Upgrade":["websocket"]}},"status":0,"resp_headers":{"Server":["Caddy"]}}"#;
+        assert_eq!(take(line).unwrap().status(), Some(0));
     }
 
     #[test]

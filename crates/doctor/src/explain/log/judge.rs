@@ -18,6 +18,9 @@ const TOLERANCE: f64 = 0.012;
 /// Candidates that are listed, at most.
 const LISTED: usize = 6;
 
+/// Sessions that were opened together end together within so many seconds.
+const SHORT_S: i64 = 3;
+
 /// What kind of timer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -276,7 +279,7 @@ impl<'a> Case<'a> {
         match self.kind {
             Kind::Idle => told.push(format!(
                 "a client that sends a Ping each {:.0} s and ends at this age nonetheless (`undrop doctor URL` tries it)",
-                (self.cluster.value_s / 2.0).max(1.0)
+                (self.cluster.value_s / 2.0).floor().max(1.0)
             )),
             Kind::Age => told.push("a session of the same hop that lives longer".to_owned()),
             Kind::Either => told.push("`undrop doctor URL`: silent and busy connections side by side tell silence from age".to_owned()),
@@ -303,7 +306,8 @@ impl<'a> Case<'a> {
 /// The one moment at which most of the cluster ended, if there is just one.
 fn one_moment<'c>(cluster: &Cluster, crowds: &'c [Crowd]) -> Option<&'c Crowd> {
     let age_us = (cluster.value_s * 1e6) as u64;
-    let mut with = crowds.iter().filter(|crowd| crowd.about(age_us) * 10 >= cluster.count * 6);
+    let full = |crowd: &&Crowd| crowd.seconds <= SHORT_S && crowd.about(age_us) * 10 >= cluster.count * 6;
+    let mut with = crowds.iter().filter(full);
     with.next().filter(|_| with.next().is_none())
 }
 
@@ -328,7 +332,7 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
         value: count as f64,
         spread: 0.0,
         unit: "sessions".to_owned(),
-        samples: u32::try_from(count).unwrap_or(u32::MAX),
+        samples: 1,
     });
     for crowd in mixed.iter().take(8) {
         let (young, old) = crowd.range_s();

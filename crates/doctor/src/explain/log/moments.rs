@@ -8,8 +8,14 @@ const OPEN: usize = 128;
 /// Crowded moments that are kept, at most; the most crowded stay.
 const KEPT: usize = 64;
 
-/// Ends within this many seconds of each other are one moment.
-const TOGETHER_S: i64 = 2;
+/// Ends within this many seconds are one moment.
+const TOGETHER_S: i64 = 3;
+
+/// Crowded moments with less than this between them are one: some hops need a while to end everything, seconds.
+const BETWEEN_S: i64 = 3;
+
+/// What takes longer is no moment, seconds.
+const LONGEST_S: i64 = 15;
 
 /// Buckets of ages, four to a factor of two, from 0.1 s on.
 const BUCKETS: usize = 80;
@@ -68,9 +74,8 @@ impl Moments {
         // Alone is no crowd.
         let Some(crowd) = crowd.filter(|crowd| crowd.count > 1) else { return };
         let near = self.kept.iter_mut().find(|kept| {
-            (kept.at_s - TOGETHER_S..=kept.at_s + kept.seconds + TOGETHER_S - 1).contains(&crowd.at_s)
-                && crowd.at_s - kept.at_s < 10
-                && kept.at_s - crowd.at_s < 10
+            let (first, last) = (kept.at_s.min(crowd.at_s), (kept.at_s + kept.seconds).max(crowd.at_s + 1));
+            last - first <= TOGETHER_S
         });
         match near {
             Some(kept) => kept.join(&crowd),
@@ -97,6 +102,14 @@ impl Moments {
             crowd.count as f64 > chance.max(4.0) && (crowd.count >= 50 || crowd.count * 50 >= total)
         });
         crowds.sort_by_key(|crowd| crowd.at_s);
+        crowds.dedup_by(|next, before| {
+            let near = next.at_s - (before.at_s + before.seconds) < BETWEEN_S
+                && next.at_s + next.seconds - before.at_s <= LONGEST_S;
+            if near {
+                before.join(next);
+            }
+            near
+        });
         crowds
     }
 

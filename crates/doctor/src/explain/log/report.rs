@@ -24,7 +24,11 @@ pub(super) fn report(survey: Survey) -> Report {
         for finding in judge_group(group, several, &mut report) {
             let finding = if several { named(&label, finding) } else { finding };
             // The verdict is what befell the most sessions.
-            let count = finding.value.as_ref().map_or(0, |value| value.samples);
+            let count = match &finding.value {
+                Some(value) if value.unit == "sessions" => value.value as u32,
+                Some(value) => value.samples,
+                None => 0,
+            };
             if worst.as_ref().is_none_or(|(most, _)| count > *most) {
                 worst = Some((count, finding.cause.clone()));
             }
@@ -228,7 +232,7 @@ fn notes(report: &mut Report, files: &[Source], unread: &[String]) {
     let lines: u64 = files.iter().map(|file| file.unread).sum();
     if lines > 0 {
         report.notes.push(format!(
-            "{} lines could not be read. The first: {}",
+            "Lines that could not be read: {}. The first: {}",
             grouped(lines),
             unread.join(" · ")
         ));

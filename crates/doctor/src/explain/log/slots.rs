@@ -16,6 +16,8 @@ pub(super) enum Slot {
     Path,
     /// The request's Upgrade header, or another mark of a WebSocket.
     Upgrade,
+    /// The answer's Upgrade header.
+    Switched,
     Ending,
     Sent,
     Received,
@@ -62,6 +64,8 @@ impl<'a> Slots<'a> {
         let value = self.of(Slot::Status);
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
         match value {
+            // Caddy before 2.7 has no status for a connection that it handed over.
+            b"0" if !self.of(Slot::Switched).is_empty() => Some(101),
             // What a product writes for an answer that never went out.
             b"-" | b"-1" | b"0" | b"000" => Some(0),
             _ => {

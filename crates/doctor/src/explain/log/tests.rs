@@ -440,7 +440,7 @@ fn compressed_cut_and_spoilt_logs_count_as_far_as_they_go() {
     spoilt.extend_from_slice(b"\x00\xff\xfe\x1b[31m garbage\n10.0.0.1 - - [01/May/2026:12:0");
     let report = judge(&spoilt);
     finding(&report, "idle-cut");
-    let note = report.notes.iter().find(|note| note.starts_with("2 lines could not be read")).unwrap();
+    let note = report.notes.iter().find(|note| note.starts_with("Lines that could not be read: 2.")).unwrap();
     assert!(
         note.contains("access.log:1001: ") && note.contains("access.log:1002: ") && !note.contains('\x1b'),
         "{note}"
