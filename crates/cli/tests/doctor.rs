@@ -1,7 +1,7 @@
 //! `undrop doctor` as a script sees it: exit codes, and what goes where.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -145,4 +145,81 @@ fn ctrl_c_reports_what_is_known() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stdout}");
     assert!(stdout.contains("The run was stopped early"), "{stdout}");
+}
+
+/// A receiver of one POST; its body.
+fn webhook() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/alert", listener.local_addr().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        // The object is one line, and the last thing that is sent.
+        while !bytes.ends_with(b"}") {
+            let n = stream.read(&mut buffer).unwrap();
+            assert!(n > 0, "the request ended early");
+            bytes.extend_from_slice(&buffer[..n]);
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+        sender.send(String::from_utf8(bytes).unwrap()).unwrap();
+    });
+    (url, receiver)
+}
+
+#[test]
+fn sentinels_tell_of_drops_and_end_with_5() {
+    let gateway = Running::gateway();
+    let upstream = gateway.url.trim_start_matches("ws://");
+    let arguments = [
+        "chaos",
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        upstream,
+        "--fault",
+        "idle-cut after=700ms how=fin",
+    ];
+    let mut chaos = undrop(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(chaos.stdout.take().unwrap()).lines();
+    let address = lines.next().expect("it says where it listens").unwrap();
+    let address = address.split_whitespace().find(|word| word.contains("127.0.0.1:")).unwrap().to_owned();
+    let address = address.trim_start_matches("ws://").trim_end_matches([',', '/']).to_owned();
+    let chaos = Running { child: chaos, url: address };
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("drops.jsonl").display().to_string();
+    let (hook, received) = webhook();
+    let (code, stdout, stderr) = run(&[
+        "doctor",
+        &format!("ws://{}/echo", chaos.url),
+        "--watch",
+        "--every",
+        "200ms",
+        "--largest",
+        "4KiB",
+        "--drop-log",
+        &log,
+        "--webhook",
+        &hook,
+        "--fail-after",
+        "3",
+        "--metrics",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(code, 5, "{stdout}\n{stderr}");
+    assert!(stdout.contains("An idle timer of 0.7 s"), "{stdout}");
+    let written = std::fs::read_to_string(&log).unwrap();
+    let drops: Vec<serde_json::Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|incident: &serde_json::Value| incident["what"] == "dropped")
+        .collect();
+    assert_eq!(drops.len(), 3, "{written}");
+    assert!(drops.iter().all(|drop| drop["sentinel"] == "silent" && drop["browser"] == 1006), "{written}");
+    let alert = received.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(
+        alert.starts_with("POST /alert HTTP/1.1\r\n") && alert.contains("FIN without close frame"),
+        "{alert}"
+    );
 }

@@ -55,7 +55,7 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn L
 }
 
 /// The stages of one endpoint, each only when the one before let it.
-async fn stages(
+pub(crate) async fn stages(
     caller: &Caller<'_>,
     place: Place,
     stop: &Stop,
@@ -236,7 +236,8 @@ async fn round(
     }
 }
 
-fn known(seen: &Endpoint) -> Known {
+/// What the stages found out for the lanes.
+pub(crate) fn known(seen: &Endpoint) -> Known {
     let trip = seen.echo.as_ref().map(|echo| &echo.trip);
     Known {
         echoes: seen.echoes(),

@@ -26,6 +26,7 @@ mod news;
 pub mod observations;
 mod options;
 mod probes;
+mod sentinel;
 mod stop;
 mod wire;
 
@@ -35,4 +36,5 @@ pub use examine::examine;
 pub use news::{Listener, News, Quiet};
 pub use observations::Observations;
 pub use options::Options;
+pub use sentinel::{Incident, What, keep_watch, post};
 pub use stop::{Stop, Stopper, stop};

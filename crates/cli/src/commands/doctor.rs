@@ -2,6 +2,7 @@
 
 mod arguments;
 mod face;
+mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +22,11 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
         Some(file) => load(file)?,
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let seen = runtime.block_on(look(&command))?;
+            let seen = if command.watch {
+                runtime.block_on(watch::watch(&command))?
+            } else {
+                runtime.block_on(look(&command))?
+            };
             // A look-up of a name may still sit in its thread.
             runtime.shutdown_background();
             seen
@@ -40,6 +45,11 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
         write(file, &markdown(&report))?;
     }
     show(&command, &report)?;
+    let dropped =
+        || seen.endpoints.iter().flat_map(|endpoint| &endpoint.lives).any(|life| life.end.is_some());
+    if command.watch && dropped() {
+        return Ok(Code::Dropped.into());
+    }
     Ok(match Conclusion::of(&seen, &report) {
         Conclusion::Good => ExitCode::SUCCESS,
         Conclusion::Findings => Code::Findings.into(),

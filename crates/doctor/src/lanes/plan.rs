@@ -46,7 +46,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    fn means(self) -> Means {
+    pub(crate) fn means(self) -> Means {
         match self {
             Known { pongs: true, .. } => Means::Ping,
             Known { echoes: true, .. } => Means::Message,

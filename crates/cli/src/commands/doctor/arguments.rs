@@ -1,5 +1,6 @@
 //! The options of `undrop doctor`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,9 +35,24 @@ pub(crate) struct Doctor {
     /// Every connection must live this long, or the exit code is 5; for CI
     #[arg(long, value_name = "DURATION")]
     expect_alive: Option<String>,
-    /// How often connections that are not meant to be quiet send something
-    #[arg(long, value_name = "DURATION", default_value = "2s")]
-    every: String,
+    /// How often connections that are not meant to be quiet send something [default: 2s; with --watch 20s]
+    #[arg(long, value_name = "DURATION")]
+    every: Option<String>,
+    /// Keep a few connections open until Ctrl-C, for days; each that ends is told and opened again
+    #[arg(long, conflicts_with_all = ["quick", "expect_alive", "horizon", "replay", "control", "via", "direct"])]
+    pub(super) watch: bool,
+    /// With --watch: append incidents to this file, one JSON object per line, instead of standard output
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    pub(super) drop_log: Option<PathBuf>,
+    /// With --watch: serve metrics for Prometheus at this address
+    #[arg(long, value_name = "HOST:PORT", requires = "watch")]
+    pub(super) metrics: Option<SocketAddr>,
+    /// With --watch: POST each drop as JSON to this http:// or https:// URL
+    #[arg(long, value_name = "URL", requires = "watch")]
+    pub(super) webhook: Option<Url>,
+    /// With --watch: end with exit code 5 after so many drops
+    #[arg(long, value_name = "N", requires = "watch")]
+    pub(super) fail_after: Option<u64>,
     /// How long an answer may take before it counts as missing
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     patience: String,
@@ -109,7 +125,8 @@ Examples:
   undrop doctor wss://example.com/ws --quick                           handshake and compliance alone
   undrop doctor wss://example.com/ws --direct ws://10.0.0.5:9000/ws    is it the server, or what is before it?
   undrop doctor wss://example.com/ws --horizon 15m --html report.html  longer timers too, and a page to hand around
-  undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 when something drops";
+  undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 when something drops
+  undrop doctor wss://example.com/ws --watch --metrics 127.0.0.1:9100  for days: drops as JSON lines, and metrics";
 
 /// Longest time that --quick waits for anything.
 const QUICK: Duration = Duration::from_secs(2);
@@ -130,7 +147,8 @@ impl Doctor {
         }
         let mut timeout = duration("timeout", &self.timeout)?;
         let mut patience = duration("patience", &self.patience)?;
-        let every = duration("every", &self.every)?;
+        let every = self.every.as_deref().unwrap_or(if self.watch { "20s" } else { "2s" });
+        let every = duration("every", every)?;
         for (name, value) in [("timeout", timeout), ("patience", patience), ("every", every)] {
             if value.is_zero() {
                 return Err(usage(anyhow!("--{name}: 0 is too short")));

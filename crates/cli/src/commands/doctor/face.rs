@@ -109,13 +109,14 @@ impl Face {
             )
         );
         let is_group = |lane: &&Lane| lane.name.starts_with("quiet ") || lane.name.starts_with("fleet");
+        let mut lanes: Vec<&Lane> = state.lanes.iter().collect();
+        lanes.sort_by_key(|lane| lane.number);
         let room = width().saturating_sub(58).clamp(10, 60);
         let rows = size().map_or(24, |(_, rows)| usize::from(rows)).saturating_sub(8).max(4);
-        for lane in state.lanes.iter().filter(|lane| !is_group(lane)).take(rows) {
+        for lane in lanes.iter().copied().filter(|lane| !is_group(lane)).take(rows) {
             let _ = writeln!(out, "{}", self.lane(lane, until, room));
         }
-        let teeth: Vec<String> = state
-            .lanes
+        let teeth: Vec<String> = lanes
             .iter()
             .filter(|lane| lane.name.starts_with("quiet "))
             .map(|lane| self.tooth(lane))
