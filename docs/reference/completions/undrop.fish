@@ -27,10 +27,538 @@ end
 complete -c undrop -n "__fish_undrop_needs_command" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
 complete -c undrop -n "__fish_undrop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_needs_command" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "bench" -d 'Load a WebSocket server: how connections survive, how fast messages are, and whether each arrives exactly once'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "chaos" -d 'Do to connections what real networks and proxies do'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "connect" -d 'Talk to a WebSocket server: lines in, messages out'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "demo" -d 'See what is lost without undrop, and with it'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out why a WebSocket drops'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Put resumable sessions in front of a WebSocket backend'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference: a page, man pages, shell completions'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "run" -d 'Send at a fixed rate, whatever comes back (the default)'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "flood" -d 'Send as fast as answers come'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "hold" -d 'Open connections and keep them quiet: which survive?'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "storm" -d 'Lose all connections at once and measure how they come back'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "churn" -d 'Open and close connections all the time'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "broadcast" -d 'Some connections send, all receive'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "ramp" -d 'Open connections until the target refuses'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "search" -d 'Find the highest rate that the target takes within a latency limit'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "scenario" -d 'Users that arrive and act as a file says: ours, or Artillery\'s'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "sink" -d 'A backend that checks what it receives, for `--verify`'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "worker" -d 'A worker of another process'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l window -d 'Messages under way on each connection; 0 never waits for answers' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l trigger -d 'Who cuts' -r -f -a "cut\t'We do, one second after all connections are open'
+wait\t'Something else does: restart or drain the target while this waits'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l policy -d 'When lost connections come back' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l churn-rate -d 'New connections per second; -c is how many may be open at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l lifetime -d 'How long each connection lives' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l senders -d 'How many of the connections send' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l open-rate -d 'New connections per second, up to -c' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l p99 -d '99 of 100 answers must come within this' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l step -d 'How long each rate is tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l var -d 'Set a variable; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s c -l connections -d 'Connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l seed -d 'Everything random follows from this number' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s m -l message -d 'Send this text instead of messages of our own' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l message-file -d 'Send the content of this file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
+prefer\t'A session where the server knows it'
+require\t'A session or nothing'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
+classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
+immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l timeout -d 'Give up on a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l max-message -d 'Largest message that is accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l html -d 'Write the report as a page, with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l check -d 'Print what the file means, and load nothing'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l binary -d 'Send binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l json -d 'Print the report as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s q -l quiet -d 'Show nothing while it runs'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l listen -d 'Where to listen; port 0 takes a free one' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l sabotage -d 'Make one answer in so many go wrong: lose, double, swap or corrupt; shows that the proof finds it' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l lifetime -d 'End every connection at this age, without a Close frame' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l max-message -d 'Largest message accepted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s w -l workers -d 'Processes that share the port, each with its own limit of open files. A stream must stay on one connection then' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l echo -d 'Return messages as they came'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l broadcast -d 'Send every message to all connections'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s l -l listen -d 'Address to listen on' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s u -l upstream -d 'Where to forward to: host:port, or a ws:// URL' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s p -l preset -d 'Faults of a product, such as alb; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s f -l fault -d 'A fault, such as \'idle-cut after=5s how=rst\'; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l timeline -d 'Faults over time, from a TOML file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l speed -d 'Divide every duration of faults, presets and timeline, such as 10x' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l seed -d 'Seed of everything that is drawn [default: that of the timeline, or a random one, which is shown]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l replay -d 'Do again what a log recorded, connection by connection' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log-file -d 'Write every event to a file, as lines of JSON that --replay reads' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l api -d 'Serve the API, to add and remove faults and proxies while it runs' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l json -d 'Print events as lines of JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l list-presets -d 'Show the presets, with what they do and where that is known from, and end'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "add" -d 'Put a fault on a running proxy, for open connections and new ones'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "remove" -d 'Take faults away'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "list" -d 'Show the faults'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "status" -d 'Show proxies, what was counted, and the faults'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "connections" -d 'Show open connections'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "cut" -d 'Reset a connection, or all of them'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "reset" -d 'Take all faults away'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s p -l preset -d 'The faults of a product instead' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l id -d 'Name to remove it by [default: f1, f2, …]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l api -d 'The API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l proxy -d 'Only this proxy [default: all]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l session -d 'Ask for a resumable session' -r -f -a "prefer\t'A session where the server knows it'
 require\t'A session or nothing'
 off\t'Plain WebSocket'"
@@ -58,6 +586,47 @@ complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run u
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'End with one JSON object on standard output and print nothing else there'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'How long connections are watched; a timer that is longer cannot be found' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l expect-alive -d 'Every connection must live this long, or the exit code is 5; for CI' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l every -d 'How often connections that are not meant to be quiet send something [default: 2s; with --watch 20s]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l drop-log -d 'With --watch: append incidents to this file, one JSON object per line, instead of standard output' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l metrics -d 'With --watch: serve metrics for Prometheus at this address' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l webhook -d 'With --watch: POST each drop as JSON to this http:// or https:// URL' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l fail-after -d 'With --watch: end with exit code 5 after so many drops' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l patience -d 'How long an answer may take before it counts as missing' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l message -d 'The message that is sent to find out whether messages keep a connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l subscribe -d 'A message that makes the server send messages by itself, to see whether these keep a connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l largest -d 'Largest message that is tried; public targets get 64 KiB at most without --i-own-this' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l page -d 'The page that opens the WebSocket: for the Origin, and for mixed content' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l control -d 'The same server by a way that is expected to work, to compare with' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l via -d 'The same server, entered at a hop on the way, from the client to the origin; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l direct -d 'The origin itself, without anything before it' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l resolve -d 'Use this address for a name; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times, the first is preferred' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s H -l header -d 'Add a request header; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment decide' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l timeout -d 'Give up on a look-up, a connection or a handshake after this long' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l html -d 'Write the report as a page that needs nothing else' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l document -d 'Write the report as Markdown, for a wiki' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l save -d 'Save what was seen, to judge it again with --replay' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l replay -d 'Judge a saved run instead of looking' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l quick -d 'Look at the stages alone, at most 15 s; do not watch'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l watch -d 'Keep a few connections open until Ctrl-C, for days; each that ends is told and opened again'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l insecure -d 'Go on where the server\'s certificate is not acceptable; it is reported all the same'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l i-own-this -d 'The target is mine: larger messages and more connections than is polite elsewhere'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l json -d 'Print the report as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l file -d 'Read what to explain, such as a response head, from a file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log -d 'Access logs to find dropped WebSockets in, plain or gzip; `-` is standard input' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l format -d 'The format of the logs, as the product\'s configuration has it [default: found out for each log]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l html -d 'Write the report as a page that needs nothing else' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log-filter -d 'Takes the place of the program\'s --log, which means something else here' -r
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l json -d 'Print it as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s l -l listen -d 'Address to listen on; may be given several times [default: 127.0.0.1:8080]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths that no route names; its path goes in front of the client\'s' -r
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s c -l config -d 'TOML file with everything else; flags win over it' -r -F
