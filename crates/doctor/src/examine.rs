@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::{Instant, sleep, sleep_until};
 use url::{Host, Url};
 
 use crate::Options;
@@ -30,8 +31,13 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn L
         let caller = Caller { url, options, clock };
         endpoints.push(stages(&caller, place, stop, listener, &mut held_back).await);
     }
+    let mut lag = Duration::ZERO;
     if !options.horizon.is_zero() {
-        watch(&mut endpoints, options, clock, stop, listener, &mut held_back).await;
+        let watching = watch(&mut endpoints, options, clock, stop, listener, &mut held_back);
+        tokio::select! {
+            () = watching => {}
+            () = measure_lag(&mut lag) => {}
+        }
     }
     held_back.dedup();
     Observations {
@@ -48,6 +54,7 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn L
         },
         started_unix_s: micros(started.as_secs_f64()),
         took_s: clock.now_s(),
+        lag_s: seconds(lag),
         interrupted: stop.is_set(),
         endpoints,
         local: probes::local(),
@@ -75,6 +82,7 @@ pub(crate) async fn stages(
     tokio::select! {
         () = ladder(caller, &mut seen, stop, listener, held_back) => {}
         () = stop.stopped() => {}
+        () = sleep(caller.options.stages_within) => seen.cut_short = true,
     }
     seen
 }
@@ -214,6 +222,17 @@ async fn watch(
         let longest = refined.iter().flat_map(|(_, seats)| seats).map(|seat| seat.script.asks_after).max();
         listener.hear(News::Watching { lanes: more, until_s: seconds(longest.unwrap_or(Duration::ZERO)) });
         round(endpoints, &callers, &refined, stop, listener).await;
+    }
+}
+
+/// How late this program came to its own timers, at most: on a machine that is too busy, answers are late through no fault of
+/// the other end.
+async fn measure_lag(worst: &mut Duration) {
+    let every = Duration::from_millis(50);
+    loop {
+        let due = Instant::now() + every;
+        sleep_until(due).await;
+        *worst = (*worst).max(Instant::now().saturating_duration_since(due));
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Observations {
     pub started_unix_s: f64,
     /// How long the run took.
     pub took_s: f64,
+    /// How late this program came to its own timers, at most.
+    #[serde(default)]
+    pub lag_s: f64,
     /// Somebody stopped the run before it was done.
     pub interrupted: bool,
     /// The target first, then what it is compared with.

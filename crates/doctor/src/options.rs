@@ -22,6 +22,8 @@ pub struct Options {
     pub timeout: Duration,
     /// How long connections are watched; zero: not at all. Default: 130 s.
     pub horizon: Duration,
+    /// The stages of an endpoint together get no more than this. Default: 2 min.
+    pub stages_within: Duration,
     /// How often the lanes that are not quiet do something. Default: 2 s.
     pub every: Duration,
     /// How long an answer is waited for before it counts as missing. Default: 5 s.
@@ -55,6 +57,7 @@ impl Default for Options {
             protocols: Vec::new(),
             timeout: Duration::from_secs(10),
             horizon: Duration::from_secs(130),
+            stages_within: Duration::from_secs(120),
             every: Duration::from_secs(2),
             patience: Duration::from_secs(5),
             expect_alive: None,

@@ -104,6 +104,7 @@ pub async fn keep_watch(
         },
         started_unix_s: micros(started.as_secs_f64()),
         took_s: clock.now_s(),
+        lag_s: 0.0,
         interrupted: false,
         endpoints: vec![target],
         local: probes::local(),

@@ -226,3 +226,17 @@ async fn messages_of_the_server_are_an_arm_where_they_can_be_had() {
     let push = seen.target().unwrap().lives.iter().find(|life| life.arm == Arm::Push).unwrap();
     assert!(push.alive() && push.received > 5 && push.end != Some(End::Fin), "{push:?}");
 }
+
+#[tokio::test]
+async fn stages_that_take_too_long_are_cut_short() {
+    let address = serve(Habit { hangs: true, ..Habit::default() }).await;
+    let options = Options {
+        horizon: Duration::ZERO,
+        timeout: Duration::from_secs(60),
+        stages_within: Duration::from_millis(500),
+        ..options()
+    };
+    let seen = look(&format!("ws://{address}/"), &options).await;
+    assert!(seen.took_s < 5.0 && seen.target().unwrap().cut_short, "{}", seen.took_s);
+    assert!(diagnose(&seen).notes.iter().any(|note| note.contains("took too long")));
+}

@@ -26,6 +26,7 @@ pub(crate) fn healthy() -> Observations {
         },
         started_unix_s: 1_800_000_000.0,
         took_s: 135.0,
+        lag_s: 0.002,
         interrupted: false,
         endpoints: vec![endpoint()],
         local: Local::default(),

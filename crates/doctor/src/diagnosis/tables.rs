@@ -202,6 +202,15 @@ pub(super) fn notes(case: &Case<'_>) -> Vec<String> {
     if case.seen.interrupted {
         notes.push("The run was stopped early; what would have come later is not known.".to_owned());
     }
+    if case.target.cut_short {
+        notes.push("The stages took too long; what was left of them was left out.".to_owned());
+    }
+    if super::is_late(case.seen) {
+        notes.push(format!(
+            "This machine was too busy to look for {}; late answers may be its own fault. Run again when it is idle.",
+            s(case.seen.lag_s)
+        ));
+    }
     if !case.seen.plan.held_back.is_empty() {
         let what = case.seen.plan.held_back.join("; ");
         notes.push(format!("Left out, since the target is public (--i-own-this allows it): {what}."));

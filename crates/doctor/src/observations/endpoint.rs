@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub secure: bool,
     /// Not on this machine.
     pub public: bool,
+    /// The stages took too long, and what was left of them was left out.
+    pub cut_short: bool,
     /// The forward proxy that the connections go through.
     pub proxy: Option<String>,
     /// Looking up the name.

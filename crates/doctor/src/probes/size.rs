@@ -1,5 +1,6 @@
 //! Messages of growing size: where does somebody say no, and where does the path swallow them?
 
+use tokio::time::Instant;
 use undrop_transport::tcp_info;
 
 use super::compression::text;
@@ -27,18 +28,28 @@ const LADDER: [u64; 14] = [
     16 << 20,
 ];
 
+/// What all sizes together may take, in units of what one message may.
+const BUDGET: u32 = 3;
+
 /// Climbs to `limit` bytes or the first message that does not arrive, then narrows down to where it begins, in at most
-/// `steps` more messages.
+/// `steps` more messages. A path that is merely slow ends the climb: a size that would take longer than is waited for is not tried.
 pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Stop) -> Vec<Size> {
     let mut seen = Vec::new();
     let mut open = None;
     let (mut good, mut bad) = (0, None);
+    let end = Instant::now() + caller.patience() * BUDGET;
+    let mut pace = 0.0;
     for size in LADDER.into_iter().filter(|size| *size <= limit) {
-        if stop.is_set() {
+        if stop.is_set() || Instant::now() >= end || pace * size as f64 > caller.patience().as_secs_f64() / 2.0 {
             return seen;
         }
+        let began = Instant::now();
         let one = one(caller, &mut open, size).await;
         let arrived = one.trip.arrived();
+        // Small messages tell of the round trip, not of the path's speed.
+        if size >= 64 << 10 {
+            pace = began.elapsed().as_secs_f64() / size as f64;
+        }
         seen.push(one);
         if arrived {
             good = size;
@@ -49,7 +60,7 @@ pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Sto
     }
     let Some(mut bad) = bad.filter(|_| good > 0) else { return seen };
     for _ in 0..steps {
-        if bad - good <= 1 || stop.is_set() {
+        if bad - good <= 1 || stop.is_set() || Instant::now() >= end {
             break;
         }
         let middle = good + (bad - good) / 2;

@@ -128,6 +128,9 @@ Examples:
   undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 when something drops
   undrop doctor wss://example.com/ws --watch --metrics 127.0.0.1:9100  for days: drops as JSON lines, and metrics";
 
+/// Longest time that --quick takes for the stages of an endpoint.
+const QUICK_IN_ALL: Duration = Duration::from_secs(14);
+
 /// Longest time that --quick waits for anything.
 const QUICK: Duration = Duration::from_secs(2);
 
@@ -169,6 +172,7 @@ impl Doctor {
             protocols: self.subprotocol.clone(),
             timeout,
             horizon,
+            stages_within: if self.quick { QUICK_IN_ALL } else { Options::default().stages_within },
             every,
             patience,
             expect_alive,
