@@ -1,5 +1,6 @@
 //! Files written from one declaration, so that nothing is written twice.
 
+mod checks;
 mod close_codes;
 mod commands;
 mod configuration;
@@ -48,6 +49,9 @@ fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     }
     if root.join("crates/infra").is_dir() {
         products.push(intermediaries::product());
+    }
+    if root.join("crates/doctor").is_dir() {
+        products.push(checks::product());
     }
     Ok(products)
 }
