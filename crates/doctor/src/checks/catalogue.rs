@@ -1,0 +1,182 @@
+//! The catalogue of causes: for each, what is seen from outside, and what the report has to say first.
+#![allow(clippy::unwrap_used)]
+
+use super::CHECKS;
+use super::sample::{alive, answer, healthy, http, refused, switched};
+use crate::diagnose;
+use crate::observations::{Arm, End, Endpoint, Flaw, Life, Observations, Outcome, Question, Variant};
+
+/// Quiet connections end after so long, busy ones live; the server answers with these fields.
+fn idle(after_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
+    watched(host, headers, |arm, at_s| match arm.is_quiet() {
+        true => ended(arm, at_s, after_s, End::Fin),
+        false => alive(arm, at_s, after_s * 2.0),
+    })
+}
+
+/// All connections end at this age.
+fn capped(age_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
+    watched(host, headers, |arm, at_s| ended(arm, at_s, age_s, End::Fin))
+}
+
+/// All connections end at one moment.
+fn together(end: &End, headers: &[(&str, &str)]) -> Observations {
+    watched("example.com", headers, |arm, at_s| ended(arm, at_s, 60.0 - at_s, end.clone()))
+}
+
+/// Questions after more than this silence find nobody.
+fn silent(after_s: f64, end: &End) -> Observations {
+    let mut seen = watched("example.com", &[], |arm, at_s| alive(arm, at_s, after_s * 2.0));
+    for part in [0.9, 0.97, 1.03, 1.2] {
+        let quiet_s = after_s * part;
+        let mut life = alive(Arm::Tooth { quiet_s }, 1.0, quiet_s);
+        if part > 1.0 {
+            life.question = Some(Question { asked_s: quiet_s, answered_after_s: None, acked: None });
+            life.end = Some(end.clone());
+        }
+        seen.endpoints[0].lives.push(life);
+    }
+    seen
+}
+
+fn watched(host: &str, headers: &[(&str, &str)], life: impl Fn(Arm, f64) -> Life) -> Observations {
+    let mut seen = healthy();
+    let target = &mut seen.endpoints[0];
+    target.host = host.to_owned();
+    target.answers = vec![answer(Variant::Asked, switched(headers))];
+    target.lives = [Arm::Silent, Arm::TcpKeepalive, Arm::Ping, Arm::Data].map(|arm| life(arm, 1.0)).into();
+    target.lives.extend([5.0, 12.0, 25.0].map(|at_s| life(Arm::Fleet, at_s)));
+    seen
+}
+
+fn ended(arm: Arm, at_s: f64, age_s: f64, end: End) -> Life {
+    let last_byte_s = if arm.is_busy() { age_s - 1.0 } else { 0.0 };
+    Life { end: Some(end), last_byte_s, question: None, ..alive(arm, at_s, age_s) }
+}
+
+fn changed(change: impl FnOnce(&mut Endpoint)) -> Observations {
+    super::sample::with(change)
+}
+
+/// Number of the case, what is seen, the check that has to come first, part of the place that has to be named.
+fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
+    let goodbye = End::Close { code: 1001, reason: String::new() };
+    let plain = |status: u16, headers: &[(&str, &str)], body: &str| {
+        let mut seen = refused(http(status, headers, body));
+        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(status, headers, body)));
+        seen
+    };
+    let flawed = |flaws: Vec<Flaw>| {
+        refused(Outcome::Answered { status: 101, headers: Vec::new(), body: String::new(), flaws })
+    };
+    vec![
+        (1, idle(60.0, "example.com", &[("Server", "nginx")]), "idle-cut", "nginx"),
+        (
+            2,
+            idle(60.0, "example.com", &[("Server", "awselb/2.0")]),
+            "idle-cut",
+            "AWS Application Load Balancer",
+        ),
+        (4, silent(350.0, &End::Rst), "silent-drop", ""),
+        (5, silent(240.0, &End::BlackHole), "silent-drop", ""),
+        (
+            6,
+            idle(20.0, "example.com", &[("Server", "Microsoft-Azure-Application-Gateway/v2")]),
+            "idle-cut",
+            "Application Gateway",
+        ),
+        (7, idle(230.0, "shop.azurewebsites.net", &[]), "idle-cut", "App Service"),
+        (
+            8,
+            capped(14_400.0, "example.com", &[("x-azure-ref", "2026"), ("x-cache", "CONFIG_NOCACHE")]),
+            "lifetime-cap",
+            "Front Door",
+        ),
+        (9, capped(30.0, "example.com", &[("Via", "1.1 google")]), "lifetime-cap", "timeoutSec"),
+        (
+            12,
+            capped(300.0, "app-x2.a.run.app", &[("Server", "Google Frontend")]),
+            "lifetime-cap",
+            "Cloud Run",
+        ),
+        (13, idle(55.0, "example.com", &[("Via", "1.1 vegur")]), "idle-cut", "Heroku"),
+        (
+            14,
+            idle(100.0, "example.com", &[("Server", "cloudflare"), ("CF-RAY", "8f-FRA")]),
+            "idle-cut",
+            "Cloudflare",
+        ),
+        (15, together(&goodbye, &[("Server", "cloudflare"), ("CF-RAY", "8f-FRA")]), "all-at-once", ""),
+        (
+            16,
+            capped(7_200.0, "abc.execute-api.eu-central-1.amazonaws.com", &[]),
+            "lifetime-cap",
+            "API Gateway",
+        ),
+        (19, capped(15.0, "example.com", &[("server", "envoy")]), "lifetime-cap", "Envoy"),
+        (20, idle(300.0, "example.com", &[("server", "envoy")]), "idle-cut", "Envoy"),
+        (25, together(&goodbye, &[("Server", "Caddy")]), "all-at-once", "Caddy"),
+        (26, together(&End::Fin, &[("Server", "nginx")]), "all-at-once", "nginx"),
+        (27, together(&End::Fin, &[]), "all-at-once", ""),
+        (28, idle(60.0, "example.com", &[("Server", "Apache/2.4.71")]), "idle-cut", "Apache"),
+        (
+            29,
+            idle(60.0, "example.com", &[("Via", "kong/3.9"), ("X-Kong-Request-Id", "3b")]),
+            "idle-cut",
+            "Kong",
+        ),
+        (30, silent(900.0, &End::BlackHole), "silent-drop", ""),
+        (31, plain(426, &[("Server", "nginx")], "Upgrade Required"), "upgrade-stripped", "nginx"),
+        (32, flawed(vec![Flaw::Upgrade]), "bad-switch", "a proxy that strips"),
+        (34, refused(http(301, &[("Location", "/chat/")], "")), "redirected", ""),
+        (
+            35,
+            refused(http(200, &[("Content-Type", "text/html")], "<!doctype html>")),
+            "answers-plain-page",
+            "",
+        ),
+        (38, flawed(vec![Flaw::Accept("x".to_owned())]), "accept-mismatch", ""),
+        (
+            45,
+            refused(Outcome::NotHttp { what: "no status".to_owned(), start: "<html>".to_owned() }),
+            "not-http",
+            "",
+        ),
+        (
+            54,
+            changed(|target| {
+                target
+                    .lives
+                    .iter_mut()
+                    .filter(|life| life.arm == Arm::Data)
+                    .for_each(|life| life.stalled_s = Some(40.0))
+            }),
+            "one-way-loss",
+            "",
+        ),
+    ]
+}
+
+#[test]
+fn each_case_is_the_first_finding_of_its_report() {
+    for (case, seen, id, hop) in cases() {
+        let report = diagnose(&seen);
+        let first = report.findings.first();
+        let first = first.unwrap_or_else(|| panic!("case {case}: nothing was found: {}", report.verdict));
+        assert_eq!(first.id, id, "case {case}: {:#?}", report.findings);
+        let place = first.hop.as_deref().unwrap_or_default();
+        assert!(place.contains(hop), "case {case}: {place} is not {hop}: {first:#?}");
+        let check = CHECKS.iter().find(|check| check.id == id).unwrap();
+        assert!(check.cases.contains(&case), "case {case} is not listed by {id}");
+    }
+}
+
+#[test]
+fn a_length_alone_accuses_nobody() {
+    for after_s in [20.0, 30.0, 55.0, 60.0, 100.0, 137.0, 230.0, 300.0, 350.0, 600.0] {
+        let report = diagnose(&idle(after_s, "example.com", &[]));
+        let first = report.findings.first().unwrap();
+        assert_eq!((first.id.as_str(), first.hop.as_deref()), ("idle-cut", None), "{after_s}: {first:#?}");
+        assert!(first.cause.contains("somewhere between you and the origin"), "{}", first.cause);
+    }
+}
