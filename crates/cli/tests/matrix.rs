@@ -74,6 +74,24 @@ impl Bench {
         (status.code().unwrap(), report)
     }
 
+    /// Exit code and report of `doctor` that expects connections to live for three seconds.
+    fn doctor(&self) -> (i32, serde_json::Value) {
+        let url = self.url();
+        let arguments = ["doctor", "--horizon", "3s", "--expect-alive", "3s", "--json", &url];
+        let Output { status, stdout, stderr } = undrop(&arguments).output().unwrap();
+        let report = serde_json::from_slice(&stdout)
+            .unwrap_or_else(|_| panic!("no report, but {}", String::from_utf8_lossy(&stderr)));
+        (status.code().unwrap(), report)
+    }
+
+    /// The doctor sees connections die early, and its evidence names this ending.
+    fn assert_doctor_sees(&self, ending: &str) {
+        let (code, report) = self.doctor();
+        assert_eq!(code, 5, "{report:#}");
+        let evidence = report["findings"][0]["evidence"].to_string();
+        assert!(evidence.contains(ending), "{report:#}");
+    }
+
     /// Exit code and standard error of `connect` that talks until it is over.
     fn connect(&self, more: &[&str]) -> (i32, String) {
         let url = self.url();
@@ -121,6 +139,7 @@ fn assert_dropped(bench: &Bench, ending: &str, browser: u64, age: std::ops::Rang
 fn rst() {
     let bench = Bench::with(&["cut age=1s how=rst"]);
     assert_dropped(&bench, "RST", 1006, 0.9..2.0);
+    bench.assert_doctor_sees("RST");
     let (code, said) = bench.connect(&[]);
     assert!(code == 5 && said.contains("link lost: RST"), "{code}: {said}");
 }
@@ -129,6 +148,7 @@ fn rst() {
 fn fin() {
     let bench = Bench::with(&["cut age=1s how=fin"]);
     assert_dropped(&bench, "FIN without close frame", 1006, 0.9..2.0);
+    bench.assert_doctor_sees("FIN without close frame");
     let (code, said) = bench.connect(&[]);
     assert!(code == 5 && said.contains("link lost: FIN without close frame"), "{code}: {said}");
 }
@@ -137,6 +157,7 @@ fn fin() {
 fn close_1011() {
     let bench = Bench::with(&["close-frame after=1s code=1011"]);
     assert_dropped(&bench, "close 1011", 1011, 0.9..2.0);
+    bench.assert_doctor_sees("close 1011");
     let (code, said) = bench.connect(&["--session", "off"]);
     assert!(code == 5 && said.contains("close 1011"), "{code}: {said}");
 }
@@ -145,23 +166,26 @@ fn close_1011() {
 fn black_hole() {
     let bench = Bench::with(&["black-hole after=1s"]);
     assert_dropped(&bench, "black hole", 1006, 0.5..1.3);
+    bench.assert_doctor_sees("black hole");
     let (code, report) = bench.load(&["--ensure", "survival>=100%"]);
     assert_eq!(code, 6, "{report:#}");
 }
 
 #[test]
 fn slow() {
-    let bench = Bench::with(&["latency base=200ms"]);
+    let bench = Bench::with(&["latency base=100ms"]);
     let (code, report) = bench.load(&[]);
     assert_eq!(code, 0, "{report:#}");
     assert_eq!(report["connections"]["alive_at_end"], 5);
     let p50 = report["latency_ms"]["p50"].as_f64().unwrap();
-    assert!((400.0..1000.0).contains(&p50), "{p50} ms");
-    let (code, report) = bench.load(&["--ensure", "p50<100ms", "--ensure", "survival>=100%"]);
+    assert!((200.0..800.0).contains(&p50), "{p50} ms");
+    let (code, report) = bench.load(&["--ensure", "p50<50ms", "--ensure", "survival>=100%"]);
     assert_eq!(code, 6, "{report:#}");
     let passed: Vec<_> =
         report["thresholds"].as_array().unwrap().iter().map(|one| one["passed"].clone()).collect();
     assert_eq!(passed, [false, true]);
+    let (code, report) = bench.doctor();
+    assert_eq!(code, 0, "slow is no fault: {report:#}");
     let (code, said) = undrop_connect_once(&bench);
     assert_eq!(code, 0, "{said}");
 }
@@ -202,6 +226,8 @@ fn refused() {
     assert_eq!((report["connections"]["opened"].clone(), report["failures"][0]["ending"].clone()), {
         (0.into(), "refused".into())
     });
+    let (code, report) = bench.doctor();
+    assert_eq!((code, report["findings"][0]["id"].as_str()), (3, Some("cannot-connect")), "{report:#}");
     let (code, said) = bench.connect(&[]);
     assert!(code == 3 && said.contains("refused"), "{code}: {said}");
 }

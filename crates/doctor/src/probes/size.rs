@@ -38,18 +38,21 @@ pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Sto
     let mut open = None;
     let (mut good, mut bad) = (0, None);
     let end = Instant::now() + caller.patience() * BUDGET;
-    let mut pace = 0.0;
+    let (mut trip, mut pace) = (f64::INFINITY, 0.0);
     for size in LADDER.into_iter().filter(|size| *size <= limit) {
-        if stop.is_set() || Instant::now() >= end || pace * size as f64 > caller.patience().as_secs_f64() / 2.0 {
+        if stop.is_set()
+            || Instant::now() >= end
+            || pace * size as f64 > caller.patience().as_secs_f64() / 2.0
+        {
             return seen;
         }
         let began = Instant::now();
         let one = one(caller, &mut open, size).await;
         let arrived = one.trip.arrived();
-        // Small messages tell of the round trip, not of the path's speed.
-        if size >= 64 << 10 {
-            pace = began.elapsed().as_secs_f64() / size as f64;
-        }
+        // What a small message takes is the round trip; the rest is the path's speed.
+        let took = began.elapsed().as_secs_f64();
+        trip = trip.min(took);
+        pace = (took - trip) / size as f64;
         seen.push(one);
         if arrived {
             good = size;
