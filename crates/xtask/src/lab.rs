@@ -128,6 +128,7 @@ async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<und
     options.dial.tls = Some(ClientTls::new(&trust)?);
     options.trust = trust;
     options.dial.proxy = target.proxy;
+    options.via = target.via;
     options.direct = target.direct;
     options.subscribe = target.subscribe;
     let (_stopper, stop) = stop();

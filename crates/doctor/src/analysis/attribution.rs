@@ -67,7 +67,21 @@ pub(crate) fn attribute(
         .filter(Product::is_seen)
         .map(|product| product.entry.id.as_str())
         .collect();
-    let suspected = |product: &&Product| product.is_seen() && !acquitted.contains(&product.entry.id.as_str());
+    // One that is not in the way where the timer still is has been acquitted as well.
+    let present: Vec<Vec<Product>> = case
+        .seen
+        .others()
+        .iter()
+        .filter(|other| other.place != Place::Control && same_elsewhere(other) == Some(true))
+        .map(products)
+        .collect();
+    let is_present = |id: &str| {
+        present.iter().all(|there| there.iter().any(|product| product.is_seen() && product.entry.id == id))
+    };
+    let suspected = |product: &&Product| {
+        let id = product.entry.id.as_str();
+        product.is_seen() && !acquitted.contains(&id) && is_present(id)
+    };
     let seen: Vec<&Product> = case.products.iter().filter(suspected).collect();
     let at_default =
         seen.iter().find_map(|product| near.iter().find(|(entry, _)| entry.id == product.entry.id));
@@ -101,6 +115,19 @@ pub(crate) fn attribute(
         confidence = Confidence::High;
     }
     evidence.extend(told);
+    // Others that were seen and could have it as well: then none of them is more than a candidate.
+    let rivals: Vec<String> = seen
+        .iter()
+        .filter(|product| culprit.is_some_and(|(named, _)| named.id != product.entry.id))
+        .filter_map(|product| settable(product, kind, value).filter(|(entry, _)| fits(entry)))
+        .map(|(entry, timer)| format!("{} ({}), which is in the way as well", entry.name, timer.name))
+        .collect();
+    if !rivals.is_empty() {
+        // A default that fits still says more than a setting that might.
+        let known = near.iter().filter(|(entry, _)| seen.iter().any(|product| product.entry.id == entry.id));
+        let ids: std::collections::BTreeSet<&str> = known.map(|(entry, _)| entry.id.as_str()).collect();
+        confidence = confidence.min(if ids.len() == 1 { Confidence::Medium } else { Confidence::Low });
+    }
     if let (None, None, Some(proxy)) = (&culprit, &between, &case.target.proxy) {
         between = Some(format!("the forward proxy {proxy}, or behind it"));
         confidence = Confidence::Medium;
@@ -108,10 +135,11 @@ pub(crate) fn attribute(
             "the connections went through the forward proxy; a run without it tells whether it is at fault";
         evidence.push(hint.to_owned());
     }
-    let mut candidates: Vec<String> = Vec::new();
+    let mut candidates = rivals;
     for (entry, timer) in &near {
         let listed = format!("{} ({})", entry.name, timer.name);
-        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !candidates.contains(&listed) {
+        let known = candidates.iter().any(|candidate| candidate.starts_with(&listed));
+        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !known {
             candidates.push(listed);
         }
     }
@@ -223,6 +251,9 @@ impl Attribution {
     pub(crate) fn place(&self) -> String {
         match (&self.culprit, &self.between) {
             (Some((entry, _)), _) if self.confidence == Confidence::High => format!(" on {}", entry.name),
+            (Some((entry, _)), _) if self.confidence == Confidence::Low => {
+                format!(", perhaps on {},", entry.name)
+            }
             (Some((entry, _)), _) => format!(", most likely on {},", entry.name),
             (None, Some(between)) => format!(", {between},"),
             (None, None) => " somewhere between you and the origin".to_owned(),

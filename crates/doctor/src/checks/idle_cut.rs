@@ -89,7 +89,7 @@ fn same_silence(other: &Endpoint, value_s: f64) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
+    use crate::checks::sample::{answer, dropped, fires, healthy, http, lives, silent, switched};
     use crate::observations::{Observations, Place, Variant};
 
     /// Quiet connections end after so many seconds behind a server that answers with these fields.
@@ -161,6 +161,38 @@ mod tests {
         via.place = Place::Via("balancer".to_owned());
         seen.endpoints.insert(1, via);
         assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (before the origin)"));
+    }
+
+    #[test]
+    fn a_product_before_the_entry_that_shows_the_same_is_acquitted() {
+        let bad_request =
+            http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
+        let mut seen = cut(60.0, &End::Fin, &[("Server", "nginx")]);
+        seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));
+        let mut via = cut(60.0, &End::Fin, &[("Server", "nginx")]).endpoints.remove(0);
+        via.place = Place::Via("nginx".to_owned());
+        seen.endpoints.push(via);
+        let mut alone = seen.clone();
+        alone.endpoints.truncate(1);
+        let both = fires(&CHECK, &alone);
+        assert!(
+            both.confidence == Confidence::Medium && both.candidates[0].contains("in the way as well"),
+            "{both:#?}"
+        );
+        // HAProxy scores higher, but is not in the way of the second entry.
+        let hop = fires(&CHECK, &seen).hop.unwrap_or_default();
+        assert!(hop.starts_with("nginx (proxy_pass)"), "{hop}");
+        // And where nginx is reached and nothing ends, it is HAProxy.
+        let mut seen = cut(60.0, &End::Fin, &[("Server", "nginx")]);
+        let bad_request =
+            http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
+        seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));
+        let mut via = healthy().endpoints.remove(0);
+        via.place = Place::Via("nginx".to_owned());
+        via.answers = vec![answer(Variant::Asked, switched(&[("Server", "nginx")]))];
+        seen.endpoints.push(via);
+        let hop = fires(&CHECK, &seen).hop.unwrap_or_default();
+        assert!(hop.starts_with("HAProxy"), "{hop}");
     }
 
     #[test]

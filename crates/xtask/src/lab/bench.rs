@@ -79,7 +79,10 @@ impl<'a> Bench<'a> {
         if self.programs.is_empty() {
             return Ok(());
         }
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        let ports = [self.port, self.other_port];
+        let wanted = self.programs.len().min(ports.len());
+        let open = || ports.iter().filter(|port| TcpStream::connect(("127.0.0.1", **port)).is_ok()).count();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || open() < wanted {
             let ended =
                 self.programs.iter_mut().any(|child| child.try_wait().is_ok_and(|ended| ended.is_some()));
             if ended || start.elapsed() > READY {

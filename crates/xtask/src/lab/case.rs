@@ -33,13 +33,14 @@ pub(super) type Event = Box<dyn Fn(&Bench<'_>) -> anyhow::Result<()>>;
 pub(super) struct Target {
     pub(super) url: String,
     pub(super) proxy: ProxyChoice,
+    pub(super) via: Vec<(String, Url)>,
     pub(super) direct: Option<Url>,
     pub(super) subscribe: Option<String>,
 }
 
 impl Target {
     pub(super) fn at(url: String) -> Target {
-        Target { url, proxy: ProxyChoice::Direct, direct: None, subscribe: None }
+        Target { url, proxy: ProxyChoice::Direct, via: Vec::new(), direct: None, subscribe: None }
     }
 }
 

@@ -46,6 +46,21 @@ pub(super) fn cases() -> Vec<Case> {
                 Ok(Target { direct: Some(format!("ws://{nginx}/echo").parse()?), ..target })
             },
         ),
+        Case::new(
+            "chain",
+            "HAProxy with timeout tunnel 6s before nginx",
+            idle("HAProxy, timeout", 6.0),
+            |bench| chain(bench, "6s", "60s"),
+        ),
+        Case::new(
+            "chain",
+            "HAProxy before nginx with proxy_read_timeout 7s",
+            idle("nginx (proxy_pass), proxy_read_timeout", 7.0),
+            |bench| chain(bench, "1h", "7s"),
+        ),
+        Case::new("chain", "HAProxy before nginx, both patient", Truth::Healthy, |bench| {
+            chain(bench, "1h", "60s")
+        }),
     ]
 }
 
@@ -73,13 +88,34 @@ impl Drop for Aborted {
     }
 }
 
+/// HAProxy, then nginx, then the backend; every way in is given to the doctor.
+fn chain(bench: &mut Bench<'_>, tunnel: &str, read: &str) -> anyhow::Result<Target> {
+    let nginx = start_nginx(bench, &format!("proxy_read_timeout {read};"))?;
+    let port = bench.other_port;
+    let text = format!(
+        "defaults\n mode http\n timeout connect 2s\n timeout client 5s\n timeout server 5s\n timeout tunnel {tunnel}\n\
+         frontend f\n bind 127.0.0.1:{port}\n default_backend b\nbackend b\n server s {nginx}\n"
+    );
+    let config = bench.write("haproxy.cfg", &text)?;
+    bench.start(Command::new("haproxy").arg("-f").arg(config))?;
+    Ok(Target {
+        via: vec![("nginx".to_owned(), format!("ws://{nginx}/echo").parse()?)],
+        direct: Some(format!("ws://{}/echo", bench.backends.echo).parse()?),
+        ..Target::at(format!("ws://127.0.0.1:{port}/echo"))
+    })
+}
+
 fn nginx(bench: &mut Bench<'_>) -> anyhow::Result<std::net::SocketAddr> {
+    start_nginx(bench, "")
+}
+
+fn start_nginx(bench: &mut Bench<'_>, more: &str) -> anyhow::Result<std::net::SocketAddr> {
     let folder = bench.folder.display();
     let text = format!(
         "daemon off; pid {folder}/pid; error_log {folder}/error.log info; worker_processes 1; events {{}}\n\
          http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;\n\
          uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;\n server {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://{};\n\
-         proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }} }}\n",
+         proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; {more} }} }} }}\n",
         bench.port, bench.backends.echo
     );
     let config = bench.write("nginx.conf", &text)?;
