@@ -119,7 +119,8 @@ impl Worker<'_> {
         let mut refused = (0, 0);
         while index < plan.connections && !self.stopped {
             let at = begun + self.opening_time(index);
-            let full = || shared.opening.get() >= u64::from(plan.concurrency);
+            // Counted from when they are spawned: a task that has not run yet is on its way too.
+            let full = || u64::from(index).saturating_sub(shared.tried.get()) >= u64::from(plan.concurrency);
             while !self.stopped && (Instant::now() < at || full()) {
                 self.turn(Some(at).filter(|_| !full())).await;
             }

@@ -15,7 +15,7 @@ pub use error::{DialError, Phase};
 pub use resolve::{Resolve, ResolveError, lookup};
 
 use crate::proxy::{ProxyChoice, Scheme, http_connect, socks5};
-use crate::tcp::TcpOptions;
+use crate::tcp::{self, TcpOptions};
 use crate::tls::{self, ClientTls};
 use crate::{Proxy, Stream};
 
@@ -169,7 +169,7 @@ async fn tcp(
     let connect = |address: SocketAddr| async move {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(ours) = options.source_addr {
-            socket.bind(SocketAddr::new(ours, 0))?;
+            tcp::bind_late(&socket, ours)?;
         }
         socket.connect(address).await
     };

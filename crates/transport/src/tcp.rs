@@ -1,6 +1,7 @@
 //! TCP: socket options, the kernel's view of a connection, and reset on purpose.
 
 mod info;
+mod source;
 
 use std::io;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 pub use info::{TcpInfo, tcp_info};
+pub(crate) use source::bind_late;
 
 /// Options of a TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
