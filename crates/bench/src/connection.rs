@@ -219,11 +219,13 @@ impl Connection {
         let policy = backoff(self.policy()?);
         let mut tries = 0;
         loop {
-            if self.shared.phase.get() != Phase::Running {
-                return None;
-            }
             let random = self.shared.random.borrow_mut().f64();
-            tokio::time::sleep(policy.delay(tries, random)?).await;
+            let delay = policy.delay(tries, random)?;
+            tokio::select! {
+                biased;
+                () = self.load_is_over() => return None,
+                () = tokio::time::sleep(delay) => {}
+            }
             match self.open().await {
                 Ok(wire) => {
                     let away = self.shared.clock.now_us().saturating_sub(self.lost_us.unwrap_or_default());
@@ -236,6 +238,15 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Until nothing more is to be sent.
+    async fn load_is_over(&self) {
+        poll_fn(|cx| {
+            self.slot.wait(cx.waker());
+            if self.shared.phase.get() > Phase::Running { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// One turn: reads what came, sends what is due.
@@ -352,6 +363,7 @@ impl Connection {
         let shared = self.shared.clone();
         let now = shared.clock.now_us();
         self.slot.heard_us.set(now);
+        shared.heard_us.set(now);
         match arrival {
             Arrival::Message(message) => self.message(&message, now),
             Arrival::Ping => {}
@@ -428,7 +440,10 @@ impl Connection {
             match stamp {
                 Some((stamp, filler)) => match stamp.kind {
                     Kind::Forth if stamp.stream == self.number => self.echoed.accept(&stamp, filler),
-                    Kind::Back if stamp.stream == self.number => self.down.accept(&stamp, filler),
+                    Kind::Back if stamp.stream == self.number => {
+                        shared.sink.set(true);
+                        self.down.accept(&stamp, filler);
+                    }
                     Kind::Forth if matches!(shared.plan.mode, Mode::Broadcast { .. }) => {
                         if self.others.contains_key(&stamp.stream) || self.others.len() < SENDERS {
                             self.others.entry(stamp.stream).or_default().accept(&stamp, filler);
@@ -535,10 +550,13 @@ impl Connection {
             }
             Ok::<(), Ending>(())
         };
-        if let Some(Err(ending)) = within(LAST_WORD, found).await {
-            return self.ended(&ending);
+        match within(LAST_WORD, found).await {
+            Some(Ok(())) => {}
+            Some(Err(ending)) => return self.ended(&ending),
+            // Its loss was noted when it happened.
+            None => return,
         }
-        let asks = self.shared.plan.verify && self.down.seen() > 0;
+        let asks = self.shared.plan.verify && self.out.sent() > 0 && self.shared.sink.get();
         if asks {
             self.ask(&mut wire).await;
         }
@@ -622,7 +640,14 @@ impl Connection {
                 tally.up_sent += self.out.sent();
                 tally.down_sent += totals.sent;
             }
-            None if self.down.seen() > 0 => tally.unanswered += 1,
+            None if self.down.seen() > 0 => {
+                tally.unanswered += 1;
+                tally.unproven += self.out.sent();
+            }
+            None if self.out.sent() > 0 && self.received == 0 => {
+                tally.silent_streams += 1;
+                tally.silent_sent += self.out.sent();
+            }
             None => {}
         }
     }

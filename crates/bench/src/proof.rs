@@ -39,11 +39,13 @@ impl Outgoing {
     /// The stamp of the next message, which will carry `filler`.
     pub fn next(&mut self, filler: &[u8], intended_us: u64, late_us: u64) -> Stamp {
         self.sent += 1;
-        let digest = stamp::digest(filler);
+        let Outgoing { kind, run, stream, sent: number, .. } = *self;
+        let mut stamp = Stamp { kind, run, stream, number, intended_us, late_us, digest: 0, chain: 0 };
+        stamp.digest = stamp.seal(filler);
         self.before = self.chain;
-        self.chain = stamp::link(self.chain, self.sent, digest);
-        let Outgoing { kind, run, stream, sent: number, chain, .. } = *self;
-        Stamp { kind, run, stream, number, intended_us, late_us, digest, chain }
+        self.chain = stamp::link(self.chain, number, stamp.digest);
+        stamp.chain = self.chain;
+        stamp
     }
 
     /// The newest message was not sent after all. Only once per message.
@@ -97,7 +99,7 @@ impl Incoming {
     /// Judges a message: its stamp, and the bytes behind it.
     pub fn accept(&mut self, stamp: &Stamp, filler: &[u8]) {
         let number = stamp.number;
-        if number == 0 || stamp::digest(filler) != stamp.digest {
+        if number == 0 || stamp.seal(filler) != stamp.digest {
             self.counts.corrupted += 1;
             return;
         }
@@ -227,6 +229,16 @@ mod tests {
             "the replaced one, and the next, which does not follow from it"
         );
         assert_eq!(judge(&[b"hello".to_vec()]).corrupted, 1);
+    }
+
+    #[test]
+    fn a_changed_stamp_is_found() {
+        for at in 2..stamp::TEXT {
+            let mut all = messages(3);
+            // Another letter of the alphabet, whatever it was.
+            all[1][at] = if all[1][at] == b'A' { b'B' } else { b'A' };
+            assert_ne!(judge(&all), counts(3, 0, 0, 0), "letter {at}");
+        }
     }
 
     #[test]

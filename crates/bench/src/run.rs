@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::clock::unix_us;
 use crate::open::SetupError;
 use crate::plan::Plan;
-use crate::tally::{Snapshot, Tally};
+use crate::tally::{EndingRecord, Snapshot, Tally};
 use crate::worker::{Command, Update, work};
 
 /// Updates that wait for the coordinator.
@@ -98,7 +98,15 @@ pub async fn run(
                     let _ = number;
                     return Err(SetupError::Local(why));
                 }
-                Some((number, Update::Failed(why))) => return Err(SetupError::Worker(number, why)),
+                Some((number, Update::Failed(why))) if opened < hands.len() => {
+                    return Err(SetupError::Worker(number, why));
+                }
+                Some((number, Update::Failed(why))) => {
+                    // What the others found is not lost with it; its connections are.
+                    done += 1;
+                    let place = latest.get(number as usize).cloned().unwrap_or_default();
+                    tally.merge(lost_with_worker(&place, number, &why));
+                }
             },
         }
     }
@@ -108,7 +116,30 @@ pub async fn run(
             let _ = process.child.wait().await;
         }
     }
+    tally.judge_silence();
     Ok(tally)
+}
+
+/// What is known of a worker that ended without a result.
+fn lost_with_worker(last: &Snapshot, number: u32, why: &str) -> Tally {
+    let mut tally = Tally {
+        asked: last.asked,
+        opened: last.asked.saturating_sub(last.failed),
+        intended: last.intended,
+        sent: last.sent,
+        received: last.received,
+        ..Tally::default()
+    };
+    for _ in 0..tally.opened {
+        tally.ended(EndingRecord {
+            ending: format!("local error (worker {number} {why})"),
+            browser: 1006,
+            reason: String::new(),
+            age_s: last.at_s,
+            at_s: last.at_s,
+        });
+    }
+    tally
 }
 
 /// One worker, seen from the coordinator.
@@ -174,6 +205,8 @@ async fn start(number: u32, plan: &Plan, program: &Program, updates: Updates) ->
         .args(&program.arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // Ctrl-C on a terminal is for the coordinator, which then tells the workers.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| failed(format!("cannot be started: {error}")))?;

@@ -26,6 +26,12 @@ pub(crate) struct Shared {
     /// Latency since the last snapshot.
     pub(crate) recent: RefCell<Times>,
     pub(crate) phase: Cell<Phase>,
+    /// When the first message was to be sent.
+    pub(crate) first_us: Cell<Option<u64>>,
+    /// When anything last came, on any connection.
+    pub(crate) heard_us: Cell<u64>,
+    /// A message of a sink came.
+    pub(crate) sink: Cell<bool>,
     /// No message is intended at this time of the run or later.
     pub(crate) end_us: Cell<u64>,
     pub(crate) alive: Cell<u64>,
@@ -93,6 +99,23 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// How many messages are intended at this time or earlier.
+    fn asked_by(&self, now: u64) -> u64 {
+        let beat = now / BEAT * BEAT;
+        let Some(since) = beat.checked_sub(self.start_us) else { return 0 };
+        let mut asked = (since as f64 / self.interval_us.max(1e-3)) as u64 + 1;
+        // Fractions may be off by one, either way.
+        while asked > 0 && self.intended_us(asked - 1) > now {
+            asked -= 1;
+        }
+        while self.intended_us(asked) <= now {
+            asked += 1;
+        }
+        asked
+    }
+}
+
 impl Slot {
     /// To be called by the connection in each poll.
     pub(crate) fn wait(&self, waker: &Waker) {
@@ -133,6 +156,9 @@ impl Shared {
             tally: RefCell::new(tally),
             recent: RefCell::default(),
             phase: Cell::new(Phase::Opening),
+            first_us: Cell::new(None),
+            heard_us: Cell::new(0),
+            sink: Cell::new(false),
             end_us: Cell::new(u64::MAX),
             alive: Cell::new(0),
             opening: Cell::new(0),
@@ -164,7 +190,9 @@ impl Shared {
         }
         let interval_us = 1e6 / rate;
         let all = f64::from(self.plan.connections.max(1));
-        let phase = (interval_us * f64::from(index) / all) as u64;
+        // Workers have about as many connections each, so this is the worker's number: its share of the gap to the next one.
+        let worker = f64::from(self.plan.first) / all / f64::from(self.plan.workers.max(1));
+        let phase = (interval_us * (f64::from(index) + worker.fract()) / all) as u64;
         // Phases are relative to the clock, not to the opening, which came when the target had time for it.
         let now = self.clock.now_us();
         let lap = interval_us.max(1.0) as u64;
@@ -172,6 +200,9 @@ impl Shared {
         let start_us = now + if phase >= into { phase - into } else { lap + phase - into };
         let schedule = Schedule { start_us, interval_us };
         slot.schedule.set(Some(schedule));
+        if self.first_us.get().is_none() {
+            self.first_us.set(Some(now));
+        }
         self.due.borrow_mut().push(Reverse((schedule.intended_us(0), index)));
     }
 
@@ -194,14 +225,11 @@ impl Shared {
             }
             let next = slots.get(index as usize).and_then(|slot| {
                 let schedule = slot.schedule.get()?;
-                let mut asked = slot.asked.get();
-                let mut at = at;
-                while at <= now && at < end {
-                    asked += 1;
-                    intended += 1;
-                    at = schedule.intended_us(asked);
-                }
+                let before = slot.asked.get();
+                let asked = schedule.asked_by(now.min(end.saturating_sub(1))).max(before);
+                intended += asked - before;
                 slot.asked.set(asked);
+                let at = schedule.intended_us(asked);
                 slot.wake();
                 (at < end).then_some(at)
             });
@@ -215,6 +243,15 @@ impl Shared {
             tally.intended += intended;
             tally.timeline.at(now as f64 / 1e6).intended += intended;
         }
+    }
+
+    /// Adds a connection that comes while others go, and forgets those that have gone.
+    pub(crate) fn add(&self, slot: Rc<Slot>) {
+        let mut slots = self.slots.borrow_mut();
+        if slots.len() as u64 > 2 * self.busy.get() + 64 {
+            slots.retain(|slot| Rc::strong_count(slot) > 1);
+        }
+        slots.push(slot);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -274,6 +311,28 @@ impl Shared {
             bytes_sent: tally.bytes_sent,
             resumes: tally.resumes,
             recent: std::mem::take(&mut *self.recent.borrow_mut()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_asks_for_every_message_once_at_any_rate() {
+        for (start_us, interval_us) in
+            [(0, 100_000.0), (12_345, 1000.0), (999, 333.3), (5, 1.0), (7, 0.2), (3, 1e9 / 7.0)]
+        {
+            let schedule = Schedule { start_us, interval_us };
+            for now in [0, 1, 999, 1000, 12_345, 13_000, 1_000_000, 60_000_000] {
+                let asked = schedule.asked_by(now);
+                assert!(
+                    asked == 0 || schedule.intended_us(asked - 1) <= now,
+                    "{schedule:?} at {now}: {asked}"
+                );
+                assert!(schedule.intended_us(asked) > now, "{schedule:?} at {now}: {asked}");
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ const RUNS: usize = 8;
 /// Streams that one run may have.
 const STREAMS: usize = 1_000_000;
 
+/// Largest message of a broadcast, bytes: up to 1,024 of them wait for slow members.
+const COPIED: u64 = 1 << 20;
+
 /// How a sink behaves.
 #[derive(Debug, Clone)]
 pub struct SinkOptions {
@@ -257,7 +260,8 @@ async fn accept(mut stream: Stream, state: &State) -> Option<WebSocket> {
             return None;
         }
     };
-    let limits = Limits { frame: state.options.max_message, message: state.options.max_message };
+    let largest = state.options.max_message.min(if state.options.broadcast { COPIED } else { u64::MAX });
+    let limits = Limits { frame: largest, message: largest };
     let mut config = WebSocketConfig { limits, ..WebSocketConfig::default() };
     let answer = match check_upgrade(&head) {
         Ok(request) => {
@@ -265,7 +269,9 @@ async fn accept(mut stream: Stream, state: &State) -> Option<WebSocket> {
             let agreed = request.extensions.as_deref().and_then(|offers| ours.negotiate(offers));
             let extensions = agreed.as_ref().map(|(_, answer)| answer.clone());
             config.deflate = agreed.map(|(params, _)| (params, ours));
-            let protocol = request.protocols.first().map(String::as_str);
+            // A session's sub-protocol is for a gateway: nobody here speaks it.
+            let protocol =
+                request.protocols.iter().map(String::as_str).find(|name| !name.starts_with("undrop."));
             response_101(&request.key, protocol, extensions.as_deref(), &[])
         }
         Err(error) => {

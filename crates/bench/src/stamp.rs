@@ -3,8 +3,8 @@
 //! ```text
 //! "u1"  kind 1 · run 2 · stream 4 · number 6 · intended 6 · late 3 · digest 4 · chain 4  filler …
 //! ```
-//! 30 bytes, big-endian; base64url in a text message. `digest` is over the filler, so it tells whether this message is
-//! intact; `chain` is over the digest and the chain of the message before, so it tells whether the stream is.
+//! 30 bytes, big-endian; base64url in a text message. `digest` is over the filler and the rest of the stamp, so it tells whether
+//! this message is intact; `chain` is over the digest and the chain of the message before, so it tells whether the stream is.
 
 /// Bytes of a stamp in a binary message.
 pub const BINARY: usize = MAGIC.len() + RAW;
@@ -45,13 +45,22 @@ pub struct Stamp {
     pub intended_us: u64,
     /// How much later it was sent, microseconds; kept in steps of 10, at most 167 s.
     pub late_us: u64,
-    /// Hash of what follows the stamp.
+    /// Hash of the fields above and of what follows the stamp.
     pub digest: u32,
     /// Hash of the digest and of the chain so far.
     pub chain: u32,
 }
 
 impl Stamp {
+    /// The digest that this stamp has to have in front of this filler.
+    pub fn seal(&self, filler: &[u8]) -> u32 {
+        let who = u64::from(self.kind as u8) << 48 | u64::from(self.run) << 32 | u64::from(self.stream);
+        let when = fold(self.number ^ 0x8ebc_6af0_9c88_c6e3, self.intended_us ^ 0x5899_65cc_7537_4cc3);
+        let late = (self.late_us / 10).min(0xff_ffff);
+        let state = fold(who ^ when, u64::from(digest(filler)) << 24 ^ late ^ 0xa076_1d64_78bd_642f);
+        (state ^ state >> 32) as u32
+    }
+
     /// The stamp as it stands at the head of a message: an array, and how much of it is used.
     pub fn bytes(&self, binary: bool) -> ([u8; TEXT], usize) {
         let mut raw = [0; RAW];
@@ -130,7 +139,7 @@ impl Stamp {
 }
 
 /// Hash of the bytes behind a stamp.
-pub fn digest(filler: &[u8]) -> u32 {
+fn digest(filler: &[u8]) -> u32 {
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ filler.len() as u64;
     let (words, rest) = filler.as_chunks::<8>();
     for word in words {

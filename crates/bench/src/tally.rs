@@ -84,6 +84,12 @@ pub struct Tally {
     pub up_sent: u64,
     /// Streams whose sink did not answer the last question.
     pub unanswered: u64,
+    /// Messages that were sent on those: whether they arrived is not known.
+    pub unproven: u64,
+    /// Streams on which nothing at all came back.
+    pub silent_streams: u64,
+    /// Messages that were sent on those.
+    pub silent_sent: u64,
     /// Storm: when the last one was back, since the cut.
     pub last_back: Option<Duration>,
     /// Scenario: virtual users that ended as their flow says, and those that did not, with the reason.
@@ -347,6 +353,9 @@ impl Tally {
         self.up.add(&other.up);
         self.up_sent += other.up_sent;
         self.unanswered += other.unanswered;
+        self.unproven += other.unproven;
+        self.silent_streams += other.silent_streams;
+        self.silent_sent += other.silent_sent;
         self.last_back = self.last_back.max(other.last_back);
         self.users.arrived += other.users.arrived;
         self.users.skipped += other.users.skipped;
@@ -363,6 +372,15 @@ impl Tally {
         self.cpu_messages += other.cpu_messages;
         self.memory += other.memory;
         self.interrupted |= other.interrupted;
+    }
+
+    /// Once all is added up: where one stream showed that the target is a sink, a stream on which nothing came back is one that
+    /// the sink did not answer for.
+    pub fn judge_silence(&mut self) {
+        if self.up_sent > 0 || self.down.received > 0 || self.unanswered > 0 {
+            self.unanswered += std::mem::take(&mut self.silent_streams);
+            self.unproven += std::mem::take(&mut self.silent_sent);
+        }
     }
 
     /// Endings of all kinds.

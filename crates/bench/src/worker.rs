@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::connection;
 use crate::open::{Opener, SetupError};
@@ -76,6 +76,7 @@ pub(crate) async fn work(
         updates,
         ticker,
         looks: 0,
+        next_look: Instant::now() + LOOK,
         stopped: false,
     };
     worker.open().await;
@@ -103,6 +104,7 @@ pub(crate) struct Worker<'a> {
     updates: &'a mpsc::Sender<Update>,
     ticker: Ticker,
     looks: u32,
+    next_look: Instant,
     stopped: bool,
 }
 
@@ -167,10 +169,13 @@ impl Worker<'_> {
     fn spawn(&self, index: u32) {
         let slot = Rc::new(Slot::default());
         let (shared, opener) = (self.shared.clone(), self.opener.clone());
-        if !matches!(shared.plan.mode, Mode::Churn { .. }) {
+        shared.count(&shared.busy, 1);
+        if matches!(shared.plan.mode, Mode::Churn { .. }) {
+            shared.add(slot.clone());
+        } else {
+            // In order: the schedule knows a connection by its place.
             shared.slots.borrow_mut().push(slot.clone());
         }
-        shared.count(&shared.busy, 1);
         spawn_local(async move {
             connection::run(shared.clone(), opener, slot, index).await;
             shared.count(&shared.busy, -1);
@@ -209,7 +214,8 @@ impl Worker<'_> {
         let now = shared.clock.now_us();
         shared.end_us.set(end.min(now));
         shared.ask_due();
-        shared.tally.borrow_mut().sending = Duration::from_micros(now.min(end) - began);
+        let first = shared.first_us.get().unwrap_or(began).min(began);
+        shared.tally.borrow_mut().sending = Duration::from_micros(now.min(end).saturating_sub(first));
     }
 
     /// Until the time is over, or nothing is left to happen.
@@ -293,18 +299,24 @@ impl Worker<'_> {
         if matches!(shared.plan.mode, Mode::Churn { .. } | Mode::Scenario(_)) {
             return;
         }
-        let limit = Instant::now() + shared.plan.settle;
-        // A target that answered nothing so far will hardly begin now.
-        let silent = Instant::now() + shared.plan.settle.min(Duration::from_secs(1));
-        while Instant::now() < limit {
-            let open = shared.slots.borrow().iter().any(|slot| slot.owes.get());
-            let answers = shared.tally.borrow().received > 0;
-            if (!open && answers)
-                || (!answers && (Instant::now() >= silent || shared.tally.borrow().sent == 0))
-            {
+        let begun = shared.clock.now_us();
+        let patience = micros(shared.plan.settle);
+        let broadcast = matches!(shared.plan.mode, Mode::Broadcast { .. });
+        loop {
+            let (sent, received) = (shared.tally.borrow().sent, shared.tally.borrow().received);
+            let complete = if broadcast {
+                received >= sent * shared.alive.get()
+            } else {
+                let owing = shared.slots.borrow().iter().any(|slot| slot.owes.get());
+                !owing && (received > 0 || sent == 0)
+            };
+            // Copies of a broadcast come for as long as they come: what counts is the silence.
+            let since = if broadcast { begun.max(shared.heard_us.get()) } else { begun };
+            let limit = since.saturating_add(patience).min(begun.saturating_add(patience.saturating_mul(10)));
+            if complete || self.stopped || shared.clock.now_us() >= limit {
                 break;
             }
-            self.turn(Some(if answers { limit } else { silent })).await;
+            self.turn(Some(shared.clock.instant(limit))).await;
         }
     }
 
@@ -323,25 +335,22 @@ impl Worker<'_> {
     /// now and then.
     pub(crate) async fn turn(&mut self, until: Option<Instant>) {
         let shared = self.shared.clone();
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        look.reset();
-        loop {
-            let due = shared.next_due();
-            tokio::select! {
-                biased;
-                () = self.ticker.until(due.unwrap_or_default()), if due.is_some() => shared.ask_due(),
-                command = self.commands.recv() => {
-                    self.obey(command);
-                    return;
-                }
-                () = shared.news.notified() => return,
-                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return,
-                _ = look.tick() => {
-                    self.look();
-                    return;
-                }
+        if Instant::now() >= self.next_look {
+            self.look();
+            self.next_look = Instant::now() + LOOK;
+        }
+        let due = shared.next_due();
+        let wake = until.map_or(self.next_look, |until| until.min(self.next_look));
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => self.obey(command),
+            () = self.ticker.until(due.unwrap_or_default()), if due.is_some() => {
+                shared.ask_due();
+                // A schedule that is always late must not keep the connections from their work.
+                tokio::task::yield_now().await;
             }
+            () = shared.news.notified() => {}
+            () = sleep_until(wake) => {}
         }
     }
 
@@ -356,6 +365,10 @@ impl Worker<'_> {
     fn look(&mut self) {
         self.shared.condemn();
         self.shared.ask_for_pings();
+        if matches!(self.shared.plan.mode, Mode::Flood { .. }) {
+            // A session whose queue was full is told by nobody that it is not any more.
+            self.shared.wake_all();
+        }
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS) {
             // A snapshot that nobody waits for is dropped.

@@ -194,3 +194,70 @@ async fn nobody_listening_is_refused_and_never_alive() {
     let failures = tally.failures.values().next().unwrap();
     assert_eq!((failures.stage.as_str(), failures.ending.as_str()), ("connect", "refused"));
 }
+
+#[tokio::test]
+async fn a_stream_whose_answers_never_come_is_not_proven() {
+    use undrop_chaos::{Chaos, Faults};
+    use undrop_fault::{BlackHole, Fault as Broken, Trigger};
+    let (address, _) = sink(|_| {});
+    let mut connections = 0;
+    let chaos = Chaos::start(address)
+        .seed(3)
+        .choose(move |_| {
+            // Nothing comes back on every second connection, from its handshake on.
+            connections += 1;
+            let from = Trigger::Age(Duration::from_millis(200));
+            let hole = (connections % 2 == 0).then_some(BlackHole { from, lasts: None });
+            Faults { forth: Broken::default(), back: Broken { black_hole: hole, ..Broken::default() } }
+        })
+        .await
+        .unwrap();
+    let mut plan = plan(chaos.address(), Mode::Run);
+    plan.rate = 2.0;
+    plan.duration = Duration::from_secs(2);
+    plan.settle = Duration::from_secs(1);
+    plan.dead_after = Duration::from_secs(1);
+    let tally = load(plan).await;
+    assert_eq!(tally.opened, 10);
+    assert_eq!(tally.unanswered, 5, "{tally:?}");
+    assert!(tally.unproven > 0 && tally.up_sent + tally.unproven == tally.sent, "{tally:?}");
+}
+
+#[tokio::test]
+async fn lost_connections_come_back_while_others_are_still_opened() {
+    let (address, _) = sink(|options| options.lifetime = Some(Duration::from_millis(500)));
+    let mut plan = plan(address, Mode::Hold);
+    plan.rate = 0.0;
+    plan.ramp = Duration::from_secs(2);
+    plan.reconnect = Some(Policy::Immediate);
+    let tally = load(plan).await;
+    assert_eq!(tally.opened, 10);
+    // Each of the ten is cut at least twice; only what was cut last may still be away.
+    assert!(tally.ended_count() >= 20, "{}", tally.ended_count());
+    assert!(tally.resumes + 10 >= tally.ended_count(), "{} of {}", tally.resumes, tally.ended_count());
+}
+
+#[tokio::test]
+async fn churn_that_outlives_the_run_is_closed_and_alive() {
+    let (address, _) = sink(|_| {});
+    let mode = Mode::Churn { rate: 10.0, lifetime: Duration::from_secs(300) };
+    let mut plan = plan(address, mode);
+    plan.connections = 100;
+    plan.verify = false;
+    let begun = std::time::Instant::now();
+    let tally = load(plan).await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!((tally.opened, tally.alive_at_end, tally.ended_count()), (tally.asked, tally.asked, 0));
+}
+
+#[tokio::test]
+async fn a_rate_that_nobody_can_keep_ends_in_time() {
+    let (address, _) = sink(|_| {});
+    let mut plan = plan(address, Mode::Run);
+    plan.rate = 100_000.0;
+    plan.verify = false;
+    let begun = std::time::Instant::now();
+    let tally = load(plan).await;
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!((900_000..=1_100_000).contains(&tally.intended), "{}", tally.intended);
+}
