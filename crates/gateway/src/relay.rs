@@ -46,8 +46,8 @@ pub(crate) struct Relay {
     watched: bool,
     /// The client was heard since the timer last fired.
     heard: bool,
-    /// A Ping of ours is unanswered.
-    pinged: bool,
+    /// Firings of the timer since a Ping that has no answer yet: 0 or 1.
+    pinged: Option<u8>,
     /// What our Pings carry; None before the first.
     nonce: Option<Nonce>,
     phase: Phase,
@@ -89,7 +89,7 @@ impl Relay {
             timer: None,
             watched: false,
             heard: true,
-            pinged: false,
+            pinged: None,
             nonce: None,
             phase: Phase::Open,
             seat,
@@ -97,7 +97,7 @@ impl Relay {
             peer,
         };
         if !relay.heartbeat.is_zero() {
-            relay.timer = Some(Box::pin(sleep_until(Instant::now() + relay.heartbeat)));
+            relay.timer = Some(Box::pin(sleep_until(Instant::now() + relay.heartbeat / 2)));
         }
         if let Err(error) = relay.down.preload(backend.1) {
             relay.backend_broke(error);
@@ -117,17 +117,21 @@ impl Relay {
                 let (code, reason) = (*code, reason.clone());
                 return self.end(Some((code, reason)));
             }
-            timer.as_mut().reset(Instant::now() + self.heartbeat);
+            // Twice per heartbeat: a client is then pinged before it has been quiet for a whole one.
+            timer.as_mut().reset(Instant::now() + self.heartbeat / 2);
             if std::mem::take(&mut self.heard) {
-                self.pinged = false;
-            } else if self.pinged {
+                self.pinged = None;
+            } else if let Some(half @ 0) = &mut self.pinged {
+                // Half of the time for its answer is over.
+                *half = 1;
+            } else if self.pinged.is_some() {
                 tracing::info!(peer = %self.peer, ending = %Ending::BlackHole, "plain client lost: no answer to a Ping");
                 return self.end(None);
             } else if self.down.scanner.at_boundary()
                 && self.down.pending.is_empty()
                 && self.down.stashed == 0
             {
-                self.pinged = true;
+                self.pinged = Some(0);
                 let nonce = self.nonce.get_or_insert_with(|| {
                     let mut nonce = *b"undrop.0000";
                     nonce[7..].copy_from_slice(&fastrand::u32(..).to_be_bytes());

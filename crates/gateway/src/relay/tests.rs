@@ -64,3 +64,23 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         relay.abort();
     }
 }
+
+/// A client that says nothing is pinged before it has been quiet for a whole heartbeat, and gone a heartbeat after that.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_client_is_pinged_within_one_heartbeat() {
+    let relays = Arc::new(Relays::default());
+    let peer = "127.0.0.1:1".parse().unwrap();
+    let (mut client, near) = duplex(1 << 16);
+    let (_backend, far) = duplex(1 << 16);
+    let heartbeat = Duration::from_secs(25);
+    let options = RelayOptions { heartbeat, ..options() };
+    let sides = ((near.into(), Vec::new()), (far.into(), Vec::new()));
+    let relay = tokio::spawn(Relay::new(sides.0, sides.1, peer, options, relays.enter()));
+    let begun = Instant::now();
+    let mut head = [0; 2];
+    client.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[0], 0x89, "a Ping");
+    assert!(begun.elapsed() <= heartbeat, "{:?}", begun.elapsed());
+    relay.await.unwrap();
+    assert_eq!(begun.elapsed(), heartbeat * 2);
+}
