@@ -38,8 +38,9 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let slow = answer.took_s >= SLOW_S;
     let (cause, what) = match (&answer.outcome, answer.outcome.status()) {
         (_, Some(504 | 524)) => ("hangs: it does not answer the handshake in time", Trouble::UpstreamHangs),
+        // A proxy that tries a refusing backend several times is as slow as one that waits for a hanging one.
         (_, Some(502 | 503)) if slow => {
-            ("hangs: it does not answer the handshake in time", Trouble::UpstreamHangs)
+            ("refuses each of several attempts, or hangs", Trouble::UpstreamHangs)
         }
         (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => {
             ("refuses connections, ends them before it answers, or is down", Trouble::UpstreamRefuses)
