@@ -46,7 +46,7 @@ fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFault) -> Finding {
             format!("The certificate is not for {host}."),
             "Issue the certificate for this name, or connect by a name it is for; behind SNI, check which server answers.",
         ),
-        TlsFaultKind::UnknownIssuer if is_self_signed(tls) => (
+        TlsFaultKind::UnknownIssuer | TlsFaultKind::Certificate if is_self_signed(tls) => (
             "The certificate is self-signed.".to_owned(),
             "Use a certificate of an authority that clients trust; in tests, give the certificate with --ca FILE.",
         ),
@@ -87,7 +87,7 @@ fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFault) -> Finding {
                 names(&leaf.names, &leaf.subject),
                 leaf.issuer
             ))
-            .evidence(format!("{} certificates were sent", tls.chain.len()));
+            .evidence(format!("certificates that were sent: {}", tls.chain.len()));
     }
     finding
 }
@@ -151,5 +151,14 @@ mod tests {
             assert!(cause.contains(part), "{cause}");
         }
         silent(&CHECK, &healthy());
+    }
+
+    /// As `openssl req -x509` makes them: an authority that is used as a server.
+    #[test]
+    fn a_self_signed_authority_is_self_signed_too() {
+        let mut seen = tls(TlsFaultKind::Certificate, true);
+        let leaf = seen.endpoints[0].tls.as_mut().and_then(|tls| tls.chain.first_mut());
+        leaf.into_iter().for_each(|leaf| leaf.issuer = leaf.subject.clone());
+        assert_eq!(fires(&CHECK, &seen).cause, "The certificate is self-signed.");
     }
 }

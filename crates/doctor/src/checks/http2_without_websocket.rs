@@ -23,6 +23,10 @@ A server that speaks `h2` alone cannot be reached by most WebSocket clients at a
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.target.tls else { return Vec::new() };
+    // A certificate that was refused ended the handshake before HTTP of any version.
+    if tls.distrust.is_some() && matches!(case.target.asked(), Some(Outcome::Failed(_))) {
+        return Vec::new();
+    }
     let offered =
         |protocol: &str| tls.trials.iter().find(|trial| trial.only.is_none() && trial.offered == [protocol]);
     let speaks = |trial: Option<&TlsTrial>| trial.is_some_and(|trial| trial.failed.is_none());
@@ -108,5 +112,16 @@ mod tests {
         assert_eq!(fires(&CHECK, &served(true, Some(400))).severity, Severity::Note);
         silent(&CHECK, &served(true, Some(200)));
         silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn a_refused_certificate_says_nothing_about_http() {
+        let mut seen = served(true, None);
+        let target = &mut seen.endpoints[0];
+        let end = crate::observations::End::ProtocolError("TLS: the certificate has expired".to_owned());
+        target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
+        let fault = TlsFault { kind: TlsFaultKind::Expired, text: "the certificate has expired".to_owned() };
+        target.tls.iter_mut().for_each(|tls| tls.distrust = Some(fault.clone()));
+        silent(&CHECK, &seen);
     }
 }

@@ -1,10 +1,12 @@
 //! The opening handshake: as asked for, then varied one thing at a time.
 
+use undrop_frame::handshake::Headers;
 use undrop_transport::tls::Versions;
 use url::Url;
 
 use super::extended_connect::extended_connect;
 use super::tls::secured;
+use crate::Options;
 use crate::caller::{Ask, Caller, target};
 use crate::observations::{Answer, End, Endpoint, Flaw, Outcome, Variant};
 use crate::stop::Stop;
@@ -18,7 +20,8 @@ pub(crate) async fn handshake(caller: &Caller<'_>) -> Vec<Answer> {
     let moved = redirect(&caller.url, &first.outcome);
     let mut answers = vec![first];
     if let Some(url) = moved {
-        let there = Caller { url: url.clone(), ..caller.clone() };
+        let options = reduced(&caller.url, &url, caller.options);
+        let there = Caller { url: url.clone(), options: &options, clock: caller.clock };
         answers.push(once(&there, Variant::Redirected(url.to_string()), &caller.asked()).await);
     }
     answers
@@ -26,6 +29,11 @@ pub(crate) async fn handshake(caller: &Caller<'_>) -> Vec<Answer> {
 
 /// Everything else that is worth asking. What only explains a failure is asked when there was one.
 pub(crate) async fn variants(caller: &Caller<'_>, seen: &mut Endpoint, stop: &Stop) {
+    // A certificate that was refused: no request would get further, and none may be sent there, credentials and all.
+    let distrusted = seen.tls.as_ref().is_some_and(|tls| tls.distrust.is_some());
+    if distrusted && matches!(seen.asked(), Some(Outcome::Failed(_))) {
+        return;
+    }
     let opens = seen.opens();
     let asked = caller.asked();
     let mut wanted: Vec<(Variant, Ask)> = Vec::new();
@@ -115,6 +123,16 @@ fn redirect(from: &Url, outcome: &Outcome) -> Option<Url> {
     (to != *from).then_some(to)
 }
 
+/// The options for where a redirect leads: fields of the user's, such as credentials, are for the host that was named and do
+/// not go to another, nor from TLS to plain text.
+fn reduced(from: &Url, to: &Url, options: &Options) -> Options {
+    let mut options = options.clone();
+    if from.host() != to.host() || from.scheme() == "wss" && to.scheme() == "ws" {
+        options.headers = Headers::new();
+    }
+    options
+}
+
 /// The server heard the request and said no.
 fn refuses(seen: &Endpoint) -> bool {
     matches!(seen.asked().and_then(Outcome::status), Some(400..=403 | 404 | 426 | 500))
@@ -170,6 +188,18 @@ mod tests {
             assert_eq!(found.as_deref(), to, "{location}");
         }
         assert_eq!(redirect(&from, &answered(200, "/x")), None);
+    }
+
+    #[test]
+    fn credentials_do_not_follow_a_redirect_to_another_host() {
+        let mut options = Options::default();
+        options.headers.append("Authorization", "Bearer secret");
+        let kept = |from: &str, to: &str| {
+            reduced(&from.parse().unwrap(), &to.parse().unwrap(), &options).headers.contains("Authorization")
+        };
+        assert!(kept("ws://example.com/ws", "wss://example.com/ws/"));
+        assert!(!kept("wss://example.com/ws", "wss://login.example.net/ws"));
+        assert!(!kept("wss://example.com/ws", "ws://example.com/ws"));
     }
 
     #[test]
