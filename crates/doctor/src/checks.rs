@@ -14,6 +14,7 @@ mod close_unanswered;
 mod compression_broken;
 mod control_frames_ignored;
 mod dead_peers_stay;
+mod ends_at_once;
 mod forward_proxy_refuses;
 mod handshake_refused;
 mod heartbeat_too_slow;
@@ -32,6 +33,7 @@ mod packet_size;
 mod pings_answered_early;
 mod pings_unanswered;
 mod pongs_enforced;
+mod protocol_broken;
 mod redirected;
 mod silent_drop;
 mod sticky_sessions;
@@ -84,6 +86,8 @@ pub const CHECKS: &[Check] = &[
     bad_switch::CHECK,
     accept_mismatch::CHECK,
     mixed_content::CHECK,
+    protocol_broken::CHECK,
+    ends_at_once::CHECK,
     compression_broken::CHECK,
     packet_size::CHECK,
     message_too_big::CHECK,

@@ -24,6 +24,9 @@ differs from client to client.
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
+    if super::ends_at_once::at_once(case).is_some() {
+        return Vec::new();
+    }
     let Some(seen) = measure_s(case.drops.capped_s()) else { return Vec::new() };
     let ends: Vec<End> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
     let found = attribute(case, &seen, TimerKind::Lifetime, &ends, |other| same_age(other, seen.value));

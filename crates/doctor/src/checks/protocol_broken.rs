@@ -1,0 +1,91 @@
+//! What the server sends is no WebSocket.
+
+use undrop_finding::{Confidence, Finding, Fix, Severity};
+
+use super::Check;
+use crate::analysis::{Case, s};
+use crate::observations::{End, Trip};
+
+pub(super) const CHECK: Check = Check {
+    id: "protocol-broken",
+    doc: "
+# What the server sends breaks the protocol
+
+The handshake is right, and then come bytes that RFC 6455 does not allow: a reserved bit without an extension, a masked
+frame, a control frame that is too long, text that is not UTF-8. Browsers end such a connection at once and report 1006. The
+cause is a server that writes frames by itself, or something on the way that adds to the stream or changes it.
+",
+    cases: &[],
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let Some((which, at)) = broken(case) else { return Vec::new() };
+    // A limit of this program's own; nothing that the protocol forbids, though hardly meant.
+    let (severity, cause) = if which.contains("larger than the limit") {
+        (Severity::Warning, format!("The server sends more at once than is read here: {which}."))
+    } else {
+        (Severity::Error, format!("What the server sends breaks the WebSocket protocol: {which}."))
+    };
+    vec![
+        Finding::new(CHECK.id, severity, Confidence::High, cause)
+        .at("the server, or whatever changes the stream on the way")
+        .evidence(at)
+        .refuted_by("the same bytes directly from the server (--direct URL) that are right: then something on the way changes them")
+        .fix(Fix::words(
+            "Let a maintained WebSocket library write the frames of the server; look for whatever else writes to the same connection.",
+        )),
+    ]
+}
+
+/// What was broken, and when.
+pub(super) fn broken<'a>(case: &Case<'a>) -> Option<(&'a str, String)> {
+    if let Some(Trip::Ended { end: End::ProtocolError(which), after_s }) =
+        case.target.echo.as_ref().map(|echo| &echo.trip)
+    {
+        let at = if *after_s == 0.0 {
+            "it came before anything was sent".to_owned()
+        } else {
+            format!("it came {} after a message was sent", s(*after_s))
+        };
+        return Some((which, at));
+    }
+    match case.target.close.as_ref().map(|close| &close.end) {
+        Some(End::ProtocolError(which)) => {
+            Some((which, "it came instead of an answer to Close 1000".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::observations::Close;
+
+    #[test]
+    fn in_the_first_message_and_at_the_close() {
+        let end = End::ProtocolError("a reserved bit is set".to_owned());
+        let seen = with(|target| {
+            let echo = target.echo.as_mut();
+            echo.into_iter().for_each(|echo| echo.trip = Trip::Ended { end: end.clone(), after_s: 0.0 });
+        });
+        let found = fires(&CHECK, &seen);
+        assert!(found.cause.ends_with("a reserved bit is set."), "{}", found.cause);
+        assert!(found.evidence[0].contains("before anything was sent"));
+        let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        assert!(fires(&CHECK, &seen).evidence[0].contains("Close 1000"));
+        silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn a_size_that_is_not_read_here_is_no_breach() {
+        let error = undrop_frame::FrameError::FrameTooBig { limit: 20 << 20 };
+        let end = End::ProtocolError(error.to_string());
+        let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        let found = fires(&CHECK, &seen);
+        assert_eq!(found.severity, Severity::Warning);
+        assert!(found.cause.contains("more at once than is read here"), "{}", found.cause);
+    }
+}
