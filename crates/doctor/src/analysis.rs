@@ -134,6 +134,11 @@ pub(crate) fn heartbeat_below(case: &Case<'_>, idle_s: f64) -> String {
     ];
     match ways.iter().find(|(arm, _)| case.lived(arm)) {
         Some((_, way)) => format!("Send a heartbeat every {every} or more often: {way}."),
+        None if case.target.lives.is_empty() => {
+            format!(
+                "Send a heartbeat every {every} or more often, in both directions; which frames count was not tried."
+            )
+        }
         None => format!(
             "Send a heartbeat every {every} or more often, in both directions; none was seen to help here."
         ),

@@ -50,6 +50,10 @@ pub(crate) async fn exchange(
     let head = timeout_at(deadline, head).await.unwrap_or(Err(HeadError::Io(Ending::BlackHole)));
     let head = match head {
         Ok(head) => head,
+        Err(HeadError::Io(Ending::BlackHole)) if !bytes.is_empty() => {
+            let what = "the head of the answer began and did not end in time".to_owned();
+            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+        }
         Err(HeadError::NotHttp(error)) => {
             let what = error.to_string();
             return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
@@ -237,5 +241,14 @@ mod tests {
         let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
         assert_eq!(outcome, Outcome::Failed(End::BlackHole));
         assert_eq!(Instant::now(), deadline);
+
+        let (near, mut far) = duplex(64);
+        assert!(far.write_all(b"HTTP/1.1 101 S\r\nX").await.is_ok());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
+        assert!(
+            matches!(&outcome, Outcome::NotHttp { what, .. } if what.contains("did not end in time")),
+            "{outcome:?}"
+        );
     }
 }

@@ -3,7 +3,8 @@
 use undrop_finding::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::Case;
+use crate::analysis::{Case, s};
+use crate::observations::Trip;
 
 pub(super) const CHECK: Check = Check {
     id: "pings-unanswered",
@@ -17,6 +18,9 @@ frames, makes every client that uses Pings as its heartbeat believe the connecti
     judge,
 };
 
+/// A Pong that is not there after this long will not come, seconds.
+const PATIENT_S: f64 = 5.0;
+
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(pings) =
         case.target.pings.as_ref().filter(|pings| pings.pongs_s.is_empty() && pings.unanswered > 0)
@@ -27,15 +31,24 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         product.is_seen() && product.entry.handshake.pings == undrop_infra::Treatment::Stripped
     });
     let echoes = case.target.echoes();
+    let waited_s = case.seen.plan.patience_s;
+    // A server that is slow with everything may be slow with Pongs.
+    let hasty = waited_s < PATIENT_S
+        && !matches!(&case.target.echo, Some(echo) if matches!(echo.trip, Trip::Returned { .. }));
+    let (severity, confidence) =
+        if hasty { (Severity::Note, Confidence::Low) } else { (Severity::Warning, Confidence::High) };
     let finding = Finding::new(
         CHECK.id,
-        Severity::Warning,
-        Confidence::High,
-        "Pings are not answered: a client that uses them as its heartbeat takes the connection for dead.",
+        severity,
+        confidence,
+        format!(
+            "Pings are not answered within {}: a client that uses them as its heartbeat takes the connection for dead.",
+            s(waited_s)
+        ),
     )
     .at(known.map_or("the server, or a hop that drops control frames", |product| product.entry.name.as_str()))
-    .evidence(format!("{} Pings without a Pong", pings.unanswered))
-    .evidence(if echoes { "messages are answered" } else { "no message was answered either" })
+    .evidence(format!("Pings without a Pong: {}", pings.unanswered))
+    .evidence(if echoes { "messages come" } else { "no message came either" })
     .refuted_by("a Pong that comes later than was waited for (--patience)")
     .fix(Fix::words(
         "Use a heartbeat of messages, and turn the Pings of the client off; or let the server answer Pings.",
@@ -55,7 +68,22 @@ mod tests {
             target.pings =
                 Some(Pings { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
         });
-        assert!(fires(&CHECK, &seen).evidence[1].contains("messages are answered"));
+        assert!(fires(&CHECK, &seen).evidence[1].contains("messages come"));
         silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn a_server_that_is_slow_with_everything_is_not_accused_in_a_hurry() {
+        let mut seen = with(|target| {
+            let echo = target.echo.as_mut();
+            echo.into_iter().for_each(|echo| echo.trip = Trip::Taken { waited_s: 2.0 });
+            target.pings =
+                Some(Pings { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
+        });
+        assert_eq!(fires(&CHECK, &seen).severity, Severity::Warning);
+        seen.plan.patience_s = 2.0;
+        let found = fires(&CHECK, &seen);
+        assert_eq!((found.severity, found.confidence), (Severity::Note, Confidence::Low));
+        assert!(found.cause.contains("within 2.0 s"), "{}", found.cause);
     }
 }

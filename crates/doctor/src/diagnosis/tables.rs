@@ -77,9 +77,12 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
         rows.push(("compression", format!("{agreed}, {} bytes {kind}: {}", one.size, trip(&one.trip))));
     }
     if let Some(largest) = endpoint.sizes.iter().filter(|one| one.trip.arrived()).map(|one| one.size).max() {
+        let back =
+            endpoint.sizes.iter().any(|one| one.size == largest && matches!(one.trip, Trip::Returned { .. }));
+        let how = if back { "come back" } else { "are sent, and the connection lives on" };
         let bad = endpoint.sizes.iter().filter(|one| !one.trip.arrived()).min_by_key(|one| one.size);
         let bad = bad.map_or_else(String::new, |one| format!("; {} bytes: {}", one.size, trip(&one.trip)));
-        rows.push(("size", format!("{largest} bytes arrive{bad}")));
+        rows.push(("size", format!("{largest} bytes {how}{bad}")));
     }
     if let Some(close) = &endpoint.close {
         rows.push(("close", format!("our Close 1000 ends with {} after {}", close.end, s(close.took_s))));
@@ -215,10 +218,13 @@ pub(super) fn notes(case: &Case<'_>) -> Vec<String> {
         let what = case.seen.plan.held_back.join("; ");
         notes.push(format!("Left out, since the target is public (--i-own-this allows it): {what}."));
     }
-    if case.target.opens() && case.seen.plan.horizon_s > 0.0 {
+    let longest_s = case.target.lives.iter().map(|life| life.age_s).fold(0.0, f64::max);
+    if longest_s > 0.0 {
+        // A run that was stopped watched for less than was planned.
+        let watched_s = if case.seen.interrupted { longest_s } else { case.seen.plan.horizon_s };
         notes.push(format!(
             "Watched for {}: a timer that is longer shows only with a longer --horizon.",
-            s(case.seen.plan.horizon_s)
+            s(watched_s)
         ));
     }
     notes
