@@ -1,7 +1,10 @@
 //! Lines of a given width.
 
-/// Breaks text at spaces so that no line has more than `width` characters; words longer than that stay whole, and line
-/// breaks in the text are kept.
+/// Longest word that is kept whole.
+const WHOLE: usize = 80;
+
+/// Breaks text at spaces so that no line has more than `width` characters. Words longer than a line stay whole up to [`WHOLE`]
+/// characters, so that URLs and paths can be copied, and are broken beyond that; line breaks in the text are kept.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
@@ -9,6 +12,22 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         let mut length = 0;
         for word in paragraph.split_whitespace() {
             let size = columns(word);
+            if size > width.max(WHOLE) {
+                // Bytes that a server sent, mostly.
+                for (i, c) in word.chars().enumerate() {
+                    if length + usize::from(i == 0 && length > 0) >= width {
+                        lines.push(std::mem::take(&mut line));
+                        length = 0;
+                    }
+                    if i == 0 && length > 0 {
+                        line.push(' ');
+                        length += 1;
+                    }
+                    line.push(c);
+                    length += 1;
+                }
+                continue;
+            }
             if length > 0 && length + 1 + size > width {
                 lines.push(std::mem::take(&mut line));
                 length = 0;
@@ -54,6 +73,14 @@ mod tests {
         assert_eq!(wrap("a\n\nb", 9), ["a", "", "b"]);
         assert_eq!(wrap("", 9), [""]);
         assert_eq!(wrap("ä ö ü", 3), ["ä ö", "ü"]);
+    }
+
+    #[test]
+    fn words_without_end_are_broken() {
+        let word = "x".repeat(200);
+        let lines = wrap(&format!("a {word} b"), 30);
+        assert!(lines.iter().all(|line| columns(line) <= 30), "{lines:?}");
+        assert_eq!(lines.concat().replace(' ', ""), format!("a{word}b"));
     }
 
     #[test]
