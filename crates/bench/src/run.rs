@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::unix_us;
-use crate::open::SetupError;
+use crate::open::{Opener, SetupError};
 use crate::plan::Plan;
 use crate::tally::{EndingRecord, Snapshot, Tally};
 use crate::worker::{Command, Update, work};
@@ -37,6 +37,8 @@ pub async fn run(
     mut show: impl FnMut(&Snapshot),
     stop: &mut mpsc::Receiver<()>,
 ) -> Result<Tally, SetupError> {
+    // What cannot work is found here, before any worker is there.
+    Opener::new(&plan.target).await?;
     let mut plan = plan.clone();
     plan.epoch_us = unix_us();
     let shares = plan.split(plan.workers);
@@ -104,8 +106,10 @@ pub async fn run(
                 Some((number, Update::Failed(why))) => {
                     // What the others found is not lost with it; its connections are.
                     done += 1;
-                    let place = latest.get(number as usize).cloned().unwrap_or_default();
-                    tally.merge(lost_with_worker(&place, number, &why));
+                    if let Some(place) = latest.get_mut(number as usize) {
+                        tally.merge(lost_with_worker(place, number, &why));
+                        place.alive = 0;
+                    }
                 }
             },
         }

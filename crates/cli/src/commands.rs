@@ -1,4 +1,4 @@
-//! One file per command.
+//! One file per command, and what they share.
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
@@ -7,4 +7,5 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod gateway;
+pub(crate) mod headers;
 pub(crate) mod reference;

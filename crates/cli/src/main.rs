@@ -2,18 +2,24 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this crate is the one that prints")]
 
-/// `println!` that does not mind when nobody reads any more.
+/// `println!` that does not mind when nobody reads any more; other failures are told at the end.
 macro_rules! say {
+    () => { $crate::output::line(format_args!("")) };
+    ($($text:tt)+) => { $crate::output::line(format_args!($($text)+)) };
+}
+
+/// `eprintln!` that does not mind when standard error is closed or full.
+macro_rules! note {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        // The work goes on, and its exit code still counts.
-        let _ = writeln!(std::io::stdout(), $($text)*);
+        let _ = writeln!(std::io::stderr(), $($text)*);
     }};
 }
 
 mod commands;
 mod exit;
 mod log;
+mod output;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -81,9 +87,10 @@ fn main() -> ExitCode {
         Command::Gateway(command) => commands::gateway::run(command),
         Command::Reference(command) => commands::reference::run(command, Cli::command()),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => report(&error),
+    match (outcome, output::lost()) {
+        (Ok(_), Some(lost)) => report(&lost),
+        (Ok(code), None) => code,
+        (Err(error), _) => report(&error),
     }
 }
 
@@ -93,9 +100,9 @@ fn report(error: &Failure) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        eprintln!("\x1b[1;31merror:\x1b[0m {error}");
+        note!("\x1b[1;31merror:\x1b[0m {error}");
     } else {
-        eprintln!("error: {error}");
+        note!("error: {error}");
     }
     error.code()
 }

@@ -60,6 +60,18 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
         (&["run", "ws://127.0.0.1:1/", "--ensure", "surviva>=5%"], "survival"),
         (&["run", "ws://127.0.0.1:1/", "-H", "nonsense"], "`nonsense` is not NAME: VALUE"),
         (&["run", "ws://127.0.0.1:1/", "--source-addr", "127.0.0.9-127.0.0.1"], "is not a range"),
+        (&["run", "ws://127.0.0.1:1/", "-H", "bad name: x"], "bad name"),
+        (&["run", "ws://127.0.0.1:1/", "-H", "Host: evil"], "Host"),
+        (&["run", "ws://127.0.0.1:1/", "-s", "a b"], "`a b` is not a token"),
+        (&["run", "ws://127.0.0.1:1/", "-d", "0"], "-d: at least 1ms"),
+        (&["run", "ws://127.0.0.1:1/", "-c", "1000", "-r", "1e6"], "messages per second in all"),
+        (&["run", "ws://127.0.0.1:1/", "--html", "/nowhere/report.html"], "--html /nowhere/report.html"),
+        (&["hold", "ws://127.0.0.1:1/", "-r", "5"], "-r: this mode sends at no fixed rate"),
+        (&["hold", "ws://127.0.0.1:1/", "--verify"], "--verify: this mode sends nothing"),
+        (&["run", "ws://127.0.0.1:1/", "--session", "require", "--ping-interval", "5s"], "--ping-interval"),
+        (&["search", "ws://127.0.0.1:1/", "--ensure", "p99<5ms"], "--ensure"),
+        (&["ramp", "ws://127.0.0.1:1/", "--open-rate", "0"], "--open-rate"),
+        (&["scenario", "x.yml", "--session", "require"], "--session: the users of a scenario"),
         (&["run", "-c", "101", "wss://example.com/ws"], "--i-own-this"),
         (&["flood", "wss://example.com/ws"], "--i-own-this"),
         (&["scenario", "nowhere.yml"], "nowhere.yml"),
@@ -80,6 +92,48 @@ fn nobody_there_is_a_failed_handshake() {
     let (code, stdout, stderr) = bench(&["-d", "1", &url]);
     assert_eq!(code, 3, "{stdout}{stderr}");
     assert!(stdout.contains("refused"), "{stdout}");
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_a_failed_handshake() {
+    let (code, _, stderr) = bench(&["-d", "1", "ws://nobody.invalid/"]);
+    assert!(code == 3 && stderr.contains("nobody.invalid"), "{code}: {stderr}");
+}
+
+#[test]
+fn a_report_that_does_not_fit_on_the_disk_is_no_success() {
+    let sink = Sink::start(&[]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = undrop(&["bench", "-d", "100ms", "-q", &sink.url]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_worker_that_dies_costs_its_own_connections_only() {
+    let sink = Sink::start(&[]);
+    let mut load = undrop(&["bench", "-c", "10", "-w", "2", "-d", "60", "--json", &sink.url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A line every five seconds.
+    let mut lines = BufReader::new(load.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut until = |words: &str| assert!(lines.any(|line| line.contains(words)), "never said `{words}`");
+    let kill = |signal: &str, pid: &str| Command::new("kill").args([signal, pid]).status().unwrap();
+    until("10/10 alive");
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", load.id())).unwrap();
+    assert!(kill("-KILL", children.split_whitespace().next().unwrap()).success());
+    until("5/10 alive");
+    assert!(kill("-TERM", &load.id().to_string()).success());
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut load.stdout.take().unwrap(), &mut text).unwrap();
+    let code = load.wait().unwrap().code();
+    let report: serde_json::Value =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{code:?}: {text}"));
+    assert_eq!((report["connections"]["opened"].clone(), report["connections"]["alive_at_end"].clone()), {
+        (10.into(), 5.into())
+    });
+    assert_eq!(report["interrupted"], true);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct Proof {
     pub streams: u64,
     /// Streams whose sink did not say what it received: nothing is known of their way up.
     pub unanswered: u64,
+    /// Messages that were sent on those: whether they arrived is not known.
+    pub unproven: u64,
     /// Each direction by itself.
     pub directions: Vec<Direction>,
 }
@@ -47,18 +49,24 @@ impl Proof {
             // What a sink sent on streams that gave no answer is unknown, so a loss there shows as `unanswered`.
             directions.push(Direction::new("down", tally.down_sent, &tally.down));
             if tally.echoed != Counts::default() {
-                directions.push(Direction::new("round_trip", 0, &tally.echoed));
+                // Some connections reached a target that echoes: what no sink was asked about went there.
+                let sent = tally.sent.saturating_sub(tally.up_sent + tally.unproven);
+                directions.push(Direction::new("round_trip", sent, &tally.echoed));
             }
         } else {
             directions.push(Direction::new("round_trip", tally.sent, &tally.echoed));
         }
-        Proof { streams: tally.proven, unanswered: tally.unanswered, directions }
+        Proof { streams: tally.proven, unanswered: tally.unanswered, unproven: tally.unproven, directions }
     }
 
-    /// Every stream is proven, and nothing is lost, doubled, reordered or corrupted.
+    /// Every stream is proven, and nothing is lost, doubled, reordered or corrupted, or came without having been sent.
     pub fn holds(&self) -> bool {
-        let clean = |d: &Direction| d.lost == 0 && d.doubled == 0 && d.reordered == 0 && d.corrupted == 0;
-        self.unanswered == 0 && self.directions.iter().all(clean)
+        self.unanswered == 0 && self.directions.iter().all(Direction::is_clean)
+    }
+
+    /// Nothing that came back carries a number of ours, or one of a sink.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unanswered == 0 && self.directions.iter().all(|direction| direction.received == 0)
     }
 
     /// Over all directions.
@@ -79,6 +87,12 @@ impl Direction {
             reordered,
             corrupted,
         }
+    }
+
+    /// Nothing is lost, doubled, reordered or corrupted. More than was sent means that somebody's count is wrong.
+    pub fn is_clean(&self) -> bool {
+        let bad = self.lost + self.doubled + self.reordered + self.corrupted;
+        bad == 0 && self.received <= self.sent
     }
 }
 

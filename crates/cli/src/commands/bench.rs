@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use undrop_bench::scenario::{self, Inputs};
@@ -190,11 +191,19 @@ pub(crate) fn run(command: Bench) -> Result<ExitCode, Failure> {
             if churn.churn_rate <= 0.0 {
                 return Err(usage(anyhow!("--churn-rate: more than 0 connections per second are needed")));
             }
-            (churn.load, Mode::Churn { rate: churn.churn_rate, lifetime: churn.lifetime })
+            let mut load = churn.load;
+            // As many as live at once at that rate, and some more: handshakes take time too.
+            let alive =
+                (churn.churn_rate * churn.lifetime.as_secs_f64() * 1.5).ceil().clamp(10.0, 100_000.0) as u32;
+            load.size.connections = load.size.connections.or(Some(alive));
+            (load, Mode::Churn { rate: churn.churn_rate, lifetime: churn.lifetime })
         }
         Some(ModeCommand::Broadcast(broadcast)) => {
-            let senders = broadcast.senders.min(broadcast.load.size.connections);
+            let senders = broadcast.senders.min(broadcast.load.size.connections.unwrap_or(1));
             (broadcast.load, Mode::Broadcast { senders })
+        }
+        Some(ModeCommand::Ramp(ramp)) if ramp.open_rate <= 0.0 => {
+            return Err(usage(anyhow!("--open-rate: more than 0 connections per second are needed")));
         }
         Some(ModeCommand::Ramp(ramp)) => (ramp.load, Mode::Ramp { rate: ramp.open_rate }),
         Some(ModeCommand::Search(search)) => return search::run(search),
@@ -209,12 +218,14 @@ pub(crate) fn run(command: Bench) -> Result<ExitCode, Failure> {
         }
     };
     let plan = load.plan(mode).map_err(usage)?;
+    unused_options(&plan, &load).map_err(usage)?;
     let conditions = conditions(&load.output.ensure)?;
     carry_out(&plan, &load.output, &conditions)
 }
 
 fn run_scenario(command: Scenario) -> Result<ExitCode, Failure> {
     let usage = |error: anyhow::Error| Failure::new(Code::Usage, error);
+    unused_in_scenario(&command.load).map_err(usage)?;
     let mut variables = std::collections::BTreeMap::new();
     for variable in &command.variables {
         let (name, value) = variable
@@ -228,7 +239,7 @@ fn run_scenario(command: Scenario) -> Result<ExitCode, Failure> {
     let inputs = Inputs { target: command.load.url.clone(), variables: variables.clone(), environment };
     let read = scenario::load(&command.file, &inputs).map_err(|error| usage(error.into()))?;
     for notice in &read.notices {
-        eprintln!("note: {notice}");
+        note!("note: {notice}");
     }
     if command.check {
         say!(
@@ -270,10 +281,8 @@ fn run_scenario(command: Scenario) -> Result<ExitCode, Failure> {
         variables,
         part: 0,
     };
-    // -c is the most users at once; one, its default, would be no limit that anybody means.
-    if load.size.connections == 1 {
-        load.size.connections = 100_000;
-    }
+    // -c is the most users at once; without it the engine's own limit is meant.
+    load.size.connections = load.size.connections.or(Some(100_000));
     // Users that arrive last still have time to finish.
     load.size.duration = read.duration() + load.size.duration.max(Duration::from_secs(600));
     let owned = load.target.i_own_this;
@@ -282,7 +291,8 @@ fn run_scenario(command: Scenario) -> Result<ExitCode, Failure> {
     for url in &read.targets.fixed {
         let mut peek = plan.clone();
         peek.target.url = url.clone();
-        peek.connections = u32::try_from(read.arrivals(plan.seed).count()).unwrap_or(u32::MAX);
+        // Enough to tell: counting all arrivals of an absurd rate would take for ever.
+        peek.connections = u32::try_from(read.arrivals(plan.seed).take(100_000).count()).unwrap_or(u32::MAX);
         args::polite(&peek, owned).map_err(usage)?;
     }
     let mut all = load.output.ensure.clone();
@@ -291,6 +301,38 @@ fn run_scenario(command: Scenario) -> Result<ExitCode, Failure> {
     );
     let conditions = conditions(&all)?;
     carry_out(&plan, &load.output, &conditions)
+}
+
+/// An option that a mode has no use for is a misunderstanding, and better said than ignored.
+fn unused_options(plan: &Plan, load: &Load) -> anyhow::Result<()> {
+    let quiet = matches!(plan.mode, Mode::Hold | Mode::Ramp { .. } | Mode::Churn { .. });
+    if load.size.rate.is_some() && (quiet || matches!(plan.mode, Mode::Flood { .. })) {
+        anyhow::bail!("-r: this mode sends at no fixed rate; leave it out");
+    }
+    if plan.verify && quiet {
+        anyhow::bail!("--verify: this mode sends nothing that could be verified; leave it out");
+    }
+    if plan.ping.is_some() && plan.session != undrop_bench::Session::Off {
+        anyhow::bail!("--ping-interval: sessions have a heartbeat of their own; use it with --session off");
+    }
+    Ok(())
+}
+
+/// The same for scenarios, where the file says what users do.
+fn unused_in_scenario(load: &ScenarioLoad) -> anyhow::Result<()> {
+    let unused = [
+        ("--session", load.target.session != args::SessionWish::Off),
+        ("--reconnect", load.target.reconnect.is_some()),
+        ("--ping-interval", load.target.ping_interval.is_some()),
+        ("-r", load.size.rate.is_some()),
+        ("--verify", load.message.verify),
+    ];
+    match unused.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            Err(anyhow!("{flag}: the users of a scenario do what the file says; leave it out"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn conditions(texts: &[String]) -> Result<Vec<undrop_bench::ensure::Condition>, Failure> {
@@ -306,6 +348,14 @@ fn carry_out(
     conditions: &[undrop_bench::ensure::Condition],
 ) -> Result<ExitCode, Failure> {
     enough_files(plan)?;
+    // A report that cannot be written is better known before the load than after it.
+    for (file, flag) in [(&output.html, "--html"), (&output.hdr_log, "--hdr-log")] {
+        if let Some(file) = file {
+            std::fs::File::create(file)
+                .with_context(|| format!("{flag} {}", file.display()))
+                .map_err(|error| Failure::new(Code::Usage, error))?;
+        }
+    }
     let face = live::Face::new(plan, output.quiet, output.no_tui)?;
     let tally = load(plan, face)?;
     report(plan, &tally, output, conditions)
@@ -319,15 +369,7 @@ pub(crate) fn load(plan: &Plan, mut face: live::Face) -> Result<Tally, Failure> 
     let (stop, mut stopped) = mpsc::channel(1);
     face.stop_with(stop.clone());
     let tally = runtime.block_on(LocalSet::new().run_until(async {
-        let interrupt = tokio::task::spawn_local(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                // Full: the first one is still being obeyed.
-                if stop.try_send(()).is_err() {
-                    live::restore();
-                    std::process::exit(130);
-                }
-            }
-        });
+        let interrupt = tokio::task::spawn_local(interrupts(stop));
         let tally =
             undrop_bench::run(plan, &program, |snapshot: &Snapshot| face.show(snapshot), &mut stopped).await;
         interrupt.abort();
@@ -338,10 +380,28 @@ pub(crate) fn load(plan: &Plan, mut face: live::Face) -> Result<Tally, Failure> 
     tally.map_err(|error| {
         let code = match error {
             SetupError::Tls(_) => Code::Tls,
+            SetupError::Resolve(..) => Code::Handshake,
             _ => Code::Usage,
         };
         Failure::new(code, error)
     })
+}
+
+/// The first Ctrl-C or SIGTERM ends the run with a report of what was found; a second one ends it at once.
+async fn interrupts(stop: mpsc::Sender<()>) {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    for first in [true, false] {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => if interrupted.is_err() { return },
+            _ = terminate.recv() => {}
+        }
+        if first {
+            // Fails only when the run is over anyway.
+            let _ = stop.try_send(());
+        }
+    }
+    live::restore();
+    std::process::exit(130);
 }
 
 /// Prints and writes the report, and chooses the exit code.
@@ -395,7 +455,8 @@ fn exit_code(plan: &Plan, tally: &Tally, report: &undrop_bench::report::Report) 
     if !tally.users.failed.is_empty() && report.thresholds.is_empty() {
         return Code::Findings.into();
     }
-    if report.is_slow() {
+    let churned = matches!(plan.mode, Mode::Churn { .. }) && tally.attempts * 100 < tally.asked * 99;
+    if report.is_slow() || churned {
         return Code::OwnRate.into();
     }
     ExitCode::SUCCESS

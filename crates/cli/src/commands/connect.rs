@@ -15,6 +15,7 @@ use undrop_client::{
 use undrop_gateway::config::units;
 use undrop_transport::{Proxies, ProxyChoice, tls};
 
+use crate::commands::headers;
 use crate::exit::{Code, Failure};
 
 /// Talk to a WebSocket server: lines in, messages out.
@@ -108,14 +109,12 @@ fn usage(error: anyhow::Error) -> Failure {
 
 fn builder(command: &Connect) -> Result<ClientBuilder, Failure> {
     let mut builder = Client::builder(&command.url).map_err(|error| usage(error.into()))?;
+    headers::subprotocols(&command.subprotocol).map_err(usage)?;
     for name in &command.subprotocol {
         builder = builder.protocol(name);
     }
-    for header in &command.header {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| usage(anyhow!("--header: `{header}` is not NAME: VALUE")))?;
-        builder = builder.header(name.trim(), value.trim());
+    for (name, value) in headers::headers(&command.header).map_err(usage)? {
+        builder = builder.header(&name, &value);
     }
     let plain_heartbeat = match &command.heartbeat_text {
         None => PlainHeartbeat::default(),
@@ -391,9 +390,9 @@ impl Face {
             _ => return,
         };
         if self.colour {
-            eprintln!("\x1b[{colour}m* {text}\x1b[0m");
+            note!("\x1b[{colour}m* {text}\x1b[0m");
         } else {
-            eprintln!("* {text}");
+            note!("* {text}");
         }
     }
 }

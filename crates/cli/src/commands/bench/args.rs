@@ -10,6 +10,8 @@ use undrop_bench::{Mode, Payload, Plan, Policy, Session, Target, Trust, stamp};
 use undrop_gateway::config::units;
 use url::Url;
 
+use crate::commands::headers;
+
 /// What every mode takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Load {
@@ -30,15 +32,15 @@ pub(crate) struct Load {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct Size {
-    /// Connections
-    #[arg(long, short = 'c', value_name = "N", default_value_t = 1)]
-    pub(crate) connections: u32,
+    /// Connections [default: 1; churn: as many as its rate needs; scenario: no limit]
+    #[arg(long, short = 'c', value_name = "N")]
+    pub(crate) connections: Option<u32>,
     /// How long the load is on, from when every connection was tried
     #[arg(long, short = 'd', value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
-    /// Messages per second and connection
-    #[arg(long, short = 'r', value_name = "N", default_value_t = 1.0, value_parser = rate)]
-    pub(crate) rate: f64,
+    /// Messages per second and connection [default: 1]
+    #[arg(long, short = 'r', value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
     /// Spread the opening of connections over this long [default: as fast as the target takes them]
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
     pub(crate) ramp: Duration,
@@ -103,13 +105,13 @@ pub(crate) struct Connect {
     #[arg(long)]
     pub(crate) compress: bool,
     /// Trust these certificate authorities (PEM) besides the system's
-    #[arg(long, alias = "tls-ca", value_name = "FILE")]
+    #[arg(long, visible_alias = "tls-ca", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// Do not check the server's certificate
-    #[arg(long, alias = "tls-insecure")]
+    #[arg(long, visible_alias = "tls-insecure")]
     pub(crate) insecure: bool,
     /// Name for SNI and for checking the certificate
-    #[arg(long, alias = "tls-server-name", value_name = "NAME")]
+    #[arg(long, visible_alias = "tls-server-name", value_name = "NAME")]
     pub(crate) server_name: Option<String>,
     /// Go through this proxy (http://, https://, socks5://, socks5h://)
     #[arg(long, value_name = "URL")]
@@ -200,6 +202,9 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Messages per second, of all connections, beyond which a rate is a slip of the pen.
+const MOST_PER_SECOND: f64 = 20_000_000.0;
+
 /// Connections and messages per second that a public target is spared.
 const POLITE: (u32, f64) = (100, 1000.0);
 
@@ -208,7 +213,8 @@ impl Load {
     pub(crate) fn plan(&self, mode: Mode) -> anyhow::Result<Plan> {
         let url = self.url.as_deref().unwrap_or_default();
         let size = &self.size;
-        if size.connections == 0 {
+        let connections = size.connections.unwrap_or(1);
+        if connections == 0 {
             bail!("-c: at least one connection is needed");
         }
         let payload = self.message.payload()?;
@@ -221,12 +227,12 @@ impl Load {
             Mode::Hold | Mode::Ramp { .. } | Mode::Churn { .. } | Mode::Flood { .. } | Mode::Scenario(_) => {
                 0.0
             }
-            _ => size.rate,
+            _ => size.rate.unwrap_or(1.0),
         };
         let plan = Plan {
             target,
             mode,
-            connections: size.connections,
+            connections,
             ramp: size.ramp,
             concurrency: size.concurrency,
             rate,
@@ -245,8 +251,17 @@ impl Load {
             seed: size.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             first: 0,
             epoch_us: 0,
-            workers: size.workers.min(size.connections),
+            workers: size.workers.min(connections),
         };
+        if plan.duration < Duration::from_millis(1) {
+            bail!("-d: at least 1ms");
+        }
+        let per_second = plan.rate * f64::from(plan.connections);
+        if per_second > MOST_PER_SECOND {
+            bail!(
+                "-r: {per_second:.0} messages per second in all; no machine sends more than {MOST_PER_SECOND:.0}"
+            );
+        }
         polite(&plan, self.target.i_own_this)?;
         Ok(plan)
     }
@@ -279,12 +294,8 @@ impl Message {
 
 impl Connect {
     pub(crate) fn target(&self, url: &str) -> anyhow::Result<Target> {
-        let mut headers = Vec::new();
-        for header in &self.header {
-            let (name, value) =
-                header.split_once(':').ok_or_else(|| anyhow!("--header: `{header}` is not NAME: VALUE"))?;
-            headers.push((name.trim().to_owned(), value.trim().to_owned()));
-        }
+        headers::subprotocols(&self.subprotocol)?;
+        let headers = headers::headers(&self.header)?;
         let trust = match (&self.ca, self.insecure) {
             (_, true) => Trust::Insecure,
             (Some(file), false) => {

@@ -24,6 +24,7 @@ struct Try {
     p99_ms: Option<f64>,
     alive: u64,
     good: bool,
+    interrupted: bool,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -41,6 +42,12 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
     if search.p99.is_zero() || search.step.is_zero() {
         return Err(usage(anyhow!("--p99 and --step: more than nothing is needed")));
     }
+    let output = &search.load.output;
+    if output.html.is_some() || output.hdr_log.is_some() || !output.ensure.is_empty() {
+        return Err(usage(anyhow!(
+            "--html, --hdr-log and --ensure are for one run; a search is many (--p99 is its condition)"
+        )));
+    }
     let mut plan = search.load.plan(Mode::Run).map_err(usage)?;
     super::args::polite(
         &Plan { mode: Mode::Flood { window: 1 }, ..plan.clone() },
@@ -48,7 +55,6 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
     )
     .map_err(usage)?;
     plan.duration = search.step;
-    let output = &search.load.output;
     let limit_p99_ms = search.p99.as_secs_f64() * 1e3;
     let mut found = Found {
         mode: "search",
@@ -76,7 +82,11 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
         } else {
             high = Some(rate);
         }
+        let interrupted = tried.interrupted;
         found.tries.push(tried);
+        if interrupted {
+            break;
+        }
         rate = match high {
             None => rate * 2.0,
             Some(high) if high - low <= high * CLOSE => break,
@@ -94,7 +104,9 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
             plan.connections
         );
     } else {
-        say!("\nno rate was good: even the lowest one had p99 over {limit_p99_ms} ms, or was not kept");
+        say!(
+            "\nno rate was good: answers were too late (p99 over {limit_p99_ms} ms) or did not come, or the rate was not kept"
+        );
     }
     Ok(if found.highest.is_some() { ExitCode::SUCCESS } else { Code::Threshold.into() })
 }
@@ -116,6 +128,7 @@ fn attempt(plan: &mut Plan, rate: f64, p99: Duration) -> Result<Try, Failure> {
         achieved: tally.sent as f64 / tally.sending.as_secs_f64().max(1e-9),
         p99_ms: measured.map(|measured| measured.as_secs_f64() * 1e3),
         alive: tally.alive_at_end,
-        good,
+        good: good && !tally.interrupted,
+        interrupted: tally.interrupted,
     })
 }
