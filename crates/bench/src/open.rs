@@ -15,6 +15,7 @@ use undrop_transport::{
 use url::{Position, Url};
 
 use crate::plan::{Target, Trust};
+use crate::report::shown_url;
 
 /// A plan that cannot be carried out: found before the first connection.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +217,7 @@ impl Opener {
 
 /// Judges a WebSocket URL.
 pub(crate) fn parse(text: &str) -> Result<Url, SetupError> {
-    let wrong = |why: &str| SetupError::Url(text.to_owned(), why.to_owned());
+    let wrong = |why: &str| SetupError::Url(shown_url(text), why.to_owned());
     let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
     if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
         return Err(wrong(&format!("the scheme is `{}`, not ws or wss", url.scheme())));

@@ -12,6 +12,7 @@ mod proof;
 mod sections;
 mod style;
 mod text;
+mod url;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub use html::html;
 pub use proof::{Direction, Proof};
 pub use sections::{Broadcast, Churn, Cost, Handshake, Ramp, Resumes, Storm, UsersReport};
 pub use text::text;
+pub use url::shown_url;
 
 use crate::Times;
 use crate::ensure::{self, Condition, Outcome};
@@ -301,9 +303,25 @@ impl Report {
         self.thresholds = ensure::check(conditions, self);
     }
 
-    /// Less was sent than asked for, by more than 1 %: latency is of another load than the one that was meant.
+    /// Less was sent than asked for, by more than 1 %: latency is of another load than the one that was meant. In a churn: fewer
+    /// connections were begun, for want of room (not since the target refused them).
     pub fn is_slow(&self) -> bool {
+        let skipped = self.churn.as_ref().and_then(|churn| ratio(churn.skipped, self.connections.asked));
         self.rate.as_ref().and_then(|rate| rate.ratio).is_some_and(|ratio| ratio < FULL_RATE)
+            || skipped.is_some_and(|part| part > 1.0 - FULL_RATE)
+    }
+
+    /// Connections that were to be opened and could not, where opening them all was the aim; as a part of those asked for.
+    pub fn unopened(&self) -> f64 {
+        let Connections { asked, opened, failed, .. } = self.connections;
+        let never = match self.mode {
+            // A ramp ends in refusals, a user's failure is told with the users, and a churn's own limit is no failure.
+            "ramp" | "scenario" => 0,
+            "churn" => failed.saturating_sub(self.churn.as_ref().map_or(0, |churn| churn.skipped)),
+            // Those that were not tried any more have not failed.
+            _ => asked.saturating_sub(opened).min(failed),
+        };
+        ratio(never, asked).unwrap_or_default()
     }
 
     /// Nothing was lost, doubled, reordered or corrupted, and no stream is without an answer; also when nothing was to be
@@ -372,31 +390,6 @@ fn mode_name(mode: &Mode) -> &'static str {
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// Parts of a parameter's name that say its value is a secret.
-const SECRET: [&str; 9] = ["token", "key", "secret", "auth", "pass", "sign", "jwt", "ticket", "sid"];
-
-/// A report is handed around: what is secret in the URL stays out of it.
-pub fn shown_url(text: &str) -> String {
-    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
-    if !url.username().is_empty() || url.password().is_some() {
-        // Both fail only for URLs that cannot have them.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-    }
-    if let Some(query) = url.query() {
-        let hide = |pair: &str| match pair.split_once('=') {
-            Some((name, _)) if SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
-                format!("{name}=…")
-            }
-            _ => pair.to_owned(),
-        };
-        let query = query.split('&').map(hide).collect::<Vec<_>>().join("&");
-        url.set_query(None);
-        return format!("{url}?{query}");
-    }
-    url.to_string()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::number::{bytes, is_invisible, milliseconds, percent, printable, rate, seconds, thousands};
 use super::text::{
-    cost_line, counted, distribution_rows, handshake_table, mode_lines, proof_lines, slow, subject, survival,
+    cost_line, counted, distribution_rows, handshake_table, mode_lines, no_latency, proof_lines, slow,
+    subject, survival,
 };
 use super::{Report, chart};
 
@@ -64,6 +65,9 @@ pub fn html(report: &Report) -> String {
     page.thresholds(report);
     if let Some(warning) = slow(report) {
         page.say("bad", &warning);
+    }
+    if let Some(why) = no_latency(report) {
+        page.say("bad", &format!("Latency: {why}."));
     }
     page.charts(report);
     page.endings(report);

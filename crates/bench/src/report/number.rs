@@ -19,6 +19,8 @@ pub fn rate(per_second: f64) -> String {
         rate if !rate.is_finite() => "—".to_owned(),
         rate if rate >= 99.95 => thousands(rate.round() as u64),
         rate if rate >= 10.0 || rate == rate.trunc() => trimmed(rate, 1),
+        // Two digits that are not zero, wherever they begin.
+        rate if rate > 0.0 && rate < 0.0995 => trimmed(rate, (1.0 - rate.log10().floor()).min(12.0) as usize),
         rate => trimmed(rate, 2),
     }
 }
@@ -167,9 +169,17 @@ mod tests {
         ] {
             assert_eq!(bytes(value), text);
         }
-        for (value, text) in
-            [(99_870.2, "99,870"), (9.5, "9.5"), (10.0, "10"), (0.25, "0.25"), (33.333, "33.3")]
-        {
+        for (value, text) in [
+            (99_870.2, "99,870"),
+            (9.5, "9.5"),
+            (10.0, "10"),
+            (0.25, "0.25"),
+            (33.333, "33.3"),
+            (0.001, "0.001"),
+            (0.0333, "0.033"),
+            (0.0, "0"),
+            (1e-15, "0"),
+        ] {
             assert_eq!(rate(value), text);
         }
     }

@@ -15,6 +15,9 @@ const MANY_CONNECTIONS: u64 = 100;
 /// Messages below which processor time for each is not stated.
 const MANY_MESSAGES: u64 = 1000;
 
+/// How a churn notes a connection that was due while as many as allowed were open.
+pub(crate) const TOO_FEW: &str = "local error (too few connections allowed)";
+
 /// How long the phases of handshakes took, milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Handshake {
@@ -93,6 +96,8 @@ pub struct Churn {
     pub achieved_per_s: Option<f64>,
     /// How long each should live, seconds.
     pub lifetime_s: f64,
+    /// Connections that were due and not begun, since as many as allowed were open already: our limit, not the target's.
+    pub skipped: u64,
 }
 
 /// Virtual users.
@@ -193,8 +198,15 @@ impl Churn {
             intended_per_s: rate,
             achieved_per_s: (seconds > 0.0).then(|| tally.opened as f64 / seconds),
             lifetime_s: lifetime.as_secs_f64(),
+            skipped: skipped(tally),
         })
     }
+}
+
+/// Connections of a churn that were not begun.
+pub(super) fn skipped(tally: &Tally) -> u64 {
+    let own = tally.failures.values().filter(|failures| failures.ending == TOO_FEW);
+    own.map(|failures| failures.count).sum()
 }
 
 impl UsersReport {

@@ -239,7 +239,16 @@ pub(super) fn mode_lines(report: &Report) -> Vec<(&'static str, Vec<(String, boo
             rate(churn.intended_per_s),
             seconds(churn.lifetime_s)
         );
-        sections.push(("Churn", vec![(line, false)]));
+        let mut lines = vec![(line, false)];
+        if churn.skipped > 0 {
+            let line = format!(
+                "{} of {} were not begun, since as many as -c allows were open: give a larger -c",
+                thousands(churn.skipped),
+                counted(report.connections.asked, "connection")
+            );
+            lines.push((line, true));
+        }
+        sections.push(("Churn", lines));
     }
     if let Some(users) = &report.users {
         let mut line = format!("{} of {} completed", thousands(users.completed), thousands(users.arrived));
@@ -325,9 +334,9 @@ pub(super) fn distribution_rows(columns: &[Option<&Distribution>]) -> Vec<Vec<St
 
 fn latency(page: &mut Page, report: &Report) {
     let Some(latency) = &report.latency_ms else {
-        if report.messages.sent > 0 && report.messages.received == 0 {
+        if let Some(why) = no_latency(report) {
             page.heading("Latency");
-            page.wrapped(2, "nothing came back, so there is none", DIM);
+            page.wrapped(2, why, YELLOW);
         }
         return;
     };
@@ -339,6 +348,19 @@ fn latency(page: &mut Page, report: &Report) {
     } else {
         page.table(&["", "from send to answer"], &distribution_rows(&[Some(latency)]));
         page.wrapped(2, "Without a schedule there is nothing to correct: waiting is not counted.", DIM);
+    }
+}
+
+/// Why there is no latency although messages were sent.
+pub(super) fn no_latency(report: &Report) -> Option<&'static str> {
+    let sent = report.message_bytes.is_some() && report.messages.sent > 0;
+    match report.messages.received {
+        _ if !sent || report.latency_ms.is_some() => None,
+        0 => Some("none: nothing came back"),
+        _ => Some(
+            "none: what came back is not what was sent, so nothing says which message it answers. With -m each message that comes \
+             counts as the answer to the oldest one; or use a server that echoes",
+        ),
     }
 }
 
@@ -394,7 +416,7 @@ pub(super) fn proof_lines(report: &Report) -> Vec<String> {
     let Some(proof) = &report.messages.proof else { return Vec::new() };
     let mut lines = Vec::new();
     for direction in &proof.directions {
-        let clean = direction.lost + direction.doubled + direction.reordered + direction.corrupted == 0;
+        let clean = direction.is_clean();
         let verdict = if clean { "exactly once" } else { "not exactly once" };
         let way = match direction.direction {
             "round_trip" => "there and back",
@@ -409,18 +431,28 @@ pub(super) fn proof_lines(report: &Report) -> Vec<String> {
             thousands(direction.reordered),
             thousands(direction.corrupted)
         ));
+        if direction.received > direction.sent {
+            lines.push(format!(
+                "{way}: {} came, more than were sent, so the counts prove nothing",
+                counted(direction.received, "message")
+            ));
+        }
     }
     if proof.unanswered > 0 {
         lines.push(format!(
-            "{} of {} are not proven: their sink did not say what it received",
+            "{} of {} are not proven, nor {} sent on them: their sink did not say what it received",
             thousands(proof.unanswered),
-            counted(proof.streams, "stream")
+            counted(proof.streams, "stream"),
+            counted(proof.unproven, "message")
         ));
     }
-    if report.messages.sent > 0 && report.messages.received == 0 {
-        lines.push(
-            "nothing came back: a target that neither echoes nor is an `undrop bench sink`?".to_owned(),
-        );
+    if report.messages.sent > 0 && proof.is_empty() {
+        let came = if report.messages.received == 0 {
+            "nothing came back"
+        } else {
+            "nothing that came back is numbered"
+        };
+        lines.push(format!("{came}: a target that neither echoes nor is an `undrop bench sink`?"));
     }
     lines
 }
