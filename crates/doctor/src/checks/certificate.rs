@@ -4,7 +4,7 @@ use undrop_finding::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Tls, TlsFault, TlsFaultKind};
+use crate::observations::{End, Outcome, Tls, TlsFault, TlsFaultKind};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -28,7 +28,30 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     } else {
         tls.trials.first().and_then(|trial| trial.failed.as_ref())
     };
-    fault.map(|fault| finding(case, tls, fault)).into_iter().collect()
+    match fault {
+        Some(fault) => vec![finding(case, tls, fault)],
+        None => wants_ours(case).into_iter().collect(),
+    }
+}
+
+/// TLS 1.3 tells only behind the handshake that the client's certificate was missed.
+fn wants_ours(case: &Case<'_>) -> Option<Finding> {
+    let Some(Outcome::Failed(end @ End::ProtocolError(what))) = case.target.asked() else { return None };
+    what.contains("CertificateRequired").then(|| {
+        Finding::new(
+            CHECK.id,
+            Severity::Error,
+            Confidence::High,
+            format!("{} wants a certificate of the client, and none was sent.", case.target.host),
+        )
+        .at("TLS")
+        .evidence(format!("the handshake for the WebSocket ends with {end}"))
+        .refuted_by("a client without a certificate that gets an answer")
+        .fix(Fix::words(
+            "Ask for client certificates on hosts or paths alone that need them: pages in browsers can hardly send one for a \
+             WebSocket, and this program has none to send.",
+        ))
+    })
 }
 
 fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFault) -> Finding {
@@ -108,8 +131,8 @@ fn lacks_intermediate(tls: &Tls) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::{Certificate, Observations, TlsTrial};
+    use crate::checks::sample::{answer, fires, healthy, silent, with};
+    use crate::observations::{Certificate, Observations, TlsTrial, Variant};
 
     fn tls(kind: TlsFaultKind, speaks: bool) -> Observations {
         let fault = TlsFault { kind, text: "as rustls says".to_owned() };
@@ -151,6 +174,19 @@ mod tests {
             assert!(cause.contains(part), "{cause}");
         }
         silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn a_server_that_wants_a_certificate_of_the_client() {
+        let mut seen = tls(TlsFaultKind::Expired, true);
+        let target = &mut seen.endpoints[0];
+        target.tls.iter_mut().for_each(|tls| tls.distrust = None);
+        let end = End::ProtocolError("received fatal alert: CertificateRequired".to_owned());
+        target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
+        target.stop_at_handshake();
+        assert!(fires(&CHECK, &seen).cause.contains("wants a certificate of the client"));
+        let report = crate::diagnose(&seen);
+        assert_eq!(crate::Conclusion::of(&seen, &report), crate::Conclusion::Tls);
     }
 
     /// As `openssl req -x509` makes them: an authority that is used as a server.

@@ -55,6 +55,12 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         )
     } else if start.starts_with("\\x00\\x00") && start.contains("\\x04") {
         ("The port speaks HTTP/2 alone.", "the server", "Let the server speak HTTP/1.1 on this port as well.")
+    } else if what.contains("did not end in time") {
+        (
+            "The answer begins and does not end.",
+            "the server, or a proxy before it",
+            "Look at the server: does it send the empty line after the fields of its answer?",
+        )
     } else {
         (
             "The answer is not HTTP/1.1.",

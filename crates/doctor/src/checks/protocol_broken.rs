@@ -61,7 +61,7 @@ pub(super) fn broken<'a>(case: &Case<'a>) -> Option<(&'a str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{fires, healthy, silent, with};
+    use crate::checks::sample::{dropped, fires, healthy, lives, silent, with};
     use crate::observations::Close;
 
     #[test]
@@ -77,6 +77,17 @@ mod tests {
         let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
         assert!(fires(&CHECK, &seen).evidence[0].contains("Close 1000"));
         silent(&CHECK, &healthy());
+    }
+
+    #[test]
+    fn the_watched_connections_that_end_so_need_no_other_cause() {
+        let end = End::ProtocolError("a reserved bit is set".to_owned());
+        let mut seen = healthy();
+        seen.endpoints = vec![lives(|life| dropped(life, 0.002, end.clone()))];
+        seen.endpoints[0].close = Some(Close { end, took_s: 0.1 });
+        let report = crate::diagnose(&seen);
+        let ids: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(ids, [CHECK.id]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use undrop_finding::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, measure_s, s};
-use crate::observations::{Arm, Life};
+use crate::observations::{Arm, End, Life};
 
 pub(super) const CHECK: Check = Check {
     id: "unexplained-drop",
@@ -32,7 +32,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             (life.age_s - idle).abs() <= (idle * 0.1).max(2.0) || life.arm == Arm::HiddenTab
         })
     };
-    let lives: Vec<&&Life> = case.drops.other.iter().filter(odd).filter(|life| !like_idle(life)).collect();
+    let broken = super::protocol_broken::broken(case).is_some();
+    let explained =
+        |life: &Life| like_idle(life) || broken && matches!(life.end, Some(End::ProtocolError(_)));
+    let lives: Vec<&&Life> = case.drops.other.iter().filter(odd).filter(|life| !explained(life)).collect();
     let Some(first) = lives.first() else { return Vec::new() };
     if case.drops.silent.is_empty() || lives.iter().any(|life| life.ended_visibly()) {
         let total = case.target.lives.iter().filter(|life| life.opened()).count();
@@ -66,7 +69,6 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{dropped, fires, healthy, lives, silent};
-    use crate::observations::End;
 
     #[test]
     fn one_end_without_a_pattern() {

@@ -26,6 +26,9 @@ impl Conclusion {
         if target.tls.as_ref().is_some_and(|tls| !tls.speaks() || tls.distrust.is_some()) {
             return Conclusion::Tls;
         }
+        if report.findings.iter().any(|finding| finding.id == "certificate") {
+            return Conclusion::Tls;
+        }
         if !target.opens() {
             return Conclusion::Handshake;
         }

@@ -46,7 +46,8 @@ async fn attempt(caller: &Caller<'_>) -> Outcome {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        let offered = timeout(SETTINGS, settings).await.is_ok();
+        // Less than the whole, so that settings without the offer are told from silence.
+        let offered = timeout(SETTINGS.min(caller.options.timeout / 2), settings).await.is_ok();
         if !offered {
             return Outcome::Http2 { offered, status: None, headers: Vec::new() };
         }
