@@ -223,3 +223,26 @@ fn sentinels_tell_of_drops_and_end_with_5() {
         "{alert}"
     );
 }
+
+#[test]
+fn a_file_that_cannot_be_written_does_not_cost_the_report() {
+    let gateway = Running::gateway();
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none").join("run.json").display().to_string();
+    let (code, stdout, stderr) = run(&["doctor", &gateway.echo(), "--quick", "--save", &missing]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stdout.contains("Nothing wrong was found") && stderr.contains("run.json"), "{stdout}{stderr}");
+}
+
+#[test]
+fn headers_that_would_not_be_sent_are_refused() {
+    for (option, value, says) in [
+        ("--header", "X Y: a", "`X Y` is not the name"),
+        ("--header", "X: a\r\nEvil: b", "line break"),
+        ("--subprotocol", "a b", "`a b` is not a token"),
+    ] {
+        let (code, _, stderr) = run(&["doctor", "ws://127.0.0.1:1/", "--quick", option, value]);
+        assert_eq!(code, 2);
+        assert!(stderr.contains(says), "{stderr}");
+    }
+}

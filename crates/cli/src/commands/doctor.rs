@@ -4,6 +4,8 @@ mod arguments;
 mod face;
 mod watch;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
         }
     };
     let report = diagnose(&seen);
+    // Shown first: a file that cannot be written must not cost what a long run found out.
+    show(&command, &report)?;
     if let Some(file) = &command.save {
         let mut text = serde_json::to_string(&seen).context("the run cannot be saved").map_err(usage)?;
         text.push('\n');
@@ -44,7 +48,6 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
     if let Some(file) = &command.document {
         write(file, &markdown(&report))?;
     }
-    show(&command, &report)?;
     let dropped =
         || seen.endpoints.iter().flat_map(|endpoint| &endpoint.lives).any(|life| life.end.is_some());
     if command.watch && dropped() {
@@ -86,9 +89,17 @@ async fn look(command: &Doctor) -> Result<Observations, Failure> {
     }
 }
 
+/// Largest saved run that is read, bytes; those of a day take a few MiB.
+const LARGEST_RUN: u64 = 64 << 20;
+
 fn load(file: &Path) -> Result<Observations, Failure> {
-    let text = std::fs::read_to_string(file)
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|opened| opened.take(LARGEST_RUN + 1).read_to_string(&mut text))
         .map_err(|error| usage(anyhow!("--replay: {}: {error}", file.display())))?;
+    if text.len() as u64 > LARGEST_RUN {
+        return Err(usage(anyhow!("--replay: {}: larger than any saved run", file.display())));
+    }
     let seen: Observations = serde_json::from_str(&text)
         .map_err(|error| usage(anyhow!("--replay: {}: not a saved run: {error}", file.display())))?;
     if seen.version != Observations::VERSION {

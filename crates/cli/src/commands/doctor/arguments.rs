@@ -13,6 +13,7 @@ use undrop_transport::{DialOptions, Proxies, ProxyChoice, Resolve, tls};
 use url::Url;
 
 use super::usage;
+use crate::commands::headers;
 use crate::exit::{Code, Failure};
 
 /// Find out why a WebSocket drops.
@@ -161,6 +162,7 @@ impl Doctor {
             horizon = Duration::ZERO;
             (timeout, patience) = (timeout.min(QUICK), patience.min(QUICK));
         }
+        headers::subprotocols(&self.subprotocol).map_err(usage)?;
         let trust = self.trust()?;
         let optional = |name: &str, url: &Option<String>| {
             url.as_deref().map(|text| websocket_url(name, text)).transpose()
@@ -225,11 +227,8 @@ impl Doctor {
 
     fn headers(&self) -> Result<Headers, Failure> {
         let mut headers = Headers::new();
-        for header in &self.header {
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| usage(anyhow!("--header: `{header}` is not NAME: VALUE")))?;
-            headers.append(name.trim(), value.trim());
+        for (name, value) in headers::headers(&self.header).map_err(usage)? {
+            headers.append(&name, value);
         }
         Ok(headers)
     }
