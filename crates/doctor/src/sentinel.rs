@@ -127,6 +127,14 @@ fn scripts(options: &Options, known: Known) -> Vec<Script> {
     scripts
 }
 
+/// A connection that ended younger than this counts as a failure to keep one, seconds.
+const SHORT_S: f64 = 10.0;
+
+/// How many times in a row no connection could be kept: a server that opens and ends at once is not asked without a pause.
+fn failed_in_a_row(before: u32, life: &Life) -> u32 {
+    if life.end.is_some() && life.age_s < SHORT_S { before.saturating_add(1) } else { 0 }
+}
+
 struct Post<'a> {
     caller: Caller<'a>,
     stop: &'a Stop,
@@ -151,12 +159,12 @@ impl Post<'_> {
             let at_s = self.caller.clock.now_s();
             match opened {
                 Ok(opened) => {
-                    failures = 0;
                     self.tell(
                         &Life::failed(script.arm.clone(), at_s, crate::observations::End::Fin),
                         What::Opened,
                     );
                     let life = watch(opened.wire(), &script, at_s, self.stop).await;
+                    failures = failed_in_a_row(failures, &life);
                     if life.end.is_some() {
                         self.tell(&life, What::Dropped);
                         self.dropped.set(self.dropped.get() + 1);
@@ -168,7 +176,7 @@ impl Post<'_> {
                     }
                 }
                 Err(end) => {
-                    failures += 1;
+                    failures = failures.saturating_add(1);
                     let life = Life::failed(script.arm.clone(), at_s, end);
                     self.tell(&life, What::Failed);
                     self.keep(life);
@@ -226,5 +234,25 @@ pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, Strin
     match answer.outcome.status() {
         Some(status) => Ok(status),
         None => Err(format!("no answer from {url}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observations::{Arm, End};
+
+    #[test]
+    fn what_is_opened_and_ended_at_once_is_asked_for_less_and_less_often() {
+        let ended = |age_s| Life {
+            age_s,
+            end: Some(End::Fin),
+            failed: None,
+            ..Life::failed(Arm::Silent, 0.0, End::Fin)
+        };
+        let row = [0.0, 0.1, 9.0].into_iter().fold(0, |before, age_s| failed_in_a_row(before, &ended(age_s)));
+        assert_eq!(row, 3);
+        assert_eq!(failed_in_a_row(row, &ended(60.0)), 0);
+        assert_eq!(failed_in_a_row(row, &Life { end: None, ..ended(1.0) }), 0);
     }
 }
