@@ -87,10 +87,11 @@ fn main() -> ExitCode {
         Command::Gateway(command) => commands::gateway::run(command),
         Command::Reference(command) => commands::reference::run(command, Cli::command()),
     };
-    match (outcome, output::lost()) {
-        (Ok(_), Some(lost)) => report(&lost),
-        (Ok(code), None) => code,
-        (Err(error), _) => report(&error),
+    let code = outcome.unwrap_or_else(|error| report(&error));
+    match output::lost().map(|lost| report(&lost)) {
+        // A worse verdict stays what it is.
+        Some(lost) if code == ExitCode::SUCCESS => lost,
+        _ => code,
     }
 }
 

@@ -1,9 +1,11 @@
 //! `undrop bench` as a script sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 
 fn undrop(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_undrop"));
@@ -66,12 +68,20 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
         (&["run", "ws://127.0.0.1:1/", "-d", "0"], "-d: at least 1ms"),
         (&["run", "ws://127.0.0.1:1/", "-c", "1000", "-r", "1e6"], "messages per second in all"),
         (&["run", "ws://127.0.0.1:1/", "--html", "/nowhere/report.html"], "--html /nowhere/report.html"),
-        (&["hold", "ws://127.0.0.1:1/", "-r", "5"], "-r: this mode sends at no fixed rate"),
-        (&["hold", "ws://127.0.0.1:1/", "--verify"], "--verify: this mode sends nothing"),
+        (&["hold", "ws://127.0.0.1:1/", "-r", "5"], "-r: `hold` has no use for it"),
+        (&["hold", "ws://127.0.0.1:1/", "--verify"], "--verify: `hold` has no use for it"),
         (&["run", "ws://127.0.0.1:1/", "--session", "require", "--ping-interval", "5s"], "--ping-interval"),
         (&["search", "ws://127.0.0.1:1/", "--ensure", "p99<5ms"], "--ensure"),
+        (&["search", "ws://127.0.0.1:1/", "-d", "5"], "-d: `search` has no use for it: --step"),
+        (&["search", "ws://127.0.0.1:1/", "--html", "x.html"], "--html: `search`"),
+        (&["search", "ws://127.0.0.1:1/", "--step", "0"], "--step: at least 1ms"),
+        (&["flood", "ws://127.0.0.1:1/", "-r", "5"], "-r: `flood` has no use for it"),
+        (&["ramp", "ws://127.0.0.1:1/", "--verify"], "--verify: `ramp`"),
+        (&["churn", "ws://127.0.0.1:1/", "-r", "5"], "-r: `churn`"),
+        (&["storm", "ws://127.0.0.1:1/", "--reconnect"], "--reconnect: `storm` has no use for it: --policy"),
         (&["ramp", "ws://127.0.0.1:1/", "--open-rate", "0"], "--open-rate"),
-        (&["scenario", "x.yml", "--session", "require"], "--session: the users of a scenario"),
+        (&["run", "ftp://me:hush@127.0.0.1/?token=hush"], "`ftp://127.0.0.1/?token=…`"),
+        (&["scenario", "x.yml", "--session", "require"], "x.yml"),
         (&["run", "-c", "101", "wss://example.com/ws"], "--i-own-this"),
         (&["flood", "wss://example.com/ws"], "--i-own-this"),
         (&["scenario", "nowhere.yml"], "nowhere.yml"),
@@ -81,12 +91,35 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
         assert_eq!(code, 2, "{arguments:?}: {stderr}");
         assert_eq!(stdout, "", "{arguments:?}");
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("hush"), "{arguments:?}: {stderr}");
     }
 }
 
 #[test]
+fn connect_judges_headers_too() {
+    for (arguments, says) in
+        [(["-H", "bad header: x"], "is not the name of a header"), (["-s", "a b"], "`a b` is not a token")]
+    {
+        let all = [&["connect", "ws://127.0.0.1:1/"], &arguments[..]].concat();
+        let output = undrop(&all).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && stderr.contains(says), "{stderr}");
+    }
+}
+
+#[test]
+fn connections_for_which_no_number_of_workers_is_enough_are_refused() {
+    let undrop = env!("CARGO_BIN_EXE_undrop");
+    let line = format!("ulimit -n 200 && exec {undrop} bench hold -c 20000 ws://127.0.0.1:1/");
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("20,000 connections are more than 256 processes can have"), "{stderr}");
+}
+
+#[test]
 fn nobody_there_is_a_failed_handshake() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     drop(listener);
     let (code, stdout, stderr) = bench(&["-d", "1", &url]);
@@ -109,6 +142,131 @@ fn a_report_that_does_not_fit_on_the_disk_is_no_success() {
 }
 
 #[test]
+fn errors_for_which_there_is_no_reader_are_still_errors() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = undrop(&["bench", "scenario", "nowhere.yml"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn a_page_that_cannot_be_written_hides_no_worse_verdict() {
+    for (arguments, code) in [(&[][..], 2), (&["--ensure", "sent>=1000000"], 6)] {
+        let sink = Sink::start(&[]);
+        let all = [&["-d", "100ms", "-q", "--html", "/dev/full", &sink.url], arguments].concat();
+        let (got, stdout, stderr) = bench(&all);
+        assert_eq!(got, code, "{stdout}{stderr}");
+        assert!(stdout.contains("1 of 1 alive") && stderr.contains("--html /dev/full: "), "{stdout}{stderr}");
+    }
+}
+
+#[test]
+fn a_report_of_before_stays_until_there_is_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html");
+    std::fs::write(&page, "x".repeat(1 << 20)).unwrap();
+    let path = page.to_str().unwrap();
+    assert_eq!(bench(&["-d", "1", "--html", path, "ws://nobody.invalid/"]).0, 3);
+    assert_eq!(std::fs::metadata(&page).unwrap().len(), 1 << 20);
+    let sink = Sink::start(&[]);
+    assert_eq!(bench(&["-d", "100ms", "-q", "--html", path, &sink.url]).0, 0);
+    assert!(std::fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
+}
+
+/// Passes on the connections that it admits; the others are closed. Tells of every read from a client.
+fn proxy(sink: &Sink, admits: fn(usize) -> bool) -> (String, mpsc::Receiver<usize>) {
+    let address = sink.url.strip_prefix("ws://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().map_while(Result::ok).enumerate() {
+            if !admits(number) {
+                continue;
+            }
+            let server = TcpStream::connect(&address).unwrap();
+            for (mut from, mut to, tell) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap(), Some(sender.clone())),
+                (server, client, None),
+            ] {
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 4096];
+                    while let Ok(count @ 1..) = from.read(&mut bytes) {
+                        // Nobody may be interested.
+                        tell.as_ref().map(|tell| tell.send(count));
+                        if to.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    (url, receiver)
+}
+
+fn signal(name: &str, process: &Child) {
+    assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_second_interrupt_gives_up_at_once() {
+    // It takes connections and never answers, so that the end of the run is waited for.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", silent.local_addr().unwrap());
+    let mut load = undrop(&["bench", "-d", "600", "--timeout", "600s", &url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _held = silent.accept().unwrap();
+    signal("-INT", &load);
+    // A line every five seconds: between two of them the first one was heard.
+    let mut lines = BufReader::new(load.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.next().is_some() && lines.next().is_some(), "the handshake is waited for");
+    signal("-INT", &load);
+    assert_eq!(load.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_search_ends_with_what_it_found_when_it_is_interrupted() {
+    let sink = Sink::start(&[]);
+    let (url, read) = proxy(&sink, |_| true);
+    let mut search =
+        undrop(&["bench", "search", "--step", "600", &url]).stdout(Stdio::piped()).spawn().unwrap();
+    // The handshake, and the first message.
+    read.recv().unwrap();
+    read.recv().unwrap();
+    signal("-TERM", &search);
+    let lines: Vec<String> =
+        BufReader::new(search.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
+    assert!(lines[1].ends_with("ended early"), "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "ended early, before any rate was good");
+    assert_eq!(search.wait().unwrap().code(), Some(6));
+}
+
+#[test]
+fn a_target_that_refuses_some_connections_is_no_success() {
+    let sink = Sink::start(&[]);
+    let (url, _) = proxy(&sink, |number| number % 2 == 0);
+    let (code, report) = json(&["hold", "-c", "10", "-d", "100ms", &url]);
+    assert_eq!((code, &report["connections"]["opened"]), (3, &5.into()), "{report:#}");
+    let (code, report) = json(&["hold", "-c", "10", "-d", "100ms", "--ensure", "opened>=50%", &url]);
+    assert_eq!(code, 0, "{report:#}");
+}
+
+#[test]
+fn a_churn_has_room_for_its_rate_unless_it_is_told_otherwise() {
+    let sink = Sink::start(&[]);
+    let churn = ["churn", "--churn-rate", "100", "--lifetime", "500ms", "-d", "1", "-q", &sink.url];
+    let (code, stdout, stderr) = bench(&churn);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, stdout, stderr) = bench(&[&churn[..], &["-c", "10"]].concat());
+    assert_eq!(code, 7, "{stdout}{stderr}");
+    assert!(stdout.contains("were not begun"), "{stdout}");
+}
+
+#[test]
 fn a_worker_that_dies_costs_its_own_connections_only() {
     let sink = Sink::start(&[]);
     let mut load = undrop(&["bench", "-c", "10", "-w", "2", "-d", "60", "--json", &sink.url])
@@ -126,7 +284,7 @@ fn a_worker_that_dies_costs_its_own_connections_only() {
     until("5/10 alive");
     assert!(kill("-TERM", &load.id().to_string()).success());
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut load.stdout.take().unwrap(), &mut text).unwrap();
+    load.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     let code = load.wait().unwrap().code();
     let report: serde_json::Value =
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{code:?}: {text}"));
@@ -250,4 +408,28 @@ fn scenario_files_run_as_they_stand() {
     let (code, report) = json(&["scenario", guide.to_str().unwrap()]);
     assert_eq!(code, 1, "the answer is another one: {report:#}");
     assert_eq!(report["users"]["completed"], 0);
+    let alone = write(
+        "alone.yml",
+        &format!("target: {}\nphases:\n  - count: 3\nsteps:\n  - send: hello\n  - think: 300ms\n", sink.url),
+    );
+    let (code, report) = json(&["scenario", alone.to_str().unwrap(), "-c", "1"]);
+    assert_eq!((code, &report["users"]["skipped"]), (0, &2.into()), "one user at once: {report:#}");
+    for (options, says) in [
+        (&["--verify"][..], "--verify: `scenario` has no use for it: the file says what users send"),
+        (&["-r", "1"], "-r: `scenario`"),
+        (&["--session", "require"], "--session: `scenario`"),
+        (&["--reconnect"], "--reconnect: `scenario`"),
+        (&["--ping-interval", "1s"], "--ping-interval: `scenario`"),
+        (&["--dead-after", "1s"], "--dead-after: `scenario`"),
+    ] {
+        let (code, _, stderr) = bench(&[&["scenario", alone.to_str().unwrap()], options].concat());
+        assert!(code == 2 && stderr.contains(says), "{options:?}: {stderr}");
+    }
+    let text = std::fs::read_to_string(&artillery).unwrap();
+    let endless = write("endless.yml", &text.replace("arrivalRate: 5", "arrivalRate: 1000000000000"));
+    let (code, _, stderr) = bench(&["scenario", endless.to_str().unwrap()]);
+    assert!(
+        code == 2 && stderr.contains("endless.yml:4: with this phase 1,000,000,000,000 users"),
+        "{stderr}"
+    );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
+use undrop_bench::report::number::thousands;
 use undrop_bench::{Mode, Payload, Plan, Policy, Session, Target, Trust, stamp};
 use undrop_gateway::config::units;
 use url::Url;
@@ -32,21 +33,22 @@ pub(crate) struct Load {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct Size {
-    /// Connections [default: 1; churn: as many as its rate needs; scenario: no limit]
+    /// Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]
     #[arg(long, short = 'c', value_name = "N")]
     pub(crate) connections: Option<u32>,
-    /// How long the load is on, from when every connection was tried
-    #[arg(long, short = 'd', value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) duration: Duration,
+    /// How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last
+    /// one has arrived [default: 10s; scenario: 10m]
+    #[arg(long, short = 'd', value_name = "DURATION", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
     /// Messages per second and connection [default: 1]
     #[arg(long, short = 'r', value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Spread the opening of connections over this long [default: as fast as the target takes them]
-    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
-    pub(crate) ramp: Duration,
-    /// Handshakes under way at once
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) concurrency: u32,
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) ramp: Option<Duration>,
+    /// Handshakes under way at once [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: Option<u32>,
     /// Worker processes, each with its own limit of open files
     #[arg(long, short = 'w', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) workers: u32,
@@ -59,9 +61,9 @@ pub(crate) struct Size {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Messages")]
 pub(crate) struct Message {
-    /// Size of a message
-    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = units::size)]
-    pub(crate) size: u64,
+    /// Size of a message [default: 64]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) size: Option<u64>,
     /// Send binary messages
     #[arg(long)]
     pub(crate) binary: bool,
@@ -74,9 +76,9 @@ pub(crate) struct Message {
     /// Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted
     #[arg(long)]
     pub(crate) verify: bool,
-    /// How long to wait for answers after the last message
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    pub(crate) settle: Duration,
+    /// How long to wait for answers after the last message [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
 }
 
 /// Where to, and how.
@@ -92,9 +94,9 @@ pub(crate) struct Connect {
     /// Ping each connection this often [default: never, since it would keep connections alive]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) ping_interval: Option<Duration>,
-    /// Silence after which a connection that owes answers counts as a black hole
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) dead_after: Duration,
+    /// Silence after which a connection that owes answers counts as a black hole [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) dead_after: Option<Duration>,
     /// Offer a sub-protocol; may be given several times
     #[arg(long, short = 's', value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
@@ -202,8 +204,11 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Messages per second, of all connections, beyond which a rate is a slip of the pen.
-const MOST_PER_SECOND: f64 = 20_000_000.0;
+/// Messages per second, of all connections: more than any machine sends, so beyond it the rate is a slip of the pen.
+pub(crate) const MOST_PER_SECOND: f64 = 5_000_000.0;
+
+/// Shortest load.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Connections and messages per second that a public target is spared.
 const POLITE: (u32, f64) = (100, 1000.0);
@@ -233,10 +238,10 @@ impl Load {
             target,
             mode,
             connections,
-            ramp: size.ramp,
-            concurrency: size.concurrency,
+            ramp: size.ramp.unwrap_or_default(),
+            concurrency: size.concurrency.unwrap_or(200),
             rate,
-            duration: size.duration,
+            duration: size.duration.unwrap_or(Duration::from_secs(10)),
             payload,
             verify: self.message.verify,
             session: match self.target.session {
@@ -246,20 +251,22 @@ impl Load {
             },
             reconnect: self.target.reconnect.map(Policy::from),
             ping: self.target.ping_interval,
-            dead_after: self.target.dead_after,
-            settle: self.message.settle,
+            dead_after: self.target.dead_after.unwrap_or(Duration::from_secs(10)),
+            settle: self.message.settle.unwrap_or(Duration::from_secs(5)),
             seed: size.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             first: 0,
             epoch_us: 0,
             workers: size.workers.min(connections),
         };
-        if plan.duration < Duration::from_millis(1) {
+        if plan.duration < SHORTEST {
             bail!("-d: at least 1ms");
         }
         let per_second = plan.rate * f64::from(plan.connections);
         if per_second > MOST_PER_SECOND {
             bail!(
-                "-r: {per_second:.0} messages per second in all; no machine sends more than {MOST_PER_SECOND:.0}"
+                "-r: {} messages per second in all are more than a machine can send; {} are the most",
+                thousands(per_second as u64),
+                thousands(MOST_PER_SECOND as u64)
             );
         }
         polite(&plan, self.target.i_own_this)?;
@@ -286,7 +293,7 @@ impl Message {
                 .map_err(|_| anyhow!("--message-file: {name} is not UTF-8; send it with --binary"))?;
             return Ok(Payload::Text(text));
         }
-        let size = usize::try_from(self.size).ok().filter(|size| *size <= 1 << 30);
+        let size = usize::try_from(self.size.unwrap_or(64)).ok().filter(|size| *size <= 1 << 30);
         let size = size.ok_or_else(|| anyhow!("--size: at most 1 GiB"))?;
         Ok(Payload::of_size(size, self.binary))
     }

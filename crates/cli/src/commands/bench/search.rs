@@ -7,7 +7,9 @@ use anyhow::anyhow;
 use undrop_bench::report::Report;
 use undrop_bench::{Mode, Plan};
 
-use super::{Search, live};
+use super::args::{MOST_PER_SECOND, SHORTEST};
+use super::runner::{self, Runner};
+use super::{Search, live, useless};
 use crate::exit::{Code, Failure};
 
 /// Rates tried at most.
@@ -39,21 +41,21 @@ struct Found {
 
 pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
     let usage = |error: anyhow::Error| Failure::new(Code::Usage, error);
-    if search.p99.is_zero() || search.step.is_zero() {
-        return Err(usage(anyhow!("--p99 and --step: more than nothing is needed")));
+    if search.p99.is_zero() {
+        return Err(usage(anyhow!("--p99: more than nothing is needed")));
+    }
+    if search.step < SHORTEST {
+        return Err(usage(anyhow!("--step: at least 1ms")));
     }
     let output = &search.load.output;
-    if output.html.is_some() || output.hdr_log.is_some() || !output.ensure.is_empty() {
-        return Err(usage(anyhow!(
-            "--html, --hdr-log and --ensure are for one run; a search is many (--p99 is its condition)"
-        )));
-    }
+    useless::refuse_in_search(&search.load).map_err(usage)?;
     let mut plan = search.load.plan(Mode::Run).map_err(usage)?;
     super::args::polite(
         &Plan { mode: Mode::Flood { window: 1 }, ..plan.clone() },
         search.load.target.i_own_this,
     )
     .map_err(usage)?;
+    runner::enough_files(&plan)?;
     plan.duration = search.step;
     let limit_p99_ms = search.p99.as_secs_f64() * 1e3;
     let mut found = Found {
@@ -63,6 +65,7 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
         highest: None,
         tries: Vec::new(),
     };
+    let mut runner = Runner::new()?;
     if !output.json && !output.quiet {
         say!("{:>14}  {:>14}  {:>10}", "asked/s", "achieved/s", "p99");
     }
@@ -70,10 +73,15 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
     let mut rate = plan.rate.max(0.001) * f64::from(plan.connections);
     let first = rate;
     for _ in 0..TRIES {
-        let tried = attempt(&mut plan, rate, search.p99)?;
+        let tried = attempt(&mut runner, &mut plan, rate, search.p99)?;
         if !output.json && !output.quiet {
             let p99 = tried.p99_ms.map_or_else(|| "—".to_owned(), |p99| format!("{p99:.2} ms"));
-            let verdict = if tried.good { "good" } else { "too much" };
+            let verdict = match (tried.interrupted, tried.good, tried.p99_ms) {
+                (true, ..) => "ended early",
+                (_, true, _) => "good",
+                (.., None) => "no answer",
+                _ => "too much",
+            };
             say!("{:>14.0}  {:>14.0}  {p99:>10}  {verdict}", tried.rate, tried.achieved);
         }
         if tried.good {
@@ -88,6 +96,7 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
             break;
         }
         rate = match high {
+            None if rate * 2.0 > MOST_PER_SECOND => break,
             None => rate * 2.0,
             Some(high) if high - low <= high * CLOSE => break,
             // Nothing was good so far: well below the first rate there is no point in going on.
@@ -104,16 +113,25 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
             plan.connections
         );
     } else {
-        say!(
-            "\nno rate was good: answers were too late (p99 over {limit_p99_ms} ms) or did not come, or the rate was not kept"
-        );
+        let measured = found.tries.iter().any(|tried| tried.p99_ms.is_some());
+        let interrupted = found.tries.last().is_some_and(|tried| tried.interrupted);
+        say!("\n{}", match (interrupted, measured) {
+            (true, _) => "ended early, before any rate was good".to_owned(),
+            (_, false) => "nothing was measured: no answer came that belongs to a message. A search needs a server that echoes, or -m \
+                           with a text that it answers"
+                .to_owned(),
+            _ => format!(
+                "no rate was good: p99 was over {limit_p99_ms} ms even at the lowest one, or the rate was not kept, or connections were \
+                 lost"
+            ),
+        });
     }
     Ok(if found.highest.is_some() { ExitCode::SUCCESS } else { Code::Threshold.into() })
 }
 
-fn attempt(plan: &mut Plan, rate: f64, p99: Duration) -> Result<Try, Failure> {
+fn attempt(runner: &mut Runner, plan: &mut Plan, rate: f64, p99: Duration) -> Result<Try, Failure> {
     plan.rate = rate / f64::from(plan.connections);
-    let tally = super::load(plan, live::Face::silent(plan))?;
+    let tally = runner.run(plan, live::Face::silent(plan))?;
     if tally.opened == 0 {
         let why = tally.failures.values().next().map(|failures| failures.example.clone()).unwrap_or_default();
         return Err(Failure::new(Code::Handshake, anyhow!("no connection could be opened: {why}")));
@@ -122,6 +140,7 @@ fn attempt(plan: &mut Plan, rate: f64, p99: Duration) -> Result<Try, Failure> {
     let measured = tally.corrected.quantile(0.99);
     let good = measured.is_some_and(|measured| measured <= p99)
         && !report.is_slow()
+        && report.is_exactly_once()
         && tally.alive_at_end == tally.opened;
     Ok(Try {
         rate,

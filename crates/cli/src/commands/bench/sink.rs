@@ -66,7 +66,7 @@ fn sabotage(text: &str) -> Result<Sabotage, String> {
 }
 
 pub(crate) fn run(command: Sink) -> Result<ExitCode, Failure> {
-    super::raise_file_limit();
+    super::runner::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(command))
 }
