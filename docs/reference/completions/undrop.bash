@@ -119,7 +119,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version run flood hold storm churn broadcast ramp search scenario sink worker"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version run flood hold storm churn broadcast ramp search scenario sink worker"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,7 +225,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -273,7 +281,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__broadcast)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --senders --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --senders --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -379,7 +387,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -431,7 +447,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__churn)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --churn-rate --lifetime --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --churn-rate --lifetime --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -537,7 +553,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -593,7 +617,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__flood)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --window --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --window --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -699,7 +723,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -751,7 +783,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__hold)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -857,7 +889,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -905,7 +945,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__ramp)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --open-rate --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --open-rate --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1011,7 +1051,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1063,7 +1111,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__run)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1169,7 +1217,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1217,7 +1273,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__scenario)
-            opts="-c -d -r -w -m -s -H -q -h -V --var --check --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --var --check --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1327,7 +1383,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1375,7 +1439,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__search)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --p99 --step --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --p99 --step --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1481,7 +1545,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1579,7 +1651,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__storm)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --ca --insecure --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --trigger --policy --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --trigger --policy --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1685,7 +1757,15 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -35,17 +35,17 @@ complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out 
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Put resumable sessions in front of a WebSocket backend'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference: a page, man pages, shell completions'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -53,11 +53,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -70,7 +70,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s q -l quiet -d 'Show nothing while it runs'
@@ -88,17 +88,17 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "scenario" -d 'Users that arrive and act as a file says: ours, or Artillery\'s'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "sink" -d 'A backend that checks what it receives, for `--verify`'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "worker" -d 'A worker of another process'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -106,11 +106,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -123,24 +123,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -148,11 +148,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -166,24 +166,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -191,11 +191,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -208,24 +208,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -233,11 +233,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -255,24 +255,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -280,11 +280,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -299,24 +299,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -324,11 +324,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -342,24 +342,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -367,11 +367,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -385,24 +385,24 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s q -l quiet -d 'Show nothing while it runs'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l no-tui -d 'Lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -410,11 +410,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -429,7 +429,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s q -l quiet -d 'Show nothing while it runs'
@@ -437,17 +437,17 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l var -d 'Set a variable; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s c -l connections -d 'Connections' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s d -l duration -d 'How long the load is on, from when every connection was tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l concurrency -d 'Handshakes under way at once' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l size -d 'Size of a message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l size -d 'Size of a message [default: 64]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s m -l message -d 'Send this text instead of messages of our own' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l settle -d 'How long to wait for answers after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
 prefer\t'A session where the server knows it'
 require\t'A session or nothing'"
@@ -455,11 +455,11 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l server-name -d 'Name for SNI and for checking the certificate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
@@ -473,7 +473,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l json -d 'Print the report as one JSON object'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s q -l quiet -d 'Show nothing while it runs'
