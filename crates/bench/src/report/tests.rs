@@ -236,6 +236,7 @@ fn a_churn_that_had_no_room_did_not_keep_its_rate() {
     tally.asked = 1499;
     let report = Report::new(&plan, &tally);
     assert!(report.is_slow());
+    assert!(!report.survival_line().contains("failed"), "{}", report.survival_line());
     assert_eq!(report.unopened(), 0.0, "our own limit is no failure of the target's");
     assert!(
         text(&report, false).contains("500 of 1,499 connections were not begun"),

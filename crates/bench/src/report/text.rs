@@ -3,6 +3,7 @@
 use super::distribution::Distribution;
 use super::endings::EndingGroup;
 use super::number::{bytes, milliseconds, percent, rate, seconds, thousands};
+use super::sections::TOO_FEW;
 use super::style::{BOLD, DIM, GREEN, Page, RED, YELLOW, foreign};
 use super::{FULL_RATE, Report};
 
@@ -71,12 +72,12 @@ pub(super) fn survival(report: &Report) -> String {
     } else if connections.alive_at_end < opened {
         line.push_str(&format!("; {} gone", thousands(opened - connections.alive_at_end)));
     }
-    if connections.failed > 0 {
+    // What was not even begun has a line of its own.
+    let failures = connections.failed.saturating_sub(report.churn.as_ref().map_or(0, |churn| churn.skipped));
+    if failures > 0 {
         let never = asked.saturating_sub(opened);
         let what = match (report.mode, never) {
-            ("ramp" | "churn" | "scenario", _) | (_, 0) => {
-                counted(connections.failed, "handshake") + " failed"
-            }
+            ("ramp" | "churn" | "scenario", _) | (_, 0) => counted(failures, "handshake") + " failed",
             _ => format!("{} of {} could not be opened", thousands(never), thousands(asked)),
         };
         line.push_str(&format!("; {what}: {failed}"));
@@ -104,13 +105,12 @@ fn in_short(group: &EndingGroup) -> String {
 
 /// `2 refused, 1 close 1008`.
 fn failed(report: &Report) -> String {
-    let mut parts: Vec<String> = report
-        .failures
-        .iter()
+    let theirs = || report.failures.iter().filter(|failure| failure.ending != TOO_FEW);
+    let mut parts: Vec<String> = theirs()
         .take(KINDS)
         .map(|failure| format!("{} {}", thousands(failure.count), foreign(&failure.ending)))
         .collect();
-    let rest: u64 = report.failures.iter().skip(KINDS).map(|failure| failure.count).sum();
+    let rest: u64 = theirs().skip(KINDS).map(|failure| failure.count).sum();
     if rest > 0 {
         parts.push(format!("{} in other ways", thousands(rest)));
     }
