@@ -356,6 +356,8 @@ impl Worker<'_> {
 
     fn obey(&mut self, command: Option<Command>) {
         match command {
+            // A run that was stopped while connections were opened does not begin.
+            Some(Command::Go) if self.stopped => {}
             Some(Command::Go) => self.shared.phase.set(Phase::Running),
             // Nobody listens any more either.
             Some(Command::Stop) | None => self.stopped = true,

@@ -7,7 +7,7 @@ use crate::analysis::{Case, s};
 use crate::observations::{End, Life, Trip};
 
 /// A connection that ends younger than this was ended for what it is, not by a timer, seconds.
-pub(crate) const AT_ONCE_S: f64 = 1.0;
+pub(crate) const AT_ONCE_S: f64 = 0.5;
 
 pub(super) const CHECK: Check = Check {
     id: "ends-at-once",
@@ -70,7 +70,7 @@ pub(crate) fn at_once<'a>(case: &Case<'a>) -> Option<&'a End> {
         }
         _ => None,
     };
-    end.filter(|end| !matches!(end, End::ProtocolError(_) | End::Local(_)))
+    end.filter(|end| !matches!(end, End::ProtocolError(_) | End::Local(_) | End::BlackHole))
 }
 
 /// The end of a connection on which nothing had been sent yet.
@@ -82,7 +82,9 @@ fn unasked(trip: &Trip) -> Option<&End> {
 }
 
 fn is_early(life: &Life) -> bool {
-    life.opened() && life.end.is_some() && life.age_s < AT_ONCE_S
+    // Silence is no ending: its age is that of the last sign.
+    let ended = life.end.as_ref().is_some_and(|end| *end != End::BlackHole);
+    life.opened() && ended && life.age_s < AT_ONCE_S
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{End, Size, Trip};
+use crate::observations::{End, Life, Size, Trip};
 
 pub(super) const CHECK: Check = Check {
     id: "message-too-big",
@@ -33,6 +33,11 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Trip::Ended { end, .. } = &bad.trip else { return Vec::new() };
     let good = good.unwrap_or(0);
     let polite = end.code() == Some(1009);
+    if !polite && case.target.lives.iter().filter(|life| is_short(life)).count() * 2 > case.target.lives.len()
+    {
+        // Connections that end by themselves within seconds end under a large message too: nothing can be told apart.
+        return Vec::new();
+    }
     let severity = if bad.size <= LARGE || !polite { Severity::Warning } else { Severity::Note };
     let how = match end {
         End::Close { code: 1009, .. } => "with Close 1009, as it should".to_owned(),
@@ -62,6 +67,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             "Let the server send Close 1009 before it ends the connection, so that clients know why.",
         ))
     }]
+}
+
+/// Ended while a large message might still have been under way, seconds.
+const SHORT_S: f64 = 10.0;
+
+fn is_short(life: &Life) -> bool {
+    life.opened() && life.end.is_some() && life.age_s < SHORT_S
 }
 
 #[cfg(test)]
