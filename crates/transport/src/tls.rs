@@ -18,5 +18,5 @@ use rustls::crypto::CryptoProvider;
 
 /// The one provider of cryptography, named rather than looked up, so that no other crate's choice matters.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    Arc::new(rustls::crypto::ring::default_provider())
 }
