@@ -103,12 +103,10 @@ const LAYERS: &[Layer] = &[
         in_tests: &[],
     },
     Layer {
-        package: "xtask",
+        package: "undrop-lab",
         pure: false,
         imports: &[
-            CLI,
             "undrop-client",
-            "undrop-session",
             "undrop-frame",
             "undrop-fault",
             "undrop-chaos",
@@ -119,6 +117,7 @@ const LAYERS: &[Layer] = &[
         ],
         in_tests: &[],
     },
+    Layer { package: "xtask", pure: false, imports: &["undrop-infra", "undrop-doctor"], in_tests: &[] },
 ];
 
 /// What must not end up in a pure crate, however deep.
@@ -142,8 +141,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["undrop-transport"]),
     ("rustls-native-certs", &["undrop-transport"]),
     ("socket2", &["undrop-transport", "undrop-gateway", "undrop-chaos"]),
-    ("anyhow", &[CLI, "xtask"]),
-    ("clap", &[CLI, "xtask"]),
+    ("anyhow", &[CLI, "undrop-lab", "xtask"]),
+    ("clap", &[CLI, "undrop-lab", "xtask"]),
     ("tracing-subscriber", &[CLI]),
     ("tikv-jemallocator", &[CLI]),
 ];

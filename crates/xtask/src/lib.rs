@@ -1,10 +1,8 @@
 //! What this repository checks and generates about itself; `main.rs` is the command line.
 
 pub mod generate;
-pub mod lab;
 pub mod layering;
 pub mod repository;
-pub mod soak;
 pub mod tidy;
 
 use std::fmt;

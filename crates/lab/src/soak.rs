@@ -21,7 +21,7 @@ use session::{Outcome, Plan};
 
 /// What to run.
 #[derive(Debug, Args)]
-pub struct Soak {
+pub(crate) struct Soak {
     /// Sessions at once
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5000))]
     sessions: u32,
@@ -49,7 +49,7 @@ const SETTLE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// A part is missing (with the command that brings it) or does not start.
-pub fn run(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
+pub(crate) fn run(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(play(root, soak))
 }

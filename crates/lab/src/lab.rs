@@ -28,7 +28,7 @@ use certificates::Certificates;
 
 /// How `cargo xtask lab` runs.
 #[derive(Debug, Args)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// Only cases whose product or name contains this
     #[arg(default_value = "")]
     only: String,
@@ -47,7 +47,7 @@ pub struct Lab {
 ///
 /// # Errors
 /// A program is missing, or docs/lab.md cannot be written. A case that cannot be run is a wrong one.
-pub fn run(root: &Path, lab: &Lab) -> anyhow::Result<(String, bool)> {
+pub(crate) fn run(root: &Path, lab: &Lab) -> anyhow::Result<(String, bool)> {
     products::check(root)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let start = Instant::now();
