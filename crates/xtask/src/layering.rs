@@ -20,6 +20,7 @@ const TESTKIT: &str = "undrop-testkit";
 const CLI: &str = "undrop";
 
 const LAYERS: &[Layer] = &[
+    Layer { package: "undrop-text", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-frame", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-fault", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-session", pure: true, imports: &["undrop-frame"], in_tests: &["undrop-fault"] },
