@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 
 use crate::Faults;
 use crate::shared::{Connection, Shared};
@@ -24,8 +24,8 @@ const SILENCE: Duration = Duration::from_secs(3600);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// An end of the connection.
-struct Side {
-    end: End,
+struct Endpoint {
+    end: Side,
     /// `None`: it is gone, or (the upstream) not dialled yet.
     stream: Option<TcpStream>,
     /// Arrived here, and not taken by the socket yet; at most [`WAITING`] and what a link holds.
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     seed: u64,
     delay: Duration,
 ) -> &'static str {
-    let mut sides = [Side::new(End::A, Some(client)), Side::new(End::B, None)];
+    let mut sides = [Endpoint::new(Side::A, Some(client)), Endpoint::new(Side::B, None)];
     if !delay.is_zero() {
         sleep(delay).await;
     }
@@ -133,7 +133,7 @@ pub(crate) async fn run(
 
 /// Waits until something can be done.
 async fn wait(
-    sides: &[Side; 2],
+    sides: &[Endpoint; 2],
     wants: [bool; 2],
     changes: &mut watch::Receiver<()>,
     timeout: Option<Instant>,
@@ -159,8 +159,8 @@ fn assign(shared: &Shared, connection: &Connection, wire: &mut Wire) {
 
 /// Tells what the wire did.
 fn report(shared: &Shared, connection: &Connection, wire: &mut Wire) {
-    connection.up.store(wire.passed(End::A), Ordering::Relaxed);
-    connection.down.store(wire.passed(End::B), Ordering::Relaxed);
+    connection.up.store(wire.passed(Side::A), Ordering::Relaxed);
+    connection.down.store(wire.passed(Side::B), Ordering::Relaxed);
     while let Some(injected) = wire.poll_injected() {
         shared.injected(connection, injected);
     }
@@ -169,24 +169,24 @@ fn report(shared: &Shared, connection: &Connection, wire: &mut Wire) {
     }
 }
 
-impl Side {
-    fn new(end: End, stream: Option<TcpStream>) -> Side {
+impl Endpoint {
+    fn new(end: Side, stream: Option<TcpStream>) -> Endpoint {
         if let Some(stream) = &stream {
             // A failure means that the peer is gone, which the first read tells.
             let _ = stream.set_nodelay(true);
         }
-        Side { end, stream, out: Vec::new(), finished: false, ending: false, ended: false }
+        Endpoint { end, stream, out: Vec::new(), finished: false, ending: false, ended: false }
     }
 
     /// Reads what is there. `Some`: the end is over, in this manner.
-    fn read(&mut self, wire: &mut Wire) -> Option<Cut> {
+    fn read(&mut self, wire: &mut Wire) -> Option<CloseManner> {
         let stream = self.stream.as_ref()?;
         let mut buffer = [0; READ];
         match stream.try_read(&mut buffer) {
             Ok(0) => {
                 self.finished = true;
-                wire.finish(now(), self.end, Cut::Fin);
-                Some(Cut::Fin)
+                wire.finish(now(), self.end, CloseManner::Fin);
+                Some(CloseManner::Fin)
             }
             Ok(n) => {
                 wire.receive(now(), self.end, buffer.get(..n).unwrap_or_default());
@@ -195,7 +195,7 @@ impl Side {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {
                 self.lose(wire);
-                Some(Cut::Rst)
+                Some(CloseManner::Rst)
             }
         }
     }
@@ -252,7 +252,7 @@ impl Side {
     /// The end is gone.
     fn lose(&mut self, wire: &mut Wire) {
         self.reset();
-        wire.finish(now(), self.end, Cut::Rst);
+        wire.finish(now(), self.end, CloseManner::Rst);
     }
 
     /// Closes the socket with a RST.
@@ -264,7 +264,7 @@ impl Side {
         self.out = Vec::new();
     }
 
-    fn wants_read(&self, wire: &Wire, to: &Side) -> bool {
+    fn wants_read(&self, wire: &Wire, to: &Endpoint) -> bool {
         self.stream.is_some() && !self.finished && wire.wants(self.end) && to.out.len() < WAITING
     }
 
@@ -288,7 +288,7 @@ impl Side {
     }
 }
 
-impl Drop for Side {
+impl Drop for Endpoint {
     /// An end that was not told in order is told with a RST.
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take().filter(|_| !self.ended) {

@@ -12,7 +12,7 @@ mod timed;
 use std::fmt::Debug;
 use std::time::Instant;
 
-use undrop_fault::{End, Fault};
+use undrop_fault::{Fault, Side};
 use undrop_frame::Header;
 
 use crate::spec::{Counts, Direction, Forget, How, Kind, Schedule, Spec, When};
@@ -38,12 +38,12 @@ impl Start {
 /// A fault at work on one connection. All hooks have a harmless default; a concern implements the ones it needs.
 pub(crate) trait Concern: Debug + Send {
     /// What the links of the pair do for it: the sending end, and the fault.
-    fn links(&self) -> Vec<(End, Fault)> {
+    fn links(&self) -> Vec<(Side, Fault)> {
         Vec::new()
     }
 
     /// A whole head of the handshake is about to pass; it may be changed.
-    fn head(&mut self, _from: End, _head: &mut Vec<u8>) -> Option<Act> {
+    fn head(&mut self, _from: Side, _head: &mut Vec<u8>) -> Option<Act> {
         None
     }
 
@@ -54,7 +54,7 @@ pub(crate) trait Concern: Debug + Send {
 
     /// An end has sent something; `data`: something other than Pings and Pongs. False: nobody knows the flow any more,
     /// so the end is answered with a RST.
-    fn heard(&mut self, _now: Instant, _from: End, _data: bool) -> bool {
+    fn heard(&mut self, _now: Instant, _from: Side, _data: bool) -> bool {
         true
     }
 
@@ -72,7 +72,7 @@ pub(crate) trait Concern: Debug + Send {
 /// A piece of what one end sent: never more than one frame, and never both header and payload.
 #[derive(Debug)]
 pub(crate) struct Piece<'a> {
-    pub(crate) from: End,
+    pub(crate) from: Side,
     pub(crate) bytes: &'a mut [u8],
     /// `None`: handshake, or no frames at all.
     pub(crate) frame: Option<Frame>,
@@ -110,11 +110,11 @@ pub(crate) enum Act {
     /// It ends.
     End(How),
     /// One end is gone: its socket is reset, the other hears nothing.
-    Vanish(End),
+    Vanish(Side),
     /// The flow is forgotten, for now without a sign.
     Forget,
     /// A Close frame to one end, then FIN.
-    Goodbye(End, u16, String),
+    Goodbye(Side, u16, String),
     /// The client is answered by the proxy, then FIN.
     Answer(Vec<u8>),
     /// Only to be told: the links do it, or it is done.
@@ -136,11 +136,11 @@ pub(crate) fn concern(spec: &Spec, start: &Start) -> Option<Box<dyn Concern>> {
         | Kind::Stall { .. }
         | Kind::Suspend { .. } => path::concern(spec, began),
         Kind::HalfOpen { after } => {
-            let gone = if spec.direction == Direction::Down { End::A } else { End::B };
+            let gone = if spec.direction == Direction::Down { Side::A } else { Side::B };
             timed::at(began + *after, Act::Vanish(gone))
         }
         Kind::CloseFrame { after, code, reason } => {
-            let to = if spec.direction == Direction::Up { End::B } else { End::A };
+            let to = if spec.direction == Direction::Up { Side::B } else { Side::A };
             timed::at(began + *after, Act::Goodbye(to, *code, reason.clone()))
         }
         Kind::Cut { when: When::Age(age), spread, how } => {

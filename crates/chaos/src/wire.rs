@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use undrop_fault::{Cut, Delivery, End, Pair};
+use undrop_fault::{CloseManner, Delivery, Pair, Side};
 use undrop_frame::OpCode;
 
 use crate::Faults;
@@ -80,7 +80,7 @@ impl Wire {
         Wire {
             opened: now,
             pair: Pair::new(now, faults.forth, faults.back, seed),
-            ways: [Way::new(End::A), Way::new(End::B)],
+            ways: [Way::new(Side::A), Way::new(Side::B)],
             active: Vec::new(),
             injected: VecDeque::new(),
             resets: [false; 2],
@@ -133,7 +133,7 @@ impl Wire {
                 self.act(now, told, act, None);
             }
         }
-        for from in [End::A, End::B] {
+        for from in [Side::A, Side::B] {
             let way = &mut self.ways[from as usize];
             if way.goodbye.as_ref().is_some_and(|(_, until)| *until <= now) {
                 way.goodbye = None;
@@ -144,7 +144,7 @@ impl Wire {
     }
 
     /// `from` sent `bytes`. All of them are taken: what does not fit waits here, and until then the end is not read.
-    pub(crate) fn receive(&mut self, now: Instant, from: End, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, now: Instant, from: Side, bytes: &[u8]) {
         self.advance(now);
         if !self.heard(now, from, self.ways[from as usize].reading.in_handshake() || self.opaque.is_some()) {
             return;
@@ -176,12 +176,12 @@ impl Wire {
     }
 
     /// `from` ends its direction, or is gone.
-    pub(crate) fn finish(&mut self, now: Instant, from: End, how: Cut) {
+    pub(crate) fn finish(&mut self, now: Instant, from: Side, how: CloseManner) {
         self.advance(now);
         if !self.heard(now, from, true) {
             return;
         }
-        if how != Cut::Fin {
+        if how != CloseManner::Fin {
             self.gone[from as usize] = true;
             self.ways[from as usize].silence();
             self.pair.finish(now, from, how);
@@ -196,7 +196,7 @@ impl Wire {
     }
 
     /// What has arrived at `at`; call until `None`.
-    pub(crate) fn poll_deliver(&mut self, now: Instant, at: End) -> Option<Delivery> {
+    pub(crate) fn poll_deliver(&mut self, now: Instant, at: Side) -> Option<Delivery> {
         let mut delivery = if std::mem::take(&mut self.resets[at as usize]) {
             Some(Delivery::Rst)
         } else {
@@ -225,13 +225,13 @@ impl Wire {
     }
 
     /// Whether this end is to be read.
-    pub(crate) fn wants(&self, from: End) -> bool {
+    pub(crate) fn wants(&self, from: Side) -> bool {
         let way = &self.ways[from as usize];
         way.mute || (way.queue.is_empty() && self.pair.room(from) >= READ)
     }
 
     /// Nothing will ever be delivered at this end, and it is not told.
-    pub(crate) fn is_silent(&self, at: End) -> bool {
+    pub(crate) fn is_silent(&self, at: Side) -> bool {
         self.pair.is_silent(at)
     }
 
@@ -259,7 +259,7 @@ impl Wire {
     }
 
     /// Bytes that were passed on from this end.
-    pub(crate) fn passed(&self, from: End) -> u64 {
+    pub(crate) fn passed(&self, from: Side) -> u64 {
         self.ways[from as usize].queued
     }
 
@@ -272,7 +272,7 @@ impl Wire {
     }
 
     /// Tells the concerns that an end sent something. False: it is answered with a RST.
-    fn heard(&mut self, now: Instant, from: End, data: bool) -> bool {
+    fn heard(&mut self, now: Instant, from: Side, data: bool) -> bool {
         if self.over {
             return true;
         }
@@ -284,13 +284,13 @@ impl Wire {
             self.forgotten = true;
             self.resets[from as usize] = true;
             self.ways[from as usize].silence();
-            self.pair.finish(now, from, Cut::Silent);
+            self.pair.finish(now, from, CloseManner::Silent);
         }
         known
     }
 
     /// A piece passes the concerns.
-    fn piece(&mut self, now: Instant, from: End, bytes: &mut [u8], frame: Option<Frame>) {
+    fn piece(&mut self, now: Instant, from: Side, bytes: &mut [u8], frame: Option<Frame>) {
         if bytes.is_empty() {
             return;
         }
@@ -351,7 +351,7 @@ impl Wire {
     }
 
     /// A head of the handshake passes the concerns.
-    fn head(&mut self, now: Instant, from: End, mut head: Vec<u8>, outcome: Outcome) {
+    fn head(&mut self, now: Instant, from: Side, mut head: Vec<u8>, outcome: Outcome) {
         let mut acts = Vec::new();
         if !self.over && outcome != Outcome::Interim {
             for one in &mut self.active {
@@ -385,7 +385,7 @@ impl Wire {
     }
 
     /// Neither direction is read any more, only passed on.
-    fn give_up(&mut self, now: Instant, from: End, why: Opaque) {
+    fn give_up(&mut self, now: Instant, from: Side, why: Opaque) {
         self.opaque.get_or_insert(why);
         self.ways[from as usize].reading.give_up();
         // Only the handshake concerns both; frames that one end breaks are its own matter.
@@ -399,8 +399,8 @@ impl Wire {
     }
 
     /// Does what a fault wants, and notes it. `behind`: right behind what this end sent.
-    fn act(&mut self, now: Instant, told: Told, act: Act, behind: Option<End>) {
-        let way = if told.direction == Direction::Down { End::B } else { End::A };
+    fn act(&mut self, now: Instant, told: Told, act: Act, behind: Option<Side>) {
+        let way = if told.direction == Direction::Down { Side::B } else { Side::A };
         let passed = self.ways[way as usize].queued;
         self.injected.push_back(told.injected(&act, self.opened, passed));
         match act {
@@ -409,14 +409,14 @@ impl Wire {
                 self.over = true;
                 self.resets[end as usize] = true;
                 self.ways[end as usize].silence();
-                self.pair.finish(now, end, Cut::Silent);
+                self.pair.finish(now, end, CloseManner::Silent);
             }
             Act::Answer(response) => {
                 self.over = true;
                 self.answered = true;
-                self.ways[End::A as usize].silence();
-                self.ways[End::B as usize].push(&response);
-                self.ways[End::B as usize].close();
+                self.ways[Side::A as usize].silence();
+                self.ways[Side::B as usize].push(&response);
+                self.ways[Side::B as usize].close();
             }
             Act::Goodbye(to, code, reason) => {
                 self.over = true;
@@ -425,7 +425,7 @@ impl Wire {
             }
             Act::End(How::Close { code, reason }) => {
                 self.over = true;
-                for to in [End::A, End::B] {
+                for to in [Side::A, Side::B] {
                     self.goodbye(now, to, code, &reason);
                 }
             }
@@ -435,13 +435,13 @@ impl Wire {
             }
             Act::End(how) => {
                 self.over = true;
-                let cut = if how == How::Rst { Cut::Rst } else { Cut::Silent };
+                let cut = if how == How::Rst { CloseManner::Rst } else { CloseManner::Silent };
                 match behind {
-                    Some(from) => self.pair.cut_behind(now, from, cut),
+                    Some(from) => self.pair.cut_after_data(now, from, cut),
                     None => self.pair.cut(now, cut),
                 }
                 self.ways.iter_mut().for_each(Way::silence);
-                if cut == Cut::Silent {
+                if cut == CloseManner::Silent {
                     // Whoever goes on sending is not read for ever: the link is full some day.
                     self.ways.iter_mut().for_each(|way| way.mute = false);
                     self.ways.iter_mut().for_each(|way| drop(way.reading.give_up()));
@@ -451,7 +451,7 @@ impl Wire {
     }
 
     /// Says goodbye to one end: at once between two frames, else at the end of the present one.
-    fn goodbye(&mut self, now: Instant, to: End, code: u16, reason: &str) {
+    fn goodbye(&mut self, now: Instant, to: Side, code: u16, reason: &str) {
         let seed = self.seed;
         let way = &mut self.ways[to.other() as usize];
         if way.mute {
@@ -471,7 +471,7 @@ impl Wire {
     /// Gives the pair what waits, as far as it takes it.
     fn flush(&mut self, now: Instant) {
         // An act on one direction may put something into the other.
-        let turns = [End::A, End::B, End::A].into_iter();
+        let turns = [Side::A, Side::B, Side::A].into_iter();
         for from in turns {
             loop {
                 let step = match self.ways[from as usize].queue.front_mut() {
@@ -484,7 +484,7 @@ impl Wire {
                         None
                     }
                     Some(Queued::Fin) => {
-                        self.pair.finish(now, from, Cut::Fin);
+                        self.pair.finish(now, from, CloseManner::Fin);
                         None
                     }
                     Some(Queued::Act(act)) => Some(act.clone()),
@@ -501,14 +501,14 @@ impl Wire {
     }
 }
 
-fn towards(from: End) -> Direction {
-    if from == End::A { Direction::Up } else { Direction::Down }
+fn towards(from: Side) -> Direction {
+    if from == Side::A { Direction::Up } else { Direction::Down }
 }
 
 fn direction(act: &Act, of_spec: Direction) -> Direction {
     match act {
-        Act::Goodbye(End::A, ..) => Direction::Down,
-        Act::Goodbye(End::B, ..) => Direction::Up,
+        Act::Goodbye(Side::A, ..) => Direction::Down,
+        Act::Goodbye(Side::B, ..) => Direction::Up,
         _ => of_spec,
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use undrop_chaos::{Chaos, Faults};
-use undrop_fault::{Cut, CutAfter, Fault, Trigger};
+use undrop_fault::{CloseManner, CutAfter, Fault, Trigger};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -83,7 +83,7 @@ async fn a_reader_that_sleeps_blocks_one_direction_only() {
 /// A cut is on time though nobody reads.
 #[tokio::test]
 async fn a_stuck_connection_is_cut_all_the_same() {
-    let cut = CutAfter { when: Trigger::Age(Duration::from_millis(700)), how: Cut::Rst };
+    let cut = CutAfter { when: Trigger::Age(Duration::from_millis(700)), how: CloseManner::Rst };
     let (chaos, mut client, server) = through(Fault { cut: Some(cut), ..Fault::default() }).await;
     let begin = Instant::now();
     let end = async {

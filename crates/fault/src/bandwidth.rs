@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::effect::{Effect, Push, Verdict};
 
-/// A full Ethernet frame's worth of TCP payload, so that a large write trickles instead of arriving at once.
+/// The TCP payload of a full Ethernet frame, so that a large write arrives gradually instead of all at once.
 const SEGMENT: usize = 1460;
 
-/// The link carries this many bytes per second; what is faster queues up.
+/// Limits the link to a number of bytes per second. Excess data is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bandwidth {
     /// Bytes per second; 0 counts as 1.
@@ -16,17 +16,17 @@ pub struct Bandwidth {
 
 impl Bandwidth {
     pub(crate) fn effect(self) -> Box<dyn Effect> {
-        Box::new(Running { rate: self.bytes_per_second.max(1), free_at: None })
+        Box::new(BandwidthEffect { rate: self.bytes_per_second.max(1), free_at: None })
     }
 }
 
 #[derive(Debug)]
-struct Running {
+struct BandwidthEffect {
     rate: u64,
     free_at: Option<Instant>,
 }
 
-impl Effect for Running {
+impl Effect for BandwidthEffect {
     fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
         let start = self.free_at.map_or(push.due, |free| free.max(push.due));
         let free = start + Duration::from_secs_f64(push.bytes.len() as f64 / self.rate as f64);

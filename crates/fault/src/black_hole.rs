@@ -1,18 +1,19 @@
-//! Black holes: the path takes bytes and gives nothing.
+//! Black holes: the path accepts bytes and delivers nothing.
 
 use std::time::{Duration, Instant};
 
-use crate::cut::Watch;
+use crate::close_manner::CloseManner;
 use crate::effect::{Effect, Push, Verdict};
-use crate::{Cut, Trigger};
+use crate::trigger::{Trigger, TriggerWatch};
 
-/// From a given moment on nothing arrives in this direction, and neither end is told. Put one on both links of a pair
-/// for a hole in both directions.
+/// From a trigger on, nothing arrives in this direction, and neither side is notified. For a black hole in both
+/// directions, set it on both links of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlackHole {
-    /// When it opens.
+    /// The trigger that opens the black hole.
     pub from: Trigger,
-    /// How long it stays; TCP repeats what it swallowed, so the bytes then arrive late. `None`: for ever.
+    /// The duration of the black hole; `None` if it is permanent. After a temporary black hole the lost bytes arrive
+    /// late, because TCP retransmits them.
     pub lasts: Option<Duration>,
 }
 
@@ -20,26 +21,26 @@ impl BlackHole {
     pub(crate) fn effect(self, now: Instant) -> Box<dyn Effect> {
         let opens = match self.from {
             Trigger::Age(age) => Some(now + age),
-            _ => None,
+            Trigger::Bytes(_) | Trigger::Push { .. } => None,
         };
-        Box::new(Running { watch: Watch::new(now, self.from), lasts: self.lasts, opens })
+        Box::new(BlackHoleEffect { watch: TriggerWatch::new(now, self.from), lasts: self.lasts, opens })
     }
 }
 
 #[derive(Debug)]
-struct Running {
-    watch: Watch,
+struct BlackHoleEffect {
+    watch: TriggerWatch,
     lasts: Option<Duration>,
     opens: Option<Instant>,
 }
 
-impl Effect for Running {
+impl Effect for BlackHoleEffect {
     fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
         let passed = self.watch.passes(push);
         match (passed, self.lasts) {
             (Some(passed), None) => {
                 push.bytes = &push.bytes[..passed];
-                return Verdict::Cut { how: Cut::Silent, both: false };
+                return Verdict::Cut { how: CloseManner::Silent, both: false };
             }
             (Some(_), Some(_)) => self.opens = Some(push.now),
             (None, _) => {}
@@ -58,6 +59,6 @@ impl Effect for Running {
 
     fn expired(&mut self) -> Verdict {
         self.watch.fire();
-        Verdict::Cut { how: Cut::Silent, both: false }
+        Verdict::Cut { how: CloseManner::Silent, both: false }
     }
 }

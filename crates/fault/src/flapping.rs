@@ -1,32 +1,32 @@
-//! A path that comes and goes.
+//! A path that alternates between working and failing.
 
 use std::time::{Duration, Instant};
 
 use crate::effect::{Effect, Push, Verdict};
 
-/// The path works for `up`, fails for `down`, and so on from the opening of the link. What would arrive while it is
-/// down arrives when it is up again (TCP repeats it), all at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The path works for `up`, fails for `down`, and repeats this from the opening of the link. Data that would arrive
+/// during a failure arrives all at once when the path works again, because TCP retransmits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flapping {
-    /// How long the path works.
+    /// The duration for which the path works.
     pub up: Duration,
-    /// How long it then fails.
+    /// The duration for which the path then fails.
     pub down: Duration,
 }
 
 impl Flapping {
     pub(crate) fn effect(self, now: Instant) -> Box<dyn Effect> {
-        Box::new(Running { fault: self, opened: now })
+        Box::new(FlappingEffect { fault: self, opened: now })
     }
 }
 
 #[derive(Debug)]
-struct Running {
+struct FlappingEffect {
     fault: Flapping,
     opened: Instant,
 }
 
-impl Effect for Running {
+impl Effect for FlappingEffect {
     fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
         let period = (self.fault.up + self.fault.down).as_nanos();
         if period > 0 {

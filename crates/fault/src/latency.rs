@@ -6,39 +6,40 @@ use fastrand::Rng;
 
 use crate::effect::{Effect, Push, Verdict};
 
-/// Time that a piece of data is under way. Order is kept: a late piece holds up the ones behind it.
+/// The travel time of data. Order is preserved: a late piece delays the pieces after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Latency {
-    /// Least time under way.
+    /// The minimum travel time.
     pub base: Duration,
-    /// The measure of what is added per push; how it is used is the distribution's matter.
+    /// The scale of the random addition per push, as defined by the distribution.
     pub jitter: Duration,
-    /// How the added time is drawn.
+    /// The distribution of the random addition.
     pub distribution: Distribution,
 }
 
-/// How the time that is added to [`Latency::base`] is drawn. `j` is [`Latency::jitter`].
+/// The distribution of the time that is added to [`Latency::base`]. `j` is [`Latency::jitter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Distribution {
-    /// Anything from 0 to `j`, equally often.
+    /// Uniform from 0 to `j`.
     #[default]
     Uniform,
-    /// The upper half of a bell with standard deviation `j`: two thirds below `j`, never more than `4 j`.
+    /// The upper half of a normal distribution with standard deviation `j`: two thirds below `j`, at most `4 j`.
     Normal,
-    /// A long tail (Pareto, shape 2): half below `0.41 j`, a mean of `j`, one in a hundred above `9 j`, never more than
-    /// `20 j`.
+    /// A Pareto distribution of shape 2, which has a long tail: median `0.41 j`, mean `j`, one in a hundred above
+    /// `9 j`, at most `20 j`.
     Pareto,
 }
 
 impl Latency {
-    /// Draws the time under way of one piece.
+    /// Draws the travel time of one piece.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Duration {
         self.base + self.jitter.mul_f64(self.distribution.draw(rng))
     }
 
-    /// For a link that is open already: its own draws, and it delays ends too.
-    pub(crate) fn later(self) -> Box<dyn Effect> {
-        Box::new(Later(self))
+    /// Returns the effect for a link that is already open, which delays the end of the stream as well. (A link that is
+    /// opened with a latency delays ends itself.)
+    pub(crate) fn added_effect(self) -> Box<dyn Effect> {
+        Box::new(AddedLatency(self))
     }
 }
 
@@ -65,9 +66,9 @@ impl Effect for Latency {
 }
 
 #[derive(Debug)]
-struct Later(Latency);
+struct AddedLatency(Latency);
 
-impl Effect for Later {
+impl Effect for AddedLatency {
     fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
         self.0.pushed(push)
     }
@@ -77,7 +78,7 @@ impl Effect for Later {
     }
 }
 
-/// Keeps deliveries in order whatever was drawn.
+/// Returns `due`, or `last` if that is later, so that deliveries stay in order.
 pub(crate) fn in_order(due: Instant, last: &mut Option<Instant>) -> Instant {
     let due = last.map_or(due, |last| due.max(last));
     *last = Some(due);

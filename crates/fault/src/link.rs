@@ -1,158 +1,75 @@
 //! One direction of a connection.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::effect::{Effect, Gate, Push, Verdict};
-use crate::latency::in_order;
-use crate::{
-    Bandwidth, BlackHole, Cut, CutAfter, Flapping, Hold, IdleCut, Latency, SilentDrop, Slices, SlowClose,
-};
+use crate::close_manner::CloseManner;
+use crate::effect::{Gate, Push, Verdict};
+use crate::fault::{EffectSlot, Fault};
+use crate::latency::{Latency, in_order};
 
-/// What is wrong with a link. The default is a perfect one: no delay, no loss, no end.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// Time under way.
-    pub latency: Option<Latency>,
-    /// Speed limit.
-    pub bandwidth: Option<Bandwidth>,
-    /// Small deliveries.
-    pub slices: Option<Slices>,
-    /// A path that comes and goes.
-    pub flapping: Option<Flapping>,
-    /// A path that stands still.
-    pub hold: Option<Hold>,
-    /// Ends that take their time.
-    pub slow_close: Option<SlowClose>,
-    /// A path that stops without a word.
-    pub black_hole: Option<BlackHole>,
-    /// End of the connection after an age, a number of bytes, or inside a frame.
-    pub cut: Option<CutAfter>,
-    /// End of the connection when nobody sends.
-    pub idle_cut: Option<IdleCut>,
-    /// Forgotten flow: RST for whoever sends after a silence.
-    pub silent_drop: Option<SilentDrop>,
-    /// Bytes the link holds before [`Link::push`] takes no more (socket buffers and the path together).
-    pub buffer: usize,
-}
-
-impl Default for Fault {
-    fn default() -> Self {
-        Fault {
-            latency: None,
-            bandwidth: None,
-            slices: None,
-            flapping: None,
-            hold: None,
-            slow_close: None,
-            black_hole: None,
-            cut: None,
-            idle_cut: None,
-            silent_drop: None,
-            buffer: 1 << 20,
-        }
-    }
-}
-
-impl Fault {
-    /// In the order in which a piece of data meets them: what the middle refuses never queues, and a path that is down
-    /// is met with the final time of arrival.
-    fn effects(&self, now: Instant, opening: bool) -> Vec<Slot> {
-        let latency = |fault: Latency| {
-            let effect: Box<dyn Effect> = if opening { Box::new(fault) } else { fault.later() };
-            effect
-        };
-        let effects = [
-            self.silent_drop.map(|fault| fault.effect(now)),
-            self.cut.map(|fault| fault.effect(now)),
-            self.idle_cut.map(|fault| fault.effect(now)),
-            self.bandwidth.map(Bandwidth::effect),
-            self.latency.map(latency),
-            self.flapping.map(|fault| fault.effect(now)),
-            self.black_hole.map(|fault| fault.effect(now)),
-            self.hold.map(|fault| fault.effect(now)),
-            self.slow_close.map(|fault| Box::new(fault) as Box<dyn Effect>),
-            self.slices.map(|fault| Box::new(fault) as Box<dyn Effect>),
-        ];
-        let slot = |(rank, effect): (usize, Option<Box<dyn Effect>>)| {
-            effect.map(|effect| Slot { rank, effect, added: None })
-        };
-        effects.into_iter().enumerate().filter_map(slot).collect()
-    }
-}
-
-/// An effect in its place.
-#[derive(Debug)]
-struct Slot {
-    /// Its place among the others.
-    rank: usize,
-    effect: Box<dyn Effect>,
-    /// For one that came after the opening: whose it is, and what it draws from.
-    added: Option<(u64, Rng)>,
-}
-
-/// What arrives at the receiving end.
+/// A delivery at the receiving side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// Some bytes of the stream, never empty.
+    /// Bytes of the stream, never empty.
     Bytes(Vec<u8>),
-    /// The stream ended in order. Last delivery.
+    /// The orderly end of the stream. The last delivery.
     Fin,
-    /// The stream was reset. Last delivery.
+    /// A reset of the stream. The last delivery.
     Rst,
 }
 
-/// What a link did that its opposite direction must hear of.
+/// An event on a link that affects the opposite direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// The whole connection was cut, so the opposite link ends the same way.
-    Cut(Cut),
-    /// The sender's last push was answered with a RST.
+pub enum LinkEvent {
+    /// The whole connection was cut, so the opposite link ends in the same manner.
+    Cut(CloseManner),
+    /// The last push was rejected: its sender receives a RST.
     Rejected,
 }
 
 #[derive(Debug)]
 struct Segment {
     due: Instant,
-    item: Item,
+    item: SegmentItem,
 }
 
 #[derive(Debug)]
-enum Item {
-    Bytes { bytes: Vec<u8>, taken: usize },
+enum SegmentItem {
+    Bytes { bytes: Vec<u8>, delivered: usize },
     End(Delivery),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum LinkState {
     Open,
-    /// An end is queued behind the data, or was delivered. Further bytes are discarded.
+    /// The end of the stream is queued after the data, or was delivered. Further bytes are discarded.
     Ending,
-    /// Nothing arrives any more and the sender is not told: its buffer fills.
+    /// Nothing arrives, and the sender is not notified: its buffer fills.
     Silent,
 }
 
-/// One direction of a connection under a [`Fault`]. Memory is bounded by [`Fault::buffer`].
+/// One direction of a connection with a [`Fault`]. Its memory is bounded by [`Fault::buffer`].
 #[derive(Debug)]
 pub struct Link {
     rng: Rng,
     latency: Latency,
-    effects: Vec<Slot>,
+    effects: Vec<EffectSlot>,
     queue: VecDeque<Segment>,
-    /// Bytes in `queue`, plus those that a silent link swallowed.
+    /// The number of bytes in `queue`, plus those that a silent link discarded.
     held: usize,
     buffer: usize,
     last_due: Option<Instant>,
-    /// The latest time that was told.
+    /// The latest `now` of any call.
     seen: Option<Instant>,
-    state: State,
-    news: Option<News>,
+    state: LinkState,
+    event: Option<LinkEvent>,
 }
 
 impl Link {
-    /// A link opened at `now`. Everything random about it follows from `seed`.
+    /// Creates a link that is opened at `now`. `seed` determines all its random draws.
     pub fn new(now: Instant, fault: Fault, seed: u64) -> Link {
         Link {
             rng: Rng::with_seed(seed),
@@ -163,13 +80,13 @@ impl Link {
             buffer: fault.buffer,
             last_due: None,
             seen: None,
-            state: State::Open,
-            news: None,
+            state: LinkState::Open,
+            event: None,
         }
     }
 
-    /// Puts more faults on the link, from `now` on: ages and silences count from here. `tag` names them for
-    /// [`Link::remove`]; what they draw follows from `seed` alone. [`Fault::buffer`] is not looked at.
+    /// Adds faults to the link; their ages and silences count from `now`. `tag` identifies them for [`Link::remove`].
+    /// Their random draws depend on `seed` alone. [`Fault::buffer`] is ignored.
     pub fn add(&mut self, now: Instant, tag: u64, fault: &Fault, seed: u64) {
         self.expire(now);
         let slots = fault.effects(now, false);
@@ -180,52 +97,53 @@ impl Link {
         self.effects.sort_by_key(|slot| slot.rank);
     }
 
-    /// Takes away the faults that were added under `tag`. What a [`Hold`] kept back arrives; a delay that was drawn
-    /// already stays.
+    /// Removes the faults that were added with `tag`. Data that a [`Hold`](crate::Hold) kept back arrives; a delay that
+    /// was already drawn remains.
     pub fn remove(&mut self, now: Instant, tag: u64) {
         self.expire(now);
-        self.effects.retain(|slot| slot.added.as_ref().is_none_or(|(own, _)| *own != tag));
+        self.effects.retain(|slot| slot.added.as_ref().is_none_or(|(own_tag, _)| *own_tag != tag));
     }
 
-    /// The sender writes `bytes`. Returns how many were taken, fewer when the link is full; the caller keeps the rest.
-    /// A link that was reset takes everything and delivers nothing, as the sender cannot know yet.
+    /// Writes `bytes`. Returns the number of bytes accepted, which is smaller when the link is full; the caller keeps the
+    /// rest. A link that was reset accepts everything and delivers nothing, because the sender cannot know of the reset
+    /// yet.
     pub fn push(&mut self, now: Instant, bytes: &[u8]) -> usize {
         self.expire(now);
         let room = self.buffer.saturating_sub(self.held);
-        let taken = bytes.len().min(room);
+        let accepted = bytes.len().min(room);
         match self.state {
-            State::Ending => return bytes.len(),
-            State::Silent => {
-                self.held += taken;
-                return taken;
+            LinkState::Ending => return bytes.len(),
+            LinkState::Silent => {
+                self.held += accepted;
+                return accepted;
             }
-            State::Open => {}
+            LinkState::Open => {}
         }
         let segment = self.effects.iter().map(|slot| slot.effect.segment()).min().unwrap_or(usize::MAX);
         let mut offset = 0;
-        while offset < taken && self.state == State::Open {
-            let piece = &bytes[offset..taken.min(offset.saturating_add(segment))];
+        while offset < accepted && self.state == LinkState::Open {
+            let piece = &bytes[offset..accepted.min(offset.saturating_add(segment))];
             self.enter(now, piece, offset);
             offset += piece.len();
         }
-        taken
+        accepted
     }
 
-    /// The sender ends its direction: in order behind all data, by reset, or by vanishing.
-    pub fn finish(&mut self, now: Instant, how: Cut) {
+    /// Ends the direction on behalf of its sender: in order after all data, with a reset, or without a sign.
+    pub fn finish(&mut self, now: Instant, how: CloseManner) {
         self.expire(now);
         self.cut(now, how);
     }
 
-    /// Ends the stream right behind what was pushed: nothing of it is lost.
-    pub fn cut_behind(&mut self, now: Instant, how: Cut) {
+    /// Ends the stream directly after the pushed data, none of which is lost.
+    pub fn cut_after_data(&mut self, now: Instant, how: CloseManner) {
         self.expire(now);
-        if self.state == State::Open {
+        if self.state == LinkState::Open {
             self.end(now, how);
         }
     }
 
-    /// Tells the link that its opposite direction carried something, for the faults that watch for silence.
+    /// Reports traffic in the opposite direction, for the faults that watch for silence.
     pub fn opposite_activity(&mut self, now: Instant) {
         self.expire(now);
         for slot in &mut self.effects {
@@ -233,7 +151,7 @@ impl Link {
         }
     }
 
-    /// What has arrived at `now`, oldest first; call until `None`.
+    /// Returns the next delivery that has arrived by `now`, oldest first; call it until it returns `None`.
     pub fn poll_deliver(&mut self, now: Instant) -> Option<Delivery> {
         self.expire(now);
         match self.gate(now) {
@@ -249,22 +167,22 @@ impl Link {
             return None;
         }
         match &mut front.item {
-            Item::End(end) => {
+            SegmentItem::End(end) => {
                 let end = end.clone();
                 self.queue.pop_front();
                 Some(end)
             }
-            Item::Bytes { bytes, taken } => {
-                let left = bytes.len() - *taken;
-                let (mut size, mut gap) = (left, std::time::Duration::ZERO);
+            SegmentItem::Bytes { bytes, delivered } => {
+                let left = bytes.len() - *delivered;
+                let (mut size, mut gap) = (left, Duration::ZERO);
                 for slot in &mut self.effects {
                     let rng = slot.added.as_mut().map_or(&mut self.rng, |(_, rng)| rng);
                     let (limit, wait) = slot.effect.release(left, rng);
                     size = size.min(limit);
                     gap = gap.max(wait);
                 }
-                let piece = bytes[*taken..*taken + size].to_vec();
-                *taken += size;
+                let piece = bytes[*delivered..*delivered + size].to_vec();
+                *delivered += size;
                 self.held -= size;
                 let next = front.due.max(now) + gap;
                 if size == left {
@@ -277,19 +195,23 @@ impl Link {
         }
     }
 
-    /// When to call [`Link::poll_deliver`] next; may lie in the past. `None`: not before something is pushed.
+    /// Returns the time at which to call [`Link::poll_deliver`] next, which may be in the past. `None` means that nothing
+    /// happens before the next push.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let mut delivery = self.queue.front().map(|segment| segment.due);
-        // At most as many gates as effects shut one behind the other.
+        // Consecutive gates: at most as many as there are effects.
         for _ in 0..self.effects.len() {
             let Some(due) = delivery else { break };
-            // What was due before a gate was shut, and not fetched, waits behind it.
+            // Data that was due before a gate shut, but was not fetched, waits for it to open.
             let due = self.seen.map_or(due, |seen| due.max(seen));
             match self.gate(due) {
                 Gate::Open => break,
                 Gate::Shut { ends_pass: true, .. } if self.ends_by(due) => break,
                 Gate::Shut { until, ends_pass } => {
-                    let end = self.queue.back().filter(|last| ends_pass && matches!(last.item, Item::End(_)));
+                    let end = self
+                        .queue
+                        .back()
+                        .filter(|last| ends_pass && matches!(last.item, SegmentItem::End(_)));
                     delivery = until.into_iter().chain(end.map(|last| last.due)).min();
                 }
             }
@@ -297,30 +219,31 @@ impl Link {
         delivery.into_iter().chain(self.deadline()).min()
     }
 
-    /// What the opposite direction must hear of, once.
-    pub fn take_news(&mut self) -> Option<News> {
-        self.news.take()
+    /// Takes the event that must be applied to the opposite direction, if there is one.
+    pub fn take_event(&mut self) -> Option<LinkEvent> {
+        self.event.take()
     }
 
-    /// Bytes that [`Link::push`] would take now.
+    /// Returns the number of bytes that [`Link::push`] would accept now.
     pub fn room(&self) -> usize {
         self.buffer.saturating_sub(self.held)
     }
 
-    /// Nothing will be delivered any more, whatever is pushed and whatever is removed; the sender is not told.
+    /// Returns whether nothing will ever be delivered again, whatever is pushed or removed, without the sender being
+    /// notified.
     pub fn is_silent(&self) -> bool {
-        self.state == State::Silent
+        self.state == LinkState::Silent
     }
 
-    /// Nothing will be delivered any more, whatever is pushed.
+    /// Returns whether nothing will ever be delivered again, whatever is pushed.
     pub fn is_over(&self) -> bool {
-        self.state != State::Open && self.queue.is_empty()
+        self.state != LinkState::Open && self.queue.is_empty()
     }
 
     fn enter(&mut self, now: Instant, bytes: &[u8], offset: usize) {
         let mut push = Push { now, rng: &mut self.rng, bytes, offset, due: now };
         let mut cut = None;
-        for Slot { effect, added, .. } in &mut self.effects {
+        for EffectSlot { effect, added, .. } in &mut self.effects {
             let before = push.bytes.len();
             let verdict = match added {
                 None => effect.pushed(&mut push),
@@ -333,15 +256,15 @@ impl Link {
             };
             match verdict {
                 Verdict::Pass => {}
-                // Of two cuts in one piece the one nearer to its start counts.
+                // Of two cuts in one piece, the one closer to its start counts.
                 Verdict::Cut { how, both } if cut.is_none() || push.bytes.len() < before => {
                     cut = Some((how, both));
                 }
                 Verdict::Cut { .. } => {}
                 Verdict::Reject => {
-                    self.state = State::Silent;
+                    self.state = LinkState::Silent;
                     self.held += bytes.len();
-                    self.news = Some(News::Rejected);
+                    self.event = Some(LinkEvent::Rejected);
                     return;
                 }
             }
@@ -350,38 +273,41 @@ impl Link {
         if !passed.is_empty() {
             let due = in_order(due, &mut self.last_due);
             self.held += passed.len();
-            self.queue.push_back(Segment { due, item: Item::Bytes { bytes: passed.to_vec(), taken: 0 } });
+            self.queue.push_back(Segment {
+                due,
+                item: SegmentItem::Bytes { bytes: passed.to_vec(), delivered: 0 },
+            });
         }
         if let Some((how, both)) = cut {
-            // Cut at an exact byte: what was sent before it arrives.
+            // A cut at an exact byte: the data before it arrives.
             self.end(due, how);
-            self.news = both.then_some(News::Cut(how));
+            self.event = both.then_some(LinkEvent::Cut(how));
         }
     }
 
-    /// Lets happen what was due by `now`. Data that arrived before an end stays.
+    /// Applies the deadlines that were due by `now`. Data that arrived before an end remains.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.seen = self.seen.max(Some(now));
-        while self.state == State::Open {
+        while self.state == LinkState::Open {
             let Some(at) = self.deadline().filter(|at| *at <= now) else { return };
             let Some(slot) = self.effects.iter_mut().find(|slot| slot.effect.deadline() == Some(at)) else {
                 return;
             };
             if let Verdict::Cut { how, both } = slot.effect.expired() {
                 self.cut(at, how);
-                self.news = both.then_some(News::Cut(how));
+                self.event = both.then_some(LinkEvent::Cut(how));
             }
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.state != State::Open {
+        if self.state != LinkState::Open {
             return None;
         }
         self.effects.iter().filter_map(|slot| slot.effect.deadline()).min()
     }
 
-    /// The strictest of what shuts the link at `now`.
+    /// Combines the gates of all effects at `now`: the strictest one counts.
     fn gate(&self, now: Instant) -> Gate {
         self.effects.iter().map(|slot| slot.effect.gate(now)).fold(Gate::Open, |one, other| {
             match (one, other) {
@@ -397,22 +323,23 @@ impl Link {
         })
     }
 
-    /// The end of the stream is queued and due.
+    /// Returns whether the end of the stream is queued and due.
     fn ends_by(&self, now: Instant) -> bool {
-        matches!(self.queue.back(), Some(Segment { item: Item::End(_), due }) if *due <= now)
+        matches!(self.queue.back(), Some(Segment { item: SegmentItem::End(_), due }) if *due <= now)
     }
 
-    /// Ends the link at `at`. Unless the end is orderly, what is still under way then is lost from a random point on.
-    fn cut(&mut self, at: Instant, how: Cut) {
-        if self.state != State::Open {
-            // A reset overtakes an orderly end that has not arrived yet; an end that is no sign changes nothing.
-            let pending = matches!(self.queue.back(), Some(Segment { item: Item::End(Delivery::Fin), .. }));
-            if !(pending && how == Cut::Rst) {
+    /// Ends the link at `at`. Unless the end is orderly, data in flight is lost from a random point on.
+    fn cut(&mut self, at: Instant, how: CloseManner) {
+        if self.state != LinkState::Open {
+            // A reset overtakes an orderly end that has not arrived yet; a silent end changes nothing.
+            let pending =
+                matches!(self.queue.back(), Some(Segment { item: SegmentItem::End(Delivery::Fin), .. }));
+            if !(pending && how == CloseManner::Rst) {
                 return;
             }
             self.queue.pop_back();
         }
-        if how != Cut::Fin {
+        if how != CloseManner::Fin {
             let arrived = self.queue.partition_point(|segment| segment.due <= at);
             let kept = arrived + self.rng.usize(0..=self.queue.len() - arrived);
             let lost: usize = self.queue.drain(kept..).map(|segment| segment.len()).sum();
@@ -423,31 +350,31 @@ impl Link {
         self.end(due, how);
     }
 
-    fn end(&mut self, due: Instant, how: Cut) {
-        let mut late = std::time::Duration::ZERO;
-        for Slot { effect, added, .. } in &mut self.effects {
+    fn end(&mut self, due: Instant, how: CloseManner) {
+        let mut late = Duration::ZERO;
+        for EffectSlot { effect, added, .. } in &mut self.effects {
             late += effect.ending(added.as_mut().map_or(&mut self.rng, |(_, rng)| rng));
         }
         let due = due + late;
         let due = in_order(due, &mut self.last_due);
-        self.state = State::Ending;
+        self.state = LinkState::Ending;
         let end = match how {
-            Cut::Fin => Delivery::Fin,
-            Cut::Rst => Delivery::Rst,
-            Cut::Silent => {
-                self.state = State::Silent;
+            CloseManner::Fin => Delivery::Fin,
+            CloseManner::Rst => Delivery::Rst,
+            CloseManner::Silent => {
+                self.state = LinkState::Silent;
                 return;
             }
         };
-        self.queue.push_back(Segment { due, item: Item::End(end) });
+        self.queue.push_back(Segment { due, item: SegmentItem::End(end) });
     }
 }
 
 impl Segment {
     fn len(&self) -> usize {
         match &self.item {
-            Item::Bytes { bytes, taken } => bytes.len() - taken,
-            Item::End(_) => 0,
+            SegmentItem::Bytes { bytes, delivered } => bytes.len() - delivered,
+            SegmentItem::End(_) => 0,
         }
     }
 }

@@ -1,48 +1,49 @@
-//! Silent drop, then RST on the next packet: NAT boxes and balancers that forget a flow.
+//! Silent drops, as by NAT devices and balancers that forget a flow: a RST for the next packet, nothing else.
 
 use std::time::{Duration, Instant};
 
 use crate::effect::{Effect, Push, Verdict};
 
-/// After a silence the middle forgets the connection without a word. Whoever sends next gets a RST; the other end
-/// learns nothing until it sends itself. In a pair traffic of either direction counts; put it on both links.
+/// After a silence, the path forgets the connection without notifying either side. The side that sends next receives a
+/// RST; the other side learns nothing until it sends as well. In a pair, traffic in either direction counts; set the
+/// fault on both links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SilentDrop {
-    /// Longest silence that is survived.
+    /// The longest silence after which the connection is still known.
     pub after: Duration,
 }
 
 impl SilentDrop {
     pub(crate) fn effect(self, now: Instant) -> Box<dyn Effect> {
-        Box::new(Running { after: self.after, last: now })
+        Box::new(SilentDropEffect { after: self.after, last_activity: now })
     }
 }
 
 #[derive(Debug)]
-struct Running {
+struct SilentDropEffect {
     after: Duration,
-    last: Instant,
+    last_activity: Instant,
 }
 
-impl Running {
-    fn forgotten(&self, now: Instant) -> bool {
-        now > self.last + self.after
+impl SilentDropEffect {
+    fn is_forgotten(&self, now: Instant) -> bool {
+        now > self.last_activity + self.after
     }
 }
 
-impl Effect for Running {
+impl Effect for SilentDropEffect {
     fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
-        if self.forgotten(push.now) {
+        if self.is_forgotten(push.now) {
             return Verdict::Reject;
         }
-        self.last = push.now;
+        self.last_activity = push.now;
         Verdict::Pass
     }
 
     fn activity(&mut self, now: Instant) {
-        // A packet that was itself rejected does not bring the flow back.
-        if !self.forgotten(now) {
-            self.last = now;
+        // A rejected packet does not restore the flow.
+        if !self.is_forgotten(now) {
+            self.last_activity = now;
         }
     }
 }

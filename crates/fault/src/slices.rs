@@ -6,15 +6,15 @@ use fastrand::Rng;
 
 use crate::effect::Effect;
 
-/// Data arrives in pieces of `min..=max` bytes, whatever the sender wrote at once. `Slices { min: 1, max: 1, .. }` shows
-/// a parser every possible split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Delivers data in pieces of `min..=max` bytes, however it was written. `Slices { min: 1, max: 1, .. }` exposes a
+/// parser to every possible split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Slices {
-    /// Smallest piece, bytes; 0 counts as 1.
+    /// The smallest piece in bytes; 0 counts as 1.
     pub min: usize,
-    /// Largest piece, bytes; less than `min` counts as `min`.
+    /// The largest piece in bytes; less than `min` counts as `min`.
     pub max: usize,
-    /// Time between two pieces of one segment.
+    /// The time between two pieces of one segment.
     pub gap: Duration,
 }
 

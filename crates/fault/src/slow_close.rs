@@ -1,4 +1,4 @@
-//! Ends that take their time.
+//! Ends of the stream that arrive late.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use fastrand::Rng;
 
 use crate::effect::Effect;
 
-/// The FIN or RST of an end arrives this much later than it would. Data is not delayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Delays the FIN or RST that ends the stream. Data is not delayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SlowClose {
-    /// The delay.
+    /// The additional delay.
     pub delay: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! Every fault, one at a time, on one link in virtual time.
+//! Every fault separately, on one link in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant};
 
 use undrop_fault::{
-    Bandwidth, BlackHole, Cut, CutAfter, Delivery, Fault, Flapping, IdleCut, Latency, Link, News, SilentDrop,
-    Slices, Trigger,
+    Bandwidth, BlackHole, CloseManner, CutAfter, Delivery, Fault, Flapping, IdleTimeout, Latency, Link,
+    LinkEvent, SilentDrop, Slices, Trigger,
 };
 
 fn ms(n: u64) -> Duration {
@@ -36,7 +36,7 @@ fn a_perfect_link_delivers_at_once_and_ends_in_order() {
     let mut link = Link::new(t, Fault::default(), 1);
     assert_eq!(link.poll_timeout(), None);
     assert_eq!(link.push(t, b"one"), 3);
-    link.finish(t, Cut::Fin);
+    link.finish(t, CloseManner::Fin);
     assert_eq!(run(&mut link, t, t, t), [(0, bytes(b"one")), (0, Delivery::Fin)]);
     assert!(link.is_over());
     assert_eq!(link.push(t, b"late"), 4);
@@ -84,7 +84,7 @@ fn slices_of_one_byte() {
 }
 
 #[test]
-fn a_full_buffer_takes_no_more_until_it_delivers() {
+fn a_full_buffer_accepts_no_more_until_it_delivers() {
     let t = Instant::now();
     let latency = Some(Latency { base: ms(10), jitter: ms(0), ..Latency::default() });
     let mut link = Link::new(t, Fault { latency, buffer: 4, ..Fault::default() }, 1);
@@ -97,8 +97,11 @@ fn a_full_buffer_takes_no_more_until_it_delivers() {
 #[test]
 fn a_cut_after_bytes_falls_in_the_middle_of_a_push() {
     let t = Instant::now();
-    for (how, end) in [(Cut::Fin, Some(Delivery::Fin)), (Cut::Rst, Some(Delivery::Rst)), (Cut::Silent, None)]
-    {
+    for (how, end) in [
+        (CloseManner::Fin, Some(Delivery::Fin)),
+        (CloseManner::Rst, Some(Delivery::Rst)),
+        (CloseManner::Silent, None),
+    ] {
         let cut = Some(CutAfter { when: Trigger::Bytes(5), how });
         let mut link = Link::new(t, Fault { cut, ..Fault::default() }, 1);
         link.push(t, b"abc");
@@ -107,21 +110,21 @@ fn a_cut_after_bytes_falls_in_the_middle_of_a_push() {
         let mut want = vec![(0, bytes(b"abc")), (0, bytes(b"de"))];
         want.extend(end.map(|end| (0, end)));
         assert_eq!(run(&mut link, t, t, t + ms(1000)), want);
-        assert_eq!(link.take_news(), Some(News::Cut(how)));
+        assert_eq!(link.take_event(), Some(LinkEvent::Cut(how)));
     }
 }
 
 #[test]
 fn a_cut_inside_the_nth_push() {
     let t = Instant::now();
-    let cut = Some(CutAfter { when: Trigger::Push { nth: 2, offset: 1 }, how: Cut::Rst });
+    let cut = Some(CutAfter { when: Trigger::Push { nth: 2, offset: 1 }, how: CloseManner::Rst });
     let mut link = Link::new(t, Fault { cut, ..Fault::default() }, 1);
     link.push(t, b"abc");
     link.push(t, b"defg");
     assert_eq!(run(&mut link, t, t, t), [(0, bytes(b"abc")), (0, bytes(b"d")), (0, Delivery::Rst)]);
     // Also where a speed limit splits the push into segments.
     let bandwidth = Some(Bandwidth { bytes_per_second: 1 << 40 });
-    let cut = Some(CutAfter { when: Trigger::Push { nth: 1, offset: 2000 }, how: Cut::Fin });
+    let cut = Some(CutAfter { when: Trigger::Push { nth: 1, offset: 2000 }, how: CloseManner::Fin });
     let mut link = Link::new(t, Fault { cut, bandwidth, ..Fault::default() }, 1);
     link.push(t, &[1; 9000]);
     let total: usize = run(&mut link, t, t, t + ms(1000))
@@ -136,7 +139,7 @@ fn a_lifetime_cut_loses_only_what_was_in_flight_and_always_a_tail_of_it() {
     let t = Instant::now();
     let mut kept_counts = std::collections::BTreeSet::new();
     for seed in 0..200 {
-        let cut = Some(CutAfter { when: Trigger::Age(ms(100)), how: Cut::Rst });
+        let cut = Some(CutAfter { when: Trigger::Age(ms(100)), how: CloseManner::Rst });
         let latency = Some(Latency { base: ms(50), jitter: ms(0), ..Latency::default() });
         let mut link = Link::new(t, Fault { cut, latency, ..Fault::default() }, seed);
         for i in 0..10u8 {
@@ -154,10 +157,10 @@ fn a_lifetime_cut_loses_only_what_was_in_flight_and_always_a_tail_of_it() {
 }
 
 #[test]
-fn an_idle_cut_spares_a_busy_link() {
+fn an_idle_timeout_spares_a_busy_link() {
     let t = Instant::now();
-    let idle = IdleCut { after: ms(60), how: Cut::Fin, own_direction_only: false };
-    let mut link = Link::new(t, Fault { idle_cut: Some(idle), ..Fault::default() }, 1);
+    let idle = IdleTimeout { after: ms(60), how: CloseManner::Fin, own_direction_only: false };
+    let mut link = Link::new(t, Fault { idle_timeout: Some(idle), ..Fault::default() }, 1);
     for i in 0..10 {
         link.push(t + ms(i * 50), b"x");
     }
@@ -167,26 +170,26 @@ fn an_idle_cut_spares_a_busy_link() {
 }
 
 #[test]
-fn a_push_after_the_idle_cut_does_not_arrive_even_if_nobody_polled() {
+fn a_push_after_the_idle_timeout_does_not_arrive_even_if_nobody_polled() {
     let t = Instant::now();
-    let idle = IdleCut { after: ms(60), how: Cut::Rst, own_direction_only: false };
-    let mut link = Link::new(t, Fault { idle_cut: Some(idle), ..Fault::default() }, 1);
+    let idle = IdleTimeout { after: ms(60), how: CloseManner::Rst, own_direction_only: false };
+    let mut link = Link::new(t, Fault { idle_timeout: Some(idle), ..Fault::default() }, 1);
     link.push(t + ms(61), b"late");
     assert_eq!(link.poll_deliver(t + ms(61)), Some(Delivery::Rst));
     assert_eq!(link.poll_deliver(t + ms(61)), None);
 }
 
 #[test]
-fn a_silent_drop_rejects_the_next_packet_and_tells_the_receiver_nothing() {
+fn a_silent_drop_rejects_the_next_packet_without_notifying_the_receiver() {
     let t = Instant::now();
     let fault = Fault { silent_drop: Some(SilentDrop { after: ms(100) }), ..Fault::default() };
     let mut link = Link::new(t, fault, 1);
     link.push(t + ms(90), b"a");
     link.push(t + ms(190), b"b");
-    assert_eq!(link.take_news(), None);
+    assert_eq!(link.take_event(), None);
     assert_eq!(link.poll_timeout(), Some(t + ms(90)));
     link.push(t + ms(291), b"c");
-    assert_eq!(link.take_news(), Some(News::Rejected));
+    assert_eq!(link.take_event(), Some(LinkEvent::Rejected));
     assert_eq!(run(&mut link, t, t + ms(291), t + ms(999)), [(291, bytes(b"a")), (291, bytes(b"b"))]);
 }
 
@@ -200,7 +203,7 @@ fn a_permanent_black_hole_fills_the_senders_buffer() {
     assert_eq!(link.push(t, &[0; 20]), 10);
     assert_eq!(link.push(t, b"x"), 0);
     assert_eq!(link.poll_timeout(), None);
-    assert_eq!(link.take_news(), None, "one way only");
+    assert_eq!(link.take_event(), None, "one way only");
 }
 
 #[test]
@@ -234,8 +237,8 @@ fn a_reset_overtakes_an_orderly_end() {
     let t = Instant::now();
     let latency = Some(Latency { base: ms(50), jitter: ms(0), ..Latency::default() });
     let mut link = Link::new(t, Fault { latency, ..Fault::default() }, 1);
-    link.finish(t, Cut::Fin);
-    link.finish(t + ms(10), Cut::Rst);
+    link.finish(t, CloseManner::Fin);
+    link.finish(t + ms(10), CloseManner::Rst);
     assert_eq!(run(&mut link, t, t, t + ms(999)), [(60, Delivery::Rst)]);
 }
 
@@ -246,7 +249,7 @@ fn the_same_seed_gives_the_same_run_and_another_does_not() {
         let fault = Fault {
             latency: Some(Latency { base: ms(5), jitter: ms(90), ..Latency::default() }),
             slices: Some(Slices { min: 1, max: 7, gap: ms(1) }),
-            cut: Some(CutAfter { when: Trigger::Age(ms(80)), how: Cut::Rst }),
+            cut: Some(CutAfter { when: Trigger::Age(ms(80)), how: CloseManner::Rst }),
             ..Fault::default()
         };
         let mut link = Link::new(t, fault, seed);

@@ -1,9 +1,9 @@
-//! Faults that come and go while a connection is open, and those that hold things back.
+//! Faults that are added and removed while a connection is open, and those that hold data back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant};
 
-use undrop_fault::{Cut, Delivery, Distribution, End, Fault, Hold, Latency, Link, Pair, SlowClose};
+use undrop_fault::{CloseManner, Delivery, Distribution, Fault, Hold, Latency, Link, Pair, Side, SlowClose};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -37,18 +37,18 @@ fn a_held_link_gives_everything_up_when_it_moves_again() {
     link.push(t, b"before");
     assert_eq!(link.poll_deliver(t), Some(bytes(b"before")));
     link.push(t + ms(20), b"during");
-    link.finish(t + ms(30), Cut::Fin);
+    link.finish(t + ms(30), CloseManner::Fin);
     assert_eq!(link.poll_deliver(t + ms(99)), None);
     assert_eq!(run(&mut link, t, t + ms(500)), [(100, bytes(b"during")), (100, Delivery::Fin)]);
 }
 
 #[test]
-fn a_held_link_takes_what_fits_and_no_more() {
+fn a_held_link_accepts_what_fits_and_no_more() {
     let t = Instant::now();
     let mut link = Link::new(t, Fault { buffer: 10, ..hold(0, None, false) }, 1);
     assert_eq!(link.push(t, b"0123456789abc"), 10);
     assert_eq!(link.push(t, b"abc"), 0);
-    assert_eq!(link.poll_timeout(), None, "nothing will ever happen by itself");
+    assert_eq!(link.poll_timeout(), None, "nothing happens without further input");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_hold_may_let_the_end_pass_and_loses_what_waited() {
     let mut link = Link::new(t, hold(0, None, true), 1);
     link.push(t, b"never seen");
     assert_eq!(link.poll_timeout(), None);
-    link.finish(t, Cut::Fin);
+    link.finish(t, CloseManner::Fin);
     assert_eq!(run(&mut link, t, t + ms(1)), [(0, Delivery::Fin)]);
     assert_eq!(link.room(), 1 << 20);
 }
@@ -71,10 +71,10 @@ fn the_later_of_two_holds_counts() {
     assert_eq!(run(&mut link, t, t + ms(999)), [(100, bytes(b"x"))]);
 }
 
-/// Two gates in turn: what waited behind the first, and was due before the second, waits behind the second. The next
-/// deadline is then the end of that one, never a time in the past that nothing comes of.
+/// Two gates in turn: data that waited at the first, and was due before the second shut, waits at the second. The next
+/// deadline is then the end of the second, never a time in the past at which nothing happens.
 #[test]
-fn what_was_due_before_a_hold_waits_behind_it() {
+fn data_that_was_due_before_a_hold_waits_for_its_end() {
     let t = Instant::now();
     let mut link = Link::new(t, Fault::default(), 1);
     link.add(t, 1, &hold(0, None, false), 1);
@@ -90,15 +90,15 @@ fn what_was_due_before_a_hold_waits_behind_it() {
 fn what_is_removed_no_longer_holds() {
     let t = Instant::now();
     let mut pair = Pair::new(t, Fault::default(), Fault::default(), 1);
-    pair.add(t, End::A, 7, &hold(0, None, false), 1);
-    pair.push(t, End::A, b"up");
-    pair.push(t, End::B, b"down");
-    assert_eq!(pair.poll_deliver(t, End::A), Some(bytes(b"down")), "the other direction moves");
-    assert_eq!(pair.poll_deliver(t + ms(500), End::B), None);
+    pair.add(t, Side::A, 7, &hold(0, None, false), 1);
+    pair.push(t, Side::A, b"up");
+    pair.push(t, Side::B, b"down");
+    assert_eq!(pair.poll_deliver(t, Side::A), Some(bytes(b"down")), "the other direction moves");
+    assert_eq!(pair.poll_deliver(t + ms(500), Side::B), None);
     pair.remove(t + ms(500), 8);
-    assert_eq!(pair.poll_deliver(t + ms(500), End::B), None, "another tag");
+    assert_eq!(pair.poll_deliver(t + ms(500), Side::B), None, "another tag");
     pair.remove(t + ms(500), 7);
-    assert_eq!(pair.poll_deliver(t + ms(500), End::B), Some(bytes(b"up")));
+    assert_eq!(pair.poll_deliver(t + ms(500), Side::B), Some(bytes(b"up")));
 }
 
 #[test]
@@ -110,11 +110,11 @@ fn latency_that_is_added_delays_data_and_ends_from_then_on() {
     link.add(t, 1, &fault, 5);
     link.push(t, b"b");
     assert_eq!(run(&mut link, t, t + ms(200)), [(0, bytes(b"a")), (70, bytes(b"b"))]);
-    link.finish(t + ms(200), Cut::Rst);
+    link.finish(t + ms(200), CloseManner::Rst);
     assert_eq!(run(&mut link, t, t + ms(999)), [(270, Delivery::Rst)]);
 }
 
-/// One more fault changes nothing for what the others draw.
+/// An additional fault does not change the draws of the others.
 #[test]
 fn an_added_fault_draws_for_itself() {
     let t = Instant::now();
@@ -142,7 +142,7 @@ fn an_added_fault_draws_for_itself() {
 #[test]
 fn slow_close_delays_ends_only() {
     let t = Instant::now();
-    for (how, end) in [(Cut::Fin, Delivery::Fin), (Cut::Rst, Delivery::Rst)] {
+    for (how, end) in [(CloseManner::Fin, Delivery::Fin), (CloseManner::Rst, Delivery::Rst)] {
         let fault = Fault { slow_close: Some(SlowClose { delay: ms(300) }), ..Fault::default() };
         let mut link = Link::new(t, fault, 1);
         link.push(t, b"x");
@@ -152,7 +152,7 @@ fn slow_close_delays_ends_only() {
     }
 }
 
-/// The bounds and the middles that the documentation names.
+/// The bounds and medians that the documentation states.
 #[test]
 fn distributions_are_what_they_are_called() {
     let t = Instant::now();
@@ -176,27 +176,27 @@ fn distributions_are_what_they_are_called() {
 }
 
 #[test]
-fn a_cut_behind_loses_nothing_of_what_was_pushed() {
+fn a_cut_after_data_loses_nothing_of_what_was_pushed() {
     let t = Instant::now();
     let slow = Fault { latency: Some(Latency { base: ms(50), ..Latency::default() }), ..Fault::default() };
     for seed in 0..20 {
         let mut pair = Pair::new(t, slow.clone(), Fault::default(), seed);
-        pair.push(t, End::A, b"all of it");
-        pair.cut_behind(t, End::A, Cut::Rst);
-        assert_eq!(pair.poll_deliver(t + ms(50), End::B), Some(bytes(b"all of it")));
-        assert_eq!(pair.poll_deliver(t + ms(50), End::B), Some(Delivery::Rst));
-        assert_eq!(pair.poll_deliver(t, End::A), Some(Delivery::Rst));
+        pair.push(t, Side::A, b"all of it");
+        pair.cut_after_data(t, Side::A, CloseManner::Rst);
+        assert_eq!(pair.poll_deliver(t + ms(50), Side::B), Some(bytes(b"all of it")));
+        assert_eq!(pair.poll_deliver(t + ms(50), Side::B), Some(Delivery::Rst));
+        assert_eq!(pair.poll_deliver(t, Side::A), Some(Delivery::Rst));
     }
 }
 
 #[test]
-fn a_pair_knows_a_fault_from_an_end() {
+fn a_pair_distinguishes_a_fault_from_an_end_of_a_side() {
     let t = Instant::now();
     let mut pair = Pair::new(t, Fault::default(), Fault::default(), 1);
-    pair.finish(t, End::A, Cut::Rst);
+    pair.finish(t, Side::A, CloseManner::Rst);
     assert_eq!(pair.fault(), None);
-    let cut = undrop_fault::CutAfter { when: undrop_fault::Trigger::Age(ms(5)), how: Cut::Rst };
+    let cut = undrop_fault::CutAfter { when: undrop_fault::Trigger::Age(ms(5)), how: CloseManner::Rst };
     let mut pair = Pair::new(t, Fault { cut: Some(cut), ..Fault::default() }, Fault::default(), 1);
-    assert_eq!(pair.poll_deliver(t + ms(5), End::A), Some(Delivery::Rst));
-    assert_eq!(pair.fault(), Some(Cut::Rst));
+    assert_eq!(pair.poll_deliver(t + ms(5), Side::A), Some(Delivery::Rst));
+    assert_eq!(pair.fault(), Some(CloseManner::Rst));
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until};
 use undrop_chaos::{Chaos, Faults};
-use undrop_fault::{Cut, CutAfter, Fault, Latency, Trigger};
+use undrop_fault::{CloseManner, CutAfter, Fault, Latency, Trigger};
 
 use parts::Parts;
 use session::{Outcome, Plan};
@@ -175,11 +175,11 @@ fn faults(rng: &mut fastrand::Rng, mean: u64) -> Faults {
     let milliseconds = rng.u64(mean * 200..=mean * 1800);
     let age = Trigger::Age(Duration::from_millis(milliseconds));
     let (when, how) = match rng.u8(0..4) {
-        0 => (age, Cut::Rst),
-        1 => (age, Cut::Fin),
-        2 => (age, Cut::Silent),
+        0 => (age, CloseManner::Rst),
+        1 => (age, CloseManner::Fin),
+        2 => (age, CloseManner::Silent),
         // About as many bytes as the mean lifetime carries, so usually somewhere inside a frame.
-        _ => (Trigger::Bytes(rng.u64(400..400 + mean * 2500)), Cut::Rst),
+        _ => (Trigger::Bytes(rng.u64(400..400 + mean * 2500)), CloseManner::Rst),
     };
     let latency = Latency {
         base: Duration::from_millis(rng.u64(0..10)),

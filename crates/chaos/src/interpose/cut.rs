@@ -1,7 +1,7 @@
 //! Cuts at a place in the stream: behind bytes or frames, inside of a frame or a message.
 
 use fastrand::Rng;
-use undrop_fault::End;
+use undrop_fault::Side;
 
 use super::{Act, Concern, Frame, Piece, Verdict};
 use crate::spec::{How, When};
@@ -80,7 +80,7 @@ impl Cut {
         }
     }
 
-    fn inside(&self, from: End, frame: &Frame, len: usize) -> Option<usize> {
+    fn inside(&self, from: Side, frame: &Frame, len: usize) -> Option<usize> {
         let place = self.inside[from as usize]?;
         (place <= frame.at + len as u64).then(|| place.saturating_sub(frame.at) as usize)
     }

@@ -1,6 +1,6 @@
 //! The opening handshake: header fields set or removed, extensions stripped, and answers by the proxy itself.
 
-use undrop_fault::End;
+use undrop_fault::Side;
 use undrop_frame::handshake::response_plain;
 
 use super::{Act, Concern};
@@ -28,7 +28,7 @@ struct Header {
 }
 
 impl Concern for Header {
-    fn head(&mut self, from: End, head: &mut Vec<u8>) -> Option<Act> {
+    fn head(&mut self, from: Side, head: &mut Vec<u8>) -> Option<Act> {
         if !self.ways[from as usize] {
             return None;
         }
@@ -48,9 +48,9 @@ struct Status {
 }
 
 impl Concern for Status {
-    fn head(&mut self, from: End, _head: &mut Vec<u8>) -> Option<Act> {
+    fn head(&mut self, from: Side, _head: &mut Vec<u8>) -> Option<Act> {
         tracing::trace!(status = self.status, "answers itself");
-        (from == End::A).then(|| Act::Answer(self.response.clone()))
+        (from == Side::A).then(|| Act::Answer(self.response.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use undrop_fault::End;
+use undrop_fault::Side;
 
 use super::{Act, Concern};
 use crate::spec::{Counts, How};
@@ -29,12 +29,12 @@ struct IdleCut {
 }
 
 impl Concern for IdleCut {
-    fn heard(&mut self, now: Instant, from: End, data: bool) -> bool {
+    fn heard(&mut self, now: Instant, from: Side, data: bool) -> bool {
         let counts = match self.counts {
             Counts::Any => true,
             Counts::Data => data,
-            Counts::Up => from == End::A,
-            Counts::Down => from == End::B,
+            Counts::Up => from == Side::A,
+            Counts::Down => from == Side::B,
         };
         if counts {
             self.last = now.max(self.last);
@@ -61,7 +61,7 @@ struct SilentDrop {
 }
 
 impl Concern for SilentDrop {
-    fn heard(&mut self, now: Instant, _from: End, _data: bool) -> bool {
+    fn heard(&mut self, now: Instant, _from: Side, _data: bool) -> bool {
         if let Some(after) = self.after
             && !self.forgotten
         {

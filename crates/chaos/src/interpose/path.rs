@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use undrop_fault::{Bandwidth, End, Fault, Flapping, Hold, Latency, Slices, SlowClose};
+use undrop_fault::{Bandwidth, Fault, Flapping, Hold, Latency, Side, Slices, SlowClose};
 
 use super::{Act, Concern, ways};
 use crate::spec::{Direction, Kind, Spec};
@@ -50,8 +50,8 @@ struct Path {
 }
 
 impl Concern for Path {
-    fn links(&self) -> Vec<(End, Fault)> {
-        [End::A, End::B]
+    fn links(&self) -> Vec<(Side, Fault)> {
+        [Side::A, Side::B]
             .into_iter()
             .filter(|from| self.ways[*from as usize])
             .map(|from| (from, self.fault.clone()))

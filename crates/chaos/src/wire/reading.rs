@@ -1,6 +1,6 @@
 //! What one direction of a connection carries: a head of the handshake, frames, or bytes that are none of ours.
 
-use undrop_fault::End;
+use undrop_fault::Side;
 use undrop_frame::handshake::{parse_request, parse_response};
 use undrop_frame::{Header, Limits, OpCode, Piece as Scanned, Role, Scanner};
 
@@ -12,7 +12,7 @@ const HEAD: usize = 64 * 1024;
 /// The reader of one direction. It keeps an incomplete head (at most 64 KiB) or frame header (at most 13 bytes).
 #[derive(Debug)]
 pub(super) struct Reading {
-    from: End,
+    from: Side,
     state: State,
     frames: u64,
     compressed: bool,
@@ -83,7 +83,7 @@ pub(super) enum Opaque {
 }
 
 impl Reading {
-    pub(super) fn new(from: End) -> Reading {
+    pub(super) fn new(from: Side) -> Reading {
         Reading {
             from,
             state: State::Head(Vec::new()),
@@ -137,7 +137,7 @@ impl Reading {
     /// The stream behind a head of the handshake is frames.
     pub(super) fn frames(&mut self) {
         // We read what a client sent as a server would. Whether RSV1 was agreed on is for the ends to judge.
-        let role = if self.from == End::A { Role::Server } else { Role::Client };
+        let role = if self.from == Side::A { Role::Server } else { Role::Client };
         self.state = State::Frames(Box::new(Scanner::new(role, Limits::NONE, true)), Vec::new());
     }
 
@@ -168,7 +168,7 @@ impl Reading {
 
     fn head(&mut self, input: &mut Input) -> Step {
         let State::Head(kept) = &mut self.state else { return Step::More };
-        let client = self.from == End::A;
+        let client = self.from == Side::A;
         if kept.first() == Some(&0x16) {
             let kept = std::mem::take(kept);
             return self.opaque(kept, Opaque::Tls);

@@ -10,7 +10,7 @@ mod silences;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{Encoder, OpCode, Role};
 
 use super::{Assigned, Injected, Wire};
@@ -69,8 +69,8 @@ impl Run {
     }
 
     pub(super) fn handshake(&mut self) {
-        self.send(End::A, REQUEST);
-        self.send(End::B, RESPONSE);
+        self.send(Side::A, REQUEST);
+        self.send(Side::B, RESPONSE);
         self.bytes = [Vec::new(), Vec::new()];
         self.arrivals = [Vec::new(), Vec::new()];
     }
@@ -82,17 +82,17 @@ impl Run {
         self.settle();
     }
 
-    pub(super) fn send(&mut self, from: End, bytes: &[u8]) {
+    pub(super) fn send(&mut self, from: Side, bytes: &[u8]) {
         self.wire.receive(self.now, from, bytes);
         self.settle();
     }
 
-    pub(super) fn finish(&mut self, from: End, how: Cut) {
+    pub(super) fn finish(&mut self, from: Side, how: CloseManner) {
         self.wire.finish(self.now, from, how);
         self.settle();
     }
 
-    pub(super) fn text(&mut self, from: End, text: &str) {
+    pub(super) fn text(&mut self, from: Side, text: &str) {
         self.send(from, &frame(from, OpCode::Text, text.as_bytes()));
     }
 
@@ -135,7 +135,7 @@ impl Run {
 
     fn settle(&mut self) {
         let at = self.time();
-        for end in [End::A, End::B] {
+        for end in [Side::A, Side::B] {
             while let Some(delivery) = self.wire.poll_deliver(self.now, end) {
                 match delivery {
                     Delivery::Bytes(bytes) => {
@@ -163,8 +163,8 @@ pub(super) fn assigned(tag: u64, spec: Spec, since: Instant, seed: u64) -> Assig
 }
 
 /// A frame as this end writes it.
-pub(super) fn frame(from: End, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let role = if from == End::A { Role::Client } else { Role::Server };
+pub(super) fn frame(from: Side, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let role = if from == Side::A { Role::Client } else { Role::Server };
     let mut out = Vec::new();
     Encoder::new(role).message(opcode, payload, [1, 2, 3, 4], &mut out);
     out

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use undrop_fault::End;
+use undrop_fault::Side;
 
 use super::Assigned;
 use crate::interpose::Act;
@@ -56,7 +56,7 @@ impl Told {
             Act::Vanish(end) => {
                 from = whole;
                 spec.fault = Kind::HalfOpen { after: *age };
-                let who = if *end == End::A { "client" } else { "upstream" };
+                let who = if *end == Side::A { "client" } else { "upstream" };
                 format!("the {who} is gone, the other end hears nothing")
             }
             Act::Goodbye(_, code, reason) => {

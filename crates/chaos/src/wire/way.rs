@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use undrop_fault::End;
+use undrop_fault::Side;
 use undrop_frame::{Header, OpCode, mask};
 
 use super::reading::Reading;
@@ -34,7 +34,7 @@ pub(super) enum Queued {
 }
 
 impl Way {
-    pub(super) fn new(from: End) -> Way {
+    pub(super) fn new(from: Side) -> Way {
         Way {
             reading: Reading::new(from),
             queue: VecDeque::new(),
@@ -73,12 +73,12 @@ impl Way {
 }
 
 /// A Close frame for an end, masked when that is the upstream. Unlike an encoder it writes any code.
-pub(super) fn close_frame(to: End, code: u16, reason: &str, seed: u64) -> Vec<u8> {
+pub(super) fn close_frame(to: Side, code: u16, reason: &str, seed: u64) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
     payload.extend_from_slice(reason.as_bytes());
     payload.truncate(125);
     let [a, b, c, d, ..] = seed.to_be_bytes();
-    let key = (to == End::B).then_some([a, b, c, d]);
+    let key = (to == Side::B).then_some([a, b, c, d]);
     let header =
         Header { fin: true, rsv1: false, opcode: OpCode::Close, mask: key, len: payload.len() as u64 };
     let mut head = [0; Header::MAX_LEN];

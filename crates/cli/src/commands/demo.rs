@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use undrop_chaos::{Chaos, Faults};
 use undrop_client::{Client, ClientConfig, CloseCode, Event, Message, PlainHeartbeat, SessionMode};
-use undrop_fault::{Cut, CutAfter, Fault, Trigger};
+use undrop_fault::{CloseManner, CutAfter, Fault, Trigger};
 use undrop_gateway::config::raw::{OneOrMany, Raw, Span};
 use undrop_gateway::{Config, Gateway};
 use undrop_store::MemoryStore;
@@ -183,10 +183,10 @@ fn gateway() -> Result<Gateway, Failure> {
 fn cuts(rng: &mut fastrand::Rng) -> Faults {
     let age = Trigger::Age(Duration::from_millis(rng.u64(700..1300)));
     let (when, how) = match rng.u8(0..4) {
-        0 => (age, Cut::Rst),
-        1 => (age, Cut::Fin),
-        2 => (age, Cut::Silent),
-        _ => (Trigger::Bytes(rng.u64(1200..2600)), Cut::Rst),
+        0 => (age, CloseManner::Rst),
+        1 => (age, CloseManner::Fin),
+        2 => (age, CloseManner::Silent),
+        _ => (Trigger::Bytes(rng.u64(1200..2600)), CloseManner::Rst),
     };
     let fault = Fault { cut: Some(CutAfter { when, how }), ..Fault::default() };
     if rng.bool() {

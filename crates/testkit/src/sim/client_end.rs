@@ -1,6 +1,6 @@
 //! The driver of the client's machine, as `undrop-client` is one for real sockets.
 
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{Incoming, OpCode};
 use undrop_session::mutate::Rules;
 use undrop_session::{ClientEvent, Down, GapReason, Mode, State, Transmit, is_session_answer, offer};
@@ -50,7 +50,7 @@ impl<R: Rules> World<R> {
             connection.client.out.extend(line.as_bytes());
             // Bandwidth and cuts of the opening seconds hit the request too; some are dialled into the void.
             if !self.healed && self.rng.f64() < 0.03 {
-                connection.cut(self.now, Cut::Silent, &mut self.rng);
+                connection.cut(self.now, CloseManner::Silent, &mut self.rng);
             }
             self.connections.push(connection);
             self.report.attempts += 1;
@@ -62,7 +62,7 @@ impl<R: Rules> World<R> {
         let now = self.now;
         let connection = &mut self.connections[at];
         if connection.client.notices.is_some_and(|notices| notices <= now) && connection.client.is_there() {
-            connection.client.vanish(now, &mut connection.pair, Cut::Rst);
+            connection.client.vanish(now, &mut connection.pair, CloseManner::Rst);
             let n = connection.n;
             self.client.link_down(now, n, Down::default());
             return Ok(());
@@ -72,14 +72,14 @@ impl<R: Rules> World<R> {
             if connection.client.is_there() && !self.client.wants_read() {
                 return Ok(());
             }
-            let Some(delivery) = connection.pair.poll_deliver(now, End::A) else { return Ok(()) };
+            let Some(delivery) = connection.pair.poll_deliver(now, Side::A) else { return Ok(()) };
             if !connection.client.is_there() {
                 continue;
             }
             match delivery {
                 Delivery::Bytes(bytes) => self.client_bytes(at, bytes)?,
                 Delivery::Fin | Delivery::Rst => {
-                    connection.client.vanish(now, &mut connection.pair, Cut::Rst);
+                    connection.client.vanish(now, &mut connection.pair, CloseManner::Rst);
                     let n = connection.n;
                     trace!(self, "client: link {n} ended");
                     self.client.link_down(now, n, Down::default());

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use undrop_fault::{Cut, End, Fault, Pair};
+use undrop_fault::{CloseManner, Fault, Pair, Side};
 use undrop_frame::{CloseCode, Decoder, Encoder, Limits, OpCode, Role};
 
 /// How far one end has come.
@@ -20,7 +20,7 @@ pub(super) enum Phase {
 }
 
 /// One end of a connection: a socket, as far as its owner can tell.
-pub(super) struct Side {
+pub(super) struct Endpoint {
     pub(super) phase: Phase,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
@@ -28,7 +28,7 @@ pub(super) struct Side {
     pub(super) line: Vec<u8>,
     /// Written by the owner, not taken by the link yet.
     pub(super) out: Vec<u8>,
-    end: End,
+    end: Side,
     /// An end that is half open notices at this time.
     pub(super) notices: Option<Instant>,
 }
@@ -36,14 +36,14 @@ pub(super) struct Side {
 pub(super) struct Connection {
     pub(super) n: u64,
     pub(super) pair: Pair,
-    pub(super) client: Side,
-    pub(super) gateway: Side,
+    pub(super) client: Endpoint,
+    pub(super) gateway: Endpoint,
     /// Which owner answered it.
     pub(super) owner: usize,
 }
 
-impl Side {
-    fn new(end: End, role: Role) -> Self {
+impl Endpoint {
+    fn new(end: Side, role: Role) -> Self {
         Self {
             phase: Phase::Handshake,
             decoder: Decoder::new(role, Limits::default()),
@@ -87,13 +87,13 @@ impl Side {
             self.out.drain(..taken);
         }
         if self.phase == Phase::Leaving && self.out.is_empty() {
-            pair.finish(now, self.end, Cut::Fin);
+            pair.finish(now, self.end, CloseManner::Fin);
             self.phase = Phase::Gone;
         }
     }
 
     /// Leaves without a word, or with a reset.
-    pub(super) fn vanish(&mut self, now: Instant, pair: &mut Pair, how: Cut) {
+    pub(super) fn vanish(&mut self, now: Instant, pair: &mut Pair, how: CloseManner) {
         if self.phase != Phase::Gone {
             pair.finish(now, self.end, how);
             self.phase = Phase::Gone;
@@ -106,16 +106,16 @@ impl Connection {
         Self {
             n,
             pair: Pair::new(now, faults.0, faults.1, seed),
-            client: Side::new(End::A, Role::Client),
-            gateway: Side::new(End::B, Role::Server),
+            client: Endpoint::new(Side::A, Role::Client),
+            gateway: Endpoint::new(Side::B, Role::Server),
             owner: usize::MAX,
         }
     }
 
     /// Cuts it; each end that hears nothing of it notices in its own time.
-    pub(super) fn cut(&mut self, now: Instant, how: Cut, rng: &mut Rng) {
-        self.pair.finish(now, if rng.bool() { End::A } else { End::B }, how);
-        if how == Cut::Silent {
+    pub(super) fn cut(&mut self, now: Instant, how: CloseManner, rng: &mut Rng) {
+        self.pair.finish(now, if rng.bool() { Side::A } else { Side::B }, how);
+        if how == CloseManner::Silent {
             let mut later = || rng.bool().then(|| now + Duration::from_millis(rng.u64(0..40_000)));
             self.client.notices = later();
             self.gateway.notices = later();
@@ -124,16 +124,16 @@ impl Connection {
 
     /// Both ends hear of a reset soon.
     pub(super) fn reset(&mut self, now: Instant) {
-        self.pair.finish(now, End::A, Cut::Rst);
-        self.pair.finish(now, End::B, Cut::Rst);
+        self.pair.finish(now, Side::A, CloseManner::Rst);
+        self.pair.finish(now, Side::B, CloseManner::Rst);
         self.client.notices = Some(now);
         self.gateway.notices = Some(now);
     }
 
     pub(super) fn vanish_client(&mut self, now: Instant, rng: &mut Rng) {
-        let how = [Cut::Rst, Cut::Silent, Cut::Fin][rng.usize(0..3)];
+        let how = [CloseManner::Rst, CloseManner::Silent, CloseManner::Fin][rng.usize(0..3)];
         self.client.vanish(now, &mut self.pair, how);
-        if how == Cut::Silent && rng.bool() {
+        if how == CloseManner::Silent && rng.bool() {
             self.gateway.notices = Some(now + Duration::from_millis(rng.u64(0..20_000)));
         }
     }

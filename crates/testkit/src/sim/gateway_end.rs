@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
 use undrop_session::gateway::GatewayMachine;
 use undrop_session::mutate::Rules;
@@ -63,23 +63,23 @@ impl<R: Rules> World<R> {
         let now = self.now;
         let connection = &mut self.connections[at];
         if connection.gateway.notices.is_some_and(|notices| notices <= now) && connection.gateway.is_there() {
-            self.gateway_lost(at, Cut::Rst);
+            self.gateway_lost(at, CloseManner::Rst);
             return Ok(());
         }
-        while let Some(delivery) = self.connections[at].pair.poll_deliver(now, End::B) {
+        while let Some(delivery) = self.connections[at].pair.poll_deliver(now, Side::B) {
             if !self.connections[at].gateway.is_there() {
                 continue;
             }
             match delivery {
                 Delivery::Bytes(bytes) => self.gateway_bytes(at, bytes)?,
-                Delivery::Fin | Delivery::Rst => self.gateway_lost(at, Cut::Rst),
+                Delivery::Fin | Delivery::Rst => self.gateway_lost(at, CloseManner::Rst),
             }
         }
         Ok(())
     }
 
     /// The gateway's end of a connection is gone.
-    fn gateway_lost(&mut self, at: usize, how: Cut) {
+    fn gateway_lost(&mut self, at: usize, how: CloseManner) {
         let now = self.now;
         let connection = &mut self.connections[at];
         connection.gateway.vanish(now, &mut connection.pair, how);
@@ -301,7 +301,7 @@ impl<R: Rules> World<R> {
     fn leave_old(&mut self, n: u64, at_boundary: bool) {
         let now = self.now;
         let polite = at_boundary && self.rng.bool();
-        let how = [Cut::Rst, Cut::Silent][self.rng.usize(0..2)];
+        let how = [CloseManner::Rst, CloseManner::Silent][self.rng.usize(0..2)];
         let Some(old) = self.connections.iter_mut().find(|connection| connection.n == n) else { return };
         if polite {
             old.gateway.out.extend(MOVED_FRAME);
@@ -364,7 +364,7 @@ impl<R: Rules> World<R> {
                 let count = owner.gateway.transmit(&mut slices);
                 let mut taken = 0;
                 for slice in &slices[..count] {
-                    let took = connection.pair.push(now, End::B, slice);
+                    let took = connection.pair.push(now, Side::B, slice);
                     taken += took;
                     if took < slice.len() {
                         break;
@@ -410,19 +410,19 @@ impl<R: Rules> World<R> {
                 Encoder::new(Role::Server).control(OpCode::Ping, b"hb", [0; 4], &mut frame);
                 owner.gateway.control_frame(&frame);
             }
-            Event::SuspectDead if self.rng.bool() => self.drop_link(index, Cut::Rst),
+            Event::SuspectDead if self.rng.bool() => self.drop_link(index, CloseManner::Rst),
             Event::LinkTooOld => {
                 let slot = self.slot();
                 self.owners[index].gateway.drain(now, slot);
             }
-            Event::DrainOver => self.drop_link(index, Cut::Fin),
+            Event::DrainOver => self.drop_link(index, CloseManner::Fin),
             Event::Expired | Event::Overflow => {
                 let why = if event == Event::Expired { LossReason::Expired } else { LossReason::Overflow };
                 owner.pipe.clear();
                 if matches!(owner.state, Hold::Owning | Hold::Finished) {
                     owner.state = Hold::Lost(why, owner.gateway.progress());
                 }
-                self.drop_link(index, Cut::Rst);
+                self.drop_link(index, CloseManner::Rst);
             }
             Event::Dropped { from, to } => self.backend.dropped += to - from + 1,
             Event::Close { code, .. } => {
@@ -440,7 +440,7 @@ impl<R: Rules> World<R> {
         Ok(())
     }
 
-    fn drop_link(&mut self, index: usize, how: Cut) {
+    fn drop_link(&mut self, index: usize, how: CloseManner) {
         let Some(n) = self.owners[index].link else { return };
         if let Some(at) = self.connections.iter().position(|connection| connection.n == n) {
             self.gateway_lost(at, how);
@@ -470,7 +470,7 @@ impl<R: Rules> World<R> {
             return;
         }
         let at = self.rng.usize(0..self.connections.len());
-        let how = [Cut::Fin, Cut::Rst, Cut::Silent][self.rng.usize(0..3)];
+        let how = [CloseManner::Fin, CloseManner::Rst, CloseManner::Silent][self.rng.usize(0..3)];
         let now = self.now;
         let n = self.connections[at].n;
         trace!(self, "link {n} is cut: {how:?}");

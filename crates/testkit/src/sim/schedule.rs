@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use undrop_fault::{
-    Bandwidth, BlackHole, Cut, CutAfter, Fault, Flapping, IdleCut, Latency, SilentDrop, Slices, Trigger,
+    Bandwidth, BlackHole, CloseManner, CutAfter, Fault, Flapping, IdleTimeout, Latency, SilentDrop, Slices,
+    Trigger,
 };
 use undrop_session::{Backoff, ClientConfig, GatewayConfig, Overflow};
 
@@ -166,7 +167,7 @@ impl Schedule {
         });
         if rng.f64() < self.faulty {
             let one = &mut both[rng.usize(0..2)];
-            let how = [Cut::Fin, Cut::Rst, Cut::Silent][rng.usize(0..3)];
+            let how = [CloseManner::Fin, CloseManner::Rst, CloseManner::Silent][rng.usize(0..3)];
             let when = match rng.u32(0..4) {
                 0 => Trigger::Age(Duration::from_millis(rng.u64(0..8000))),
                 // The first few hundred bytes are the request and its answer.
@@ -182,7 +183,7 @@ impl Schedule {
                 }
                 7 => {
                     let after = Duration::from_millis(rng.u64(200..8000));
-                    one.idle_cut = Some(IdleCut { after, how, own_direction_only: rng.bool() });
+                    one.idle_timeout = Some(IdleTimeout { after, how, own_direction_only: rng.bool() });
                 }
                 _ => one.silent_drop = Some(SilentDrop { after: Duration::from_millis(rng.u64(200..8000)) }),
             }

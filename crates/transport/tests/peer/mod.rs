@@ -4,7 +4,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
-use undrop_fault::{Cut, Delivery, End, Fault, Pair};
+use undrop_fault::{CloseManner, Delivery, Fault, Pair, Side};
 use undrop_frame::{Header, OpCode, mask};
 
 /// A frame as a client writes it.
@@ -54,7 +54,7 @@ pub(crate) fn faulty(fault: Fault, seed: u64) -> (DuplexStream, DuplexStream) {
         loop {
             let now = Instant::now().into_std();
             let (mut buffer_a, mut buffer_b) = ([0; 4096], [0; 4096]);
-            for (end, far) in [(End::A, &mut far_a), (End::B, &mut far_b)] {
+            for (end, far) in [(Side::A, &mut far_a), (Side::B, &mut far_b)] {
                 while let Some(delivery) = pair.poll_deliver(now, end) {
                     let result = match delivery {
                         Delivery::Bytes(bytes) => far.write_all(&bytes).await,
@@ -69,14 +69,14 @@ pub(crate) fn faulty(fault: Fault, seed: u64) -> (DuplexStream, DuplexStream) {
             let push = |pair: &mut Pair, end, read: &[u8], open: &mut bool| {
                 if read.is_empty() {
                     *open = false;
-                    pair.finish(Instant::now().into_std(), end, Cut::Fin);
+                    pair.finish(Instant::now().into_std(), end, CloseManner::Fin);
                 } else {
                     pair.push(Instant::now().into_std(), end, read);
                 }
             };
             tokio::select! {
-                Ok(n) = far_a.read(&mut buffer_a), if open[0] => push(&mut pair, End::A, &buffer_a[..n], &mut open[0]),
-                Ok(n) = far_b.read(&mut buffer_b), if open[1] => push(&mut pair, End::B, &buffer_b[..n], &mut open[1]),
+                Ok(n) = far_a.read(&mut buffer_a), if open[0] => push(&mut pair, Side::A, &buffer_a[..n], &mut open[0]),
+                Ok(n) = far_b.read(&mut buffer_b), if open[1] => push(&mut pair, Side::B, &buffer_b[..n], &mut open[1]),
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
                 else => return,
             }

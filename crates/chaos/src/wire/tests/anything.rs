@@ -1,7 +1,7 @@
 //! Random faults over random traffic: nothing panics, nothing spins, and the same seed is the same run.
 
 use fastrand::Rng;
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::OpCode;
 
 use super::{REQUEST, RESPONSE, Run, fragments, frame};
@@ -45,12 +45,12 @@ fn play(seed: u64) -> Outcome {
     let mut faults: Vec<(u64, &str)> = (0..rng.usize(..4)).map(|_| pick(&mut rng)).collect();
     run.assign(&faults);
     let mut streams = [REQUEST.to_vec(), RESPONSE.to_vec()];
-    for (from, stream) in [End::A, End::B].into_iter().zip(&mut streams) {
+    for (from, stream) in [Side::A, Side::B].into_iter().zip(&mut streams) {
         for n in 0..rng.u8(5..20) {
             let opcode = [OpCode::Text, OpCode::Binary, OpCode::Ping, OpCode::Pong][rng.usize(..4)];
             let mut bytes =
                 frame(from, opcode, &vec![n; rng.usize(..if opcode.is_control() { 125 } else { 400 })]);
-            if from == End::B && rng.u8(..4) == 0 {
+            if from == Side::B && rng.u8(..4) == 0 {
                 bytes = fragments(&[n; 50], rng.usize(1..30));
             }
             // A compressed message, as far as the proxy can tell.
@@ -66,7 +66,7 @@ fn play(seed: u64) -> Outcome {
     for _ in 0..200 {
         at += rng.u64(..120);
         run.until(at);
-        let from = if rng.bool() { End::A } else { End::B };
+        let from = if rng.bool() { Side::A } else { Side::B };
         if run.ends[from as usize].iter().any(|(_, end)| *end == Delivery::Rst) {
             // It is gone, and sends nothing any more.
             continue;
@@ -78,8 +78,8 @@ fn play(seed: u64) -> Outcome {
             sent[from as usize] = end;
         }
         match rng.u8(..60) {
-            0 => run.finish(from, Cut::Fin),
-            1 => run.finish(from, Cut::Rst),
+            0 => run.finish(from, CloseManner::Fin),
+            1 => run.finish(from, CloseManner::Rst),
             2 => {
                 faults.push(pick(&mut rng));
                 run.assign(&faults);

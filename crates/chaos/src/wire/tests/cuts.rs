@@ -1,6 +1,6 @@
 //! Cuts: when, where, and how.
 
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{OpCode, parse_close};
 
 use super::{Run, fragments, frame};
@@ -29,14 +29,14 @@ fn at_an_age_busy_or_not_and_in_each_manner() {
         let mut run = Run::open(&[&format!("cut age=1s how={how}")]);
         for at in (100..2000).step_by(100) {
             run.until(at);
-            run.text(End::A, "busy");
+            run.text(Side::A, "busy");
         }
         let ends: Vec<_> = ends.into_iter().map(|end| (1000, end)).collect();
         assert_eq!(run.ends, [ends.clone(), ends], "{how}");
-        let busy = frame(End::A, OpCode::Text, b"busy").len();
+        let busy = frame(Side::A, OpCode::Text, b"busy").len();
         // At 1000 ms the cut comes first.
         assert_eq!(
-            run.bytes[End::B as usize].len(),
+            run.bytes[Side::B as usize].len(),
             9 * busy,
             "{how}: what was sent before arrives, later is lost"
         );
@@ -50,22 +50,22 @@ fn at_an_age_busy_or_not_and_in_each_manner() {
 fn with_a_close_frame_to_both_ends() {
     let mut run = Run::open(&["cut age=1s how=close code=1012 reason=restart"]);
     run.until(1500);
-    for end in [End::A, End::B] {
+    for end in [Side::A, Side::B] {
         assert_eq!(close(&run.bytes[end as usize]), (1012, "restart".to_owned()));
         assert_eq!(run.ends[end as usize], [(1000, FIN)]);
     }
-    assert_eq!(run.bytes[End::B as usize][1] & 0x80, 0x80, "masked towards the upstream");
+    assert_eq!(run.bytes[Side::B as usize][1] & 0x80, 0x80, "masked towards the upstream");
     assert_eq!(run.told(), [("cut", "close 1012", 1000)]);
 }
 
 #[test]
 fn a_close_frame_waits_for_the_end_of_the_frame_that_is_under_way() {
     let mut run = Run::open(&["close-frame after=1s code=4000"]);
-    let message = frame(End::B, OpCode::Binary, &[7; 300]);
-    run.send(End::B, &message[..100]);
+    let message = frame(Side::B, OpCode::Binary, &[7; 300]);
+    run.send(Side::B, &message[..100]);
     run.until(1200);
     assert_eq!(run.ends[0], [], "not inside of a frame");
-    run.send(End::B, &message[100..]);
+    run.send(Side::B, &message[100..]);
     assert_eq!(run.bytes[0][..message.len()], message[..], "the message is whole");
     assert_eq!(close(&run.bytes[0][message.len()..]), (4000, String::new()));
     assert_eq!(run.ends[0], [(1200, FIN)]);
@@ -75,7 +75,7 @@ fn a_close_frame_waits_for_the_end_of_the_frame_that_is_under_way() {
 #[test]
 fn a_frame_that_never_ends_does_not_hold_the_end_up_for_ever() {
     let mut run = Run::open(&["close-frame after=1s code=4000"]);
-    run.send(End::B, &frame(End::B, OpCode::Binary, &[7; 300])[..100]);
+    run.send(Side::B, &frame(Side::B, OpCode::Binary, &[7; 300])[..100]);
     run.until(60_000);
     assert_eq!(run.bytes[0].len(), 100);
     assert_eq!(run.ends[0], [(6000, FIN)]);
@@ -101,7 +101,7 @@ fn a_close_frame_may_carry_any_code_and_go_to_the_upstream() {
 #[test]
 fn no_close_frame_behind_a_close_frame() {
     let mut run = Run::open(&["cut age=1s how=close"]);
-    run.send(End::B, &frame(End::B, OpCode::Close, &1000_u16.to_be_bytes()));
+    run.send(Side::B, &frame(Side::B, OpCode::Close, &1000_u16.to_be_bytes()));
     run.until(2000);
     assert_eq!(run.bytes[0].len(), 4);
     assert_eq!(run.ends[0], [(1000, FIN)]);
@@ -111,10 +111,10 @@ fn no_close_frame_behind_a_close_frame() {
 fn behind_exactly_so_many_bytes() {
     for (bytes, pieces) in [(500, 7), (500, 500), (1, 1), (0, 3)] {
         let mut run = Run::new(&[&format!("cut bytes={bytes} direction=down how=rst")]);
-        run.send(End::A, b"POST / HTTP/1.1\r\n\r\n");
+        run.send(Side::A, b"POST / HTTP/1.1\r\n\r\n");
         let data: Vec<u8> = (0..900).map(|n| (n % 251) as u8).collect();
         for piece in data.chunks(pieces) {
-            run.send(End::B, piece);
+            run.send(Side::B, piece);
         }
         run.until(1);
         assert_eq!(run.bytes[0], data[..bytes]);
@@ -126,12 +126,12 @@ fn behind_exactly_so_many_bytes() {
 
 #[test]
 fn behind_the_nth_frame_however_it_is_cut_up() {
-    let frames: Vec<Vec<u8>> = (0..5).map(|n| frame(End::B, OpCode::Text, &[b'a' + n; 200])).collect();
+    let frames: Vec<Vec<u8>> = (0..5).map(|n| frame(Side::B, OpCode::Text, &[b'a' + n; 200])).collect();
     let stream = frames.concat();
     for piece in [1, 3, 100, 10_000] {
         let mut run = Run::open(&["cut frames=3 direction=down how=fin"]);
         for piece in stream.chunks(piece) {
-            run.send(End::B, piece);
+            run.send(Side::B, piece);
         }
         assert_eq!(run.bytes[0], stream[..3 * frames[0].len()]);
         assert_eq!(run.ends[0], [(0, FIN)]);
@@ -141,20 +141,20 @@ fn behind_the_nth_frame_however_it_is_cut_up() {
 #[test]
 fn a_frame_without_payload_counts_too() {
     let mut run = Run::open(&["cut frames=2 how=rst"]);
-    run.send(End::A, &frame(End::A, OpCode::Ping, b""));
-    run.send(End::A, &frame(End::A, OpCode::Pong, b""));
+    run.send(Side::A, &frame(Side::A, OpCode::Ping, b""));
+    run.send(Side::A, &frame(Side::A, OpCode::Pong, b""));
     assert_eq!((run.bytes[1].len(), run.ends[1].len()), (12, 1));
 }
 
 #[test]
 fn inside_of_the_nth_frame() {
     let frames: Vec<Vec<u8>> =
-        [0, 1, 50, 300].iter().map(|len| frame(End::B, OpCode::Binary, &vec![9; *len])).collect();
+        [0, 1, 50, 300].iter().map(|len| frame(Side::B, OpCode::Binary, &vec![9; *len])).collect();
     for nth in 1..=frames.len() {
         for seed in 0..30 {
             let mut run = Run::with_seed(&[&format!("cut mid-frame={nth} direction=down how=rst")], seed);
             run.handshake();
-            run.send(End::B, &frames.concat());
+            run.send(Side::B, &frames.concat());
             let before: usize = frames[..nth - 1].iter().map(Vec::len).sum();
             let inside = run.bytes[0].len() - before;
             assert!(0 < inside && inside < frames[nth - 1].len(), "{nth} {inside}");
@@ -168,15 +168,15 @@ fn inside_of_the_nth_frame() {
 fn inside_of_the_nth_message() {
     // Of several frames: behind its first. A Ping before it is no message.
     let mut run = Run::open(&["cut mid-message=2 direction=down how=silent"]);
-    let first = frame(End::B, OpCode::Text, b"one");
-    let ping = frame(End::B, OpCode::Ping, b"p");
+    let first = frame(Side::B, OpCode::Text, b"one");
+    let ping = frame(Side::B, OpCode::Ping, b"p");
     let second = fragments(b"abcdefgh", 3);
-    run.send(End::B, &[first.clone(), ping.clone(), second.clone()].concat());
+    run.send(Side::B, &[first.clone(), ping.clone(), second.clone()].concat());
     assert_eq!(run.bytes[0].len(), first.len() + ping.len() + 5);
     assert_eq!(run.ends[0], []);
     // Of one frame: inside of it.
     let mut run = Run::open(&["cut mid-message=1 direction=down how=rst"]);
-    run.send(End::B, &frame(End::B, OpCode::Text, &[b'x'; 100]));
+    run.send(Side::B, &frame(Side::B, OpCode::Text, &[b'x'; 100]));
     assert!((3..102).contains(&run.bytes[0].len()));
 }
 
@@ -230,9 +230,9 @@ fn what_was_recorded_does_the_same_again() {
             run.handshake();
             for n in 0..12_u64 {
                 run.until(n * 37 + n * n * 3);
-                run.text(End::A, &format!("message {n}"));
-                run.send(End::A, &frame(End::A, OpCode::Pong, b"alive"));
-                run.send(End::B, &frame(End::B, OpCode::Binary, &[n as u8; 100]));
+                run.text(Side::A, &format!("message {n}"));
+                run.send(Side::A, &frame(Side::A, OpCode::Pong, b"alive"));
+                run.send(Side::B, &frame(Side::B, OpCode::Binary, &[n as u8; 100]));
             }
             run.until(5000);
             (run.bytes.clone(), run.ends.clone(), run.injected.clone())
@@ -259,9 +259,9 @@ fn what_was_recorded_does_the_same_again() {
 
 #[test]
 fn an_end_that_resets_is_passed_on_as_it_is() {
-    for (how, end) in [(Cut::Rst, RST), (Cut::Fin, FIN)] {
+    for (how, end) in [(CloseManner::Rst, RST), (CloseManner::Fin, FIN)] {
         let mut run = Run::open(&[]);
-        run.finish(End::A, how);
+        run.finish(Side::A, how);
         assert_eq!(run.ends, [vec![], vec![(0, end)]]);
         assert!(!run.wire.is_cut() && run.injected.is_empty());
     }

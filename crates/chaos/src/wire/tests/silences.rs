@@ -1,12 +1,12 @@
 //! Silence: idle cuts, forgotten flows, half-open connections, Pings and Pongs that vanish.
 
-use undrop_fault::{Cut, Delivery, End};
+use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::OpCode;
 
 use super::{Run, frame};
 
 /// One end sends such a frame each 300 ms; when the connection ended, of at most 3 s.
-fn lives(fault: &str, from: End, opcode: OpCode) -> Option<u64> {
+fn lives(fault: &str, from: Side, opcode: OpCode) -> Option<u64> {
     let mut run = Run::open(&[fault]);
     for n in 1..10 {
         run.until(n * 300);
@@ -17,7 +17,7 @@ fn lives(fault: &str, from: End, opcode: OpCode) -> Option<u64> {
 
 #[test]
 fn what_counts_keeps_a_connection_alive_and_the_rest_does_not() {
-    let (a, b) = (End::A, End::B);
+    let (a, b) = (Side::A, Side::B);
     for (fault, from, opcode, end) in [
         ("idle-cut after=500ms", a, OpCode::Text, None),
         ("idle-cut after=500ms", b, OpCode::Pong, None),
@@ -38,7 +38,7 @@ fn what_counts_keeps_a_connection_alive_and_the_rest_does_not() {
 fn an_idle_cut_tells_how_and_when() {
     let mut run = Run::open(&["idle-cut after=500ms how=rst"]);
     run.until(200);
-    run.text(End::B, "hello");
+    run.text(Side::B, "hello");
     run.until(5000);
     assert_eq!(run.ends, [vec![(700, Delivery::Rst)], vec![(700, Delivery::Rst)]]);
     assert_eq!(run.told(), [("idle-cut", "RST", 700)]);
@@ -50,11 +50,11 @@ fn a_forgotten_flow_says_nothing_until_somebody_sends() {
     let mut run = Run::open(&["silent-drop after=500ms"]);
     run.until(10_000);
     assert_eq!(run.ends, [vec![], vec![]]);
-    run.text(End::B, "into the void");
+    run.text(Side::B, "into the void");
     assert_eq!(run.ends, [vec![], vec![(10_000, Delivery::Rst)]], "the sender alone");
     assert_eq!(run.bytes[0], b"");
     run.until(20_000);
-    run.text(End::A, "and now I");
+    run.text(Side::A, "and now I");
     assert_eq!(run.ends[0], [(20_000, Delivery::Rst)]);
     assert_eq!(run.told(), [("silent-drop", "flow forgotten; RST for whoever sends next", 500)]);
 }
@@ -63,7 +63,7 @@ fn a_forgotten_flow_says_nothing_until_somebody_sends() {
 fn a_fin_is_a_packet_too() {
     let mut run = Run::open(&["silent-drop after=500ms"]);
     run.until(600);
-    run.finish(End::A, Cut::Fin);
+    run.finish(Side::A, CloseManner::Fin);
     assert_eq!(run.ends, [vec![(600, Delivery::Rst)], vec![]]);
 }
 
@@ -72,7 +72,7 @@ fn traffic_keeps_a_flow_known() {
     let mut run = Run::open(&["silent-drop after=500ms"]);
     for n in 1..10 {
         run.until(n * 400);
-        run.text(if n % 2 == 0 { End::A } else { End::B }, "x");
+        run.text(if n % 2 == 0 { Side::A } else { Side::B }, "x");
     }
     assert_eq!((run.ends[0].len(), run.ends[1].len(), run.injected.len()), (0, 0, 0));
 }
@@ -83,14 +83,14 @@ fn the_upstream_vanishes_and_the_client_writes_on_into_nothing() {
     run.until(2000);
     assert_eq!(run.ends, [vec![], vec![(1000, Delivery::Rst)]], "the one that is gone, is");
     let mut taken = 0;
-    while run.wire.wants(End::A) {
-        run.text(End::A, &"x".repeat(10_000));
+    while run.wire.wants(Side::A) {
+        run.text(Side::A, &"x".repeat(10_000));
         taken += 10_000;
         assert!(taken < 3 << 20, "without end");
     }
     assert!(taken > 100_000);
     assert_eq!(run.bytes[1], b"");
-    run.finish(End::A, Cut::Fin);
+    run.finish(Side::A, CloseManner::Fin);
     assert_eq!(run.ends[0], []);
     let mut run = Run::open(&["half-open after=1s direction=down"]);
     run.until(2000);
@@ -100,14 +100,14 @@ fn the_upstream_vanishes_and_the_client_writes_on_into_nothing() {
 #[test]
 fn pings_and_pongs_vanish_in_their_direction_and_nothing_else() {
     for (fault, dropped, way) in [
-        ("drop-pings direction=up", OpCode::Ping, End::A),
-        ("drop-pongs direction=up", OpCode::Pong, End::A),
-        ("drop-pings direction=down", OpCode::Ping, End::B),
-        ("drop-pongs direction=down", OpCode::Pong, End::B),
+        ("drop-pings direction=up", OpCode::Ping, Side::A),
+        ("drop-pongs direction=up", OpCode::Pong, Side::A),
+        ("drop-pings direction=down", OpCode::Ping, Side::B),
+        ("drop-pongs direction=down", OpCode::Pong, Side::B),
     ] {
         for piece in [1, 4, 1000] {
             let mut run = Run::open(&[fault]);
-            for from in [End::A, End::B] {
+            for from in [Side::A, Side::B] {
                 let frames = [OpCode::Ping, OpCode::Text, OpCode::Pong, OpCode::Ping]
                     .map(|opcode| frame(from, opcode, b"hello"));
                 for bytes in frames.concat().chunks(piece) {
