@@ -10,7 +10,7 @@ use undrop_frame::{Limits, Role};
 use undrop_transport::tls::{self, ClientTls};
 use undrop_transport::{
     DialError, DialOptions, Ending, Offer, Proxy, ProxyChoice, Resolve, Upgraded, WebSocket, WebSocketConfig,
-    dial, host_header, random_key, upgrade,
+    dial, ending_of, host_header, random_key, upgrade,
 };
 use url::{Position, Url};
 
@@ -206,8 +206,8 @@ impl Opener {
         if let Some(ours) = &self.deflate {
             let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| OpenError {
                 stage: "handshake",
-                ending: Ending::ProtocolError(error.to_string()),
                 why: error.to_string(),
+                ending: error.into(),
             })?;
             config.deflate = agreed.map(|params| (params, ours.clone()));
         }
@@ -245,11 +245,7 @@ fn dial_failed(stage: &'static str, error: &DialError) -> OpenError {
 }
 
 fn local(error: &std::io::Error) -> OpenError {
-    OpenError {
-        stage: "connect",
-        ending: Ending::Local(error.to_string()),
-        why: format!("no random bytes: {error}"),
-    }
+    OpenError { stage: "connect", ending: ending_of(error), why: format!("no random bytes: {error}") }
 }
 
 /// Waits no longer than `limit` for a future.

@@ -10,7 +10,7 @@ use futures_util::Stream as _;
 use undrop_client::{
     Client, ClientConfig, CloseCode, ClosedBy, Event, Events, SendError, Sender, SessionMode, Stage,
 };
-use undrop_frame::{Message, OpCode};
+use undrop_frame::{LocalFault, Message, OpCode, ProtocolFault};
 use undrop_session::Backoff;
 use undrop_transport::{Ending, Received, Stream, WebSocket, dial};
 
@@ -106,7 +106,11 @@ impl Session {
         number: u32,
         policy: Policy,
     ) -> Result<Session, OpenError> {
-        let wrong = |why: String| OpenError { stage: "connect", ending: Ending::Local(why.clone()), why };
+        let wrong = |why: String| OpenError {
+            stage: "connect",
+            ending: LocalFault::Configuration(why.clone()).into(),
+            why,
+        };
         let mut builder = Client::builder(opener.url.as_str()).map_err(|error| wrong(error.to_string()))?;
         for protocol in &opener.target.protocols {
             builder = builder.protocol(protocol);
@@ -135,7 +139,7 @@ impl Session {
                 let (opener, cable) = (dialer.clone(), hand.clone());
                 async move {
                     let stream = dial(&opener.url, &opener.dial_options(number)).await;
-                    let stream = stream.map_err(|error| to_io(&error.ending(), error.to_string()))?;
+                    let stream = stream.map_err(std::io::Error::other)?;
                     cable.hold(&stream);
                     Ok(stream)
                 }
@@ -160,8 +164,8 @@ impl Session {
                 Some(Event::Closed { code, reason, by, .. }) => {
                     let why = if reason.is_empty() { format!("{by:?}") } else { reason.clone() };
                     let ending = match by {
-                        ClosedBy::Peer => Ending::Close(code, reason),
-                        _ => Ending::ProtocolError(why.clone()),
+                        ClosedBy::Peer => Ending::Close { code, reason },
+                        _ => ProtocolFault::Session(why.clone()).into(),
                     };
                     return Err(failed.unwrap_or(OpenError { stage: "session", ending, why }));
                 }
@@ -208,7 +212,7 @@ impl Session {
                 }
                 Event::Closed { code, reason, by, .. } => {
                     self.over = true;
-                    let said = Ending::Close(code, reason);
+                    let said = Ending::Close { code, reason };
                     self.last = Some(match by {
                         ClosedBy::Peer | ClosedBy::Local => said,
                         _ => self.last.take().unwrap_or(said),
@@ -308,7 +312,7 @@ impl Wire {
                 let Session { client, sender, events, .. } = *session;
                 drop((sender, events));
                 let closed = client.close(CloseCode::NORMAL, "").await;
-                (Ending::Close(closed.code, closed.reason), closed.unacked)
+                (Ending::Close { code: closed.code, reason: closed.reason }, closed.unacked)
             }
         }
     }
@@ -320,31 +324,5 @@ fn name(stage: Stage) -> &'static str {
         Stage::Tls => "tls",
         Stage::Handshake => "handshake",
         Stage::Session => "session",
-    }
-}
-
-/// An error of the kind that [`Ending::from_io`] sorts back into the same ending.
-fn to_io(ending: &Ending, why: String) -> std::io::Error {
-    use std::io::ErrorKind as Kind;
-    let kind = match ending {
-        Ending::Fin => Kind::UnexpectedEof,
-        Ending::Reset => Kind::ConnectionReset,
-        Ending::BlackHole => Kind::TimedOut,
-        Ending::Refused => Kind::ConnectionRefused,
-        Ending::ProtocolError(_) => Kind::InvalidData,
-        _ => Kind::Other,
-    };
-    std::io::Error::new(kind, why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endings_survive_the_way_through_an_io_error() {
-        for ending in [Ending::Fin, Ending::Reset, Ending::BlackHole, Ending::Refused] {
-            assert_eq!(Ending::from_io(&to_io(&ending, "why".into())), ending);
-        }
     }
 }

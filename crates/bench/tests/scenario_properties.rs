@@ -172,10 +172,12 @@ fn drive(scenario: &Arc<Scenario>, seed: u64, whims: &[u8]) -> Vec<Step> {
             }
             Step::Think(until) | Step::Expect(until) => match whim % 8 {
                 3 => run.closed(now, &Ending::Reset),
-                4 => run.closed(now, &Ending::Close(CloseCode::NORMAL, String::new())),
+                4 => run.closed(now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() }),
                 _ => now = until,
             },
-            Step::Close(..) => run.closed(now, &Ending::Close(CloseCode::NORMAL, String::new())),
+            Step::Close(..) => {
+                run.closed(now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() })
+            }
             Step::Log(_) => now += Duration::from_millis(1),
             Step::Waiting => run.closed(now, &Ending::Fin),
             Step::Done | Step::Failed(_) => {

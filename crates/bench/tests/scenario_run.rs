@@ -91,7 +91,7 @@ impl User {
     fn ends(&mut self) {
         assert_eq!(self.next(), Step::Close(CloseCode::NORMAL, String::new()));
         assert_eq!(self.next(), Step::Waiting);
-        self.run.closed(self.now, &Ending::Close(CloseCode::NORMAL, String::new()));
+        self.run.closed(self.now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() });
         assert_eq!(self.next(), Step::Done);
         assert_eq!(self.next(), Step::Done);
     }
@@ -278,7 +278,7 @@ fn a_drop_is_seen_wherever_it_happens() {
 
 #[test]
 fn an_end_can_be_what_is_waited_for() {
-    let away = Ending::Close(CloseCode::GOING_AWAY, String::new());
+    let away = Ending::Close { code: CloseCode::GOING_AWAY, reason: String::new() };
     let mut user = User::with("  - expect-close: { code: 1001, within: 5s }\n  - connect: /again\n");
     assert!(matches!(user.next(), Step::Expect(_)));
     user.run.closed(user.now, &away);

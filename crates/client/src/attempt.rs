@@ -11,7 +11,7 @@ use undrop_frame::{Role, deflate};
 use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
 use undrop_transport::{
     DialError, DialOptions, Ending, Offer, Stream, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
-    host_header, random_key, upgrade,
+    ending_of, host_header, random_key, upgrade,
 };
 use url::Url;
 
@@ -66,7 +66,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
         Some(Connector(open)) => open().await.map_err(|error| Failed {
             down: Down::default(),
             stage: Stage::Connect,
-            ending: Ending::from_io(&error),
+            ending: ending_of(&error),
             why: error.to_string(),
         })?,
         None => dial(&target.url, &target.dial).await.map_err(dial_failed)?,
@@ -78,7 +78,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
     let key = random_key().map_err(|error| Failed {
         down: Down::default(),
         stage: Stage::Connect,
-        ending: Ending::Local(error.to_string()),
+        ending: ending_of(&error),
         why: format!("no random bytes: {error}"),
     })?;
     // Control packets are never compressed, and an undrop gateway relays messages as they are.
@@ -100,8 +100,8 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connec
         let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| Failed {
             down: Down::default(),
             stage: Stage::Handshake,
-            ending: Ending::ProtocolError(error.to_string()),
             why: error.to_string(),
+            ending: error.into(),
         })?;
         config.deflate = agreed.map(|params| (params, ours.clone()));
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::time::Sleep;
-use undrop_frame::{CloseCode, OpCode};
+use undrop_frame::{CloseCode, OpCode, ProtocolFault};
 use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
 use undrop_transport::{Ending, Received, WebSocket, tcp_info};
 
@@ -120,7 +120,7 @@ impl Driver {
                     let mut link = self.links.swap_remove(at);
                     link.socket.start_close(Some(fault.close_code()), &fault.to_string());
                     self.closing.push(farewell(link.socket));
-                    self.note(link.n, Ending::ProtocolError(fault.to_string()));
+                    self.note(link.n, ProtocolFault::Session(fault.to_string()).into());
                     inner.machine.link_down(now, link.n, Down::default());
                 }
             }

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, timeout_at};
 use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_response};
-use undrop_transport::{Ending, Stream};
+use undrop_transport::{Ending, Stream, ending_of};
 
 use crate::caller::Opened;
 use crate::observations::{End, Flaw, Outcome};
@@ -43,7 +43,7 @@ pub(crate) async fn exchange(
         };
         let written = written.await;
         read_head(&mut stream, &mut bytes).await.map_err(|error| match (error, written) {
-            (HeadError::Closed, Err(error)) => HeadError::Io(Ending::from_io(&error)),
+            (HeadError::Closed, Err(error)) => HeadError::Io(ending_of(&error)),
             (error, _) => error,
         })
     };
@@ -129,7 +129,7 @@ async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<
             taken
         })
     });
-    read.await.map_err(|error| Ending::from_io(&error))
+    read.await.map_err(|error| ending_of(&error))
 }
 
 /// What is wrong with a 101, all of it, and the compression that was agreed.

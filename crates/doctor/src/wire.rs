@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 use undrop_frame::deflate::{Config, Deflater, Inflater, Params};
 use undrop_frame::{CloseCode, Decoder, Encoder, FrameError, Header, Incoming, Limits, OpCode, Role, mask};
-use undrop_transport::{Ending, Stream, tcp_info};
+use undrop_transport::{Ending, Stream, ending_of, tcp_info};
 
 use crate::observations::End;
 
@@ -147,7 +147,7 @@ impl Wire {
                 Ok(0) if self.reset => return Poll::Ready(Err(End::Rst)),
                 Ok(0) => return Poll::Ready(Err(End::Fin)),
                 Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(Ending::from_io(&error).into())),
+                Err(error) => return Poll::Ready(Err(ending_of(&error).into())),
             }
         }
     }
@@ -199,7 +199,7 @@ impl Wire {
     }
 
     fn give_up(&mut self, error: &io::Error) -> Poll<()> {
-        self.reset |= Ending::from_io(error) == Ending::Reset;
+        self.reset |= ending_of(error) == Ending::Reset;
         self.out.clear();
         self.written = 0;
         Poll::Ready(())
@@ -207,7 +207,7 @@ impl Wire {
 }
 
 fn broken(error: &FrameError) -> End {
-    Ending::from(error).into()
+    Ending::from(*error).into()
 }
 
 /// A masking key. What is masked here is chosen by this program alone, so the key need not resist anybody.

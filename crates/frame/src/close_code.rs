@@ -6,6 +6,8 @@ mod table;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// One line of the table: a code, or an inclusive range of codes.
 struct Entry {
     first: u16,
@@ -18,7 +20,8 @@ struct Entry {
 }
 
 /// The number in a Close frame. Any number can be held; [`is_valid_on_wire`](Self::is_valid_on_wire) judges it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 #[repr(transparent)]
 pub struct CloseCode(u16);
 

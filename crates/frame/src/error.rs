@@ -1,10 +1,15 @@
 //! What a peer can do wrong on an open connection. Each has exactly one close code.
 
+use serde::{Deserialize, Serialize};
+
 use crate::CloseCode;
 
 /// The peer broke a rule of the frame format. The connection cannot go on; answer with
 /// [`close_code`](Self::close_code).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error,
+)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FrameError {
     /// RSV2 or RSV3 is set, or RSV1 where no negotiated extension gives it a meaning (RFC 6455 5.2).

@@ -9,7 +9,7 @@ mod headers;
 mod request;
 mod response;
 
-pub use error::HandshakeError;
+pub use error::{HandshakeError, MalformedHead};
 pub use head::{MAX_HEADERS, RequestHead, ResponseHead, parse_request, parse_response};
 pub use headers::Headers;
 pub use request::{UpgradeRequest, check_upgrade, request};

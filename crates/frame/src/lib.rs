@@ -10,6 +10,7 @@
 //! | a relay that forwards frames as they are | [`Scanner`] with [`Header`] and [`mask()`] |
 //! | compression | [`deflate`] |
 //! | the opening handshake | [`handshake`] |
+//! | how a connection ended | [`Ending`] |
 //! | what to close with, and what a close means | [`FrameError::close_code`], [`CloseCode`] |
 //!
 //! ```
@@ -35,6 +36,7 @@ mod close_code;
 mod decoder;
 pub mod deflate;
 mod encoder;
+mod ending;
 mod error;
 pub mod handshake;
 mod header;
@@ -50,6 +52,7 @@ pub use close::parse_close;
 pub use close_code::{CloseCode, Retry, Sender};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub use ending::{Ending, HeadFault, LocalFault, ProtocolFault, ProxyFault, SocksReply, TlsFault};
 pub use error::FrameError;
 pub use header::Header;
 pub use mask::mask;

@@ -181,20 +181,20 @@ fn responses() {
     };
     assert_eq!(answer(&both), Ok(expected));
     for (fields, error) in [
-        (good.replace("WebSocket\r", "h2c\r"), HandshakeError::ResponseField("Upgrade")),
+        (good.replace("WebSocket\r", "h2c\r"), HandshakeError::ResponseField("Upgrade".into())),
         (
             good.replace("Connection: Upgrade", "Connection: close"),
-            HandshakeError::ResponseField("Connection"),
+            HandshakeError::ResponseField("Connection".into()),
         ),
         (good.replace(&accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOp="), HandshakeError::AcceptMismatch),
-        (good.replace("Accept", "Except"), HandshakeError::ResponseField("Sec-WebSocket-Accept")),
+        (good.replace("Accept", "Except"), HandshakeError::ResponseField("Sec-WebSocket-Accept".into())),
         (
             format!("{good}Sec-WebSocket-Protocol: Chat\r\n"),
             HandshakeError::ProtocolNotOffered("Chat".to_owned()),
         ),
         (
             format!("{good}Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n"),
-            HandshakeError::ResponseField("Sec-WebSocket-Protocol"),
+            HandshakeError::ResponseField("Sec-WebSocket-Protocol".into()),
         ),
     ] {
         assert_eq!(answer(&fields), Err(error), "{fields}");

@@ -5,7 +5,9 @@
 //! closing the gap in the read buffer. Only what needs another shape (fragments, an escaped first character) is
 //! built anew, with a fresh mask.
 
-use undrop_frame::{CloseCode, Encoder, FrameError, Header, OpCode, Role, mask};
+use undrop_frame::{
+    CloseCode, Encoder, Ending, FrameError, Header, LocalFault, OpCode, ProtocolFault, Role, mask,
+};
 use undrop_session::{Misbehaviour, Packet};
 
 /// The first character of a control packet, and of escaped data (PROTOCOL §3).
@@ -23,6 +25,14 @@ pub(crate) enum LinkFault {
 }
 
 impl LinkFault {
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            LinkFault::Frame(error) => (*error).into(),
+            LinkFault::Misbehaviour(fault) => ProtocolFault::Session(fault.to_string()).into(),
+            LinkFault::Random(_) => LocalFault::Io { code: None, message: self.to_string() }.into(),
+        }
+    }
+
     pub(crate) fn close_code(&self) -> CloseCode {
         match self {
             LinkFault::Frame(error) => error.close_code(),

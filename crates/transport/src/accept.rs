@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::time::{Instant, timeout_at};
-use undrop_frame::handshake::{HandshakeError, RequestHead, parse_request};
+use undrop_frame::handshake::{HandshakeError, MalformedHead, RequestHead, parse_request};
 
 use crate::Stream;
 use crate::head::{HeadError, read_head};
@@ -56,20 +56,17 @@ pub async fn read_request(
         Ok(Ok(found)) => Ok(found),
         Ok(Err(HeadError::Closed(0))) => Err(AcceptError::Closed),
         Ok(Err(HeadError::Closed(_))) => Err(AcceptError::ClosedMidway),
-        Ok(Err(HeadError::Malformed(error))) if error == TLS => Err(AcceptError::Tls),
+        Ok(Err(HeadError::Malformed(HandshakeError::Malformed(MalformedHead::Tls)))) => Err(AcceptError::Tls),
         Ok(Err(HeadError::Malformed(error))) => Err(AcceptError::Malformed(error)),
         Ok(Err(HeadError::Io(error))) => Err(AcceptError::Io(error)),
         Err(_) => Err(AcceptError::Timeout),
     }
 }
 
-/// Stands for a first byte that begins a TLS record.
-const TLS: HandshakeError = HandshakeError::Malformed("a TLS handshake");
-
 fn parse(bytes: &[u8], limit: usize) -> Result<Option<(RequestHead, usize)>, HandshakeError> {
     // RFC 8446 5.1: content type 22 (handshake), then version 3.x.
     if bytes.starts_with(&[22]) && *bytes.get(1).unwrap_or(&3) == 3 {
-        return Err(TLS);
+        return Err(HandshakeError::Malformed(MalformedHead::Tls));
     }
     parse_request(bytes, limit)
 }

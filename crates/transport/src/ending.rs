@@ -1,123 +1,88 @@
-//! How a connection ended, in the words that every command shares.
+//! Conversion of I/O errors to [`Ending`].
 
-use std::fmt;
 use std::io;
 
-use undrop_frame::{CloseCode, FrameError};
+use undrop_frame::handshake::HandshakeError;
+use undrop_frame::{Ending, FrameError, LocalFault, ProtocolFault, ProxyFault, TlsFault};
 
-/// How a connection ended. `Display` gives the shared vocabulary: `clean 1000` · `going away 1001` · `close NNNN` ·
-/// `FIN without close frame` · `RST` · `black hole` · `refused` · `protocol error (which)` · `local error (which)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ending {
-    /// The peer sent a Close frame, first or in answer to ours. Code 1005 stands for a frame without a code.
-    Close(CloseCode, String),
-    /// The stream ended in order, but no Close frame had come.
-    Fin,
-    /// The connection was reset.
-    Reset,
-    /// What was sent stayed unacknowledged, or the peer's host could not be reached any more.
-    BlackHole,
-    /// Nobody listens there.
-    Refused,
-    /// The peer broke the protocol; the text says how.
-    ProtocolError(String),
-    /// This machine is at fault (out of sockets or memory, no permission); the text says how.
-    Local(String),
-}
+use crate::tls::TlsError;
+use crate::{DialError, ProxyError, UpgradeError};
 
-impl Ending {
-    /// Sorts an I/O error.
-    pub fn from_io(error: &io::Error) -> Ending {
-        use io::ErrorKind as Kind;
-        match error.kind() {
-            Kind::UnexpectedEof => Ending::Fin,
-            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
-                Ending::Reset
-            }
-            Kind::TimedOut | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
-                Ending::BlackHole
-            }
-            Kind::ConnectionRefused => Ending::Refused,
-            // What the TLS layer says about records it cannot read.
-            Kind::InvalidData => Ending::ProtocolError(error.to_string()),
-            _ => Ending::Local(error.to_string()),
-        }
+/// Returns the ending that an I/O error stands for.
+///
+/// If the error wraps an [`Ending`] or a typed error of this crate or of `undrop_frame`, the result keeps that type, so
+/// `io::Error::other(ending)` carries an ending through an interface that knows only I/O errors.
+pub fn ending_of(error: &io::Error) -> Ending {
+    use io::ErrorKind as Kind;
+    if let Some(ending) = typed(error) {
+        return ending;
     }
-
-    /// The code that a browser's `CloseEvent` shows for this ending: the received one, else 1006.
-    pub fn browser_view(&self) -> CloseCode {
-        match self {
-            Ending::Close(code, _) => *code,
-            _ => CloseCode::ABNORMAL,
+    match error.kind() {
+        Kind::UnexpectedEof => Ending::Fin,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
+            Ending::Reset
         }
-    }
-
-    /// Code and reason, when a Close frame came.
-    pub fn close(&self) -> Option<(CloseCode, &str)> {
-        match self {
-            Ending::Close(code, reason) => Some((*code, reason)),
-            _ => None,
+        Kind::TimedOut | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+            Ending::BlackHole
         }
+        Kind::ConnectionRefused => Ending::Refused,
+        Kind::InvalidData => ProtocolFault::InvalidData(error.to_string()).into(),
+        _ => local_fault(error).into(),
     }
 }
 
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ending::Close(CloseCode::NORMAL, _) => f.write_str("clean 1000"),
-            Ending::Close(CloseCode::GOING_AWAY, _) => f.write_str("going away 1001"),
-            Ending::Close(code, _) => write!(f, "close {}", code.get()),
-            Ending::Fin => f.write_str("FIN without close frame"),
-            Ending::Reset => f.write_str("RST"),
-            Ending::BlackHole => f.write_str("black hole"),
-            Ending::Refused => f.write_str("refused"),
-            Ending::ProtocolError(which) => write!(f, "protocol error ({which})"),
-            Ending::Local(which) => write!(f, "local error ({which})"),
-        }
+/// Returns the ending for the typed error inside of `error`, if there is one.
+fn typed(error: &io::Error) -> Option<Ending> {
+    let inner = error.get_ref()?;
+    if let Some(ending) = inner.downcast_ref::<Ending>() {
+        return Some(ending.clone());
     }
+    if let Some(error) = inner.downcast_ref::<DialError>() {
+        return Some(error.ending());
+    }
+    if let Some(error) = inner.downcast_ref::<UpgradeError>() {
+        return Some(error.ending());
+    }
+    if let Some(error) = inner.downcast_ref::<ProxyError>() {
+        return Some(error.ending());
+    }
+    if let Some(error) = inner.downcast_ref::<TlsError>() {
+        return Some(error.ending());
+    }
+    if let Some(error) = inner.downcast_ref::<rustls::Error>() {
+        return Some(TlsError::from_rustls(error, "").ending());
+    }
+    if let Some(fault) = inner.downcast_ref::<ProtocolFault>() {
+        return Some(fault.clone().into());
+    }
+    if let Some(fault) = inner.downcast_ref::<LocalFault>() {
+        return Some(fault.clone().into());
+    }
+    if let Some(fault) = inner.downcast_ref::<TlsFault>() {
+        return Some(fault.clone().into());
+    }
+    if let Some(fault) = inner.downcast_ref::<ProxyFault>() {
+        return Some(fault.clone().into());
+    }
+    if let Some(error) = inner.downcast_ref::<FrameError>() {
+        return Some((*error).into());
+    }
+    inner.downcast_ref::<HandshakeError>().map(|error| error.clone().into())
 }
 
-impl std::error::Error for Ending {}
-
-impl From<io::Error> for Ending {
-    fn from(error: io::Error) -> Self {
-        Ending::from_io(&error)
-    }
-}
-
-impl From<&FrameError> for Ending {
-    fn from(error: &FrameError) -> Self {
-        Ending::ProtocolError(error.to_string())
+/// Returns the fault for an I/O error with a cause on this machine.
+fn local_fault(error: &io::Error) -> LocalFault {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(libc::EMFILE | libc::ENFILE), _) => LocalFault::TooManyOpenFiles,
+        (Some(libc::ENOMEM | libc::ENOBUFS), _) | (_, io::ErrorKind::OutOfMemory) => LocalFault::NoMemory,
+        (_, io::ErrorKind::PermissionDenied) => LocalFault::NoPermission,
+        (code, _) => LocalFault::Io { code, message: error.to_string() },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_shared_vocabulary_word_for_word() {
-        let close = |code| Ending::Close(CloseCode::new(code), "why".to_owned());
-        for (ending, words, browser) in [
-            (close(1000), "clean 1000", 1000),
-            (close(1001), "going away 1001", 1001),
-            (close(4001), "close 4001", 4001),
-            (close(1005), "close 1005", 1005),
-            (Ending::Fin, "FIN without close frame", 1006),
-            (Ending::Reset, "RST", 1006),
-            (Ending::BlackHole, "black hole", 1006),
-            (Ending::Refused, "refused", 1006),
-            (
-                Ending::from(&FrameError::Unmasked),
-                "protocol error (a frame from a client is not masked)",
-                1006,
-            ),
-        ] {
-            assert_eq!(ending.to_string(), words);
-            assert_eq!(ending.browser_view().get(), browser);
-        }
-    }
 
     #[test]
     fn io_errors_are_sorted() {
@@ -130,9 +95,30 @@ mod tests {
             (Kind::HostUnreachable, Ending::BlackHole),
             (Kind::ConnectionRefused, Ending::Refused),
         ] {
-            assert_eq!(Ending::from_io(&io::Error::from(kind)), ending);
+            assert_eq!(ending_of(&io::Error::from(kind)), ending);
         }
-        let full = io::Error::from_raw_os_error(libc::EMFILE);
-        assert!(matches!(Ending::from_io(&full), Ending::Local(_)));
+        for (errno, fault) in [
+            (libc::EMFILE, LocalFault::TooManyOpenFiles),
+            (libc::ENOBUFS, LocalFault::NoMemory),
+            (libc::EPERM, LocalFault::NoPermission),
+        ] {
+            assert_eq!(ending_of(&io::Error::from_raw_os_error(errno)), fault.into());
+        }
+        let other = ending_of(&io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
+        assert!(matches!(other, Ending::Local(LocalFault::Io { code: Some(libc::EADDRNOTAVAIL), .. })));
+    }
+
+    #[test]
+    fn a_typed_error_comes_out_of_an_io_error_as_it_went_in() {
+        let status = Ending::from(ProxyFault::Status(407));
+        assert_eq!(ending_of(&io::Error::other(status.clone())), status);
+        let dial = DialError::Proxy(ProxyError::Fault(ProxyFault::Status(407)));
+        assert_eq!(ending_of(&io::Error::other(dial)), status);
+        let limit = FrameError::MessageTooBig { limit: 7 };
+        assert_eq!(ending_of(&io::Error::new(io::ErrorKind::InvalidData, limit)), limit.into());
+        // TLS 1.3 reports a missing client certificate in the first read after the handshake.
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let ending = ending_of(&io::Error::new(io::ErrorKind::InvalidData, alert));
+        assert_eq!(ending, TlsFault::ClientCertificateRequired.into());
     }
 }

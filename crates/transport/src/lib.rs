@@ -26,13 +26,14 @@ mod websocket;
 
 pub use accept::{AcceptError, read_request};
 pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial, host_header, lookup};
-pub use ending::Ending;
+pub use ending::ending_of;
 pub use listener::{ListenOptions, Listener, Peer};
 pub use net::{Net, NetError};
-pub use proxy::{Proxies, Proxy, ProxyChoice, ProxyError, SocksReply};
+pub use proxy::{Proxies, Proxy, ProxyChoice, ProxyError};
 pub use proxy_protocol::{ProxyHeaderError, read_proxy_header};
 pub use random::random_key;
 pub use stream::Stream;
 pub use tcp::{Keepalive, TcpInfo, TcpOptions, reset, tcp_info};
+pub use undrop_frame::{Ending, SocksReply};
 pub use upgrade::{Offer, UpgradeError, Upgraded, upgrade};
 pub use websocket::{Received, SendError, WebSocket, WebSocketConfig};

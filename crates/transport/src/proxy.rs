@@ -13,8 +13,9 @@ use url::Url;
 pub use choice::{Proxies, ProxyChoice};
 pub(crate) use connect::http_connect;
 pub(crate) use socks::socks5;
+use undrop_frame::{Ending, LocalFault, ProxyFault, SocksReply};
 
-use crate::Ending;
+use crate::ending_of;
 
 /// A forward proxy. `Display` and `Debug` never show the credentials.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,18 +144,9 @@ pub enum ProxyError {
     /// The proxy's URL is not usable. The URL itself is not shown, as it may hold a password.
     #[error("the proxy's URL is not usable: {0}")]
     Url(&'static str),
-    /// The proxy wants credentials, or other ones.
-    #[error("it wants a user name and password, or does not accept the ones given")]
-    Authentication,
-    /// The proxy answered CONNECT with this status.
-    #[error("it answered CONNECT with status {0}")]
-    Status(u16),
-    /// The SOCKS proxy could not or would not connect.
-    #[error("{0}")]
-    Socks(SocksReply),
-    /// The proxy broke its protocol.
-    #[error("unexpected answer: {0}")]
-    Protocol(String),
+    /// The proxy refused the connection or violated its protocol.
+    #[error(transparent)]
+    Fault(#[from] ProxyFault),
     /// The proxy closed the connection.
     #[error("it closed the connection")]
     Closed,
@@ -163,35 +155,16 @@ pub enum ProxyError {
     Io(io::Error),
 }
 
-/// What a SOCKS5 proxy answers when it does not connect (RFC 1928 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SocksReply(pub u8);
-
-impl fmt::Display for SocksReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            2 => "its rules do not allow the connection",
-            3 => "it cannot reach the target's network",
-            4 => "it cannot reach the target",
-            5 => "the target refused the connection",
-            6 => "the target did not answer (TTL expired)",
-            7 => "it does not know CONNECT",
-            8 => "it does not know the kind of address",
-            _ => return write!(f, "it failed (reply {})", self.0),
-        })
-    }
-}
-
 impl ProxyError {
     /// The failure in the shared vocabulary of endings.
     pub fn ending(&self) -> Ending {
         match self {
-            ProxyError::Socks(SocksReply(5)) => Ending::Refused,
-            ProxyError::Socks(SocksReply(3 | 4 | 6)) => Ending::BlackHole,
+            ProxyError::Fault(ProxyFault::Socks(SocksReply(5))) => Ending::Refused,
+            ProxyError::Fault(ProxyFault::Socks(SocksReply(3 | 4 | 6))) => Ending::BlackHole,
+            ProxyError::Fault(fault) => fault.clone().into(),
             ProxyError::Closed => Ending::Fin,
-            ProxyError::Io(error) => Ending::from_io(error),
-            ProxyError::Url(_) => Ending::Local(self.to_string()),
-            other => Ending::ProtocolError(format!("proxy: {other}")),
+            ProxyError::Io(error) => ending_of(error),
+            ProxyError::Url(_) => LocalFault::Url(self.to_string()).into(),
         }
     }
 }

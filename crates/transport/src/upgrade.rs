@@ -5,12 +5,12 @@ use std::io;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use undrop_frame::handshake::{
-    Accepted, DEFAULT_LIMIT, HandshakeError, ResponseHead, check_response, parse_response,
+    Accepted, DEFAULT_LIMIT, HandshakeError, MalformedHead, ResponseHead, check_response, parse_response,
 };
 
 use crate::body::read_body;
 use crate::head::{HeadError, read_head};
-use crate::{Ending, Stream};
+use crate::{Ending, Stream, ending_of};
 
 /// What the request offers, and how long and large the answer may be.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +79,9 @@ impl UpgradeError {
         match self {
             UpgradeError::Timeout => Ending::BlackHole,
             UpgradeError::Closed => Ending::Fin,
-            UpgradeError::Io(error) => Ending::from_io(error),
-            UpgradeError::Refused { .. } | UpgradeError::Malformed(_) => {
-                Ending::ProtocolError(self.explain())
-            }
+            UpgradeError::Io(error) => ending_of(error),
+            UpgradeError::Refused { head, .. } => HandshakeError::Refused(head.status).into(),
+            UpgradeError::Malformed(error) => error.clone().into(),
         }
     }
 
@@ -129,7 +128,7 @@ async fn run(
             }
             start = rest;
         }
-        Err(UpgradeError::Malformed(HandshakeError::Malformed("too many interim responses")))
+        Err(UpgradeError::Malformed(HandshakeError::Malformed(MalformedHead::TooManyInterimResponses)))
     };
     let (head, leftover) = timeout_at(deadline, exchange).await.unwrap_or(Err(UpgradeError::Timeout))?;
     if head.status != 101 {

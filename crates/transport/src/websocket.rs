@@ -20,10 +20,10 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use undrop_frame::deflate::{Config as DeflateConfig, Deflater, Inflater, Params};
-use undrop_frame::{CloseCode, Decoder, Encoder, Limits, Message, OpCode, Role};
+use undrop_frame::{CloseCode, Decoder, Encoder, Limits, Message, OpCode, ProtocolFault, Role};
 
 use crate::tcp::tcp_info;
-use crate::{Ending, Stream};
+use crate::{Ending, Stream, ending_of};
 use contexts::Shape;
 use reader::{ReadError, Reader};
 use writer::Writer;
@@ -258,13 +258,13 @@ impl WebSocket {
                     if matches!(self.phase, Phase::Open) {
                         self.writer.close(Some(error.close_code()), &error.to_string());
                     }
-                    self.linger(Ending::from(&error), true, true);
+                    self.linger(Ending::from(error), true, true);
                 }
                 Err(ReadError::Fin) => {
                     let ending = if self.writer.was_reset() { Ending::Reset } else { Ending::Fin };
                     self.end(ending);
                 }
-                Err(ReadError::Io(error)) => self.end(Ending::from_io(&error)),
+                Err(ReadError::Io(error)) => self.end(ending_of(&error)),
             }
         }
     }
@@ -295,7 +295,7 @@ impl WebSocket {
         }
         let (code, reason) = close.unwrap_or((CloseCode::NO_STATUS, String::new()));
         let server = self.writer.role() == Role::Server;
-        self.linger(Ending::Close(code, reason), server, !server);
+        self.linger(Ending::Close { code, reason }, server, !server);
     }
 
     fn linger(&mut self, ending: Ending, finish_first: bool, await_fin: bool) {
@@ -339,10 +339,6 @@ impl WebSocket {
             Some(Ok(info)) => info.unacked > 0,
             _ => self.writer.pending() > 0,
         };
-        if unreachable {
-            Ending::BlackHole
-        } else {
-            Ending::ProtocolError("Close was not answered".to_owned())
-        }
+        if unreachable { Ending::BlackHole } else { ProtocolFault::CloseUnanswered.into() }
     }
 }

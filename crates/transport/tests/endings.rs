@@ -105,8 +105,8 @@ async fn both_ends_close_at_once() {
     let (a, b) = tcp_pair().await;
     let (mut a, mut b) = (client(a), server(b));
     let (at_a, at_b) = tokio::join!(a.close(4000.into(), "a"), b.close(4001.into(), "b"));
-    assert_eq!(at_a, Ending::Close(4001.into(), "b".to_owned()));
-    assert_eq!(at_b, Ending::Close(4000.into(), "a".to_owned()));
+    assert_eq!(at_a, Ending::Close { code: 4001.into(), reason: "b".to_owned() });
+    assert_eq!(at_b, Ending::Close { code: 4000.into(), reason: "a".to_owned() });
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use undrop_frame::ProxyFault;
 use undrop_transport::{
     DialError, DialOptions, Ending, Phase, ProxyChoice, ProxyError, SocksReply, Stream, dial,
 };
@@ -123,7 +124,7 @@ async fn socks5_refusals_are_told_apart() {
         let (address, _task) = proxy(script(&[(b"\x05\x01\x00", b"\x05\x00"), (request, &answer)])).await;
         let error = through(&format!("socks5h://{address}"), "ws://chat.example/").await.unwrap_err();
         assert!(
-            matches!(&error, DialError::Proxy(ProxyError::Socks(SocksReply(r))) if *r == reply),
+            matches!(&error, DialError::Proxy(ProxyError::Fault(ProxyFault::Socks(SocksReply(r)))) if *r == reply),
             "{error}"
         );
         assert_eq!(error.ending(), ending);
@@ -134,10 +135,10 @@ async fn socks5_refusals_are_told_apart() {
     ] {
         let (address, _task) = proxy(script(steps)).await;
         let error = through(&format!("{proxy_url}{address}"), "ws://chat.example/").await.unwrap_err();
-        assert!(matches!(error, DialError::Proxy(ProxyError::Authentication)), "{error}");
+        assert!(matches!(error, DialError::Proxy(ProxyError::Fault(ProxyFault::Authentication))), "{error}");
         assert!(error.is_permanent());
     }
     let (address, _task) = proxy(script(&[(b"\x05\x01\x00", b"HTTP/1.1 400")])).await;
     let error = through(&format!("socks5h://{address}"), "ws://chat.example/").await.unwrap_err();
-    assert!(matches!(error, DialError::Proxy(ProxyError::Protocol(_))), "{error}");
+    assert!(matches!(error, DialError::Proxy(ProxyError::Fault(ProxyFault::Protocol(_)))), "{error}");
 }

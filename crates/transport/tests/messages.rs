@@ -62,7 +62,7 @@ async fn echo_of_every_size_over_tcp_with_and_without_compression() {
             assert!(message(&mut client).await == sample, "{} bytes differ", sample.len());
         }
         assert_eq!(client.close(1000.into(), "done").await.to_string(), "clean 1000");
-        assert_eq!(server.await.unwrap(), Ending::Close(1000.into(), "done".to_owned()));
+        assert_eq!(server.await.unwrap(), Ending::Close { code: 1000.into(), reason: "done".to_owned() });
     }
 }
 

@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::Instant;
-use undrop_frame::{Message, Role};
+use undrop_frame::{Message, Role, TlsFault};
 use undrop_transport::tls::{self, ClientTls, ServerTls, TlsError, Trust, server_config};
 use undrop_transport::{
     DialOptions, Ending, ListenOptions, Listener, Received, Stream, WebSocket, WebSocketConfig, dial,
@@ -91,15 +91,15 @@ async fn what_is_wrong_with_a_certificate_is_said() {
     let good = ca.server("example.org", 2999);
 
     let (result, at_server) = handshake(&ca.client(), &ca.server("example.org", 2021), "example.org").await;
-    assert!(matches!(result, Err(TlsError::Expired)), "{result:?}");
-    assert!(matches!(at_server, Err(TlsError::Alert(_))), "{at_server:?}");
+    assert!(matches!(result, Err(TlsError::Fault(TlsFault::Expired))), "{result:?}");
+    assert!(matches!(at_server, Err(TlsError::Fault(TlsFault::Alert(_)))), "{at_server:?}");
 
     let (result, _) = handshake(&ca.client(), &good, "example.com").await;
     let error = result.unwrap_err();
     assert_eq!(error.to_string(), "the certificate is not for example.com, but for example.org");
 
     let (result, _) = handshake(&other.client(), &good, "example.org").await;
-    assert!(matches!(result, Err(TlsError::UnknownIssuer)), "{result:?}");
+    assert!(matches!(result, Err(TlsError::Fault(TlsFault::UnknownIssuer))), "{result:?}");
 
     // A private CA that was made anew under its old name: the signature is what differs.
     let (result, _) = handshake(&namesake.client(), &good, "example.org").await;
@@ -131,14 +131,14 @@ async fn an_inspection_shows_what_would_have_ended_the_handshake() {
     assert_eq!((layer.version(), layer.alpn()), (Some("TLSv1_2"), Some(&b"http/1.1"[..])));
 
     let seen = look(&good, "example.com", tls::Versions::Only13, &[]).await.unwrap();
-    assert!(matches!(seen.verdict, Err(TlsError::WrongName { .. })), "{:?}", seen.verdict);
+    assert!(matches!(seen.verdict, Err(TlsError::Fault(TlsFault::WrongName { .. }))), "{:?}", seen.verdict);
     assert_eq!(seen.stream.tls().unwrap().alpn(), None);
 
     let seen = look(&ca.server("example.org", 2021), "example.org", tls::Versions::All, &[]).await.unwrap();
-    assert!(matches!(seen.verdict, Err(TlsError::Expired)), "{:?}", seen.verdict);
+    assert!(matches!(seen.verdict, Err(TlsError::Fault(TlsFault::Expired))), "{:?}", seen.verdict);
 
     let refused = look(&good, "example.org", tls::Versions::All, &["h2"]).await.unwrap_err();
-    assert!(matches!(refused, TlsError::Alert(_)), "{refused:?}");
+    assert!(matches!(refused, TlsError::Fault(TlsFault::Alert(_))), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,7 @@ async fn peers_without_tls() {
     let (a, mut raw) = duplex(1 << 16);
     raw.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     let error = tls::connect(a.into(), &ca.client(), "example.org", soon()).await.unwrap_err();
-    assert!(matches!(error, TlsError::NotTls), "{error:?}");
+    assert!(matches!(error, TlsError::Fault(TlsFault::NotTls)), "{error:?}");
 
     let (a, raw) = duplex(1 << 16);
     drop(raw);

@@ -121,7 +121,7 @@ impl Link {
             Ok(Received::Message(Message::Binary(bytes))) => format!("{bytes:?}"),
             Ok(Received::Ping(_)) => "ping".to_owned(),
             Ok(Received::Pong(_)) => "pong".to_owned(),
-            Err(Ending::Close(code, reason)) => {
+            Err(Ending::Close { code, reason }) => {
                 format!("close {} {reason}", code.get()).trim_end().to_owned()
             }
             Err(ending) => format!("{ending}"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use undrop_frame::CloseCode;
+use undrop_frame::{CloseCode, LocalFault, ProtocolFault};
 use undrop_transport::Ending;
 
 /// How a connection ended; the shared vocabulary, in a form that can be saved.
@@ -61,13 +61,13 @@ impl End {
 impl From<Ending> for End {
     fn from(ending: Ending) -> End {
         match ending {
-            Ending::Close(code, reason) => End::Close { code: code.get(), reason },
+            Ending::Close { code, reason } => End::Close { code: code.get(), reason },
             Ending::Fin => End::Fin,
             Ending::Reset => End::Rst,
             Ending::BlackHole => End::BlackHole,
             Ending::Refused => End::Refused,
-            Ending::ProtocolError(what) => End::ProtocolError(what),
-            Ending::Local(what) => End::Local(what),
+            Ending::ProtocolError(what) => End::ProtocolError(what.to_string()),
+            Ending::Local(what) => End::Local(what.to_string()),
             other => End::Local(other.to_string()),
         }
     }
@@ -77,13 +77,15 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The words are transport's; nothing is spelled here a second time.
         let ending = match self {
-            End::Close { code, reason } => Ending::Close(CloseCode::new(*code), reason.clone()),
+            End::Close { code, reason } => {
+                Ending::Close { code: CloseCode::new(*code), reason: reason.clone() }
+            }
             End::Fin => Ending::Fin,
             End::Rst => Ending::Reset,
             End::BlackHole => Ending::BlackHole,
             End::Refused => Ending::Refused,
-            End::ProtocolError(what) => Ending::ProtocolError(what.clone()),
-            End::Local(what) => Ending::Local(what.clone()),
+            End::ProtocolError(what) => ProtocolFault::InvalidData(what.clone()).into(),
+            End::Local(what) => LocalFault::Io { code: None, message: what.clone() }.into(),
         };
         ending.fmt(f)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use h2::client;
 use h2::ext::Protocol;
 use tokio::time::{Instant, sleep, timeout};
-use undrop_transport::Ending;
+use undrop_transport::ending_of;
 use undrop_transport::tls::Versions;
 
 use super::tls::secured;
@@ -97,7 +97,7 @@ async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::By
 
 fn broken(error: &h2::Error) -> Outcome {
     Outcome::Failed(match error.get_io() {
-        Some(error) => Ending::from_io(error).into(),
+        Some(error) => ending_of(error).into(),
         None => End::ProtocolError(format!("HTTP/2: {error}")),
     })
 }

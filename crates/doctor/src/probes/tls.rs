@@ -102,15 +102,16 @@ async fn through(caller: &Caller<'_>) -> Result<undrop_transport::Stream, TlsErr
 
 /// Sorts what went wrong.
 pub(crate) fn fault(error: &TlsError) -> TlsFault {
+    use undrop_frame::TlsFault as Fault;
     let kind = match error {
-        TlsError::Expired => TlsFaultKind::Expired,
-        TlsError::NotYetValid => TlsFaultKind::NotYetValid,
-        TlsError::WrongName { .. } => TlsFaultKind::WrongName,
-        TlsError::UnknownIssuer => TlsFaultKind::UnknownIssuer,
-        TlsError::Revoked | TlsError::Certificate(_) => TlsFaultKind::Certificate,
-        TlsError::Alert(_) => TlsFaultKind::Alert,
-        TlsError::NotTls => TlsFaultKind::NotTls,
-        TlsError::Protocol(_) => TlsFaultKind::Protocol,
+        TlsError::Fault(Fault::Expired) => TlsFaultKind::Expired,
+        TlsError::Fault(Fault::NotYetValid) => TlsFaultKind::NotYetValid,
+        TlsError::Fault(Fault::WrongName { .. }) => TlsFaultKind::WrongName,
+        TlsError::Fault(Fault::UnknownIssuer) => TlsFaultKind::UnknownIssuer,
+        TlsError::Fault(Fault::Revoked | Fault::Certificate(_)) => TlsFaultKind::Certificate,
+        TlsError::Fault(Fault::Alert(_) | Fault::ClientCertificateRequired) => TlsFaultKind::Alert,
+        TlsError::Fault(Fault::NotTls) => TlsFaultKind::NotTls,
+        TlsError::Fault(Fault::Protocol(_)) => TlsFaultKind::Protocol,
         TlsError::Closed | TlsError::Io(_) => TlsFaultKind::Ended,
         TlsError::Timeout => TlsFaultKind::Timeout,
         _ => TlsFaultKind::Local,

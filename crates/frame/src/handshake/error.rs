@@ -1,12 +1,17 @@
 //! Why a handshake cannot go on, and what to tell the other end.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 /// A fault in a request (answer it with [`status`](Self::status)) or in a response (do not use the connection).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// Not HTTP, or HTTP in a form that two readers could take differently.
     #[error("malformed HTTP head: {0}")]
-    Malformed(&'static str),
+    Malformed(MalformedHead),
     /// The head is longer than the limit, or has too many fields.
     #[error("the HTTP head is larger than the limit of {limit} bytes or has more than 100 fields")]
     HeadTooLarge {
@@ -27,13 +32,13 @@ pub enum HandshakeError {
     WebSocketVersion(String),
     /// A field of the request that is missing, repeated or malformed.
     #[error("request field {0} is missing, repeated or malformed")]
-    RequestField(&'static str),
+    RequestField(Cow<'static, str>),
     /// The server answered with another status than 101.
     #[error("the server answered {0} instead of switching protocols")]
     Refused(u16),
     /// A field of the response that is missing, repeated or malformed.
     #[error("response field {0} is missing, repeated or malformed")]
-    ResponseField(&'static str),
+    ResponseField(Cow<'static, str>),
     /// `Sec-WebSocket-Accept` does not fit the key: the server does not speak WebSocket, or a cache answered.
     #[error("the server's Sec-WebSocket-Accept does not fit the key")]
     AcceptMismatch,
@@ -43,6 +48,48 @@ pub enum HandshakeError {
     /// The server chose an extension that was not offered, or with parameters that do not fit the offer.
     #[error("the server chose extensions {0:?}, which do not fit the offer")]
     ExtensionNotOffered(String),
+}
+
+/// The part of an HTTP head that is malformed.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error,
+)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MalformedHead {
+    /// The first line of a request.
+    #[error("request line")]
+    RequestLine,
+    /// The target of a request: neither a path nor an absolute URL (RFC 9112 §3.2).
+    #[error("request target")]
+    RequestTarget,
+    /// The first line of a response.
+    #[error("status line")]
+    StatusLine,
+    /// The status code of a response.
+    #[error("status")]
+    Status,
+    /// The name of a header field.
+    #[error("header name")]
+    HeaderName,
+    /// The value of a header field.
+    #[error("header value")]
+    HeaderValue,
+    /// The end of a line.
+    #[error("line end")]
+    LineEnd,
+    /// A line that ends in a bare LF, which readers interpret differently.
+    #[error("a line ends without CR")]
+    BareLineFeed,
+    /// The HTTP version.
+    #[error("HTTP version")]
+    Version,
+    /// A TLS record in place of an HTTP head.
+    #[error("a TLS handshake")]
+    Tls,
+    /// Interim responses (1xx) that never lead to a final one.
+    #[error("too many interim responses")]
+    TooManyInterimResponses,
 }
 
 impl HandshakeError {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 heads from bytes.
 
-use super::{HandshakeError, Headers};
+use super::{HandshakeError, Headers, MalformedHead};
 
 /// Most header fields in a head.
 pub const MAX_HEADERS: usize = 100;
@@ -44,10 +44,10 @@ pub fn parse_request(bytes: &[u8], limit: usize) -> Result<Option<(RequestHead, 
     let Some(len) = complete(status, bytes, limit)? else { return Ok(None) };
     let (Some(method), Some(target), Some(version_minor)) = (request.method, request.path, request.version)
     else {
-        return Err(HandshakeError::Malformed("request line"));
+        return Err(HandshakeError::Malformed(MalformedHead::RequestLine));
     };
     if !is_target(target) {
-        return Err(HandshakeError::Malformed("request target"));
+        return Err(HandshakeError::Malformed(MalformedHead::RequestTarget));
     }
     let head = RequestHead {
         method: method.to_owned(),
@@ -69,7 +69,7 @@ pub fn parse_response(bytes: &[u8], limit: usize) -> Result<Option<(ResponseHead
     let status = response.parse(bytes);
     let Some(len) = complete(status, bytes, limit)? else { return Ok(None) };
     let (Some(status), Some(version_minor)) = (response.code, response.version) else {
-        return Err(HandshakeError::Malformed("status line"));
+        return Err(HandshakeError::Malformed(MalformedHead::StatusLine));
     };
     let head = ResponseHead {
         status,
@@ -103,7 +103,7 @@ fn complete(
     let mut before = b'\n';
     for &byte in head {
         if byte == b'\n' && before != b'\r' {
-            return Err(HandshakeError::Malformed("a line ends without CR"));
+            return Err(HandshakeError::Malformed(MalformedHead::BareLineFeed));
         }
         before = byte;
     }
@@ -113,12 +113,12 @@ fn complete(
 fn sort(error: httparse::Error, limit: usize) -> HandshakeError {
     match error {
         httparse::Error::TooManyHeaders => HandshakeError::HeadTooLarge { limit },
-        httparse::Error::HeaderName => HandshakeError::Malformed("header name"),
-        httparse::Error::HeaderValue => HandshakeError::Malformed("header value"),
-        httparse::Error::NewLine => HandshakeError::Malformed("line end"),
-        httparse::Error::Status => HandshakeError::Malformed("status"),
-        httparse::Error::Token => HandshakeError::Malformed("request line"),
-        httparse::Error::Version => HandshakeError::Malformed("HTTP version"),
+        httparse::Error::HeaderName => HandshakeError::Malformed(MalformedHead::HeaderName),
+        httparse::Error::HeaderValue => HandshakeError::Malformed(MalformedHead::HeaderValue),
+        httparse::Error::NewLine => HandshakeError::Malformed(MalformedHead::LineEnd),
+        httparse::Error::Status => HandshakeError::Malformed(MalformedHead::Status),
+        httparse::Error::Token => HandshakeError::Malformed(MalformedHead::RequestLine),
+        httparse::Error::Version => HandshakeError::Malformed(MalformedHead::Version),
     }
 }
 

@@ -31,37 +31,38 @@ pub fn check_upgrade(head: &RequestHead) -> Result<UpgradeRequest, HandshakeErro
     if head.method != "GET" {
         return Err(HandshakeError::Method(head.method.clone()));
     }
-    let field = |name: &'static str| headers.single(name).map_err(|()| HandshakeError::RequestField(name));
+    let field =
+        |name: &'static str| headers.single(name).map_err(|()| HandshakeError::RequestField(name.into()));
     let host = match field("Host")? {
         Some(host) if is_host(host) => host.to_owned(),
-        _ => return Err(HandshakeError::RequestField("Host")),
+        _ => return Err(HandshakeError::RequestField("Host".into())),
     };
     if !headers.has_token("Upgrade", "websocket") {
         return Err(HandshakeError::NotUpgrade);
     }
     if !headers.has_token("Connection", "upgrade") {
-        return Err(HandshakeError::RequestField("Connection"));
+        return Err(HandshakeError::RequestField("Connection".into()));
     }
     match field("Sec-WebSocket-Version")? {
         Some("13") => {}
         Some(other) => return Err(HandshakeError::WebSocketVersion(other.to_owned())),
-        None => return Err(HandshakeError::RequestField("Sec-WebSocket-Version")),
+        None => return Err(HandshakeError::RequestField("Sec-WebSocket-Version".into())),
     }
     let key = match field("Sec-WebSocket-Key")? {
         Some(key) if is_key(key) => key.to_owned(),
-        _ => return Err(HandshakeError::RequestField("Sec-WebSocket-Key")),
+        _ => return Err(HandshakeError::RequestField("Sec-WebSocket-Key".into())),
     };
     // A body would be read as frames here and as a body by whoever stands in front.
     if headers.contains("Transfer-Encoding") {
-        return Err(HandshakeError::RequestField("Transfer-Encoding"));
+        return Err(HandshakeError::RequestField("Transfer-Encoding".into()));
     }
     if !matches!(field("Content-Length")?, None | Some("0")) {
-        return Err(HandshakeError::RequestField("Content-Length"));
+        return Err(HandshakeError::RequestField("Content-Length".into()));
     }
     let protocols = protocols(headers)?;
     let extensions = match headers.joined("Sec-WebSocket-Extensions") {
         None if headers.contains("Sec-WebSocket-Extensions") => {
-            return Err(HandshakeError::RequestField("Sec-WebSocket-Extensions"));
+            return Err(HandshakeError::RequestField("Sec-WebSocket-Extensions".into()));
         }
         list => list,
     };
@@ -75,12 +76,12 @@ fn protocols(headers: &Headers) -> Result<Vec<String>, HandshakeError> {
     let mut offered: Vec<String> = Vec::new();
     for value in headers.get_all(NAME) {
         if std::str::from_utf8(value).is_err() {
-            return Err(HandshakeError::RequestField(NAME));
+            return Err(HandshakeError::RequestField(NAME.into()));
         }
     }
     for protocol in headers.tokens(NAME) {
         if !is_token(protocol) || offered.iter().any(|known| known == protocol) {
-            return Err(HandshakeError::RequestField(NAME));
+            return Err(HandshakeError::RequestField(NAME.into()));
         }
         offered.push(protocol.to_owned());
     }

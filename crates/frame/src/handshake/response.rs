@@ -110,17 +110,18 @@ pub fn check_response(
     if head.version_minor != 1 {
         return Err(HandshakeError::Version(head.version_minor));
     }
-    let field = |name: &'static str| headers.single(name).map_err(|()| HandshakeError::ResponseField(name));
+    let field =
+        |name: &'static str| headers.single(name).map_err(|()| HandshakeError::ResponseField(name.into()));
     if !field("Upgrade")?.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-        return Err(HandshakeError::ResponseField("Upgrade"));
+        return Err(HandshakeError::ResponseField("Upgrade".into()));
     }
     if !headers.has_token("Connection", "upgrade") {
-        return Err(HandshakeError::ResponseField("Connection"));
+        return Err(HandshakeError::ResponseField("Connection".into()));
     }
     match field("Sec-WebSocket-Accept")? {
         Some(value) if value == accept_key(key) => {}
         Some(_) => return Err(HandshakeError::AcceptMismatch),
-        None => return Err(HandshakeError::ResponseField("Sec-WebSocket-Accept")),
+        None => return Err(HandshakeError::ResponseField("Sec-WebSocket-Accept".into())),
     }
     let protocol = match field("Sec-WebSocket-Protocol")? {
         Some(chosen) if offered_protocols.iter().any(|offered| offered == chosen) => Some(chosen.to_owned()),
@@ -131,7 +132,7 @@ pub fn check_response(
         Some(list) if list.trim().is_empty() => None,
         Some(list) if !offered_extensions => return Err(HandshakeError::ExtensionNotOffered(list)),
         None if headers.contains("Sec-WebSocket-Extensions") => {
-            return Err(HandshakeError::ResponseField("Sec-WebSocket-Extensions"));
+            return Err(HandshakeError::ResponseField("Sec-WebSocket-Extensions".into()));
         }
         list => list,
     };

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{FrameError, OpCode, Piece, Role, Scanner, mask};
-use undrop_transport::{Ending, Stream, scratch};
+use undrop_transport::{Ending, Stream, ending_of, scratch};
 
 use super::RelayOptions;
 
@@ -104,14 +104,14 @@ impl Pipe {
         if !self.pending.is_empty() {
             match self.write_pending(cx, sink) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Step::SinkEnded(Ending::from_io(&error)),
+                Poll::Ready(Err(error)) => return Step::SinkEnded(ending_of(&error)),
                 Poll::Pending => return Step::Waiting,
             }
         }
         if self.unflushed
             && let Err(error) = self.flush(cx, sink)
         {
-            return Step::SinkEnded(Ending::from_io(&error));
+            return Step::SinkEnded(ending_of(&error));
         }
         if self.done {
             return Step::Waiting;
@@ -122,7 +122,7 @@ impl Pipe {
             let mut read = ReadBuf::new(&mut buffer[stashed..]);
             match Pin::new(source).poll_read(cx, &mut read) {
                 Poll::Pending => return Step::Waiting,
-                Poll::Ready(Err(error)) => return Step::SourceEnded(Ending::from_io(&error)),
+                Poll::Ready(Err(error)) => return Step::SourceEnded(ending_of(&error)),
                 Poll::Ready(Ok(())) => {}
             }
             let got = read.filled().len();
@@ -143,7 +143,7 @@ impl Pipe {
             };
             match self.forward(cx, sink, &bytes[..forward]) {
                 Ok(()) => violation.map_or(Step::Moved, Step::Violation),
-                Err(error) => Step::SinkEnded(Ending::from_io(&error)),
+                Err(error) => Step::SinkEnded(ending_of(&error)),
             }
         })
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{CloseCode, OpCode};
 use undrop_session::Gateway;
-use undrop_transport::{Ending, Stream, scratch};
+use undrop_transport::{Ending, Stream, ending_of, scratch};
 
 use super::{Driver, Phase};
 use crate::closing::{control, masked_close_frame, retire};
@@ -41,7 +41,7 @@ impl Driver {
                 true
             }
             Poll::Ready(Err(error)) => {
-                self.backend_lost(&Ending::from_io(&error), now);
+                self.backend_lost(&ending_of(&error), now);
                 true
             }
         }
@@ -57,7 +57,7 @@ impl Driver {
                 true
             }
             Poll::Ready(Err(error)) => {
-                self.backend_lost(&Ending::from_io(&error), now);
+                self.backend_lost(&ending_of(&error), now);
                 true
             }
         }
@@ -92,7 +92,7 @@ impl Driver {
                     self.backend_asleep = true;
                     return false;
                 }
-                Poll::Ready(Err(error)) => self.backend_lost(&Ending::from_io(&error), now),
+                Poll::Ready(Err(error)) => self.backend_lost(&ending_of(&error), now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.backend_lost(&Ending::Fin, now),
                 Poll::Ready(Ok(())) => {
                     let got = read.filled().len();

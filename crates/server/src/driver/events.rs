@@ -52,7 +52,10 @@ impl Driver {
                             close_frame(Some(CloseCode::GOING_AWAY), "drain is over"),
                             now,
                         );
-                        self.detached(&Ending::Close(CloseCode::GOING_AWAY, "drain is over".into()), now);
+                        self.detached(
+                            &Ending::Close { code: CloseCode::GOING_AWAY, reason: "drain is over".into() },
+                            now,
+                        );
                     }
                 }
                 Event::Dropped { from, to } => {

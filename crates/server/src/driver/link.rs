@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{CloseCode, OpCode};
 use undrop_session::{MOVED_FRAME, Packet, Received};
-use undrop_transport::{Ending, scratch};
+use undrop_transport::{Ending, ending_of, scratch};
 
 use super::{Driver, Link, Phase};
 use crate::closing::{close_frame, control, retire};
@@ -60,7 +60,7 @@ impl Driver {
                     self.link_asleep = true;
                     return false;
                 }
-                Poll::Ready(Err(error)) => self.link_lost(&Ending::from_io(&error), now),
+                Poll::Ready(Err(error)) => self.link_lost(&ending_of(&error), now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.link_lost(&Ending::Fin, now),
                 Poll::Ready(Ok(())) => {
                     self.machine.on_traffic(now);
@@ -81,7 +81,7 @@ impl Driver {
             (Ok(()), None) => self.link = Some(link),
             (Ok(()), Some((code, reason))) => {
                 self.retire_link(link, close_frame(code, ""), now);
-                let ending = Ending::Close(code.unwrap_or(CloseCode::NO_STATUS), reason);
+                let ending = Ending::Close { code: code.unwrap_or(CloseCode::NO_STATUS), reason };
                 self.detached(&ending, now);
             }
             (Err(fault), _) => {
@@ -91,7 +91,7 @@ impl Driver {
                     self.close_backend_for_client(phase, fault.close_code(), &why, now);
                 }
                 self.retire_link(link, close_frame(Some(fault.close_code()), &fault.to_string()), now);
-                self.detached(&Ending::ProtocolError(fault.to_string()), now);
+                self.detached(&fault.ending(), now);
             }
         }
     }
@@ -174,7 +174,7 @@ impl Driver {
                     moved = true;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.link_lost(&Ending::from_io(&error), now);
+                    self.link_lost(&ending_of(&error), now);
                     return true;
                 }
             }
@@ -185,7 +185,7 @@ impl Driver {
             match Pin::new(&mut link.stream).poll_flush(cx) {
                 Poll::Ready(Ok(())) => link.unflushed = false,
                 Poll::Ready(Err(error)) => {
-                    self.link_lost(&Ending::from_io(&error), now);
+                    self.link_lost(&ending_of(&error), now);
                     return true;
                 }
                 Poll::Pending => {}

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use undrop_frame::{Ending, LocalFault, ProxyFault};
+
 use crate::tls::TlsError;
-use crate::{Ending, ProxyError};
+use crate::{ProxyError, ending_of};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +70,7 @@ fn tried(failures: &[(SocketAddr, io::Error)]) -> String {
     let mut text = String::from("cannot connect to ");
     for (i, (address, error)) in failures.iter().enumerate() {
         let separator = if i == 0 { "" } else { "; " };
-        text.push_str(&format!("{separator}{address}: {}", Ending::from_io(error)));
+        text.push_str(&format!("{separator}{address}: {}", ending_of(error)));
     }
     text
 }
@@ -80,7 +82,7 @@ impl DialError {
             // A refusal proves that the host is there, which says more than the silence of its other addresses.
             DialError::Connect(failures) => failures
                 .iter()
-                .map(|(_, error)| Ending::from_io(error))
+                .map(|(_, error)| ending_of(error))
                 .min_by_key(|ending| match ending {
                     Ending::Refused => 0,
                     Ending::Reset => 1,
@@ -89,12 +91,15 @@ impl DialError {
                 })
                 .unwrap_or(Ending::BlackHole),
             DialError::Timeout(Phase::Connect) => Ending::BlackHole,
-            DialError::Tls(TlsError::Io(error)) | DialError::Socket(error) => Ending::from_io(error),
-            DialError::Tls(TlsError::Closed) => Ending::Fin,
-            DialError::Tls(TlsError::Timeout) => Ending::BlackHole,
+            DialError::Timeout(Phase::Resolve) => LocalFault::NameLookupTimeout.into(),
+            DialError::Timeout(Phase::Proxy) => LocalFault::ProxyTimeout.into(),
+            DialError::Socket(error) => ending_of(error),
             DialError::Proxy(error) => error.ending(),
-            DialError::Tls(error) => Ending::ProtocolError(format!("TLS: {error}")),
-            other => Ending::Local(other.to_string()),
+            DialError::Tls(error) => error.ending(),
+            DialError::Url(_) => LocalFault::Url(self.to_string()).into(),
+            DialError::Resolve { .. } | DialError::NoAddress(_) => {
+                LocalFault::NameLookup(self.to_string()).into()
+            }
         }
     }
 
@@ -103,7 +108,9 @@ impl DialError {
         match self {
             DialError::Url(_) => true,
             DialError::Tls(error) => error.is_permanent(),
-            DialError::Proxy(error) => matches!(error, ProxyError::Authentication | ProxyError::Url(_)),
+            DialError::Proxy(error) => {
+                matches!(error, ProxyError::Fault(ProxyFault::Authentication) | ProxyError::Url(_))
+            }
             _ => false,
         }
     }

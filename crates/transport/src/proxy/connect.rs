@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt;
+use undrop_frame::ProxyFault;
 use undrop_frame::handshake::{DEFAULT_LIMIT, parse_response};
 
 use super::{Authority, Credentials, ProxyError};
@@ -29,14 +30,14 @@ pub(crate) async fn http_connect(
     let (head, behind) = match read_head(stream, Vec::new(), parse, DEFAULT_LIMIT).await {
         Ok(found) => found,
         Err(HeadError::Closed(_)) => return Err(ProxyError::Closed),
-        Err(HeadError::Malformed(error)) => return Err(ProxyError::Protocol(error.to_string())),
+        Err(HeadError::Malformed(error)) => return Err(ProxyFault::Protocol(error.to_string()).into()),
         Err(HeadError::Io(error)) => return Err(error.into()),
     };
     match head.status {
         // The client speaks first in TLS and HTTP alike, so nothing can be behind the answer.
         200..=299 if behind.is_empty() => Ok(()),
-        200..=299 => Err(ProxyError::Protocol("data before the tunnel was used".to_owned())),
-        407 => Err(ProxyError::Authentication),
-        status => Err(ProxyError::Status(status)),
+        200..=299 => Err(ProxyFault::Protocol("data before the tunnel was used".to_owned()).into()),
+        407 => Err(ProxyFault::Authentication.into()),
+        status => Err(ProxyFault::Status(status).into()),
     }
 }

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use undrop_frame::{ProxyFault, SocksReply};
 
-use super::{Credentials, ProxyError, SocksReply};
+use super::{Credentials, ProxyError};
 use crate::Stream;
 
 const VERSION: u8 = 5;
@@ -19,7 +20,7 @@ pub(crate) async fn socks5(
     port: u16,
     credentials: Option<&Credentials>,
 ) -> Result<(), ProxyError> {
-    let protocol = |what: &str| ProxyError::Protocol(what.to_owned());
+    let protocol = |what: &str| ProxyError::Fault(ProxyFault::Protocol(what.to_owned()));
     let methods: &[u8] = match credentials {
         Some(_) => &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD],
         None => &[VERSION, 1, NO_AUTHENTICATION],
@@ -31,7 +32,7 @@ pub(crate) async fn socks5(
     match (choice, credentials) {
         ([VERSION, NO_AUTHENTICATION], _) => {}
         ([VERSION, USER_AND_PASSWORD], Some(known)) => authenticate(stream, known).await?,
-        ([VERSION, NONE_ACCEPTABLE], _) => return Err(ProxyError::Authentication),
+        ([VERSION, NONE_ACCEPTABLE], _) => return Err(ProxyFault::Authentication.into()),
         ([VERSION, _], _) => return Err(protocol("a method that was not offered")),
         _ => return Err(protocol("not SOCKS5")),
     }
@@ -63,7 +64,7 @@ pub(crate) async fn socks5(
         return Err(protocol("not SOCKS5"));
     }
     if result != 0 {
-        return Err(ProxyError::Socks(SocksReply(result)));
+        return Err(ProxyFault::Socks(SocksReply(result)).into());
     }
     // The address that the proxy uses is of no interest, but has to be read.
     let len = match kind {
@@ -87,5 +88,5 @@ async fn authenticate(stream: &mut Stream, known: &Credentials) -> Result<(), Pr
     stream.flush().await?;
     let mut answer = [0; 2];
     stream.read_exact(&mut answer).await?;
-    if answer[1] == 0 { Ok(()) } else { Err(ProxyError::Authentication) }
+    if answer[1] == 0 { Ok(()) } else { Err(ProxyFault::Authentication.into()) }
 }

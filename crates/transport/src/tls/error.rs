@@ -3,44 +3,18 @@
 use std::io;
 use std::path::PathBuf;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
+use undrop_frame::{Ending, LocalFault, TlsFault};
+
+use crate::ending_of;
 
 /// Why there is no TLS connection, or no TLS configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The server's certificate has expired.
-    #[error("the certificate has expired")]
-    Expired,
-    /// The server's certificate is not valid yet; often a wrong clock.
-    #[error("the certificate is not valid yet")]
-    NotYetValid,
-    /// The certificate belongs to other names.
-    #[error("the certificate is not for {expected}{}", names(presented))]
-    WrongName {
-        /// The name that was asked for.
-        expected: String,
-        /// The names the certificate is for, where known.
-        presented: Vec<String>,
-    },
-    /// Nobody we trust has signed the certificate: a private CA, a self-signed certificate, a missing intermediate.
-    #[error("the certificate's issuer is not trusted")]
-    UnknownIssuer,
-    /// The certificate was revoked.
-    #[error("the certificate was revoked")]
-    Revoked,
-    /// The certificate is unusable for another reason.
-    #[error("the certificate is not acceptable: {0}")]
-    Certificate(String),
-    /// The peer ended the handshake with an alert.
-    #[error("the peer refused the handshake: {0}")]
-    Alert(String),
-    /// The peer does not speak TLS.
-    #[error("the peer does not speak TLS")]
-    NotTls,
-    /// No common version or cipher suite, or another breach of the protocol.
-    #[error("handshake failed: {0}")]
-    Protocol(String),
+    /// The handshake failed because of the peer or its certificate.
+    #[error(transparent)]
+    Fault(#[from] TlsFault),
     /// The peer closed the connection during the handshake.
     #[error("the connection ended during the handshake")]
     Closed,
@@ -66,10 +40,6 @@ pub enum TlsError {
     Io(io::Error),
 }
 
-fn names(presented: &[String]) -> String {
-    if presented.is_empty() { String::new() } else { format!(", but for {}", presented.join(", ")) }
-}
-
 impl TlsError {
     /// Trying again later cannot help: the certificate or the configuration has to change.
     pub fn is_permanent(&self) -> bool {
@@ -85,38 +55,52 @@ impl TlsError {
         }
     }
 
-    pub(super) fn from_rustls(error: &rustls::Error, name: &str) -> TlsError {
+    /// Returns the failure in the shared vocabulary of endings.
+    pub fn ending(&self) -> Ending {
+        match self {
+            TlsError::Fault(fault) => fault.clone().into(),
+            TlsError::Closed => Ending::Fin,
+            TlsError::Timeout => Ending::BlackHole,
+            TlsError::Io(error) => ending_of(error),
+            TlsError::BadName(_) | TlsError::File { .. } | TlsError::Configuration(_) => {
+                LocalFault::Configuration(format!("TLS: {self}")).into()
+            }
+        }
+    }
+
+    pub(crate) fn from_rustls(error: &rustls::Error, name: &str) -> TlsError {
         use rustls::Error;
-        match error {
-            Error::InvalidCertificate(error) => match error {
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    TlsError::NotYetValid
-                }
-                CertificateError::NotValidForName => {
-                    TlsError::WrongName { expected: name.to_owned(), presented: Vec::new() }
-                }
-                CertificateError::NotValidForNameContext { presented, .. } => {
-                    let plain = |name: &String| dns_name(name);
-                    TlsError::WrongName {
-                        expected: name.to_owned(),
-                        presented: presented.iter().map(plain).collect(),
-                    }
-                }
-                CertificateError::UnknownIssuer => TlsError::UnknownIssuer,
-                CertificateError::Revoked => TlsError::Revoked,
-                CertificateError::BadSignature => TlsError::Certificate(
-                    "its signature is not by the trusted issuer of that name (was the CA made anew?)"
-                        .to_owned(),
-                ),
-                other => TlsError::Certificate(other.to_string()),
-            },
-            Error::AlertReceived(alert) => TlsError::Alert(
+        TlsError::Fault(match error {
+            Error::InvalidCertificate(error) => certificate_fault(error, name),
+            Error::AlertReceived(AlertDescription::CertificateRequired) => {
+                TlsFault::ClientCertificateRequired
+            }
+            Error::AlertReceived(alert) => TlsFault::Alert(
                 alert.as_str().map_or_else(|| format!("alert {}", u8::from(*alert)), str::to_owned),
             ),
-            Error::InvalidMessage(_) => TlsError::NotTls,
-            other => TlsError::Protocol(other.to_string()),
+            Error::InvalidMessage(_) => TlsFault::NotTls,
+            other => TlsFault::Protocol(other.to_string()),
+        })
+    }
+}
+
+fn certificate_fault(error: &CertificateError, name: &str) -> TlsFault {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
+        CertificateError::NotValidForName => {
+            TlsFault::WrongName { expected: name.to_owned(), presented: Vec::new() }
         }
+        CertificateError::NotValidForNameContext { presented, .. } => TlsFault::WrongName {
+            expected: name.to_owned(),
+            presented: presented.iter().map(|name| dns_name(name)).collect(),
+        },
+        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
+        CertificateError::Revoked => TlsFault::Revoked,
+        CertificateError::BadSignature => TlsFault::Certificate(
+            "its signature is not by the trusted issuer of that name (was the CA made anew?)".to_owned(),
+        ),
+        other => TlsFault::Certificate(other.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ use undrop_frame::{CloseCode, Encoder, Header, OpCode, Role};
 
 use super::SendError;
 use super::contexts::{Shape, with_deflate};
-use crate::{Ending, Stream, random, scratch};
+use crate::{Ending, Stream, ending_of, random, scratch};
 
 /// From this size on a server's payload is written from where it is, next to its header.
 const VECTORED: usize = 4 * 1024;
@@ -217,7 +217,7 @@ impl Writer {
                 Ok(n)
             }
             Err(error) => {
-                let reset = Ending::from_io(&error) == Ending::Reset;
+                let reset = ending_of(&error) == Ending::Reset;
                 self.failed = Some(if reset { Failed::Reset } else { Failed::Other });
                 self.discard();
                 Err(SendError)
