@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::report::Report;
-use crate::scenario::near;
+use undrop_scenario::near;
 use value::{Found, Metric, Unit};
 
 /// What conditions can be about, with an example of each and what it means.

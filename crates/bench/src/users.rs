@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until};
 use undrop_frame::handshake::Headers;
+use undrop_scenario::{Arrival, Connect, Inputs, Run, Scenario, Step};
 use undrop_transport::{Ending, Received, WebSocket};
 
 use crate::open::{Ask, Opener, SetupError, parse};
 use crate::plan::ScenarioSource;
-use crate::scenario::{Arrival, Connect, Inputs, Run, Scenario, Step, load as read};
+use crate::scenario_files::load_scenario;
 use crate::shared::Shared;
 use crate::tally::{EndingRecord, Phase};
 use crate::worker::Worker;
@@ -27,7 +28,7 @@ pub(crate) fn load(source: &ScenarioSource) -> Result<Scenario, SetupError> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let inputs = Inputs { target: source.target.clone(), variables: source.variables.clone(), environment };
-    read(Path::new(&source.path), &inputs).map_err(|error| SetupError::Scenario(error.to_string()))
+    load_scenario(Path::new(&source.path), &inputs).map_err(|error| SetupError::Scenario(error.to_string()))
 }
 
 /// Lets users arrive as the scenario says, and waits until all have left. At `end` those that are still there are stopped.

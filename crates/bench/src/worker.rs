@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until};
 
+use undrop_scenario::Scenario;
+
 use crate::connection;
 use crate::open::{Opener, SetupError};
 use crate::plan::{Mode, Plan, Trigger};
-use crate::scenario::Scenario;
 use crate::shared::{BEAT, Shared, Slot};
 use crate::tally::{Phase, Snapshot, Tally};
 use crate::ticker::Ticker;

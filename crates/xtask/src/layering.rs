@@ -58,9 +58,15 @@ const LAYERS: &[Layer] = &[
         in_tests: &["undrop-transport"],
     },
     Layer {
+        package: "undrop-scenario",
+        pure: false,
+        imports: &["undrop-frame", "undrop-transport"],
+        in_tests: &[],
+    },
+    Layer {
         package: "undrop-bench",
         pure: false,
-        imports: &["undrop-client", "undrop-transport", "undrop-session", "undrop-frame"],
+        imports: &["undrop-client", "undrop-transport", "undrop-session", "undrop-frame", "undrop-scenario"],
         in_tests: &["undrop-chaos", "undrop-fault", "undrop-gateway", "undrop-store"],
     },
     Layer {
@@ -77,6 +83,7 @@ const LAYERS: &[Layer] = &[
             "undrop-client",
             "undrop-chaos",
             "undrop-bench",
+            "undrop-scenario",
             "undrop-doctor",
             "undrop-finding",
             "undrop-infra",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use undrop_bench::report::number::thousands;
-use undrop_bench::scenario::{self, Inputs};
-use undrop_bench::{Mode, ScenarioSource};
+use undrop_bench::{Mode, ScenarioSource, load_scenario};
+use undrop_scenario::{self as scenario, Inputs};
 
 use super::args::{self, Load};
 use super::{Scenario, carry_out, conditions, useless};
@@ -30,7 +30,7 @@ pub(super) fn run(command: Scenario) -> Result<ExitCode, Failure> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let inputs = Inputs { target: command.load.url.clone(), variables: variables.clone(), environment };
-    let read = scenario::load(&command.file, &inputs).map_err(|error| usage(error.into()))?;
+    let read = load_scenario(&command.file, &inputs).map_err(|error| usage(error.into()))?;
     for notice in &read.notices {
         note!("note: {notice}");
     }

@@ -1,0 +1,127 @@
+//! `config.ws` and `config.tls`: options of the JavaScript client, as far as they have a meaning here.
+
+use std::time::Duration;
+
+use crate::builder::Defaults;
+use crate::load::{headers, texts};
+use crate::model::Connection;
+use crate::yaml::node::{Entry, Kind};
+use crate::yaml::reader::{Fields, Reader, Result, near};
+
+/// Options of that client that change nothing here.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("maxPayload", "messages up to 64 MiB are taken"),
+    ("skipUTF8Validation", "text is always validated"),
+    ("protocolVersion", "it is always 13"),
+    ("followRedirects", "redirects are reported, not followed"),
+    ("maxRedirects", "redirects are reported, not followed"),
+    ("generateMask", "masks are always random"),
+    ("allowSynchronousEvents", "it has no meaning here"),
+    ("autoPong", "pings are always answered"),
+];
+
+/// What holds for all connections, and how long answers are waited for (`ws.timeout`).
+pub(crate) fn read(
+    reader: &mut Reader,
+    ws: Option<&Entry>,
+    tls: Option<&Entry>,
+    defaults: &mut Defaults,
+) -> Result<(Connection, Option<Duration>)> {
+    let mut connection = Connection::default();
+    let mut timeout = None;
+    if let Some(entry) = ws.filter(|entry| !matches!(entry.value.kind, Kind::Null)) {
+        let mut fields = reader.fields(&entry.value, "`ws`")?;
+        if let Some(entry) = fields.take("subprotocols") {
+            defaults.protocols = texts(reader, entry)?;
+        }
+        if let Some(entry) = fields.take("headers") {
+            headers(reader, entry, defaults)?;
+        }
+        if let Some(entry) = fields.take("timeout") {
+            timeout = Some(reader.duration(entry)?);
+        }
+        options(reader, &mut fields, defaults, &mut connection, "ws")?;
+    }
+    if let Some(entry) = tls.filter(|entry| !matches!(entry.value.kind, Kind::Null)) {
+        let mut fields = reader.fields(&entry.value, "`tls`")?;
+        options(reader, &mut fields, defaults, &mut connection, "tls")?;
+    }
+    Ok((connection, timeout))
+}
+
+/// Everything but sub-protocols and headers; also for `connect`, which takes the same.
+pub(crate) fn options(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    defaults: &mut Defaults,
+    connection: &mut Connection,
+    what: &'static str,
+) -> Result<()> {
+    if let Some(entry) = fields.take("proxy") {
+        let mut proxy = reader.fields(&entry.value, "`proxy`")?;
+        let url = proxy.take("url");
+        let url = url.ok_or_else(|| reader.error(entry.place, "`proxy` needs a `url`"))?;
+        connection.proxy = Some(reader.fixed(url)?);
+        reader.finish(&proxy)?;
+    }
+    if let Some(entry) = fields.take("rejectUnauthorized") {
+        connection.insecure = !reader.flag(entry)?;
+    }
+    if let Some(entry) = fields.take("servername") {
+        connection.server_name = Some(reader.text(entry)?);
+    }
+    if let Some(entry) = fields.take("handshakeTimeout") {
+        // Milliseconds in that client; everything else in these files is seconds.
+        let milliseconds = reader.number(entry)?;
+        connection.handshake_timeout = Some(Duration::from_secs_f64(milliseconds.min(1e9) / 1000.0));
+        reader.notice(
+            entry.place,
+            format!("`handshakeTimeout: {milliseconds}` is in milliseconds, as in Artillery"),
+        );
+    }
+    if let Some(entry) = fields.take("perMessageDeflate") {
+        connection.compress = match &entry.value.kind {
+            Kind::Map(_) => {
+                reader.notice(
+                    entry.place,
+                    "compression is offered; the details of `perMessageDeflate` are left out",
+                );
+                Some(true)
+            }
+            _ => Some(reader.flag(entry)?),
+        };
+    }
+    if let Some(entry) = fields.take("origin") {
+        let value = reader.template_of(entry)?;
+        defaults.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("origin"));
+        defaults.headers.push(("Origin".to_owned(), value));
+    }
+    if let Some(entry) = fields.take("ca") {
+        let text = reader.text(entry)?;
+        if text.contains("BEGIN CERTIFICATE") {
+            let message =
+                "`ca` is the name of a file here; a certificate in the file itself is not supported";
+            return Err(reader.error(entry.value.place, message));
+        }
+        connection.ca = Some(reader.folder.join(text));
+    }
+    for key in ["key", "cert", "pfx", "passphrase", "agent"] {
+        if let Some(entry) = fields.take_quietly(key) {
+            let message =
+                format!("`{what}.{key}` is not supported: there are no client certificates and agents here");
+            return Err(reader.error(entry.place, message));
+        }
+    }
+    for (key, why) in WITHOUT_EFFECT {
+        if let Some(entry) = fields.take_quietly(key) {
+            reader.notice(entry.place, format!("`{what}.{key}` is left out: {why}"));
+        }
+    }
+    for entry in fields.left() {
+        if near(&entry.key, fields.known()).is_some() {
+            return Err(reader.unknown_key(entry, &format!("`{what}`"), fields.known()));
+        }
+        reader.notice(entry.place, format!("`{what}.{}` is not known here; left out", entry.key));
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Scenarios: what virtual users do, and when they arrive. No sockets, no clock, no chance of its own.
+//!
+//! ```text
+//!   file ──▶ load() ──▶ Scenario ─┬─ arrivals(seed)   when each user starts, and with which flow
+//!            (three dialects,     ├─ ensure           what must hold at the end
+//!             notices)            └─ Run::new(…)      one user: a machine that says what to do next
+//! ```
+//!
+//! Three dialects become one [`Scenario`]: our own format, Artillery's as its `ws` engine really reads it, and the `send`/`expect` form
+//! that guides show. Nothing is skipped in silence: what was corrected or means something else there is a [`Notice`], what cannot be
+//! done is a [`ScenarioError`], both with file and line.
+//!
+//! The engine drives one [`Run`] for each user:
+//!
+//! ```
+//! # use std::{sync::Arc, time::Instant};
+//! # use undrop_scenario::{Files, Inputs, Run, Step, load};
+//! # fn example(files: &dyn Files) -> Result<(), Box<dyn std::error::Error>> {
+//! let scenario = Arc::new(load("chat.yml".as_ref(), &Inputs::default(), files)?);
+//! for arrival in scenario.arrivals(7) {
+//!     let mut rng = scenario.rng(7, arrival.user);
+//!     let mut run = Run::new(&scenario, arrival.flow, arrival.user, &mut rng);
+//!     // … when `arrival.at` has come, and then whenever something happened:
+//!     match run.next(Instant::now(), &mut rng) {
+//!         Step::Connect(connect) => { /* dial; then run.connected(now) or run.closed(now, &ending) */ }
+//!         Step::Send(message) => { /* write it, then ask again */ }
+//!         Step::Think(until) | Step::Expect(until) => { /* ask again at `until`, or after run.received(now, &message) */ }
+//!         Step::Waiting => { /* ask again after run.connected() or run.closed() */ }
+//!         Step::Log(line) => { /* print it, ask again */ }
+//!         Step::Close(code, reason) => { /* send a Close frame; then run.closed(now, &ending) */ }
+//!         Step::Done => { /* the connection is closed; the user leaves */ }
+//!         Step::Failed(failure) => { /* count it by failure.kind and failure.line; drop the connection */ }
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+
+mod arrivals;
+mod artillery;
+mod builder;
+mod check;
+mod ensure;
+mod error;
+mod files;
+mod load;
+mod model;
+mod native;
+mod path;
+mod pattern;
+mod payload;
+mod program;
+mod template;
+mod units;
+mod user;
+mod variables;
+mod yaml;
+
+pub use arrivals::{Arrival, Arrivals};
+pub use error::{Notice, ScenarioError};
+pub use files::{FileError, Files, NoFiles};
+pub use load::{load, parse};
+pub use model::{Condition, Connection, Dialect, Flow, Inputs, Load, Phase, Scenario, Spacing, Targets};
+pub use user::{Answer, Connect, Failure, FailureKind, Run, Step};
+pub use yaml::reader::near;

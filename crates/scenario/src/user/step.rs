@@ -1,0 +1,248 @@
+//! What each operation does when it is reached.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use undrop_frame::{CloseCode, Message};
+
+use super::{Connect, FailureKind, Link, LoopEnd, Pending, Progress, Round, Run, Step};
+use crate::program::{Action, Body, Dial, Jitter, Loop, Pause, Rounds, Time};
+use crate::template::{RenderError, Template};
+use crate::units;
+use crate::variables::Values;
+use std::sync::Arc;
+
+/// Filler is made of this, over and over.
+const FILLER: &[u8] = b"undrop bench 0123456789 abcdefghijklmnopqrstuvwxyz ";
+
+impl Run {
+    /// Begins the operation at hand. `None` when there is nothing for the engine to do.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Option<Step>, RenderError> {
+        let scenario = Arc::clone(&self.scenario);
+        let Some(operation) = scenario.flows[self.flow].program.operations.get(self.at) else {
+            return Ok(Some(self.finish()));
+        };
+        match &operation.action {
+            Action::Connect(_) if self.link == Link::Open => {
+                // A user has one connection: a new one replaces it. The step begins again when the old one is closed.
+                self.link = Link::Closing;
+                return Ok(Some(Step::Close(CloseCode::NORMAL, String::new())));
+            }
+            Action::Connect(dial) => {
+                let connect = render_dial(dial, &self.values, rng)?;
+                self.link = Link::Dialling;
+                self.early.clear();
+                self.early_bytes = 0;
+                self.last_sent = None;
+                self.advance();
+                return Ok(Some(Step::Connect(connect)));
+            }
+            Action::Send { .. } | Action::Expect(_) | Action::ExpectEnd { .. } if self.link != Link::Open => {
+                self.fail(
+                    FailureKind::Step,
+                    "there is no open connection here; a `connect` is missing".to_owned(),
+                );
+            }
+            Action::Send { body, forget_earlier } => {
+                let message = render_body(body, &self.values, rng)?;
+                if *forget_earlier {
+                    self.early.clear();
+                    self.early_bytes = 0;
+                    self.dropped = 0;
+                }
+                self.last_sent = Some(now);
+                self.advance();
+                return Ok(Some(Step::Send(message)));
+            }
+            Action::Expect(expectation) => {
+                let expected = expectation.expected(&self.values, rng)?;
+                let deadline = now + expectation.within;
+                self.progress =
+                    Progress::Answer(Box::new(Pending { deadline, expected, others: 0, mismatch: None }));
+                while matches!(self.progress, Progress::Answer(_))
+                    && let Some((arrived, message)) = self.early.pop_front()
+                {
+                    self.early_bytes -= message.len();
+                    self.judge(arrived, &message);
+                }
+            }
+            Action::ExpectEnd { within, .. } => self.progress = Progress::End(now + *within),
+            Action::Think(pause) => match render_pause(pause, &self.values, rng)? {
+                Ok(time) => self.progress = Progress::Until(now + time),
+                Err(why) => self.fail(FailureKind::Step, why),
+            },
+            Action::Enter(entered) => self.enter(entered, now, rng)?,
+            Action::Repeat => self.repeat(now),
+            Action::Set(slot, shape) => {
+                self.values[*slot] = Some(Arc::new(shape.value(&self.values, rng)?));
+                self.advance();
+            }
+            Action::Log(template) => {
+                let line = template.text(&self.values, rng)?;
+                self.advance();
+                return Ok(Some(Step::Log(line)));
+            }
+            Action::Close(code, reason) => {
+                let reason = reason.text(&self.values, rng)?;
+                self.advance();
+                if self.link == Link::Open {
+                    self.link = Link::Closing;
+                    return Ok(Some(Step::Close(CloseCode::new(*code), close_reason(reason))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Behind the last operation.
+    fn finish(&mut self) -> Step {
+        if self.link == Link::Open {
+            self.link = Link::Closing;
+            return Step::Close(CloseCode::NORMAL, String::new());
+        }
+        Step::Done
+    }
+
+    fn enter(&mut self, entered: &Loop, now: Instant, rng: &mut fastrand::Rng) -> Result<(), RenderError> {
+        let (index, end) = match &entered.rounds {
+            Rounds::Range(from, before) => (*from, LoopEnd::Before(*before)),
+            Rounds::For(time) => (0, LoopEnd::At(now + *time)),
+            Rounds::Forever => (0, LoopEnd::Never),
+            Rounds::Computed(template) => {
+                let text = template.text(&self.values, rng)?;
+                match parse_count(&text) {
+                    Some((from, before)) => (from, LoopEnd::Before(before)),
+                    None => {
+                        self.fail(FailureKind::Step, format!("`{text}` is not a number of rounds"));
+                        return Ok(());
+                    }
+                }
+            }
+            Rounds::Over(list) => {
+                let list = list.shared(&self.values, rng)?;
+                if !list.is_array() {
+                    self.fail(FailureKind::Step, "what the loop goes over is not a list".to_owned());
+                    return Ok(());
+                }
+                (0, LoopEnd::Over(list))
+            }
+        };
+        self.loops.push(Round { enter: self.at, index, end });
+        self.start_round(now);
+        Ok(())
+    }
+
+    fn repeat(&mut self, now: Instant) {
+        if let Some(round) = self.loops.last_mut() {
+            round.index += 1;
+            self.start_round(now);
+        } else {
+            self.advance();
+        }
+    }
+
+    /// Goes to the first step of the loop, or behind it when no round is left.
+    fn start_round(&mut self, now: Instant) {
+        let scenario = Arc::clone(&self.scenario);
+        let Some(round) = self.loops.last_mut() else { return };
+        let Action::Enter(entered) = &scenario.flows[self.flow].program.operations[round.enter].action else {
+            return;
+        };
+        let (more, element) = match &mut round.end {
+            LoopEnd::Before(before) => (round.index < *before, None),
+            LoopEnd::At(end) => (now < *end, None),
+            LoopEnd::Never => (true, None),
+            LoopEnd::Over(list) => match list.get(round.index as usize) {
+                Some(item) => (true, Some(item.clone())),
+                None => (false, None),
+            },
+        };
+        self.progress = Progress::New;
+        if more {
+            let number = Arc::new(Value::from(round.index));
+            self.values[entered.element] = Some(element.map_or_else(|| Arc::clone(&number), Arc::new));
+            self.values[entered.counter] = Some(number);
+            self.at = round.enter + 1;
+        } else {
+            self.at = entered.exit;
+            self.loops.pop();
+        }
+    }
+}
+
+/// A number of rounds, or `a-b`: from `a` to before `b`.
+pub(crate) fn parse_count(text: &str) -> Option<(u64, u64)> {
+    let text = text.trim();
+    match text.split_once('-') {
+        Some((from, before)) => Some((from.trim().parse().ok()?, before.trim().parse().ok()?)),
+        None => Some((0, text.parse().ok()?)),
+    }
+}
+
+fn render_dial(dial: &Dial, values: &Values, rng: &mut fastrand::Rng) -> Result<Connect, RenderError> {
+    let mut headers = Vec::with_capacity(dial.headers.len());
+    for (name, value) in &dial.headers {
+        headers.push((name.clone(), value.text(values, rng)?));
+    }
+    let protocols = dial.protocols.iter().map(|p| p.text(values, rng)).collect::<Result<_, _>>()?;
+    Ok(Connect { target: dial.target.text(values, rng)?, headers, protocols })
+}
+
+fn render_body(body: &Body, values: &Values, rng: &mut fastrand::Rng) -> Result<Message, RenderError> {
+    Ok(match body {
+        Body::Text(template) => Message::Text(template.text(values, rng)?),
+        Body::Json(shape) => {
+            let mut text = String::new();
+            shape.write(values, rng, &mut text)?;
+            Message::Text(text)
+        }
+        Body::Binary(bytes) => Message::Binary(bytes.clone()),
+        Body::Filler { length, binary } => {
+            let bytes = FILLER.iter().copied().cycle().take(*length).collect::<Vec<u8>>();
+            match (binary, String::from_utf8(bytes)) {
+                (false, Ok(text)) => Message::Text(text),
+                (_, Ok(text)) => Message::Binary(text.into_bytes()),
+                (_, Err(error)) => Message::Binary(error.into_bytes()),
+            }
+        }
+    })
+}
+
+fn render_pause(
+    pause: &Pause,
+    values: &Values,
+    rng: &mut fastrand::Rng,
+) -> Result<Result<Duration, String>, RenderError> {
+    let time = match &pause.time {
+        Time::Fixed(time) => *time,
+        Time::Computed(template) => match units::duration(&computed(template, values, rng)?) {
+            Ok(time) => time,
+            Err(why) => return Ok(Err(why)),
+        },
+    };
+    let spread = match pause.jitter {
+        Jitter::None => return Ok(Ok(time)),
+        Jitter::By(spread) => spread.as_secs_f64(),
+        Jitter::Part(part) => time.as_secs_f64() * part,
+    };
+    let moved = time.as_secs_f64() + spread * (2.0 * rng.f64() - 1.0);
+    Ok(units::seconds(moved.max(0.0)))
+}
+
+fn computed(template: &Template, values: &Values, rng: &mut fastrand::Rng) -> Result<String, RenderError> {
+    template.text(values, rng)
+}
+
+/// RFC 6455 5.5: a Close frame holds 123 bytes of reason at most.
+fn close_reason(mut reason: String) -> String {
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason.truncate(end);
+    reason
+}

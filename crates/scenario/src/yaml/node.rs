@@ -1,0 +1,262 @@
+//! A YAML document as a tree that knows where everything stands.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
+use serde_saphyr::{Location, Spanned};
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) kind: Kind,
+}
+
+/// Line and column, from 1; 0 when unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    /// In the order of the file; keys are unique.
+    Map(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    /// Of the key.
+    pub(crate) place: Place,
+    pub(crate) value: Node,
+}
+
+/// A YAML error, with its place.
+pub(crate) struct YamlError {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+impl Node {
+    /// Reads one document.
+    pub(crate) fn parse(text: &str) -> Result<Self, YamlError> {
+        let options = serde_saphyr::options! {
+            budget: serde_saphyr::budget! { max_documents: 1, max_depth: 48, max_aliases: 5_000 },
+            strict_booleans: true,
+            leading_zero_numbers_as_strings: true,
+            with_snippet: false,
+        };
+        let parsed: Result<Spanned<Kind>, _> = serde_saphyr::from_str_with_options(text, options);
+        parsed.map(Node::from).map_err(|error| {
+            let place = error.location().map(Place::from).unwrap_or_default();
+            let message = error.to_string();
+            // The place is told apart from the message.
+            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+            YamlError { place, message }
+        })
+    }
+
+    /// A scalar as text; numbers as they would be in JSON.
+    pub(crate) fn scalar(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Text(text) => Some(text.clone()),
+            Kind::Number(_) | Kind::Bool(_) => {
+                let mut text = String::new();
+                crate::template::write_json(&self.value(), &mut text);
+                Some(text)
+            }
+            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    pub(crate) fn map(&self) -> Option<&[Entry]> {
+        match &self.kind {
+            Kind::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn list(&self) -> Option<&[Node]> {
+        match &self.kind {
+            Kind::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// As plain JSON.
+    pub(crate) fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Number(number) => Value::Number(number.clone()),
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(items) => Value::Array(items.iter().map(Node::value).collect()),
+            Kind::Map(entries) => {
+                Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.value())).collect())
+            }
+        }
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Bool(value) => format!("`{value}`"),
+            Kind::Number(number) => format!("the number {number}"),
+            Kind::Text(text) => format!("the text `{}`", crate::check::shorten(text)),
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Map(_) => "a map".to_owned(),
+        }
+    }
+}
+
+impl From<Spanned<Kind>> for Node {
+    fn from(spanned: Spanned<Kind>) -> Self {
+        Self { place: Place::from(spanned.referenced), kind: spanned.value }
+    }
+}
+
+impl From<Location> for Place {
+    fn from(location: Location) -> Self {
+        let number = |n: u64| u32::try_from(n).unwrap_or(0);
+        Self { line: number(location.line()), column: number(location.column()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any YAML value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
+        Ok(Kind::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
+        Ok(Kind::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
+        Ok(Kind::Number(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Kind, E> {
+        Ok(Kind::Text(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Kind, E> {
+        Ok(Kind::Text(value.to_string()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Kind, E> {
+        Number::from_f64(value).map(Kind::Number).ok_or_else(|| E::custom("a number must be finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Kind, E> {
+        Ok(Kind::Text(value))
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, _: &[u8]) -> Result<Kind, E> {
+        Err(E::custom("`!!binary` is not understood here; to send bytes write `base64:` or `hex:`"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<Spanned<Kind>>()? {
+            list.push(Node::from(item));
+        }
+        Ok(Kind::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+        let mut map = Vec::new();
+        while let Some(key) = entries.next_key::<Spanned<Kind>>()? {
+            let key = Node::from(key);
+            let name = key.scalar().ok_or_else(|| A::Error::custom("a key must be a text"))?;
+            let value = Node::from(entries.next_value::<Spanned<Kind>>()?);
+            map.push(Entry { key: name, place: key.place, value });
+        }
+        Ok(Kind::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn everything_knows_its_place() {
+        let text = "a: 1\nb:\n  - x: yes\n    y: 010\n  - {k: 1.0}\nc:\n  d: *\n".replace(": *", ": &z 5")
+            + "e: *z\n";
+        let node = Node::parse(&text).map_err(|e| e.message).unwrap();
+        let map = node.map().unwrap();
+        let places: Vec<_> = map
+            .iter()
+            .map(|e| (e.place.line, e.place.column, e.value.place.line, e.value.place.column))
+            .collect();
+        assert_eq!(places, [(1, 1, 1, 4), (2, 1, 3, 3), (6, 1, 7, 3), (8, 1, 8, 4)]);
+        let first = map[1].value.list().unwrap()[0].map().unwrap();
+        assert_eq!(first[0].value.scalar().as_deref(), Some("yes"));
+        assert_eq!(first[1].value.scalar().as_deref(), Some("010"));
+        assert_eq!((first[1].place.line, first[1].place.column), (4, 5));
+        assert_eq!(node.value()["b"][1]["k"], 1.0);
+        assert_eq!(node.value()["e"], 5);
+    }
+
+    #[test]
+    fn errors_have_a_place() {
+        for (text, line) in [
+            ("a: [1\nb: 2", 2),
+            ("a: 1\na: 2", 2),
+            ("a: 1\n---\nb: 1", 2),
+            ("a:\n  ? [x]\n  : 1", 2),
+            ("", 0),
+        ] {
+            let error = Node::parse(text).map(|n| n.describe());
+            match error {
+                Err(error) => assert!(error.place.line >= line.min(1), "{text}: {}", error.message),
+                Ok(kind) => assert_eq!((line, kind.as_str()), (0, "nothing")),
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Reading values out of the tree, with one clear error for what is wrong.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Notice, ScenarioError};
+use crate::files::Files;
+use crate::template::{Shape, Template};
+use crate::units;
+use crate::variables::Names;
+use crate::yaml::node::{Entry, Kind, Node, Place};
+
+pub(crate) type Result<T> = std::result::Result<T, ScenarioError>;
+
+/// What is known while a file is read.
+pub(crate) struct Reader<'f> {
+    pub(crate) file: String,
+    /// Names of files in it are meant relative to this.
+    pub(crate) folder: PathBuf,
+    /// Where payload files are read from.
+    pub(crate) files: &'f dyn Files,
+    pub(crate) names: Names,
+    pub(crate) notices: Vec<Notice>,
+    /// Steps read so far, in all flows.
+    pub(crate) steps: usize,
+}
+
+/// The entries of a map, of which each must be taken.
+pub(crate) struct Fields<'n> {
+    /// What the map is, for messages: `a phase`.
+    what: &'static str,
+    entries: &'n [Entry],
+    taken: Vec<bool>,
+    known: Vec<&'static str>,
+}
+
+impl Reader<'_> {
+    pub(crate) fn error(&self, place: Place, message: impl Into<String>) -> ScenarioError {
+        ScenarioError {
+            file: self.file.clone(),
+            line: place.line,
+            column: place.column,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn error_with_help(
+        &self,
+        place: Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> ScenarioError {
+        ScenarioError { help: Some(help.into()), ..self.error(place, message) }
+    }
+
+    pub(crate) fn notice(&mut self, place: Place, message: impl Into<String>) {
+        let notice = Notice { file: self.file.clone(), line: place.line, message: message.into() };
+        self.notices.push(notice);
+    }
+
+    pub(crate) fn fields<'n>(&self, node: &'n Node, what: &'static str) -> Result<Fields<'n>> {
+        match node.map() {
+            Some(entries) => Ok(Fields::new(entries, what)),
+            None => Err(self.error(node.place, format!("{what} is a map of keys, not {}", node.describe()))),
+        }
+    }
+
+    pub(crate) fn list<'n>(&self, entry: &'n Entry) -> Result<&'n [Node]> {
+        let node = &entry.value;
+        node.list().ok_or_else(|| {
+            self.error(node.place, format!("`{}` is a list, not {}", entry.key, node.describe()))
+        })
+    }
+
+    pub(crate) fn text(&self, entry: &Entry) -> Result<String> {
+        let node = &entry.value;
+        node.scalar().ok_or_else(|| {
+            self.error(node.place, format!("`{}` is a text, not {}", entry.key, node.describe()))
+        })
+    }
+
+    pub(crate) fn flag(&self, entry: &Entry) -> Result<bool> {
+        match &entry.value.kind {
+            Kind::Bool(value) => Ok(*value),
+            Kind::Text(text) if text == "true" || text == "false" => Ok(text == "true"),
+            _ => {
+                let message = format!("`{}` is true or false, not {}", entry.key, entry.value.describe());
+                Err(self.error(entry.value.place, message))
+            }
+        }
+    }
+
+    /// Environment variables and constants may stand in numbers, so texts that are numbers are taken too.
+    pub(crate) fn number(&mut self, entry: &Entry) -> Result<f64> {
+        let number = match &entry.value.kind {
+            Kind::Number(number) => number.as_f64(),
+            Kind::Text(_) => self.fixed(entry)?.trim().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if (0.0..=1e12).contains(&number) => Ok(number),
+            Some(number) => Err(self.error(entry.value.place, format!("`{}` cannot be {number}", entry.key))),
+            None => {
+                let message = format!("`{}` is a number, not {}", entry.key, entry.value.describe());
+                Err(self.error(entry.value.place, message))
+            }
+        }
+    }
+
+    pub(crate) fn count(&mut self, entry: &Entry) -> Result<u64> {
+        let number = self.number(entry)?;
+        if number.fract() != 0.0 {
+            let message = format!("`{}` is a whole number, not {number}", entry.key);
+            return Err(self.error(entry.value.place, message));
+        }
+        Ok(number as u64)
+    }
+
+    /// `100ms`, `1.5s`, or a number of seconds.
+    pub(crate) fn duration(&mut self, entry: &Entry) -> Result<Duration> {
+        let read = match &entry.value.kind {
+            Kind::Number(number) => units::seconds(number.as_f64().unwrap_or(-1.0)),
+            Kind::Text(_) => units::duration(&self.fixed(entry)?),
+            _ => Err(format!("{} is not a duration: write 100ms, 1.5s or 2m", entry.value.describe())),
+        };
+        read.map_err(|why| self.error(entry.value.place, format!("`{}`: {why}", entry.key)))
+    }
+
+    /// A text that may name environment variables, and nothing that differs from user to user.
+    pub(crate) fn fixed(&mut self, entry: &Entry) -> Result<String> {
+        let text = self.text(entry)?;
+        if !text.contains("{{") {
+            return Ok(text);
+        }
+        // Names that are read here must not be asked for later: this place cannot have them.
+        let mut names = Names::new(self.names.environment.clone());
+        let template = Template::parse(&text, &mut names, 0, 0);
+        let template = template.map_err(|why| self.error(entry.value.place, why))?;
+        template.fixed().map(str::to_owned).ok_or_else(|| {
+            let message = format!(
+                "`{}` is the same for all users, so only `{{{{ $env.NAME }}}}` can stand in it",
+                entry.key
+            );
+            self.error(entry.value.place, message)
+        })
+    }
+
+    pub(crate) fn template(&mut self, text: &str, place: Place) -> Result<Template> {
+        let template = Template::parse(text, &mut self.names, place.line, place.column);
+        template.map_err(|why| self.error(place, why))
+    }
+
+    pub(crate) fn template_of(&mut self, entry: &Entry) -> Result<Template> {
+        let text = self.text(entry)?;
+        self.template(&text, entry.value.place)
+    }
+
+    /// A value in which every text may be a template.
+    pub(crate) fn shape(&mut self, node: &Node) -> Result<Shape> {
+        Ok(match &node.kind {
+            Kind::Text(text) => {
+                let template = self.template(text, node.place)?;
+                match template.fixed() {
+                    Some(text) => Shape::Constant(text.into()),
+                    None => Shape::Text(template),
+                }
+            }
+            Kind::List(items) => {
+                Shape::List(items.iter().map(|item| self.shape(item)).collect::<Result<_>>()?)
+            }
+            Kind::Map(entries) => {
+                let mut fields = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    let key = self.template(&entry.key, entry.place)?;
+                    fields.push((key, self.shape(&entry.value)?));
+                }
+                Shape::Map(fields)
+            }
+            _ => Shape::Constant(node.value()),
+        })
+    }
+
+    pub(crate) fn finish(&self, fields: &Fields<'_>) -> Result<()> {
+        match fields.left().next() {
+            None => Ok(()),
+            Some(entry) => Err(self.unknown_key(entry, fields.what, &fields.known)),
+        }
+    }
+
+    pub(crate) fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) -> ScenarioError {
+        let message = format!("unknown key `{}` in {what}", entry.key);
+        self.error_with_help(entry.place, message, suggestion(&entry.key, known))
+    }
+}
+
+impl<'n> Fields<'n> {
+    pub(crate) fn new(entries: &'n [Entry], what: &'static str) -> Self {
+        Self { what, entries, taken: vec![false; entries.len()], known: Vec::new() }
+    }
+
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.known.push(key);
+        self.take_quietly(key)
+    }
+
+    /// Like `take`, for a key that suggestions do not name.
+    pub(crate) fn take_quietly(&mut self, key: &str) -> Option<&'n Entry> {
+        let index = self.entries.iter().position(|entry| entry.key == key)?;
+        self.taken[index] = true;
+        Some(&self.entries[index])
+    }
+
+    /// What nobody took so far.
+    pub(crate) fn left(&self) -> impl Iterator<Item = &'n Entry> + use<'n, '_> {
+        self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(entry, _)| entry)
+    }
+
+    /// The keys that were asked for.
+    pub(crate) fn known(&self) -> &[&'static str] {
+        &self.known
+    }
+}
+
+/// `did you mean …?` when one is near, else what there is.
+pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
+    match near(word, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            format!("known here: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// The known word nearest to a mistyped one.
+pub fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    let word = plain(word);
+    known
+        .iter()
+        .map(|name| (distance(&word, &plain(name)), *name))
+        .min()
+        .filter(|(distance, name)| *distance <= (1 + name.len() / 4).min(3) && *distance < name.len())
+        .map(|(_, name)| name)
+}
+
+/// Edit distance (Levenshtein), of short words: what is longer than 40 characters is near to nothing.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(41).collect(), b.chars().take(41).collect());
+    if a.len() > 40 || b.len() > 40 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words() {
+        let known = ["duration", "arrivalRate", "ramp-to", "max"];
+        assert_eq!(near("durration", &known), Some("duration"));
+        assert_eq!(near("arrival_rate", &known), Some("arrivalRate"));
+        assert_eq!(near("rampTo", &known), Some("ramp-to"));
+        assert_eq!(near("weight", &known), None);
+        assert_eq!(near(&"x".repeat(100_000), &known), None);
+    }
+}
