@@ -7,8 +7,8 @@ mod products;
 
 use std::time::Duration;
 
-use undrop_finding::Measure;
 use undrop_infra::{Chain, Hop};
+use undrop_report::Measure;
 
 use crate::observations::{Arm, Endpoint, Life, Observations};
 

@@ -48,7 +48,7 @@ mod catalogue;
 #[cfg(test)]
 pub(crate) mod sample;
 
-use undrop_finding::Finding;
+use undrop_report::Finding;
 
 use crate::analysis::Case;
 

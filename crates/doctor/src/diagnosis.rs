@@ -7,7 +7,7 @@ mod verdict;
 
 pub use exit::Conclusion;
 
-use undrop_finding::{Confidence, Report};
+use undrop_report::{Confidence, Report};
 
 use crate::analysis::Case;
 use crate::checks::CHECKS;

@@ -9,7 +9,7 @@ use peer::{Ca, Habit, look, options, serve};
 use undrop_chaos::{Chaos, How};
 use undrop_doctor::observations::{Arm, End};
 use undrop_doctor::{Conclusion, Listener, News, Observations, Options, diagnose};
-use undrop_finding::{Finding, Report, json};
+use undrop_report::{Finding, Report, json};
 use undrop_transport::tls::Trust;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -111,7 +111,7 @@ async fn one(case: Case, folder: &Path, shared: &Shared) -> Outcome {
     }
 }
 
-async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<undrop_finding::Report> {
+async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<undrop_report::Report> {
     std::fs::create_dir_all(folder)?;
     let mut bench = Bench::new(folder, &shared.certificates, &shared.backends, &shared.envoy)?;
     let target = (case.start)(&mut bench)?;

@@ -50,7 +50,7 @@ const LAYERS: &[Layer] = &[
         in_tests: &["undrop-client", "undrop-fault"],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
-    Layer { package: "undrop-finding", pure: true, imports: &[], in_tests: &[] },
+    Layer { package: "undrop-report", pure: true, imports: &[], in_tests: &[] },
     Layer {
         package: "undrop-chaos",
         pure: false,
@@ -72,7 +72,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-doctor",
         pure: false,
-        imports: &["undrop-transport", "undrop-session", "undrop-frame", "undrop-infra", "undrop-finding"],
+        imports: &["undrop-transport", "undrop-session", "undrop-frame", "undrop-infra", "undrop-report"],
         in_tests: &["undrop-chaos", "undrop-fault", "undrop-gateway", "undrop-store"],
     },
     Layer {
@@ -85,7 +85,7 @@ const LAYERS: &[Layer] = &[
             "undrop-bench",
             "undrop-scenario",
             "undrop-doctor",
-            "undrop-finding",
+            "undrop-report",
             "undrop-infra",
             "undrop-fault",
             "undrop-transport",
@@ -120,7 +120,7 @@ const LAYERS: &[Layer] = &[
             "undrop-chaos",
             "undrop-infra",
             "undrop-doctor",
-            "undrop-finding",
+            "undrop-report",
             "undrop-transport",
         ],
         in_tests: &[],

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use undrop_doctor::{Conclusion, Observations, diagnose, examine, stop};
-use undrop_finding::{Report, Style, html, json, markdown, terminal};
+use undrop_report::{Report, Style, html, json, markdown, terminal};
 
 pub(crate) use arguments::Doctor;
 use face::Face;

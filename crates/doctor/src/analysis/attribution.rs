@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use undrop_finding::{Confidence, Finding, Fix, Measure};
 use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timers_near};
+use undrop_report::{Confidence, Finding, Fix, Measure};
 
 use super::{Case, Product, products};
 use crate::observations::{End, Endpoint, Place};

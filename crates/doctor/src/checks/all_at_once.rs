@@ -1,7 +1,7 @@
 //! Many connections end at one moment.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::{Occasion, TimerKind, presets};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, Product, preset, s};

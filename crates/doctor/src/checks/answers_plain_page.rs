@@ -1,6 +1,6 @@
 //! A page instead of a WebSocket.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, preset};

@@ -1,7 +1,7 @@
 //! A proxy answers for a backend that it does not reach.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::{NoAnswer, Trouble};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};

@@ -1,6 +1,6 @@
 //! A 101 that a browser refuses.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;

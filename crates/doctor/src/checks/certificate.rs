@@ -1,6 +1,6 @@
 //! TLS does not work, or would not be accepted.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;

@@ -1,6 +1,6 @@
 //! permessage-deflate is agreed on, and breaks messages.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;

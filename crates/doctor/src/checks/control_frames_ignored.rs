@@ -1,6 +1,6 @@
 //! Pings do not keep a connection, messages do.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, half_of, measure_s, s};

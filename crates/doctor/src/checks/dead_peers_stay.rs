@@ -1,6 +1,6 @@
 //! Nobody would notice a dead peer.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s, server_heartbeat};

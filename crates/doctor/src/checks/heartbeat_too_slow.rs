@@ -1,7 +1,7 @@
 //! The server's heartbeat is barely faster than the timer it should beat.
 
-use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
 use undrop_infra::TimerKind;
+use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::{Case, half_of, measure_s, s, server_heartbeat};

@@ -1,6 +1,6 @@
 //! HTTP/2 is preferred, but does not carry WebSockets.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;

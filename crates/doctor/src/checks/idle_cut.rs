@@ -1,7 +1,7 @@
 //! Quiet connections are ended after a while.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::TimerKind;
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, Drops, attribute, heartbeat_below, measure_s, outcomes, s, without_lateness};

@@ -1,7 +1,7 @@
 //! Busy connections end at one age.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::TimerKind;
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, Drops, attribute, measure_s, outcomes, s, without_lateness};

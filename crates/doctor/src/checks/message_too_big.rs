@@ -1,6 +1,6 @@
 //! Messages above a size end the connection.
 
-use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::Case;

@@ -1,6 +1,6 @@
 //! One direction stops while the other goes on.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};

@@ -1,6 +1,6 @@
 //! Large packets vanish on the way.
 
-use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::Case;

@@ -1,6 +1,6 @@
 //! Somebody before the application answers Pings.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, measure_s, s};

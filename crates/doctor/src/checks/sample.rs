@@ -1,7 +1,7 @@
 //! Literal observations for the tests of checks.
 #![allow(clippy::unwrap_used)]
 
-use undrop_finding::Finding;
+use undrop_report::Finding;
 
 use super::Check;
 use crate::analysis::Case;

@@ -1,7 +1,7 @@
 //! Quiet connections vanish without a sign.
 
-use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
 use undrop_infra::{Entry, How, Occasion, Timer, TimerKind, all, spelled};
+use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::{Case, fix, heartbeat_below, preset, s};

@@ -1,6 +1,6 @@
 //! What a phone finds when it wakes up.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};

@@ -1,7 +1,7 @@
 //! Somebody on the way opens TLS.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::{Kind, Matcher};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;

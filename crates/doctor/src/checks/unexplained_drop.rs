@@ -1,6 +1,6 @@
 //! Connections ended, and no pattern fits.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, measure_s, s};

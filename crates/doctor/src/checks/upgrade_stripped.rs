@@ -1,7 +1,7 @@
 //! The backend never sees the upgrade.
 
-use undrop_finding::{Confidence, Finding, Fix, Severity};
 use undrop_infra::{Support, Trouble};
+use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, fix};

@@ -1,6 +1,6 @@
 //! The lanes of a run, as a picture.
 
-use undrop_finding::{Chart, Lane, LaneState, Lanes};
+use undrop_report::{Chart, Lane, LaneState, Lanes};
 
 use crate::analysis::Case;
 use crate::observations::{Endpoint, Life};

@@ -1,6 +1,6 @@
 //! What a run comes down to for a script.
 
-use undrop_finding::{Report, Severity};
+use undrop_report::{Report, Severity};
 
 use crate::observations::Observations;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use undrop_finding::Table;
 use undrop_infra::{Cap, Chain, Hop, Origin, spelled};
+use undrop_report::Table;
 
 use crate::analysis::{Case, measure_s, s, server_heartbeat};
 use crate::observations::{Endpoint, Outcome, Trip, Variant};
@@ -68,7 +68,7 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
         let pong = measure_s(pings.pongs_s.iter().copied());
         let echo = measure_s(pings.echoes_s.iter().copied());
         let told =
-            |measure: Option<undrop_finding::Measure>| measure.map_or("none".to_owned(), |m| s(m.value));
+            |measure: Option<undrop_report::Measure>| measure.map_or("none".to_owned(), |m| s(m.value));
         rows.push(("ping", format!("pong after {}, message back after {}", told(pong), told(echo))));
     }
     for one in endpoint.compression.iter().filter(|one| one.offered) {

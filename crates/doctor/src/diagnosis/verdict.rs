@@ -1,6 +1,6 @@
 //! The outcome in one sentence.
 
-use undrop_finding::{Finding, Severity};
+use undrop_report::{Finding, Severity};
 
 use crate::analysis::{Case, s};
 

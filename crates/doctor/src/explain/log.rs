@@ -31,7 +31,7 @@ mod template;
 
 use std::io::{self, Read};
 
-use undrop_finding::Report;
+use undrop_report::Report;
 
 pub use template::FormatError;
 

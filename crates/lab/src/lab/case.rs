@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use undrop_finding::{Report, Severity};
+use undrop_report::{Report, Severity};
 use undrop_transport::ProxyChoice;
 use url::Url;
 

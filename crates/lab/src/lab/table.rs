@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use undrop_finding::{Style, terminal as show};
+use undrop_report::{Style, terminal as show};
 
 use super::Versions;
 use super::case::Outcome;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use undrop_doctor::explain::log::Survey;
-use undrop_finding::{Style, html, json, terminal};
+use undrop_report::{Style, html, json, terminal};
 
 use super::{Explain, colour};
 use crate::exit::{Code, Failure};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use undrop_finding::{Confidence, Finding, Fix, Measure, Severity};
 use undrop_infra::{Entry, Near, TimerKind, find, spelled, timers_near};
+use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::clusters::Cluster;
 use super::group::Group;

@@ -1,6 +1,6 @@
 //! All verdicts in one report.
 
-use undrop_finding::{Bin, Chart, Finding, Histogram, Report, Table};
+use undrop_report::{Bin, Chart, Finding, Histogram, Report, Table};
 
 use super::ages::{BIN_S, quantile};
 use super::clusters::{self, Cluster};

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use undrop_finding::{Confidence, Finding};
+use undrop_report::{Confidence, Finding};
 
 use super::*;
 

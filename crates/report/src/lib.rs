@@ -4,7 +4,7 @@
 //! charts. Every renderer is a pure function of it, so the same report always gives the same bytes.
 //!
 //! ```
-//! use undrop_finding::{Confidence, Finding, Report, Severity, Style, terminal};
+//! use undrop_report::{Confidence, Finding, Report, Severity, Style, terminal};
 //!
 //! let mut report = Report::new("ws://example.com/chat", "Quiet connections end after 60 s.");
 //! report.add(Finding::new("idle-cut", Severity::Error, Confidence::High, "An idle timer of 60 s ends quiet connections."));
