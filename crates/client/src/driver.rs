@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::time::Sleep;
 use undrop_frame::{CloseCode, OpCode, ProtocolFault};
 use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
-use undrop_transport::{Ending, Received, WebSocket, tcp_info};
+use undrop_transport::{Alarm, Ending, Received, WebSocket, tcp_info};
 
 use crate::attempt::{Connected, Failed, Target, make};
 use crate::event::{Event, Stage};
@@ -34,8 +33,7 @@ pub(crate) struct Driver {
     /// How attempts and links ended, until the machine tells of it.
     endings: Vec<Ended>,
     lost_at: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
-    armed: Option<Instant>,
+    alarm: Alarm,
 }
 
 /// How an attempt or link ended.
@@ -63,8 +61,7 @@ impl Driver {
             closing: Vec::new(),
             endings: Vec::new(),
             lost_at: None,
-            timer: None,
-            armed: None,
+            alarm: Alarm::new(),
         }
     }
 
@@ -304,20 +301,8 @@ impl Driver {
 
     /// True when the timer has fired.
     fn poll_timer(&mut self, cx: &mut Context<'_>, next: Option<Instant>, now: Instant) -> bool {
-        let Some(next) = next else { return false };
-        if self.armed.is_none_or(|armed| next < armed || armed <= now) {
-            self.armed = Some(next);
-            let at = tokio::time::Instant::from_std(next);
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-            }
-        }
-        let fired = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
-        if fired {
-            self.armed = None;
-        }
-        fired
+        let next = next.map(tokio::time::Instant::from_std);
+        self.alarm.poll_earliest(cx, next, tokio::time::Instant::from_std(now)).is_ready()
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the handles and the driver of one client share: the machine, and who waits for what.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 use undrop_frame::{CloseCode, Message};
 use undrop_session::{Client as Machine, ClosedBy, Full, State};
+use undrop_transport::sync::{lock, register_waker};
 
 use crate::event::{Event, Queue};
 use crate::handle::{Closed, Undelivered};
@@ -61,7 +62,7 @@ impl Shared {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// The next message; taking it is what acks it.
@@ -169,9 +170,7 @@ impl Shared {
 
 impl Inner {
     pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
-        if !self.driver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.driver = Some(cx.waker().clone());
-        }
+        register_waker(&mut self.driver, cx);
     }
 
     pub(crate) fn wake_reader(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use undrop_frame::CloseCode;
 use undrop_server::{Command, Mailbox, Sessions};
 use undrop_transport::DialOptions;
+use undrop_transport::sync::lock;
 use undrop_transport::tls::ServerTls;
 use url::Url;
 
@@ -99,7 +100,7 @@ impl Relays {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Mailbox<Command>>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 

@@ -11,10 +11,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use undrop_frame::{CloseCode, FrameError, Limits, OpCode, Role};
 use undrop_server::{Command, close_frame, control, masked_close_frame, retire};
-use undrop_transport::{Ending, Stream};
+use undrop_transport::{Alarm, Ending, Stream};
 
 use crate::process::Seat;
 use pipe::{Nonce, Pipe, Step};
@@ -41,9 +41,7 @@ pub(crate) struct Relay {
     /// Backend → client.
     down: Pipe,
     heartbeat: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The timer knows whom to wake: it was polled since it was set.
-    watched: bool,
+    alarm: Alarm,
     /// The client was heard since the timer last fired.
     heard: bool,
     /// Firings of the timer since a Ping that has no answer yet: 0 or 1.
@@ -86,8 +84,7 @@ impl Relay {
             up: Pipe::new(Role::Server, options),
             down: Pipe::new(Role::Client, options),
             heartbeat: options.heartbeat,
-            timer: None,
-            watched: false,
+            alarm: Alarm::new(),
             heard: true,
             pinged: None,
             nonce: None,
@@ -97,7 +94,7 @@ impl Relay {
             peer,
         };
         if !relay.heartbeat.is_zero() {
-            relay.timer = Some(Box::pin(sleep_until(Instant::now() + relay.heartbeat / 2)));
+            relay.alarm.set(Instant::now() + relay.heartbeat / 2);
         }
         if let Err(error) = relay.down.preload(backend.1) {
             relay.backend_broke(error);
@@ -108,17 +105,18 @@ impl Relay {
         relay
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) {
-        self.watched = true;
-        while let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
+    /// Returns `true` when the timer fired.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut fired = false;
+        while self.alarm.poll(cx).is_ready() {
+            fired = true;
             if let Phase::Closing { code, reason } = &self.phase {
                 let (code, reason) = (*code, reason.clone());
-                return self.end(Some((code, reason)));
+                self.end(Some((code, reason)));
+                break;
             }
             // Twice per heartbeat: a client is then pinged before it has been quiet for a whole one.
-            timer.as_mut().reset(Instant::now() + self.heartbeat / 2);
+            self.alarm.set(Instant::now() + self.heartbeat / 2);
             if std::mem::take(&mut self.heard) {
                 self.pinged = None;
             } else if let Some(half @ 0) = &mut self.pinged {
@@ -126,7 +124,8 @@ impl Relay {
                 *half = 1;
             } else if self.pinged.is_some() {
                 tracing::info!(peer = %self.peer, ending = %Ending::BlackHole, "plain client lost: no answer to a Ping");
-                return self.end(None);
+                self.end(None);
+                break;
             } else if self.down.scanner.at_boundary()
                 && self.down.pending.is_empty()
                 && self.down.stashed == 0
@@ -140,6 +139,7 @@ impl Relay {
                 self.down.queue(&control(OpCode::Ping, nonce, None));
             }
         }
+        fired
     }
 
     fn poll_mailbox(&mut self, cx: &Context<'_>) {
@@ -171,8 +171,7 @@ impl Relay {
             self.up.queue(&masked_close_frame(Some(code), &reason, key));
         }
         self.phase = Phase::Closing { code, reason };
-        self.timer = Some(Box::pin(sleep_until(Instant::now() + CLOSE_DEADLINE)));
-        self.watched = false;
+        self.alarm.set(Instant::now() + CLOSE_DEADLINE);
     }
 
     fn client_broke(&mut self, error: FrameError) {
@@ -259,10 +258,7 @@ impl Future for Relay {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let relay = self.get_mut();
         relay.poll_mailbox(cx);
-        // A timer that is watched and has not elapsed has nothing to say.
-        if !relay.watched || relay.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
-            relay.poll_timer(cx);
-        }
+        relay.poll_timer(cx);
         let (mut up, mut down) = (true, true);
         loop {
             if matches!(relay.phase, Phase::Over) {
@@ -281,12 +277,10 @@ impl Future for Relay {
                 (up, down) = (true, true);
             }
             if !up && !down {
-                if !relay.watched {
-                    // Its deadline is new.
-                    relay.poll_timer(cx);
-                    if matches!(relay.phase, Phase::Over) {
-                        continue;
-                    }
+                // The deadline may be new.
+                if relay.poll_timer(cx) {
+                    (up, down) = (true, true);
+                    continue;
                 }
                 return Poll::Pending;
             }

@@ -13,10 +13,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 use undrop_frame::CloseCode;
 use undrop_session::{Gateway, GoAway, Loss, LossReason, Refusal};
-use undrop_transport::Stream;
+use undrop_transport::{Alarm, Stream};
 
 use self::link::{ACK_COMPANY, Held, moved};
 use crate::closing::{close_frame, retire};
@@ -111,8 +110,7 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     /// The first-contact id, until the client has proved that it has the key.
     contact: Option<Box<str>>,
-    timer: Option<Pin<Box<Sleep>>>,
-    armed: Option<Instant>,
+    alarm: Alarm,
     /// When memory that is not used any more is given back.
     tidy_at: Option<Instant>,
     /// The ack that waits for company.
@@ -151,8 +149,7 @@ impl Driver {
             entry,
             shared,
             contact,
-            timer: None,
-            armed: None,
+            alarm: Alarm::new(),
             tidy_at: None,
             held: Held::default(),
             link_asleep: false,
@@ -265,9 +262,6 @@ impl Driver {
 
     /// Lets happen what is due. What follows from it (output, events) is for the rest of the poll.
     fn handle_timeout(&mut self, now: Instant) {
-        if self.armed.is_some_and(|at| at <= now) {
-            self.armed = None;
-        }
         if self.tidy_at.is_some_and(|at| at <= now) {
             self.machine.release_idle_memory();
             // What waits for an ack keeps its memory; it is looked at again.
@@ -299,23 +293,8 @@ impl Driver {
         let company = self.held.since.map(|since| since + ACK_COMPANY).filter(|at| *at > now);
         let next =
             [self.machine.poll_timeout(), self.deadline, company, self.tidy_at].into_iter().flatten().min();
-        let Some(next) = next else { return };
-        // The timer is moved only to earlier times; one that fires too early is set anew. A message that postpones a
-        // deadline so costs nothing.
-        let earlier = self.armed.is_none_or(|armed| next < armed);
-        if earlier {
-            self.armed = Some(next);
-            let at = tokio::time::Instant::from_std(next);
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-            }
-        }
-        // One that was polled since it was set, and has not elapsed, wakes us by itself.
-        if let Some(timer) = &mut self.timer
-            && (earlier || timer.is_elapsed())
-            && timer.as_mut().poll(cx).is_ready()
-        {
+        let next = next.map(tokio::time::Instant::from_std);
+        if self.alarm.poll_earliest(cx, next, tokio::time::Instant::from_std(now)).is_ready() {
             cx.waker().wake_by_ref();
         }
     }

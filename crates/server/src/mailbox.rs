@@ -1,8 +1,10 @@
 //! How the rest of the process reaches the task that owns a session: rare commands, never messages.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
+
+use undrop_transport::sync::{lock, register_waker};
 
 /// A queue of commands that costs nothing on the heap while it is empty, and one atomic load per wake-up.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl<C> Mailbox<C> {
     /// Hands a command to the owner; gives it back when the owner is gone.
     pub fn send(&self, command: C) -> Result<(), C> {
         let waker = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = lock(&self.inner);
             if inner.closed {
                 return Err(command);
             }
@@ -52,11 +54,9 @@ impl<C> Mailbox<C> {
 
     /// Remembers whom to wake. Called once per poll by the owner; takes the lock only when the waker changed.
     pub fn register(&self, cx: &Context<'_>, known: &mut Option<Waker>) {
-        if known.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            return;
+        if register_waker(known, cx) {
+            lock(&self.inner).waker = Some(cx.waker().clone());
         }
-        *known = Some(cx.waker().clone());
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).waker = Some(cx.waker().clone());
     }
 
     /// What has arrived, oldest first. One atomic load when that is nothing.
@@ -64,14 +64,14 @@ impl<C> Mailbox<C> {
         if !self.waiting.load(Ordering::Acquire) {
             return Vec::new();
         }
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         self.waiting.store(false, Ordering::Release);
         std::mem::take(&mut inner.commands)
     }
 
     /// The owner ends: later commands are handed back to their senders, waiting ones are returned here.
     pub fn close(&self) -> Vec<C> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         inner.closed = true;
         inner.waker = None;
         std::mem::take(&mut inner.commands)

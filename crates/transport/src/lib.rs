@@ -8,6 +8,7 @@
 //! per thread ([`Stream::poll_read_shared`]).
 
 mod accept;
+mod alarm;
 mod body;
 mod dial;
 mod ending;
@@ -19,12 +20,14 @@ mod proxy_protocol;
 mod random;
 pub mod scratch;
 mod stream;
+pub mod sync;
 mod tcp;
 pub mod tls;
 mod upgrade;
 mod websocket;
 
 pub use accept::{AcceptError, read_request};
+pub use alarm::Alarm;
 pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial, host_header, lookup};
 pub use ending::ending_of;
 pub use listener::{ListenOptions, Listener, Peer};
