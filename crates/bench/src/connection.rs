@@ -1,6 +1,10 @@
 //! One connection of the load, from its first handshake to its last answer, across losses if it is to come back.
 
-mod farewell;
+mod close;
+pub(crate) mod handshake;
+pub mod proof;
+pub mod stamp;
+pub(crate) mod transport;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -12,13 +16,13 @@ use std::time::Duration;
 use undrop_frame::Message;
 use undrop_transport::Ending;
 
-use crate::open::{OpenError, Opener, within};
+use crate::connection::handshake::{OpenError, Opener, within};
+use crate::connection::proof::{Counts, Incoming, Outgoing};
+use crate::connection::stamp::{Kind, Stamp};
+use crate::connection::transport::{Arrival, Session, Wire, backoff};
+use crate::engine::shared::{Shared, Slot};
+use crate::metrics::tally::{EndingRecord, Phase};
 use crate::plan::{Mode, Payload, Policy, Session as Wish};
-use crate::proof::{Counts, Incoming, Outgoing};
-use crate::shared::{Shared, Slot};
-use crate::stamp::{Kind, Stamp};
-use crate::tally::{EndingRecord, Phase};
-use crate::wire::{Arrival, Session, Wire, backoff};
 
 /// Messages read in one go before other connections get a turn.
 const BATCH: usize = 128;

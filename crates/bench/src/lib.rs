@@ -5,28 +5,19 @@
 
 mod clock;
 mod connection;
+mod engine;
 pub mod ensure;
-mod histogram;
-mod open;
+mod metrics;
 mod plan;
-pub mod proof;
 pub mod report;
-mod run;
 mod scenario_files;
-mod shared;
 mod sink;
-pub mod stamp;
-mod tally;
-mod ticker;
-mod usage;
-mod users;
-mod wire;
-mod worker;
 
-pub use histogram::Times;
-pub use open::SetupError;
+pub use connection::handshake::SetupError;
+pub use connection::{proof, stamp};
+pub use engine::coordinator::{Program, run, serve_worker};
+pub use metrics::histogram::Times;
+pub use metrics::tally::{EndingRecord, Failures, Phase, RECORDS, Slot, Snapshot, Tally, Timeline, Users};
 pub use plan::{Mode, Payload, Plan, Policy, ScenarioSource, Session, Target, Trigger, Trust};
-pub use run::{Program, run, serve_worker};
 pub use scenario_files::load_scenario;
 pub use sink::{Fault, Sabotage, Sink, SinkCounts, SinkOptions, SinkWatch};
-pub use tally::{EndingRecord, Failures, Phase, RECORDS, Slot, Snapshot, Tally, Timeline, Users};

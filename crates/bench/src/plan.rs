@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stamp;
+use crate::connection::stamp;
 
 /// A whole run, or the share of it that one worker has. Travels to worker processes as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -30,8 +30,8 @@ pub use url::shown_url;
 
 use crate::Times;
 use crate::ensure::{self, Condition, Outcome};
+use crate::metrics::tally::{Tally, Timeline};
 use crate::plan::{Mode, Plan, Session};
-use crate::tally::{Tally, Timeline};
 
 /// Below this part of the intended rate, latency is not what was asked for.
 pub const FULL_RATE: f64 = 0.99;

@@ -20,8 +20,8 @@ use undrop_transport::{
 };
 
 use crate::connection::Totals;
-use crate::proof::{Counts, Incoming, Outgoing};
-use crate::stamp::{Kind, Stamp};
+use crate::connection::proof::{Counts, Incoming, Outgoing};
+use crate::connection::stamp::{Kind, Stamp};
 
 /// Runs that are remembered; then the oldest is forgotten.
 const RUNS: usize = 8;

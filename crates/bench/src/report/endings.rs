@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::number;
-use crate::tally::EndingRecord;
+use crate::metrics::tally::EndingRecord;
 
 /// Ages that a report lists for each ending.
 const LISTED: usize = 1000;

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::Times;
-use crate::tally::Tally;
+use crate::metrics::tally::Tally;
 
 /// Everything that was timed, as an HdrHistogram log, format 1.3: one line per histogram, with its name as tag. Values are
 /// nanoseconds, which those tools print as milliseconds unless told otherwise.
@@ -43,7 +43,7 @@ fn nanoseconds(times: &Times) -> Option<(String, u64)> {
         );
     }
     let max = scaled.max();
-    Some((crate::histogram::encoded(&scaled), max))
+    Some((crate::metrics::histogram::encoded(&scaled), max))
 }
 
 #[cfg(test)]

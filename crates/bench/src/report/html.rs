@@ -397,8 +397,8 @@ pub(super) fn escape(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::metrics::tally::EndingRecord;
     use crate::report::samples;
-    use crate::tally::EndingRecord;
 
     fn all() -> Vec<(&'static str, (crate::Plan, crate::Tally))> {
         vec![

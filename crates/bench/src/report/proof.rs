@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::connection::proof::Counts;
+use crate::metrics::tally::Tally;
 use crate::plan::{Mode, Plan};
-use crate::proof::Counts;
-use crate::tally::Tally;
 
 /// The exactly-once proof.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::connection::proof::Counts;
+use crate::metrics::tally::{EndingRecord, Tally};
 use crate::plan::{Mode, Payload, Plan, Policy, ScenarioSource, Session, Target, Trigger, Trust};
-use crate::proof::Counts;
-use crate::tally::{EndingRecord, Tally};
 
 pub(crate) fn plan(mode: Mode, connections: u32, rate: f64) -> Plan {
     Plan {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::distribution::Distribution;
 use super::proof::copies;
 use super::{Raw, ratio};
+use crate::metrics::tally::{Tally, Timeline};
 use crate::plan::{Mode, Plan, Policy, Trigger};
-use crate::tally::{Tally, Timeline};
 
 /// Connections below which memory for each is not stated: what the process needs anyway would be most of it.
 const MANY_CONNECTIONS: u64 = 100;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::proof::Counts;
+use crate::connection::proof::Counts;
 
 fn report((plan, tally): (Plan, Tally)) -> Report {
     Report::new(&plan, &tally)

@@ -14,7 +14,7 @@ use undrop_frame::{LocalFault, Message, OpCode, ProtocolFault};
 use undrop_session::Backoff;
 use undrop_transport::{Ending, Received, Stream, WebSocket, dial};
 
-use crate::open::{OpenError, Opener};
+use crate::connection::handshake::{OpenError, Opener};
 use crate::plan::{Mode, Plan, Policy, Session as Wish, Trigger};
 
 /// A connection.

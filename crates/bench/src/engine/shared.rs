@@ -9,9 +9,9 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::histogram::Times;
+use crate::metrics::histogram::Times;
+use crate::metrics::tally::{Phase, Snapshot, Tally};
 use crate::plan::Plan;
-use crate::tally::{Phase, Snapshot, Tally};
 
 /// One beat of the schedule, microseconds: messages are scheduled on a grid of milliseconds.
 pub(crate) const BEAT: u64 = 1000;

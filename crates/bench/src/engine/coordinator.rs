@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::unix_us;
-use crate::open::{Opener, SetupError};
+use crate::connection::handshake::{Opener, SetupError};
+use crate::engine::worker::{Command, Update, work};
+use crate::metrics::tally::{EndingRecord, Snapshot, Tally};
 use crate::plan::Plan;
-use crate::tally::{EndingRecord, Snapshot, Tally};
-use crate::worker::{Command, Update, work};
 
 /// Updates that wait for the coordinator.
 const WAITING: usize = 64;

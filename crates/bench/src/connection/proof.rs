@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stamp::{self, Kind, Stamp};
+use crate::connection::stamp::{self, Kind, Stamp};
 
 /// Ranges of missing numbers that one stream remembers. What is missing beyond that counts as lost even if it comes.
 const RANGES: usize = 1024;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use undrop_transport::Ending;
 
 use super::Connection;
-use crate::open::within;
+use crate::connection::handshake::within;
+use crate::connection::proof::Outgoing;
+use crate::connection::stamp::Kind;
+use crate::connection::transport::Wire;
 use crate::plan::Payload;
-use crate::proof::Outgoing;
-use crate::stamp::Kind;
-use crate::wire::Wire;
 
 /// Longest wait for the answer to a last Ping or question.
 const LAST_WORD: Duration = Duration::from_secs(10);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::histogram::Times;
-use crate::proof::Counts;
+use crate::connection::proof::Counts;
+use crate::metrics::histogram::Times;
 
 /// Endings and failures that are kept one by one, with their age; beyond that they are only counted.
 pub const RECORDS: usize = 100_000;

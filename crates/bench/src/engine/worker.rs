@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep_until};
 use undrop_scenario::Scenario;
 
 use crate::connection;
-use crate::open::{Opener, SetupError};
+use crate::connection::handshake::{Opener, SetupError};
+use crate::engine::shared::{BEAT, Shared, Slot};
+use crate::engine::ticker::Ticker;
+use crate::engine::{usage, virtual_users};
+use crate::metrics::tally::{Phase, Snapshot, Tally};
 use crate::plan::{Mode, Plan, Trigger};
-use crate::shared::{BEAT, Shared, Slot};
-use crate::tally::{Phase, Snapshot, Tally};
-use crate::ticker::Ticker;
-use crate::{usage, users};
 
 /// What a worker is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub(crate) async fn work(
     updates: &mpsc::Sender<Update>,
 ) -> Result<Tally, SetupError> {
     let scenario = match &plan.mode {
-        Mode::Scenario(source) => Some(Arc::new(users::load(source)?)),
+        Mode::Scenario(source) => Some(Arc::new(virtual_users::load(source)?)),
         _ => None,
     };
     let opener = Arc::new(Opener::new(&plan.target).await?);
@@ -203,7 +203,7 @@ impl Worker<'_> {
         shared.end_us.set(end);
         match &shared.plan.mode {
             Mode::Churn { rate, .. } => self.churn(*rate, end).await,
-            Mode::Scenario(_) => users::run(self, end).await,
+            Mode::Scenario(_) => virtual_users::run(self, end).await,
             mode => {
                 let cut_at = match mode {
                     Mode::Storm { trigger: Trigger::Cut, .. } => Some(began + micros(CALM)),

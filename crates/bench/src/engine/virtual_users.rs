@@ -12,12 +12,12 @@ use undrop_frame::handshake::Headers;
 use undrop_scenario::{Arrival, Connect, Inputs, Run, Scenario, Step};
 use undrop_transport::{Ending, Received, WebSocket};
 
-use crate::open::{Ask, Opener, SetupError, parse};
+use crate::connection::handshake::{Ask, Opener, SetupError, parse};
+use crate::engine::shared::Shared;
+use crate::engine::worker::Worker;
+use crate::metrics::tally::{EndingRecord, Phase};
 use crate::plan::ScenarioSource;
 use crate::scenario_files::load_scenario;
-use crate::shared::Shared;
-use crate::tally::{EndingRecord, Phase};
-use crate::worker::Worker;
 
 /// Different reasons of failure that are told apart.
 const REASONS: usize = 64;

@@ -1,0 +1,4 @@
+//! Counters and histograms of a run.
+
+pub(crate) mod histogram;
+pub(crate) mod tally;
