@@ -69,7 +69,6 @@ pub use proxy::{Chaos, ConnectionInfo, Counts, FaultInfo, ToUpstream};
 pub use replay::{Replay, ReplayError};
 pub use spec::{
     Counts as Activity, Direction, Forget, How, KINDS, Kind, Mode, Schedule, Spec, SpecError, When,
-    parse_duration, parse_size, write_duration,
 };
 pub use timeline::{Timeline, TimelineError};
 pub use upstream::{Upstream, UpstreamError};

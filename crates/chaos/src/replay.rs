@@ -107,7 +107,9 @@ impl Replay {
 
 fn seconds(seconds: f64) -> Duration {
     // What a log says beyond all clocks was not written by us; it never comes.
-    Duration::try_from_secs_f64(seconds).unwrap_or(crate::spec::LONGEST).min(crate::spec::LONGEST)
+    Duration::try_from_secs_f64(seconds)
+        .unwrap_or(undrop_text::duration::LONGEST)
+        .min(undrop_text::duration::LONGEST)
 }
 
 #[cfg(test)]

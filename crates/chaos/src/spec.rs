@@ -4,7 +4,6 @@
 //! and contradictions are refused with one error that names the key.
 
 mod inline;
-mod quantity;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,10 +15,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use undrop_text::duration::LONGEST;
 
-pub(crate) use quantity::LONGEST;
-pub use quantity::{parse_duration, parse_size, write_duration};
 pub use read::KINDS;
+pub(crate) use read::read_duration;
 
 /// One fault, ready to be injected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::spec::{Spec, SpecError, parse_duration, scale};
+use crate::spec::{Spec, SpecError, read_duration, scale};
 
 /// Faults over time. Times count from the start of the proxy.
 ///
@@ -100,18 +100,8 @@ fn entry(mut table: Map<String, Value>, once: bool) -> Result<Entry, SpecError> 
     let mut time = |key: &str| match table.remove(key) {
         None => Ok(None),
         Some(value) => {
-            let duration = match &value {
-                Value::Number(number) => parse_duration(&number.to_string()),
-                Value::String(text) => parse_duration(text),
-                _ => None,
-            };
-            let wrong = || {
-                SpecError::at(
-                    key,
-                    format!("`{key}`: {value} is not a duration; write \"100ms\", \"1.5s\", \"2m\""),
-                )
-            };
-            duration.map(Some).ok_or_else(wrong)
+            let wrong = |error| SpecError::at(key, format!("`{key}`: {error}"));
+            read_duration(&value).map(Some).map_err(wrong)
         }
     };
     let (from, until) = if once {
@@ -170,7 +160,7 @@ mod tests {
                 "line 3: `latency` has no key `bsae`; did you mean `base`?",
             ),
             ("[[fault]]\nkind = \"latncy\"\n", "line 2: unknown fault `latncy`; did you mean `latency`?"),
-            ("\n[[fault]]\nkind = \"cut\"\nfrom = \"soon\"\n", "line 4: `from`: \"soon\" is not a duration"),
+            ("\n[[fault]]\nkind = \"cut\"\nfrom = \"soon\"\n", "line 4: `from`: `soon` is not a duration"),
             (
                 "[[fault]]\nkind = \"cut\"\n[[fault]]\nkind = \"cut\"\nage = 1\n",
                 "line 1: `cut` needs one of `age`, `bytes`",

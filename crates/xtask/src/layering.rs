@@ -54,7 +54,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-chaos",
         pure: false,
-        imports: &["undrop-fault", "undrop-frame", "undrop-infra"],
+        imports: &["undrop-fault", "undrop-frame", "undrop-infra", "undrop-text"],
         in_tests: &["undrop-transport"],
     },
     Layer {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use undrop_fault::Distribution;
+use undrop_text::{duration, size, suggest};
 
-use super::{Counts, Direction, Forget, How, Kind, Mode, Schedule, Spec, SpecError, When, quantity};
+use super::{Counts, Direction, Forget, How, Kind, Mode, Schedule, Spec, SpecError, When};
 
 /// Longest reason of a Close frame, bytes (RFC 6455 5.5: 125 with the code).
 const REASON: usize = 123;
@@ -46,7 +47,7 @@ impl TryFrom<Map<String, Value>> for Spec {
         let Some(&(kind, _)) = kind.as_str().and_then(|kind| KINDS.iter().find(|(name, _)| *name == kind))
         else {
             let text = kind.as_str().map_or_else(|| kind.to_string(), str::to_owned);
-            let hint = suggestion(&text, KINDS.iter().map(|(name, _)| *name));
+            let hint = suggest::hint(&text, KINDS.iter().map(|(name, _)| *name));
             return Err(SpecError::at("kind", format!("unknown fault `{text}`{hint}")));
         };
         let mut reader = Reader { kind, table: &table, asked: vec!["kind"] };
@@ -238,7 +239,7 @@ impl Reader<'_> {
             "silent" => Ok(How::Silent),
             "close" => Ok(How::Close { code: given.unwrap_or(code), reason }),
             other => {
-                let hint = suggestion(other, ["rst", "fin", "silent", "close"].into_iter());
+                let hint = suggest::hint(other, ["rst", "fin", "silent", "close"]);
                 Err(self.wrong("how", &format!("`{other}` is none of rst, fin, silent, close{hint}")))
             }
         }
@@ -261,34 +262,16 @@ impl Reader<'_> {
 
     fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, SpecError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let duration = match value {
-            Value::Number(number) => number.as_f64().and_then(quantity::seconds),
-            Value::String(text) => quantity::parse_duration(text),
-            _ => None,
-        };
-        match duration {
-            Some(duration) => Ok(Some(duration)),
-            None => {
-                let value = value.to_string();
-                Err(self.wrong(key, &format!("{value} is not a duration; write \"100ms\", \"1.5s\", \"2m\"")))
-            }
-        }
+        read_duration(value).map(Some).map_err(|error| self.wrong(key, &error.to_string()))
     }
 
     fn size(&mut self, key: &'static str) -> Result<Option<u64>, SpecError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let size = match value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => quantity::parse_size(text),
-            _ => None,
+            Value::String(text) => size::parse(text),
+            other => size::parse(&other.to_string()),
         };
-        match size {
-            Some(size) => Ok(Some(size)),
-            None => {
-                let value = value.to_string();
-                Err(self.wrong(key, &format!("{value} is not a size; write 1500 or \"64KiB\"")))
-            }
-        }
+        size.map(Some).map_err(|error| self.wrong(key, &error.to_string()))
     }
 
     fn count(&mut self, key: &'static str) -> Result<Option<u64>, SpecError> {
@@ -349,7 +332,7 @@ impl Reader<'_> {
             None => {
                 let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
                 let text = text.unwrap_or_default();
-                let hint = suggestion(&text, names.iter().copied());
+                let hint = suggest::hint(&text, names.iter().copied());
                 Err(self.wrong(key, &format!("`{text}` is none of {}{hint}", names.join(", "))))
             }
         }
@@ -407,32 +390,16 @@ impl Reader<'_> {
         let Some(unknown) = self.table.keys().find(|key| !self.asked.contains(&key.as_str())) else {
             return Ok(());
         };
-        let hint = suggestion(unknown, self.asked.iter().copied());
+        let hint = suggest::hint(unknown, self.asked.iter().copied());
         Err(SpecError::at(unknown, format!("`{}` has no key `{unknown}`{hint}", self.kind)))
     }
 }
 
-/// `; did you mean …?`, or nothing when no name is close.
-pub(crate) fn suggestion<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| (distance(text, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
-        .map(|(_, name)| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
-}
-
-/// Edit distance (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let swap = above[j] + usize::from(x != *y);
-            row.push(swap.min(above[j + 1] + 1).min(row[j] + 1));
-        }
-        above = row;
+/// Reads a duration as it is written in TOML or JSON: a text in the grammar of [`duration`], or a number of seconds.
+pub(crate) fn read_duration(value: &Value) -> Result<Duration, duration::DurationError> {
+    match value {
+        Value::String(text) => duration::parse(text),
+        Value::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(f64::INFINITY)),
+        other => duration::parse(&other.to_string()),
     }
-    above.last().copied().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use undrop_fault::Distribution;
 
-use super::{Counts, Direction, Forget, How, Kind, Mode, Schedule, Spec, When, quantity};
+use super::{Counts, Direction, Forget, How, Kind, Mode, Schedule, Spec, When};
 
 impl Kind {
     /// The `kind` that this is written with.
@@ -60,7 +60,7 @@ impl Table {
     }
 
     fn time(&mut self, key: &str, duration: Duration) {
-        self.put(key, quantity::write_duration(duration));
+        self.put(key, undrop_text::duration::write(duration));
     }
 
     /// Left out when it is 0.
