@@ -12,9 +12,10 @@ use url::Url;
 
 use crate::Options;
 use crate::clock::{Clock, between_s};
+use crate::ending::end;
 use crate::exchange::{self, Sent};
-use crate::observations::{Answer, End, Outcome, Variant};
-use crate::wire::Wire;
+use crate::socket::Wire;
+use undrop_diagnosis::observations::{Answer, End, Outcome, Variant};
 
 /// Everything needed to reach one endpoint.
 #[derive(Clone)]
@@ -96,7 +97,7 @@ impl Caller<'_> {
         let sent = Sent { key: "", protocols: &[], deflate: None };
         let outcome = match self.connect(None).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(error.ending().into()),
+            Err(error) => Outcome::Failed(end(error.ending())),
         };
         Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
@@ -109,7 +110,7 @@ impl Caller<'_> {
         let options = DialOptions { proxy: ProxyChoice::Direct, ..self.dial_options(None) };
         let outcome = match dial(url, &options).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(error.ending().into()),
+            Err(error) => Outcome::Failed(end(error.ending())),
         };
         Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
@@ -133,7 +134,7 @@ impl Caller<'_> {
 
     /// A whole new connection with a WebSocket on it.
     pub(crate) async fn open(&self, keepalive: Option<Keepalive>, ask: &Ask) -> Result<Opened, End> {
-        let stream = self.connect(keepalive).await.map_err(|error| error.ending())?;
+        let stream = self.connect(keepalive).await.map_err(|error| end(error.ending()))?;
         let (answer, open) = self.ask(stream, Variant::Asked, ask).await;
         match (open, answer.outcome) {
             (Some(open), _) => Ok(open),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::observations::micros;
+use undrop_diagnosis::observations::micros;
 
 /// Counts from the start of a run.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,8 @@ use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_re
 use undrop_transport::{Ending, Stream, ending_of};
 
 use crate::caller::Opened;
-use crate::observations::{End, Flaw, Outcome};
+use crate::ending::end;
+use undrop_diagnosis::observations::{End, Flaw, Outcome};
 
 /// Largest head of an answer, bytes.
 const HEAD: usize = 16 << 10;
@@ -63,7 +64,7 @@ pub(crate) async fn exchange(
             return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
         }
         Err(HeadError::Closed) => return (Outcome::Failed(End::Fin), None),
-        Err(HeadError::Io(ending)) => return (Outcome::Failed(ending.into()), None),
+        Err(HeadError::Io(ending)) => return (Outcome::Failed(end(ending)), None),
     };
     let headers = fields(&head);
     if head.status == 101 {

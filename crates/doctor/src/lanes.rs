@@ -3,6 +3,7 @@
 //! *Arms* tell what keeps a connection, the *comb* finds what drops it silently, a *fleet* opened at different times tells
 //! a reload (all end at one moment) from a cap of age (all end at one age).
 
+pub(crate) mod lane;
 mod plan;
 
 use std::time::Duration;
@@ -12,10 +13,10 @@ use tokio::time::sleep;
 use undrop_transport::Keepalive;
 
 use crate::caller::Caller;
-use crate::lane::{Script, watch};
-use crate::news::{Listener, News};
-use crate::observations::{Arm, End, Life};
+use crate::events::{Listener, News};
+use crate::lanes::lane::{Script, watch};
 use crate::stop::Stop;
+use undrop_diagnosis::observations::{Arm, End, Life};
 
 pub(crate) use plan::{Known, Seat, refined, seats};
 

@@ -1,40 +1,30 @@
 //! Finds why a WebSocket drops.
 //!
-//! *Seeing* and *judging* are apart. [`examine`] does the I/O and returns [`Observations`]: facts with times. [`diagnose`] is
-//! a pure function of these: the same observations always give the same report, so a saved run can be judged again
-//! anywhere.
+//! *Seeing* and *judging* are apart. [`examine`] does the I/O and returns [`Observations`](undrop_diagnosis::Observations):
+//! facts with times. What follows from them is the business of the crate `diagnosis`.
 //!
 //! | for | start at |
 //! |---|---|
 //! | what is asked of an endpoint | `probes/`, one file each |
-//! | what is watched over time | `lanes.rs` plans, `lane.rs` watches one connection |
-//! | what is concluded | `checks/`, one file each: id, documentation, a pure function, tests on literal observations |
+//! | what is watched over time | `lanes/plan.rs` plans, `lanes/lane.rs` watches one connection |
 
 #![forbid(unsafe_code)]
 
-mod analysis;
 mod caller;
-mod checks;
 mod clock;
-mod diagnosis;
-mod examine;
+mod ending;
+mod events;
 mod exchange;
-pub mod explain;
-mod lane;
 mod lanes;
-mod news;
-pub mod observations;
 mod options;
 mod probes;
-mod sentinel;
+mod run;
+mod socket;
 mod stop;
-mod wire;
+mod watch;
 
-pub use checks::{CHECKS, Check};
-pub use diagnosis::{Conclusion, diagnose};
-pub use examine::examine;
-pub use news::{Listener, News, Quiet};
-pub use observations::Observations;
+pub use events::{Listener, News, Quiet};
 pub use options::Options;
-pub use sentinel::{Incident, What, keep_watch, post};
+pub use run::examine;
 pub use stop::{Stop, Stopper, stop};
+pub use watch::{Incident, What, keep_watch, post};

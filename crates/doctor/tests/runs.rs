@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use peer::{Ca, Habit, look, options, serve};
 use undrop_chaos::{Chaos, How};
-use undrop_doctor::observations::{Arm, End};
-use undrop_doctor::{Conclusion, Listener, News, Observations, Options, diagnose};
+use undrop_diagnosis::observations::{Arm, End};
+use undrop_diagnosis::{Conclusion, Observations, diagnose};
+use undrop_doctor::{Listener, News, Options};
 use undrop_report::{Finding, Report, json};
 use undrop_transport::tls::Trust;
 

@@ -310,6 +310,11 @@ pub struct Source {
 }
 
 impl Entry {
+    /// The name of its first fault preset.
+    pub fn first_preset(&self) -> Option<&str> {
+        self.presets.first().map(|preset| preset.name.as_str())
+    }
+
     /// Reads one data file.
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let mut entry: Self = toml::from_str(text)?;

@@ -18,7 +18,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::LocalSet;
-use undrop_doctor::{Listener, News, Options, diagnose, examine, stop};
+use undrop_diagnosis::diagnose;
+use undrop_doctor::{Listener, News, Options, examine, stop};
 use undrop_transport::tls::{ClientTls, Trust};
 
 use backend::Backends;

@@ -16,6 +16,7 @@
 mod chart;
 mod finding;
 mod html;
+mod infra;
 mod json;
 mod markdown;
 mod report;

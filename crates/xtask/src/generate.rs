@@ -50,7 +50,7 @@ fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     if root.join("crates/infra").is_dir() {
         products.push(intermediaries::product());
     }
-    if root.join("crates/doctor").is_dir() {
+    if root.join("crates/diagnosis").is_dir() {
         products.push(checks::product());
     }
     Ok(products)

@@ -50,7 +50,19 @@ const LAYERS: &[Layer] = &[
         in_tests: &["undrop-client", "undrop-fault"],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
-    Layer { package: "undrop-report", pure: true, imports: &[], in_tests: &[] },
+    Layer { package: "undrop-report", pure: true, imports: &["undrop-infra"], in_tests: &[] },
+    Layer {
+        package: "undrop-diagnosis",
+        pure: true,
+        imports: &["undrop-frame", "undrop-infra", "undrop-report"],
+        in_tests: &[],
+    },
+    Layer {
+        package: "undrop-explain",
+        pure: true,
+        imports: &["undrop-frame", "undrop-infra", "undrop-report"],
+        in_tests: &[],
+    },
     Layer {
         package: "undrop-chaos",
         pure: false,
@@ -72,8 +84,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-doctor",
         pure: false,
-        imports: &["undrop-transport", "undrop-session", "undrop-frame", "undrop-infra", "undrop-report"],
-        in_tests: &["undrop-chaos", "undrop-fault", "undrop-gateway", "undrop-store"],
+        imports: &["undrop-transport", "undrop-frame", "undrop-diagnosis"],
+        in_tests: &["undrop-chaos", "undrop-report"],
     },
     Layer {
         package: CLI,
@@ -84,6 +96,8 @@ const LAYERS: &[Layer] = &[
             "undrop-chaos",
             "undrop-bench",
             "undrop-scenario",
+            "undrop-diagnosis",
+            "undrop-explain",
             "undrop-doctor",
             "undrop-report",
             "undrop-infra",
@@ -119,13 +133,14 @@ const LAYERS: &[Layer] = &[
             "undrop-fault",
             "undrop-chaos",
             "undrop-infra",
+            "undrop-diagnosis",
             "undrop-doctor",
             "undrop-report",
             "undrop-transport",
         ],
         in_tests: &[],
     },
-    Layer { package: "xtask", pure: false, imports: &["undrop-infra", "undrop-doctor"], in_tests: &[] },
+    Layer { package: "xtask", pure: false, imports: &["undrop-infra", "undrop-diagnosis"], in_tests: &[] },
 ];
 
 /// What must not end up in a pure crate, however deep.

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use undrop_doctor::{Conclusion, Observations, diagnose, examine, stop};
+use undrop_diagnosis::{Conclusion, Observations, diagnose};
+use undrop_doctor::{examine, stop};
 use undrop_report::{Report, Style, html, json, markdown, terminal};
 
 pub(crate) use arguments::Doctor;

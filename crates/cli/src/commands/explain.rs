@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use serde::Serialize;
-use undrop_doctor::CHECKS;
-use undrop_doctor::explain::{Answer, Explanation, LONGEST_QUERY, explain};
+use undrop_diagnosis::CHECKS;
+use undrop_explain::{Answer, Explanation, LONGEST_QUERY, explain};
 
 use crate::exit::{Code, Failure};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::Options;
-use crate::lane::{Beat, Means, Script};
-use crate::observations::{Arm, Life};
+use crate::lanes::lane::{Beat, Means, Script};
+use undrop_diagnosis::observations::{Arm, Life};
 
 /// Quiet times of the comb, seconds: before and behind the timers that are known.
 const TEETH: [u64; 21] = [
@@ -152,7 +152,7 @@ fn teeth(horizon: Duration) -> Vec<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observations::{End, Question};
+    use undrop_diagnosis::observations::{End, Question};
 
     const KNOWN: Known = Known { echoes: true, takes_messages: true, pongs: true };
 

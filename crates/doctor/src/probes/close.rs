@@ -5,7 +5,7 @@ use undrop_frame::CloseCode;
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use crate::observations::{Close, End};
+use undrop_diagnosis::observations::{Close, End};
 
 /// Closes a fresh connection and sees whether the Close is answered; `None` when none could be opened.
 pub(crate) async fn close(caller: &Caller<'_>) -> Option<Close> {

@@ -2,8 +2,8 @@
 
 use super::trip::trip;
 use crate::caller::{Ask, Caller};
-use crate::observations::{Compression, Trip};
 use crate::stop::Stop;
+use undrop_diagnosis::observations::{Compression, Trip};
 
 /// Sizes of the messages, bytes. Libraries compress from about 1 KiB on, so a small one shows nothing.
 const SIZES: [usize; 3] = [20, 2 << 10, 100 << 10];

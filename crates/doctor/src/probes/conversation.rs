@@ -8,8 +8,8 @@ use undrop_transport::tcp_info;
 use super::trip::{ping, trip};
 use crate::caller::Caller;
 use crate::clock::seconds;
-use crate::observations::{Echo, End, Pings, Trip};
-use crate::wire::Wire;
+use crate::socket::Wire;
+use undrop_diagnosis::observations::{Echo, End, Pings, Trip};
 
 /// How long a server may take to greet.
 const GREETING: Duration = Duration::from_millis(200);

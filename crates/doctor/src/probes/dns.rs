@@ -5,7 +5,7 @@ use undrop_transport::lookup;
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use crate::observations::Dns;
+use undrop_diagnosis::observations::Dns;
 
 /// Looks up the host of the URL.
 pub(crate) async fn dns(caller: &Caller<'_>) -> Dns {

@@ -11,7 +11,8 @@ use undrop_transport::tls::Versions;
 use super::tls::secured;
 use crate::caller::{Caller, target};
 use crate::clock::between_s;
-use crate::observations::{Answer, End, Outcome, Variant};
+use crate::ending::end;
+use undrop_diagnosis::observations::{Answer, End, Outcome, Variant};
 
 /// How long the server's SETTINGS are waited for.
 const SETTINGS: Duration = Duration::from_secs(3);
@@ -97,7 +98,7 @@ async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::By
 
 fn broken(error: &h2::Error) -> Outcome {
     Outcome::Failed(match error.get_io() {
-        Some(error) => ending_of(error).into(),
+        Some(error) => end(ending_of(error)),
         None => End::ProtocolError(format!("HTTP/2: {error}")),
     })
 }

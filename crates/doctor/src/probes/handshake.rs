@@ -8,8 +8,9 @@ use super::extended_connect::extended_connect;
 use super::tls::secured;
 use crate::Options;
 use crate::caller::{Ask, Caller, target};
-use crate::observations::{Answer, End, Endpoint, Flaw, Outcome, Variant};
+use crate::ending::end;
 use crate::stop::Stop;
+use undrop_diagnosis::observations::{Answer, End, Endpoint, Flaw, Outcome, Variant};
 
 /// An origin that no server has on its list.
 const FOREIGN: &str = "https://origin.invalid";
@@ -91,7 +92,7 @@ async fn once(caller: &Caller<'_>, variant: Variant, ask: &Ask) -> Answer {
     match caller.connect(None).await {
         Ok(stream) => caller.ask(stream, variant, ask).await.0,
         Err(error) => {
-            let end = End::from(error.ending());
+            let end = end(error.ending());
             Answer { variant, at_s, took_s: caller.clock.now_s() - at_s, outcome: Outcome::Failed(end) }
         }
     }

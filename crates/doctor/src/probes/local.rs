@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::observations::Local;
+use undrop_diagnosis::observations::Local;
 
 /// Variables that name a forward proxy.
 const PROXIES: [&str; 6] =

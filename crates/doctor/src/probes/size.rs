@@ -6,9 +6,9 @@ use undrop_transport::tcp_info;
 use super::compression::text;
 use super::trip::trip;
 use crate::caller::Caller;
-use crate::observations::{Size, Trip};
+use crate::socket::Wire;
 use crate::stop::Stop;
-use crate::wire::Wire;
+use undrop_diagnosis::observations::{Size, Trip};
 
 /// Around what packets hold, then around the limits that servers have.
 const LADDER: [u64; 14] = [
@@ -86,7 +86,7 @@ async fn one(caller: &Caller<'_>, open: &mut Option<Wire>, size: u64) -> Size {
         }
     }
     let Some(wire) = open else {
-        let end = crate::observations::End::Fin;
+        let end = undrop_diagnosis::observations::End::Fin;
         return Size { size, trip: Trip::NotOpened(end), retransmits: None, segment: None };
     };
     // Nothing that a compressing hop could shrink under a limit.

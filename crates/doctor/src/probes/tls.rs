@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use crate::observations::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
+use undrop_diagnosis::observations::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
 
 /// Most certificates of a chain that are looked at.
 const CHAIN: usize = 10;

@@ -3,8 +3,8 @@
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::clock::between_s;
-use crate::observations::Trip;
-use crate::wire::{Frame, Wire};
+use crate::socket::{Frame, Wire};
+use undrop_diagnosis::observations::Trip;
 
 /// How much of another message is kept, characters.
 const START: usize = 80;
@@ -42,7 +42,7 @@ pub(crate) async fn trip(wire: &mut Wire, text: &str, patience: Duration) -> Tri
 pub(crate) async fn ping(
     wire: &mut Wire,
     patience: Duration,
-) -> Result<Option<f64>, crate::observations::End> {
+) -> Result<Option<f64>, undrop_diagnosis::observations::End> {
     let payload = fastrand::u64(..).to_be_bytes();
     let sent = Instant::now();
     wire.ping(&payload);

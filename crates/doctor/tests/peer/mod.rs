@@ -9,7 +9,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
-use undrop_doctor::{Observations, Options, Quiet, examine, stop};
+use undrop_diagnosis::Observations;
+use undrop_doctor::{Options, Quiet, examine, stop};
 use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
 use undrop_frame::{CloseCode, Limits, Message, Role};

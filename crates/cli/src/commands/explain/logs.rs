@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use undrop_doctor::explain::log::Survey;
+use undrop_explain::log::Survey;
 use undrop_report::{Style, html, json, terminal};
 
 use super::{Explain, colour};

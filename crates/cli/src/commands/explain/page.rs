@@ -1,6 +1,6 @@
 //! An explanation as a page of text.
 
-use undrop_doctor::explain::Explanation;
+use undrop_explain::Explanation;
 
 /// How the page is written.
 #[derive(Debug, Clone, Copy)]

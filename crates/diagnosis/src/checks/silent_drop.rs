@@ -4,7 +4,7 @@ use undrop_infra::{Entry, How, Occasion, Timer, TimerKind, all, spelled};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
-use crate::analysis::{Case, fix, heartbeat_below, preset, s};
+use crate::analysis::{Case, heartbeat_below, s};
 use crate::observations::{End, Life};
 
 pub(super) const CHECK: Check = Check {
@@ -89,11 +89,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         Some((entry, timer)) => {
             finding = finding.at(format!("{}, {}", entry.name, timer.name));
             for known in entry.fixes_of(&timer.name) {
-                finding = finding.fix(fix(known));
+                finding = finding.fix(known.into());
             }
-            finding.preset = preset(entry);
+            finding.preset = entry.first_preset().map(str::to_owned);
         }
-        None => finding.preset = suspects.iter().find_map(|(entry, _)| preset(entry)),
+        None => {
+            finding.preset = suspects.iter().find_map(|(entry, _)| entry.first_preset().map(str::to_owned))
+        }
     }
     let others = suspects.iter().filter(|(entry, _)| culprit.is_none_or(|(named, _)| named.id != entry.id));
     for (entry, timer) in others.take(6) {

@@ -11,7 +11,8 @@ use undrop_frame::deflate::{Config, Deflater, Inflater, Params};
 use undrop_frame::{CloseCode, Decoder, Encoder, FrameError, Header, Incoming, Limits, OpCode, Role, mask};
 use undrop_transport::{Ending, Stream, ending_of, tcp_info};
 
-use crate::observations::End;
+use crate::ending::end;
+use undrop_diagnosis::observations::End;
 
 /// Largest message that is read.
 const LIMIT: u64 = 20 << 20;
@@ -147,7 +148,7 @@ impl Wire {
                 Ok(0) if self.reset => return Poll::Ready(Err(End::Rst)),
                 Ok(0) => return Poll::Ready(Err(End::Fin)),
                 Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(ending_of(&error).into())),
+                Err(error) => return Poll::Ready(Err(end(ending_of(&error)))),
             }
         }
     }
@@ -207,7 +208,7 @@ impl Wire {
 }
 
 fn broken(error: &FrameError) -> End {
-    Ending::from(*error).into()
+    end(Ending::from(*error))
 }
 
 /// A masking key. What is masked here is chosen by this program alone, so the key need not resist anybody.

@@ -199,14 +199,14 @@ fn endings(group: &Group, total: u64, suffix: &str) -> Table {
     let mut table = Table::new(format!("Endings{suffix}"), &["in the log", "sessions", "what it says"]);
     for (name, count) in group.endings(0, u32::MAX).into_iter().take(10) {
         let family = if group.product == Some("haproxy") { "haproxy " } else { "" };
-        let meaning = match crate::explain::explain(&format!("{family}{name}")) {
-            crate::explain::Answer::Known(found) => {
+        let meaning = match crate::explain(&format!("{family}{name}")) {
+            crate::Answer::Known(found) => {
                 found.into_iter().next().map(|one| one.meaning).unwrap_or_default()
             }
-            crate::explain::Answer::Unknown { .. } if name == "-" => {
+            crate::Answer::Unknown { .. } if name == "-" => {
                 "nothing went wrong, as far as this hop knows".to_owned()
             }
-            crate::explain::Answer::Unknown { .. } => String::new(),
+            crate::Answer::Unknown { .. } => String::new(),
         };
         table.row([name, format!("{} of {}", grouped(count), grouped(total)), meaning]);
     }

@@ -3,8 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use undrop_frame::{CloseCode, LocalFault, ProtocolFault};
-use undrop_transport::Ending;
 
 /// How a connection ended; the shared vocabulary, in a form that can be saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,35 +56,18 @@ impl End {
     }
 }
 
-impl From<Ending> for End {
-    fn from(ending: Ending) -> End {
-        match ending {
-            Ending::Close { code, reason } => End::Close { code: code.get(), reason },
-            Ending::Fin => End::Fin,
-            Ending::Reset => End::Rst,
-            Ending::BlackHole => End::BlackHole,
-            Ending::Refused => End::Refused,
-            Ending::ProtocolError(what) => End::ProtocolError(what.to_string()),
-            Ending::Local(what) => End::Local(what.to_string()),
-            other => End::Local(other.to_string()),
-        }
-    }
-}
-
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The words are transport's; nothing is spelled here a second time.
-        let ending = match self {
-            End::Close { code, reason } => {
-                Ending::Close { code: CloseCode::new(*code), reason: reason.clone() }
-            }
-            End::Fin => Ending::Fin,
-            End::Rst => Ending::Reset,
-            End::BlackHole => Ending::BlackHole,
-            End::Refused => Ending::Refused,
-            End::ProtocolError(what) => ProtocolFault::InvalidData(what.clone()).into(),
-            End::Local(what) => LocalFault::Io { code: None, message: what.clone() }.into(),
-        };
-        ending.fmt(f)
+        match self {
+            End::Close { code: 1000, .. } => f.write_str("clean 1000"),
+            End::Close { code: 1001, .. } => f.write_str("going away 1001"),
+            End::Close { code, .. } => write!(f, "close {code}"),
+            End::Fin => f.write_str("FIN without close frame"),
+            End::Rst => f.write_str("RST"),
+            End::BlackHole => f.write_str("black hole"),
+            End::Refused => f.write_str("refused"),
+            End::ProtocolError(what) => write!(f, "protocol error ({what})"),
+            End::Local(what) => write!(f, "local error ({what})"),
+        }
     }
 }

@@ -143,7 +143,7 @@ impl<'a> Sums<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::log::ages::{Ages, merged};
+    use crate::log::ages::{Ages, merged};
 
     fn bins(ages_s: impl IntoIterator<Item = f64>) -> Vec<(u32, u32)> {
         let (mut ages, mut budget) = (Ages::default(), 1000);

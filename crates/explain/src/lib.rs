@@ -4,12 +4,14 @@
 //! logs and judges the drops in them.
 //!
 //! ```
-//! use undrop_doctor::explain::{Answer, explain};
+//! use undrop_explain::{Answer, explain};
 //!
 //! let Answer::Known(found) = explain("cD--") else { panic!("a termination state of HAProxy") };
 //! assert!(found[0].meaning.contains("timeout client"));
 //! assert!(matches!(explain("HTTP 777"), Answer::Unknown { .. }));
 //! ```
+
+#![forbid(unsafe_code)]
 
 mod codes;
 mod flags;

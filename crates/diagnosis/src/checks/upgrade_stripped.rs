@@ -4,7 +4,7 @@ use undrop_infra::{Support, Trouble};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, fix};
+use crate::analysis::Case;
 use crate::observations::{Outcome, Variant};
 
 pub(super) const CHECK: Check = Check {
@@ -76,7 +76,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
                 finding = finding.evidence(format!("{} needs {}", product.entry.name, lower(need)));
             }
             match product.entry.fixes.first() {
-                Some(known) => finding.fix(fix(known)),
+                Some(known) => finding.fix(known.into()),
                 None => finding,
             }
         }
@@ -114,7 +114,7 @@ fn not_configured(case: &Case<'_>, asked: &Outcome) -> Option<Finding> {
         finding = finding.evidence(format!("{name} needs {}", lower(need)));
     }
     if let Some(known) = product.entry.fixes.first() {
-        finding = finding.fix(fix(known));
+        finding = finding.fix(known.into());
     }
     Some(finding)
 }

@@ -1,6 +1,6 @@
 //! What a run tells while it goes on.
 
-use crate::observations::End;
+use undrop_diagnosis::observations::End;
 
 /// Hears what a run does. Calls come from one thread, in order, and should return soon.
 pub trait Listener {

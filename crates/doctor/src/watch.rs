@@ -12,13 +12,13 @@ use url::Url;
 use crate::Options;
 use crate::caller::Caller;
 use crate::clock::{Clock, seconds};
-use crate::examine::{known, stages};
-use crate::lane::{Beat, Script, watch};
+use crate::events::Listener;
 use crate::lanes::Known;
-use crate::news::Listener;
-use crate::observations::{Arm, Life, Observations, Place, Plan, micros};
+use crate::lanes::lane::{Beat, Script, watch};
 use crate::probes;
+use crate::run::{known, stages};
 use crate::stop::Stop;
+use undrop_diagnosis::observations::{Arm, Life, Observations, Place, Plan, micros};
 
 /// Ended connections that are kept for the report; the oldest make room.
 const KEPT: usize = 1_000;
@@ -160,7 +160,7 @@ impl Post<'_> {
             match opened {
                 Ok(opened) => {
                     self.tell(
-                        &Life::failed(script.arm.clone(), at_s, crate::observations::End::Fin),
+                        &Life::failed(script.arm.clone(), at_s, undrop_diagnosis::observations::End::Fin),
                         What::Opened,
                     );
                     let life = watch(opened.wire(), &script, at_s, self.stop).await;
@@ -211,7 +211,7 @@ impl Post<'_> {
             age_s: if what == What::Dropped { life.age_s } else { 0.0 },
             quiet_s: if what == What::Dropped { micros(life.quiet_s()) } else { 0.0 },
             ending: end.map(ToString::to_string),
-            browser: end.map(crate::observations::End::browser_view),
+            browser: end.map(undrop_diagnosis::observations::End::browser_view),
         });
     }
 }
@@ -229,7 +229,7 @@ pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, Strin
         text.len()
     );
     let answer = caller
-        .send(crate::observations::Variant::PlainGet, &[head.as_bytes(), text.as_bytes()].concat())
+        .send(undrop_diagnosis::observations::Variant::PlainGet, &[head.as_bytes(), text.as_bytes()].concat())
         .await;
     match answer.outcome.status() {
         Some(status) => Ok(status),
@@ -240,7 +240,7 @@ pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observations::{Arm, End};
+    use undrop_diagnosis::observations::{Arm, End};
 
     #[test]
     fn what_is_opened_and_ended_at_once_is_asked_for_less_and_less_often() {

@@ -1,17 +1,31 @@
-//! From observations to a report.
+//! Judges what a run of the doctor observed.
+//!
+//! [`diagnose`] is a pure function of [`Observations`]: the same observations always give the same report, so a saved run can
+//! be judged again anywhere. The probes that observe are in the crate `doctor`.
+//!
+//! | for | start at |
+//! |---|---|
+//! | what was observed | `observations/` |
+//! | what follows from it without naming anybody | `analysis.rs` |
+//! | what is concluded | `checks/`, one file each: id, documentation, a pure function, tests on literal observations |
 
+#![forbid(unsafe_code)]
+
+mod analysis;
 mod charts;
-mod exit;
+mod checks;
+mod conclusion;
+pub mod observations;
 mod tables;
 mod verdict;
 
-pub use exit::Conclusion;
+pub use checks::{CHECKS, Check};
+pub use conclusion::Conclusion;
+pub use observations::Observations;
 
 use undrop_report::{Confidence, Report};
 
 use crate::analysis::Case;
-use crate::checks::CHECKS;
-use crate::observations::Observations;
 
 /// This program was kept from its work for so long that late answers prove nothing.
 fn is_late(seen: &Observations) -> bool {

@@ -277,24 +277,10 @@ impl Attribution {
             if fixes.is_empty() {
                 fixes = entry.fixes.iter().filter(|fix| fix.timers.is_empty()).collect();
             }
-            finding.fixes.extend(fixes.into_iter().map(fix));
-            finding.preset = finding.preset.or_else(|| preset(entry));
+            finding.fixes.extend(fixes.into_iter().map(Fix::from));
+            finding.preset = finding.preset.or_else(|| entry.first_preset().map(str::to_owned));
         }
         finding
-    }
-}
-
-/// The fault presets of a product, the first.
-pub(crate) fn preset(entry: &Entry) -> Option<String> {
-    entry.presets.first().map(|preset| preset.name.clone())
-}
-
-/// A fix of the knowledge base.
-pub(crate) fn fix(fix: &undrop_infra::Fix) -> Fix {
-    let fixed = Fix::block(fix.language.clone(), fix.text.clone(), fix.reason.clone());
-    match &fix.validator {
-        Some(command) => fixed.validator(command.clone()),
-        None => fixed,
     }
 }
 

@@ -79,6 +79,6 @@ impl Observations {
 }
 
 /// Whole microseconds, so that a time survives being written as text and read again.
-pub(crate) fn micros(seconds: f64) -> f64 {
+pub fn micros(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e6
 }

@@ -4,7 +4,7 @@ use undrop_infra::{Occasion, TimerKind, presets};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Product, preset, s};
+use crate::analysis::{Case, Product, s};
 use crate::observations::End;
 
 pub(super) const CHECK: Check = Check {
@@ -71,10 +71,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         }
         for timer in product.entry.timers_of(TimerKind::Drain) {
             for known in product.entry.fixes_of(&timer.name) {
-                finding = finding.fix(crate::analysis::fix(known));
+                finding = finding.fix(known.into());
             }
         }
-        finding.preset = reload_preset(product).or_else(|| preset(product.entry));
+        finding.preset = reload_preset(product).or_else(|| product.entry.first_preset().map(str::to_owned));
     }
     vec![finding.rule("reload-ends-connections")]
 }

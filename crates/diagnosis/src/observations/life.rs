@@ -84,6 +84,30 @@ pub struct Question {
 }
 
 impl Life {
+    /// One that was just opened.
+    pub fn new(arm: Arm, at_s: f64) -> Life {
+        Life {
+            arm,
+            at_s,
+            failed: None,
+            age_s: 0.0,
+            end: None,
+            last_byte_s: 0.0,
+            sent: 0,
+            received: 0,
+            pongs: 0,
+            stalled_s: None,
+            server_pings_s: Vec::new(),
+            messages_s: Vec::new(),
+            question: None,
+        }
+    }
+
+    /// One that could not be opened.
+    pub fn failed(arm: Arm, at_s: f64, end: End) -> Life {
+        Life { failed: Some(end), ..Life::new(arm, at_s) }
+    }
+
     /// How long it had been quiet when it ended, or was last known to be alive.
     pub fn quiet_s(&self) -> f64 {
         self.age_s - self.last_byte_s

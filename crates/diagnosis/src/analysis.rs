@@ -13,7 +13,7 @@ use undrop_report::Measure;
 use crate::observations::{Arm, Endpoint, Life, Observations};
 
 pub(crate) use ages::Drops;
-pub(crate) use attribution::{attribute, fix, preset, without_lateness};
+pub(crate) use attribution::{attribute, without_lateness};
 pub(crate) use products::{Product, products};
 
 /// The target of a run, and what follows from its observations.

@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, preset};
+use crate::analysis::Case;
 
 pub(super) const CHECK: Check = Check {
     id: "answers-plain-page",
@@ -51,7 +51,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .evidence(format!("status {status}, {kind}, {} bytes of body read", asked.body().len()))
         .refuted_by("a WebSocket library that answers a handshake with this status by design")
         .fix(Fix::words(fix));
-    if let Some(name) = caddy.and_then(|product| preset(product.entry)) {
+    if let Some(name) = caddy.and_then(|product| product.entry.first_preset()) {
         finding = finding.preset(name);
     }
     vec![finding]

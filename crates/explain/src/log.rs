@@ -4,7 +4,7 @@
 //! 64 MiB in all). [`Survey::conclude`] is a pure function of these.
 //!
 //! ```
-//! use undrop_doctor::explain::log::Survey;
+//! use undrop_explain::log::Survey;
 //!
 //! let line = "10.0.0.1 - - [01/May/2026:12:00:00 +0000] \"GET /ws HTTP/1.1\" 101 0 \"-\" \"x\" 60.001\n";
 //! let mut survey = Survey::new(None)?;

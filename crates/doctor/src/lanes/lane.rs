@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use crate::clock::between_s;
-use crate::observations::{Arm, End, Life, Question};
+use crate::socket::{Frame, Wire};
 use crate::stop::Stop;
-use crate::wire::{Frame, Wire};
+use undrop_diagnosis::observations::{Arm, End, Life, Question};
 
 /// How many times of frames are kept for one connection.
 const KEPT: usize = 64;
@@ -271,31 +271,6 @@ impl Lane<'_> {
             self.life.age_s = question.asked_s;
         }
         self.life
-    }
-}
-
-impl Life {
-    fn new(arm: Arm, at_s: f64) -> Life {
-        Life {
-            arm,
-            at_s,
-            failed: None,
-            age_s: 0.0,
-            end: None,
-            last_byte_s: 0.0,
-            sent: 0,
-            received: 0,
-            pongs: 0,
-            stalled_s: None,
-            server_pings_s: Vec::new(),
-            messages_s: Vec::new(),
-            question: None,
-        }
-    }
-
-    /// One that could not be opened.
-    pub(crate) fn failed(arm: Arm, at_s: f64, end: End) -> Life {
-        Life { failed: Some(end), ..Life::new(arm, at_s) }
     }
 }
 

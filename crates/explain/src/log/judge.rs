@@ -10,7 +10,6 @@ use super::group::Group;
 use super::known::{Who, how_to_log, libraries, who};
 use super::moments::Crowd;
 use super::number::written;
-use crate::analysis;
 
 /// How far an age may be from a known timer, as a part of it.
 const TOLERANCE: f64 = 0.012;
@@ -101,15 +100,15 @@ pub(super) fn cluster(group: &Group, cluster: &Cluster, crowds: &[Crowd], total:
             confidence = Confidence::Low;
         }
         for fix in near.entry.fixes_of(&near.timer.name) {
-            finding = finding.fix(analysis::fix(fix));
+            finding = finding.fix(fix.into());
         }
-        if let Some(preset) = analysis::preset(near.entry) {
+        if let Some(preset) = near.entry.first_preset() {
             finding = finding.preset(preset);
         }
     } else if let (Some(entry), Who::OwnIdle | Who::OwnAge) = (own, case.who) {
         finding = finding.at(entry.name.clone());
         for fix in entry.fixes.iter().filter(|fix| !fix.timers.is_empty()).take(1) {
-            finding = finding.fix(analysis::fix(fix));
+            finding = finding.fix(fix.into());
         }
     } else if let Some(hop) = case.hop(own) {
         finding = finding.at(hop);
@@ -354,7 +353,7 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
     if let Some(entry) = group.product.and_then(|product| find(product).ok()) {
         for timer in entry.timers_of(TimerKind::Drain) {
             for fix in entry.fixes_of(&timer.name) {
-                finding = finding.fix(analysis::fix(fix));
+                finding = finding.fix(fix.into());
             }
         }
         if let Some(preset) = entry.presets.iter().find(|preset| preset.name.contains("reload")) {

@@ -8,11 +8,11 @@ use url::{Host, Url};
 use crate::Options;
 use crate::caller::Caller;
 use crate::clock::{Clock, seconds};
+use crate::events::{Listener, News};
 use crate::lanes::{self, Known};
-use crate::news::{Listener, News};
-use crate::observations::{Endpoint, Observations, Outcome, Place, Plan, Trip, micros};
 use crate::probes;
 use crate::stop::Stop;
+use undrop_diagnosis::observations::{Endpoint, Observations, Outcome, Place, Plan, Trip, micros};
 
 /// Largest message that a public target gets unless somebody says that it is theirs.
 const POLITE_SIZE: u64 = (64 << 10) + 1;
