@@ -1,18 +1,18 @@
-//! How sure a fact is.
+//! The confidence in a fact or a conclusion.
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// How sure a fact is; ordered, the surest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+/// The confidence in a fact about a product or in a conclusion about a connection, in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
-    /// From memory, or from a single report: check before relying on it.
+    /// A single report or one hint among others. Check it before relying on it.
     Low,
-    /// Documented in part, or seen by several users.
+    /// Documented in part, seen by several users, or one of several causes that fit the evidence.
     Medium,
-    /// Measured, or documented by whoever makes the product.
+    /// Measured, or documented by the vendor of the product, and nothing else that is known fits.
     High,
 }
 

@@ -1,73 +1,80 @@
-//! What a report draws.
+//! The charts of a report, as data.
 
 use serde::{Deserialize, Serialize};
 
-/// A picture in numbers.
+/// A chart of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Chart {
-    /// Connections over time.
+    /// The lifetimes of connections on a common time axis.
     Lanes(Lanes),
-    /// How often which value.
+    /// The number of values in each of a series of ranges.
     Histogram(Histogram),
 }
 
-/// Connections over time, one lane each.
+/// The lifetimes of connections on a common time axis, one lane per connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lanes {
-    /// What is shown.
+    /// The heading of the chart.
     pub title: String,
-    /// Where the time axis ends, seconds; it begins at 0.
+    /// The end of the time axis, in seconds; the axis starts at 0.
     pub until_s: f64,
-    /// From top to bottom.
+    /// The lanes, from top to bottom.
     pub lanes: Vec<Lane>,
 }
 
-/// One connection.
+/// The lifetime of one connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lane {
-    /// What it did.
+    /// The name of the connection, such as the traffic on it.
     pub name: String,
-    /// When it was opened, seconds.
+    /// The time at which it was opened, in seconds.
     pub from_s: f64,
-    /// When it ended, or was last known to be alive, seconds.
+    /// The time at which it ended or was last known to be alive, in seconds.
     pub to_s: f64,
-    /// What became of it.
+    /// The state of the connection at that time.
     pub state: LaneState,
-    /// How it ended, in the shared words.
+    /// The way it ended, in the shared vocabulary of endings.
     pub ending: Option<String>,
 }
 
-/// What became of a connection.
+/// The last known state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaneState {
-    /// Alive when it was last looked at.
+    /// The connection was alive at the end of the observation.
     Alive,
-    /// It ended.
+    /// The connection ended during the observation.
     Ended,
-    /// It could not be opened.
+    /// The connection could not be opened.
     Failed,
 }
 
-/// How often which value.
+/// The number of values in each of a series of ranges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// What is counted.
+    /// The heading of the chart.
     pub title: String,
     /// The unit of the values.
     pub unit: String,
-    /// From the lowest to the highest.
+    /// The ranges in ascending order.
     pub bins: Vec<Bin>,
 }
 
-/// A range of values and how often they came.
+/// A range of values and the number of values in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Lower end, included.
+    /// The lower end, which belongs to the range.
     pub from: f64,
-    /// Upper end, not included.
+    /// The upper end, which does not belong to the range.
     pub to: f64,
-    /// How often.
+    /// The number of values in the range.
     pub count: u64,
+}
+
+impl Bin {
+    /// Returns the range with its unit, as both renderers show it.
+    pub(crate) fn range(&self, unit: &str) -> String {
+        format!("{:.1} to {:.1} {unit}", self.from, self.to)
+    }
 }

@@ -1,68 +1,71 @@
-//! One finding.
+//! Findings: what a check concluded, from which evidence, and what to do about it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confidence, Severity};
+use undrop_infra::Confidence;
 
-/// One thing that is wrong, or worth knowing, with everything that speaks for it and what to do about it.
+use crate::severity::Severity;
+
+/// The language of a fix that is advice in a sentence.
+const ADVICE: &str = "text";
+
+/// A problem, or a fact worth knowing, with the evidence for it and the fixes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The check or rule that found it, in kebab case.
+    /// The identifier of the check that found it, in kebab case.
     pub id: String,
-    /// How bad it is.
+    /// The severity of the problem.
     pub severity: Severity,
-    /// How sure it is.
+    /// The confidence in the conclusion.
     pub confidence: Confidence,
-    /// What is the matter, in one sentence.
+    /// The cause in one sentence.
     pub cause: String,
-    /// Where it is: a product, a named hop, this machine. `None`: not known.
+    /// The place of the problem: a product, a named hop or this machine; `None` if it is unknown.
     pub hop: Option<String>,
-    /// The figure it is about.
+    /// The measured value that the finding is about.
     pub value: Option<Measure>,
-    /// What was seen, one sentence or less each.
+    /// The observations that support it, at most a sentence each.
     pub evidence: Vec<String>,
-    /// What would prove it wrong.
+    /// Observations that would refute it.
     pub refuted_by: Vec<String>,
-    /// What else would look like this, the likeliest first.
+    /// Other causes that would look the same, the most likely first.
     pub candidates: Vec<String>,
-    /// What to change.
+    /// The changes that solve the problem.
     pub fixes: Vec<Fix>,
-    /// The lint rule that finds it in a configuration.
-    pub rule: Option<String>,
-    /// The chaos preset or fault that reproduces it.
+    /// The preset of `undrop chaos` that reproduces it.
     pub preset: Option<String>,
 }
 
-/// A block to paste, and why.
+/// Advice, or a block of configuration or code to copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
-    /// The block.
+    /// The advice or the block.
     pub text: String,
-    /// Its language, as Markdown names it; `text` for plain words.
+    /// The language of the block, as Markdown names it; `text` for advice in a sentence.
     pub language: String,
-    /// What it achieves.
+    /// The purpose of the block; may be empty.
     pub reason: String,
-    /// The command that accepts or rejects it.
+    /// The command that validates the result.
     pub validator: Option<String>,
 }
 
-/// A measured figure.
+/// A measured value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
-    /// The median.
+    /// The median of the samples.
     pub value: f64,
-    /// Half of the distance between the smallest and the largest sample, or of the bracket it lies in.
+    /// Half of the distance between the smallest and the largest sample, or half of the bracket that contains the value.
     pub spread: f64,
-    /// Its unit, such as `s` or `bytes`.
+    /// The unit, such as `s` or `bytes`.
     pub unit: String,
-    /// How often it was measured.
+    /// The number of samples.
     pub samples: u32,
 }
 
 impl Finding {
-    /// A finding without evidence yet.
+    /// Creates a finding without evidence.
     pub fn new(
         id: impl Into<String>,
         severity: Severity,
@@ -80,61 +83,53 @@ impl Finding {
             refuted_by: Vec::new(),
             candidates: Vec::new(),
             fixes: Vec::new(),
-            rule: None,
             preset: None,
         }
     }
 
-    /// With the place.
+    /// Sets the place of the problem.
     #[must_use]
     pub fn at(mut self, hop: impl Into<String>) -> Finding {
         self.hop = Some(hop.into());
         self
     }
 
-    /// With the figure.
+    /// Sets the measured value.
     #[must_use]
     pub fn value(mut self, measure: Measure) -> Finding {
         self.value = Some(measure);
         self
     }
 
-    /// With one more piece of evidence.
+    /// Adds an observation that supports the finding.
     #[must_use]
     pub fn evidence(mut self, text: impl Into<String>) -> Finding {
         self.evidence.push(text.into());
         self
     }
 
-    /// With one more way to prove it wrong.
+    /// Adds an observation that would refute the finding.
     #[must_use]
     pub fn refuted_by(mut self, text: impl Into<String>) -> Finding {
         self.refuted_by.push(text.into());
         self
     }
 
-    /// With one more explanation that would fit.
+    /// Adds another cause that would look the same.
     #[must_use]
     pub fn candidate(mut self, text: impl Into<String>) -> Finding {
         self.candidates.push(text.into());
         self
     }
 
-    /// With one more fix.
+    /// Adds a fix after those that are there.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Finding {
         self.fixes.push(fix);
         self
     }
 
-    /// With the lint rule that finds it in a configuration.
-    #[must_use]
-    pub fn rule(mut self, rule: impl Into<String>) -> Finding {
-        self.rule = Some(rule.into());
-        self
-    }
-
-    /// With the chaos preset that reproduces it.
+    /// Sets the preset of `undrop chaos` that reproduces the problem.
     #[must_use]
     pub fn preset(mut self, preset: impl Into<String>) -> Finding {
         self.preset = Some(preset.into());
@@ -143,17 +138,22 @@ impl Finding {
 }
 
 impl Fix {
-    /// A block in some language.
+    /// Creates a fix that is a block to copy.
     pub fn block(language: impl Into<String>, text: impl Into<String>, reason: impl Into<String>) -> Fix {
         Fix { text: text.into(), language: language.into(), reason: reason.into(), validator: None }
     }
 
-    /// Advice in plain words.
+    /// Creates a fix that is advice in a sentence.
     pub fn words(text: impl Into<String>) -> Fix {
-        Fix { text: text.into(), language: "text".to_owned(), reason: String::new(), validator: None }
+        Fix { text: text.into(), language: ADVICE.to_owned(), reason: String::new(), validator: None }
     }
 
-    /// With the command that accepts or rejects it.
+    /// Returns whether the fix is advice in a sentence and not a block to copy.
+    pub(crate) fn is_advice(&self) -> bool {
+        self.language == ADVICE
+    }
+
+    /// Sets the command that validates the result.
     #[must_use]
     pub fn validator(mut self, command: impl Into<String>) -> Fix {
         self.validator = Some(command.into());
@@ -161,8 +161,15 @@ impl Fix {
     }
 }
 
+impl From<&undrop_infra::Fix> for Fix {
+    fn from(known: &undrop_infra::Fix) -> Fix {
+        let fix = Fix::block(known.language.clone(), known.text.clone(), known.reason.clone());
+        Fix { validator: known.validator.clone(), ..fix }
+    }
+}
+
 impl Measure {
-    /// Median and spread of samples. `None` without any, or when one is not a number.
+    /// Computes median and spread of samples. Returns `None` if there are none or if one is not finite.
     pub fn of(samples: &[f64], unit: impl Into<String>) -> Option<Measure> {
         if samples.is_empty() || samples.iter().any(|sample| !sample.is_finite()) {
             return None;
@@ -181,7 +188,7 @@ impl Measure {
         })
     }
 
-    /// A figure that lies between two bounds.
+    /// Creates a measure from two bounds between which the value lies.
     pub fn between(low: f64, high: f64, unit: impl Into<String>, samples: u32) -> Measure {
         Measure { value: (low + high) / 2.0, spread: (high - low) / 2.0, unit: unit.into(), samples }
     }
@@ -191,7 +198,7 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = if self.unit == "s" { 1 } else { 0 };
         write!(f, "{:.digits$} {}", self.value, self.unit)?;
-        // What rounds to nothing is said to be below the last digit shown, not to be nothing.
+        // A spread that would be rounded to zero is shown as one unit of the last digit.
         if self.samples > 1 || self.spread > 0.0 {
             write!(f, " ± {:.digits$} {}", self.spread.max(if digits == 1 { 0.1 } else { 0.0 }), self.unit)?;
         }

@@ -1,13 +1,14 @@
-//! For programs.
+//! A report as JSON, for programs.
 
 use crate::Report;
 
-/// The report as JSON, indented, with a line break at its end. Keys stand in the order of the structure's fields, so equal
-/// reports give equal bytes.
+/// Renders the report as indented JSON that ends with a line feed.
+///
+/// Keys are in the order of the structure's fields, so equal reports give equal bytes.
 pub fn json(report: &Report) -> String {
-    // Every map key is a field name, so there is nothing that could fail; should that change, say so in the text.
+    // Serialization of a report cannot fail, since every map key is a field name. If that changes, the text shows the error.
     let mut text = serde_json::to_string_pretty(report)
-        .unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()));
+        .unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string());
     text.push('\n');
     text
 }
@@ -19,7 +20,7 @@ mod tests {
     use crate::{Confidence, Finding, Severity};
 
     #[test]
-    fn written_and_read_again_it_is_the_same() {
+    fn a_report_that_was_written_can_be_read_again() {
         let mut report = Report::new("ws://x", "bad");
         report
             .add(Finding::new("idle-cut", Severity::Error, Confidence::High, "c").at("nginx").evidence("e"));

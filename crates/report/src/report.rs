@@ -1,38 +1,40 @@
-//! A report: verdict first, evidence next, fix last.
+//! The report of `undrop doctor` and `undrop explain --log`.
 
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chart, Finding, Severity};
+use crate::chart::Chart;
+use crate::finding::Finding;
+use crate::severity::Severity;
 
-/// Everything there is to say about one subject.
+/// Everything that is known about one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Version of this structure; a field that changes its meaning or goes away raises it.
+    /// The version of this structure. It increases when a field is removed or changes its meaning.
     pub version: u32,
-    /// What was looked at: a URL, a file.
+    /// The subject: a URL or a file.
     pub subject: String,
-    /// The outcome in one sentence.
+    /// The conclusion in one sentence.
     pub verdict: String,
-    /// The worst and surest first.
+    /// The findings, the most severe and most certain first.
     pub findings: Vec<Finding>,
-    /// What was seen, and what follows, as tables.
+    /// Observations and conclusions as tables.
     pub tables: Vec<Table>,
-    /// Pictures.
+    /// The charts, from top to bottom.
     pub charts: Vec<Chart>,
-    /// What limits all this, one sentence each.
+    /// The limits of the report, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// A table; every row has as many cells as there are columns.
+/// A table. Every row has as many cells as there are columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// What it shows.
+    /// The heading of the table.
     pub title: String,
-    /// Names of the columns; all empty for a table without a head.
+    /// The names of the columns; all empty for a table without a head.
     pub columns: Vec<String>,
-    /// The rows.
+    /// The rows, from top to bottom.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -40,7 +42,7 @@ impl Report {
     /// The version of the structure that this crate writes.
     pub const VERSION: u32 = 1;
 
-    /// A report without findings.
+    /// Creates a report without findings.
     pub fn new(subject: impl Into<String>, verdict: impl Into<String>) -> Report {
         Report {
             version: Report::VERSION,
@@ -53,20 +55,20 @@ impl Report {
         }
     }
 
-    /// Adds a finding in its place: the worst first, among equals the surest, then in the order they came.
+    /// Adds a finding in its place: by severity, then by confidence, then in the order of the calls.
     pub fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
         self.findings.sort_by_key(|finding| (Reverse(finding.severity), Reverse(finding.confidence)));
     }
 
-    /// The severity of the worst finding.
+    /// Returns the severity of the most severe finding.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new(title: impl Into<String>, columns: &[&str]) -> Table {
         Table {
             title: title.into(),
@@ -75,23 +77,19 @@ impl Table {
         }
     }
 
-    /// Adds a row; missing cells are empty, surplus ones are left out.
+    /// Adds a row. Missing cells are empty, surplus ones are dropped.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
         let mut row: Vec<String> = cells.into_iter().map(Into::into).collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
     }
-
-    /// The columns have names.
-    pub(crate) fn has_head(&self) -> bool {
-        self.columns.iter().any(|column| !column.is_empty())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use undrop_infra::Confidence;
+
     use super::*;
-    use crate::Confidence;
 
     #[test]
     fn the_worst_and_surest_finding_comes_first() {

@@ -1,31 +1,19 @@
-//! How bad, and how sure.
+//! The severity of a finding.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How bad a finding is; ordered, the worst last.
+/// The severity of a finding, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Good to know; nothing drops because of it.
+    /// A fact worth knowing that does not end connections.
     Note,
-    /// Connections may drop, or some clients may fail.
+    /// A problem that may end connections or may make some clients fail.
     Warning,
-    /// Connections drop or cannot be opened.
+    /// A problem that ends connections or prevents them.
     Error,
-}
-
-/// How sure a finding is; ordered, the surest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Confidence {
-    /// One hint among others.
-    Low,
-    /// The evidence fits, and something else would fit it too.
-    Medium,
-    /// Measured, and nothing else that is known fits.
-    High,
 }
 
 impl fmt::Display for Severity {
@@ -34,16 +22,6 @@ impl fmt::Display for Severity {
             Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
-        })
-    }
-}
-
-impl fmt::Display for Confidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Confidence::Low => "low",
-            Confidence::Medium => "medium",
-            Confidence::High => "high",
         })
     }
 }

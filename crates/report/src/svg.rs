@@ -1,114 +1,226 @@
-//! Charts as SVG, to stand inside HTML. Colours come from the page's style sheet.
+//! Charts as SVG inside a page. The colours come from the page's style sheet.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
+
+use undrop_text::number::thousands;
 
 use crate::chart::{Chart, Histogram, LaneState, Lanes};
-use crate::html::escape;
+use crate::html::Html;
+use crate::plot::{Colour, Plot, Scale, Shape, Stroke};
 
-/// Width of every chart, in its own units.
+/// The width of every chart in its own units.
 const WIDTH: f64 = 860.0;
-/// Where the plot begins; names stand before.
-const LEFT: f64 = 190.0;
-/// Where the plot ends; outcomes stand behind.
-const RIGHT: f64 = 610.0;
+/// The height of a row of bars.
 const ROW: f64 = 22.0;
+/// The left end of bars; their names are to the left.
+const BARS_LEFT: f64 = 190.0;
+/// The right end of bars; their outcomes are to the right.
+const BARS_RIGHT: f64 = 610.0;
 
-pub(crate) fn chart(chart: &Chart) -> String {
-    match chart {
-        Chart::Lanes(chart) => lanes(chart),
-        Chart::Histogram(chart) => histogram(chart),
+/// The left end of a plot; the labels of its vertical axis are to the left.
+const PLOT_LEFT: f64 = 66.0;
+/// The right end of a plot.
+const PLOT_RIGHT: f64 = 846.0;
+/// The upper end of a plot.
+const PLOT_TOP: f64 = 14.0;
+/// The space below a plot for the labels of its horizontal axis.
+const PLOT_FOOT: f64 = 26.0;
+
+/// A coordinate with one decimal, which is finer than a pixel.
+struct At(f64);
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1}", self.0)
     }
 }
 
-fn open(out: &mut String, height: f64, label: &str) {
-    // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\" xmlns=\"http://www.w3.org/2000/svg\">",
-        escape(label)
+/// Draws a chart.
+pub(crate) fn chart(html: &mut Html, chart: &Chart) {
+    match chart {
+        Chart::Lanes(chart) => lanes(html, chart),
+        Chart::Histogram(chart) => histogram(html, chart),
+    }
+}
+
+/// Draws a diagram.
+pub(crate) fn plot(html: &mut Html, plot: &Plot) {
+    let area = Area { plot, bottom: plot.height - PLOT_FOOT };
+    drawing(html, plot.height, &plot.label, |html| {
+        area.axes(html);
+        for shape in &plot.shapes {
+            area.shape(html, shape);
+        }
+    });
+}
+
+fn drawing(html: &mut Html, height: f64, label: &str, content: impl FnOnce(&mut Html)) {
+    let view = format!("0 0 {WIDTH} {height}");
+    html.nested(
+        "svg",
+        &[
+            ("viewBox", &view),
+            ("role", &"img"),
+            ("aria-label", &label),
+            ("xmlns", &"http://www.w3.org/2000/svg"),
+        ],
+        content,
     );
 }
 
-fn text(out: &mut String, x: f64, y: f64, class: &str, content: &str) {
-    let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>", escape(content));
+fn text(html: &mut Html, x: f64, y: f64, class: &str, content: &str) {
+    html.element("text", &[("x", &At(x)), ("y", &At(y)), ("class", &class)], content);
 }
 
-fn lanes(chart: &Lanes) -> String {
-    let mut out = String::new();
-    let rows = chart.lanes.len() as f64;
-    let until = chart.until_s.max(f64::MIN_POSITIVE);
-    let x = |s: f64| LEFT + (s / until).clamp(0.0, 1.0) * (RIGHT - LEFT);
-    open(&mut out, rows * ROW + 34.0, &chart.title);
-    let step = step(until);
-    let mut tick = 0.0;
-    while tick <= until {
-        let at = x(tick);
-        let bottom = rows * ROW + 8.0;
-        let _ = write!(out, "<line x1=\"{at:.1}\" y1=\"4\" x2=\"{at:.1}\" y2=\"{bottom}\" class=\"grid\"/>");
-        text(&mut out, at, rows * ROW + 24.0, "tick", &format!("{tick} s"));
-        tick += step;
-    }
-    for (i, lane) in chart.lanes.iter().enumerate() {
-        let middle = i as f64 * ROW + 4.0 + ROW / 2.0;
-        let (from, to) = (x(lane.from_s), x(lane.to_s).max(x(lane.from_s) + 2.0));
-        let class = match lane.state {
-            LaneState::Alive => "alive",
-            LaneState::Ended => "ended",
-            LaneState::Failed => "failed",
-        };
-        text(&mut out, LEFT - 8.0, middle + 4.0, "name", &lane.name);
-        let (y, width) = (middle - 5.0, to - from);
-        let _ = write!(
-            out,
-            "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"10\" rx=\"3\" class=\"{class}\"/>"
-        );
-        let age = lane.to_s - lane.from_s;
-        let outcome = match &lane.ending {
-            Some(ending) => format!("{age:.1} s · {ending}"),
-            None => format!("{age:.1} s · {class}"),
-        };
-        text(&mut out, RIGHT + 10.0, middle + 4.0, "outcome", &outcome);
-    }
-    out.push_str("</svg>");
-    out
+fn line(html: &mut Html, (x1, y1): (f64, f64), (x2, y2): (f64, f64), class: &str) {
+    html.empty(
+        "line",
+        &[("x1", &At(x1)), ("y1", &At(y1)), ("x2", &At(x2)), ("y2", &At(y2)), ("class", &class)],
+    );
 }
 
-fn histogram(chart: &Histogram) -> String {
-    let mut out = String::new();
-    open(&mut out, chart.bins.len() as f64 * ROW + 8.0, &chart.title);
-    let most = chart.bins.iter().map(|bin| bin.count).max().unwrap_or(0).max(1);
-    for (i, bin) in chart.bins.iter().enumerate() {
-        let middle = i as f64 * ROW + 4.0 + ROW / 2.0;
-        let range = format!("{:.1} to {:.1} {}", bin.from, bin.to, chart.unit);
-        text(&mut out, LEFT - 8.0, middle + 4.0, "name", &range);
-        let width = (bin.count as f64 / most as f64 * (RIGHT - LEFT)).max(1.0);
-        let y = middle - 7.0;
-        let _ = write!(
-            out,
-            "<rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"14\" rx=\"2\" class=\"bar\"/>"
-        );
-        text(&mut out, LEFT + width + 8.0, middle + 4.0, "outcome", &bin.count.to_string());
-    }
-    out.push_str("</svg>");
-    out
-}
-
-/// The distance of the marks of an axis: 1, 2 or 5 times a power of ten, so that there are 5 to 12.
-fn step(until: f64) -> f64 {
-    let rough = until / 10.0;
-    let power = 10f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= rough).unwrap_or(10.0);
-    factor * power
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn marks_are_round_and_neither_few_nor_many() {
-        for (until, wanted) in [(130.0, 20.0), (10.0, 1.0), (900.0, 100.0), (15.0, 2.0), (0.5, 0.05)] {
-            assert!((step(until) - wanted).abs() < 1e-9, "{until}: {}", step(until));
+fn lanes(html: &mut Html, chart: &Lanes) {
+    let bottom = chart.lanes.len() as f64 * ROW + 8.0;
+    let scale = Scale::time(chart.until_s);
+    let x = |s: f64| BARS_LEFT + scale.position(s) * (BARS_RIGHT - BARS_LEFT);
+    drawing(html, bottom + 26.0, &chart.title, |html| {
+        for (at, label) in scale.ticks() {
+            line(html, (x(*at), 4.0), (x(*at), bottom), "grid");
+            text(html, x(*at), bottom + 16.0, "tick", label);
         }
+        for (i, lane) in chart.lanes.iter().enumerate() {
+            let middle = i as f64 * ROW + 4.0 + ROW / 2.0;
+            let (from, to) = (x(lane.from_s), x(lane.to_s).max(x(lane.from_s) + 2.0));
+            let (class, state) = match lane.state {
+                LaneState::Alive => ("fill green", "alive"),
+                LaneState::Ended => ("fill red", "ended"),
+                LaneState::Failed => ("fill yellow", "failed"),
+            };
+            text(html, BARS_LEFT - 8.0, middle + 4.0, "name", &lane.name);
+            bar(html, (from, middle - 5.0), (to - from, 10.0), class);
+            let age = (lane.to_s - lane.from_s).max(0.0);
+            let outcome = format!("{age:.1} s · {}", lane.ending.as_deref().unwrap_or(state));
+            text(html, BARS_RIGHT + 10.0, middle + 4.0, "outcome", &outcome);
+        }
+    });
+}
+
+fn histogram(html: &mut Html, chart: &Histogram) {
+    let most = chart.bins.iter().map(|bin| bin.count).max().unwrap_or(0).max(1);
+    drawing(html, chart.bins.len() as f64 * ROW + 8.0, &chart.title, |html| {
+        for (i, bin) in chart.bins.iter().enumerate() {
+            let middle = i as f64 * ROW + 4.0 + ROW / 2.0;
+            text(html, BARS_LEFT - 8.0, middle + 4.0, "name", &bin.range(&chart.unit));
+            let width = (bin.count as f64 / most as f64 * (BARS_RIGHT - BARS_LEFT)).max(1.0);
+            bar(html, (BARS_LEFT, middle - 7.0), (width, 14.0), "fill blue");
+            text(html, BARS_LEFT + width + 8.0, middle + 4.0, "outcome", &thousands(bin.count));
+        }
+    });
+}
+
+fn bar(html: &mut Html, (x, y): (f64, f64), (width, height): (f64, f64), class: &str) {
+    html.empty(
+        "rect",
+        &[
+            ("x", &At(x)),
+            ("y", &At(y)),
+            ("width", &At(width)),
+            ("height", &At(height)),
+            ("rx", &2),
+            ("class", &class),
+        ],
+    );
+}
+
+/// The area between the axes of a diagram.
+struct Area<'a> {
+    plot: &'a Plot,
+    bottom: f64,
+}
+
+impl Area<'_> {
+    fn axes(&self, html: &mut Html) {
+        for (value, label) in self.plot.y.ticks() {
+            let y = self.y(*value);
+            line(html, (PLOT_LEFT, y), (PLOT_RIGHT, y), "grid");
+            text(html, PLOT_LEFT - 8.0, y + 4.0, "end", label);
+        }
+        for (value, label) in self.plot.x.ticks() {
+            let x = self.x(*value);
+            line(html, (x, self.bottom), (x, self.bottom + 4.0), "mark");
+            // A centred label at the very end would be cut off.
+            let class = if x > PLOT_RIGHT - 24.0 { "end" } else { "tick" };
+            text(html, x, self.bottom + 18.0, class, label);
+        }
+    }
+
+    fn shape(&self, html: &mut Html, shape: &Shape) {
+        match shape {
+            Shape::Curve { colour, stroke, points } => self.curve(html, *colour, *stroke, points),
+            Shape::Area { colour, points } => self.area(html, *colour, points),
+            Shape::Level { value, label } => {
+                let y = self.y(*value);
+                // Above the line if there is room, else below.
+                let baseline = if y - PLOT_TOP < 8.0 { y + 14.0 } else { y - 5.0 };
+                line(html, (PLOT_LEFT, y), (PLOT_RIGHT, y), "level");
+                text(html, PLOT_RIGHT, baseline, "end", label);
+            }
+            Shape::Bar { colour, x, y, tip } => {
+                let (left, right) = (self.x(x.0), self.x(x.1));
+                let (low, high) = (self.y(y.0), self.y(y.1));
+                // Even the smallest bar is visible.
+                let (width, height) = ((right - left - 1.0).max(1.5), (low - high).max(1.5));
+                let class = format!("fill {}", colour.class());
+                html.nested(
+                    "rect",
+                    &[
+                        ("x", &At(left)),
+                        ("y", &At(low - height)),
+                        ("width", &At(width)),
+                        ("height", &At(height)),
+                        ("class", &class),
+                    ],
+                    |html| {
+                        html.element("title", &[], tip);
+                    },
+                );
+            }
+        }
+    }
+
+    fn curve(&self, html: &mut Html, colour: Colour, stroke: Stroke, points: &[(f64, f64)]) {
+        if let [(x, y)] = points {
+            let class = format!("fill {}", colour.class());
+            let (x, y) = (At(self.x(*x)), At(self.y(*y)));
+            html.empty("circle", &[("cx", &x), ("cy", &y), ("r", &3), ("class", &class)]);
+            return;
+        }
+        let class = format!("line {} {}", stroke.class(), colour.class());
+        html.empty("path", &[("d", &self.path(points)), ("class", &class)]);
+    }
+
+    fn area(&self, html: &mut Html, colour: Colour, points: &[(f64, f64)]) {
+        let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else { return };
+        let (from, to, floor) = (At(self.x(*first)), At(self.x(*last)), At(self.y(0.0)));
+        let path = format!("{}L{to} {floor}L{from} {floor}Z", self.path(points));
+        let class = format!("area {}", colour.class());
+        html.empty("path", &[("d", &path), ("class", &class)]);
+    }
+
+    fn path(&self, points: &[(f64, f64)]) -> String {
+        let mut path = String::new();
+        for (i, (x, y)) in points.iter().enumerate() {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "{}{} {}", if i == 0 { 'M' } else { 'L' }, At(self.x(*x)), At(self.y(*y)));
+        }
+        path
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        PLOT_LEFT + self.plot.x.position(value) * (PLOT_RIGHT - PLOT_LEFT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        PLOT_TOP + (1.0 - self.plot.y.position(value)) * (self.bottom - PLOT_TOP)
     }
 }

@@ -50,7 +50,7 @@ const LAYERS: &[Layer] = &[
         in_tests: &["undrop-client", "undrop-fault"],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
-    Layer { package: "undrop-report", pure: true, imports: &["undrop-infra"], in_tests: &[] },
+    Layer { package: "undrop-report", pure: true, imports: &["undrop-infra", "undrop-text"], in_tests: &[] },
     Layer {
         package: "undrop-diagnosis",
         pure: true,

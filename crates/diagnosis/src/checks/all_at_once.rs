@@ -76,7 +76,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         }
         finding.preset = reload_preset(product).or_else(|| product.entry.first_preset().map(str::to_owned));
     }
-    vec![finding.rule("reload-ends-connections")]
+    vec![finding]
 }
 
 /// The product is known to end connections like this at a reload, at the end of its grace, or when it stops.

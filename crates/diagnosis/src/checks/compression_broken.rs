@@ -50,8 +50,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .fix(Fix::words(
             "Turn permessage-deflate off at the server (ws: perMessageDeflate: false; Python websockets: compression=None), or \
              mend the side that does not do it.",
-        ))
-        .rule("deflate-through-frame-reader"),
+        )),
     ]
 }
 

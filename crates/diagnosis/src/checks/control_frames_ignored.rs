@@ -49,8 +49,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     .fix(Fix::words(format!(
         "Send a heartbeat as a message, each {} or more often; Pings may go on for finding dead peers.",
         s(half_of(ping.age_s))
-    )))
-    .rule("heartbeat-by-control-frames");
+    )));
     if let Some(product) = case.products.iter().find(|product| product.is_seen()) {
         finding = finding.candidate(format!("{}, which is in the way", product.entry.name));
     }

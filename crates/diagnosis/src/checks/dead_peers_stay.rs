@@ -51,8 +51,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .candidate("a heartbeat that a proxy answers before it reaches the client")
         .fix(Fix::words(
             "Send a Ping every 20 to 30 s from the server and end connections whose Pong does not come; or set TCP_USER_TIMEOUT.",
-        ))
-        .rule("no-server-heartbeat"),
+        )),
     ]
 }
 

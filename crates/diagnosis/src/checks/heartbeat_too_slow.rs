@@ -60,8 +60,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .evidence(format!("idle timer of {}: {whose}", s(timer_s)))
         .evidence(format!("a Ping each {} is {:.0} % of it", s(every), every / timer_s * 100.0))
         .refuted_by("an idle timer on the way that is in fact set to more than twice the heartbeat")
-        .fix(Fix::words(format!("Send the Pings at least every {}, half of the timer.", s(half_of(timer_s)))))
-        .rule("heartbeat-above-half-of-timeout"),
+        .fix(Fix::words(format!(
+            "Send the Pings at least every {}, half of the timer.",
+            s(half_of(timer_s))
+        ))),
     ]
 }
 

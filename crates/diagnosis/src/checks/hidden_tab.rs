@@ -38,8 +38,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .evidence(format!("one message a minute: {end} at {}", s(tab.age_s)))
         .evidence("frequent messages: alive")
         .refuted_by("a tab in the background that stays connected for minutes")
-        .fix(Fix::words("Let the server send the heartbeat (a Ping is answered without the page), or tolerate 60 s and more."))
-        .rule("heartbeat-by-page-timer"),
+        .fix(Fix::words("Let the server send the heartbeat (a Ping is answered without the page), or tolerate 60 s and more.")),
     ]
 }
 

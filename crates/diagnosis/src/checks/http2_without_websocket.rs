@@ -63,8 +63,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             .fix(Fix::words(
                 "Offer http/1.1 by ALPN for the host of the WebSocket (clients: ask for http/1.1 alone), or enable extended \
                  CONNECT (Envoy: allow_connect and upgrade_configs; HAProxy has it from 2.4; nginx has not).",
-            ))
-            .rule("http2-without-extended-connect"),
+            )),
     ]
 }
 

@@ -55,9 +55,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if let Some(late) = late {
         finding = finding.evidence(late);
     }
-    finding = finding
-        .refuted_by(format!("a quiet connection that lives longer than {}", s(seen.value * 1.5)))
-        .rule("read-timeout-too-short");
+    finding =
+        finding.refuted_by(format!("a quiet connection that lives longer than {}", s(seen.value * 1.5)));
     if found.culprit.is_some() && found.between.is_none() {
         finding = finding
             .refuted_by("a connection past that product (--direct URL) that ends after the same silence");

@@ -52,7 +52,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.evidence(late);
     }
     finding = finding.refuted_by(format!("any connection that lives longer than {}", s(seen.value * 1.1)));
-    let mut finding = found.complete(finding.rule("request-timeout-caps-websocket"));
+    let mut finding = found.complete(finding);
     if !with_data {
         finding
             .candidates

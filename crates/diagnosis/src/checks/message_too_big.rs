@@ -58,8 +58,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     .fix(Fix::words(
         "Raise the limit of the server (ws: maxPayload; Python websockets: max_size; Tomcat: maxTextMessageBufferSize) and of \
          the gateway before it, or send large content in pieces.",
-    ))
-    .rule("message-limit-too-low");
+    ));
     vec![if polite {
         finding
     } else {

@@ -54,8 +54,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             .refuted_by(
                 "the same Origin that is taken directly at the backend: then a proxy changes Host or scheme",
             )
-            .fix(Fix::words(fix))
-            .rule("origin-check-behind-proxy"),
+            .fix(Fix::words(fix)),
     ]
 }
 

@@ -105,11 +105,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if suspects.is_empty() {
         finding = finding.candidate("no silent timer that is known lies in this range");
     }
-    vec![
-        finding
-            .fix(Fix::words(heartbeat_below(case, good.max(bad * 0.5))))
-            .rule("heartbeat-above-nat-timeout"),
-    ]
+    vec![finding.fix(Fix::words(heartbeat_below(case, good.max(bad * 0.5))))]
 }
 
 /// Timers of products that forget without a sign, within the range.

@@ -67,8 +67,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .refuted_by(
             "a handshake directly to the backend that gets the same answer: then it is no WebSocket endpoint",
         )
-        .candidate("this path is no WebSocket endpoint of the server")
-        .rule("upgrade-not-forwarded");
+        .candidate("this path is no WebSocket endpoint of the server");
     vec![match proxy {
         Some(product) => {
             finding = finding.at(product.entry.name.clone());
@@ -108,8 +107,7 @@ fn not_configured(case: &Case<'_>, asked: &Outcome) -> Option<Finding> {
     .evidence(format!("the handshake is answered {status}, a plain GET {plain}"))
     .evidence(format!("{name} answers so when it is not configured for WebSockets"))
     .refuted_by("an upgrade of another path through the same product that works: then this path is forbidden")
-    .candidate("a rule of the product or of the server that forbids this path")
-    .rule("upgrade-not-forwarded");
+    .candidate("a rule of the product or of the server that forbids this path");
     for need in &product.entry.handshake.needs {
         finding = finding.evidence(format!("{name} needs {}", lower(need)));
     }
