@@ -87,14 +87,14 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
                 open += len;
             }
             Step::EndUnit if open > 0 => {
-                gateway.end_unit(now);
+                gateway.end_unit();
                 open = 0;
             }
             Step::DiscardOpen => {
                 gateway.discard_open_unit();
                 open = 0;
             }
-            Step::Close(code) => gateway.close(now, CloseCode::new(1000 + code % 4000), "fuzzed"),
+            Step::Close(code) => gateway.close(CloseCode::new(1000 + code % 4000), "fuzzed"),
             Step::ControlFrame(len) => gateway.control_frame(&[0x8a; 127][..usize::from(len).min(127)]),
             Step::Transmit(most) => {
                 let mut slices: [&[u8]; 3] = [&[]; 3];

@@ -60,3 +60,4 @@ pub use message::{Incoming, Message, Payload};
 pub use opcode::OpCode;
 pub use role::{Limits, Role};
 pub use scanner::{Piece, Scanner};
+pub use sequence::Sequence;

@@ -160,7 +160,7 @@ async fn session(process: &Process, route: &Route, client: Client) -> Done {
     };
     let Connected { stream, protocol, leftover, .. } = connected;
     let peer = newcomer.pending.peer;
-    if let Err(error) = process.sessions.found(*newcomer, Backend { stream, leftover, protocol }).await {
+    if let Err(error) = process.sessions.create(*newcomer, Backend { stream, leftover, protocol }).await {
         // The connection went with the attempt; its client sees it end and tries again.
         tracing::error!(%peer, %error, "session not founded");
     }

@@ -291,7 +291,7 @@ fn session_options(raw: &raw::Session, max_message: u64) -> Result<SessionOption
         link_max_age: (!max_link_age.is_zero()).then_some(max_link_age),
         ..default
     };
-    Ok(SessionOptions { machine: Arc::new(machine), parked_budget, max_message })
+    Ok(SessionOptions { machine: Arc::new(machine), detached_budget: parked_budget, max_message })
 }
 
 fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {

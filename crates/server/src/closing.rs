@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use undrop_frame::{CloseCode, Encoder, OpCode, Role};
+use undrop_session::MOVED_FRAME;
 use undrop_transport::Stream;
 
 /// How long the peer may take to read the last bytes and to close its side.
@@ -30,6 +31,13 @@ pub fn close_frame(code: Option<CloseCode>, reason: &str) -> Vec<u8> {
     let mut frame = Vec::new();
     Encoder::new(Role::Server).close(code, reason, [0; 4], &mut frame);
     frame
+}
+
+/// The last frames on a superseded link: the packet `m` and a Close frame.
+pub(crate) fn moved_frames() -> Vec<u8> {
+    let mut frames = MOVED_FRAME.to_vec();
+    frames.extend(close_frame(Some(CloseCode::NORMAL), "moved"));
+    frames
 }
 
 /// A Close frame as a client sends it, masked with `key`.

@@ -1,186 +1,190 @@
-//! Backend → client: the backend's frames, written into the replay buffer as the units that go out on the link.
+//! Backend → client: finds the units for the replay buffer in the bytes of the backend.
 //!
-//! Frames are kept as they came (a server does not mask); control frames are cut out, and text that begins with the
-//! mark of a packet gets one more in front (PROTOCOL §3).
+//! Frames are kept as they came (a server does not mask). Control frames are removed, and a text that starts with the
+//! escape character gets one more in front (PROTOCOL §3).
 
-use undrop_frame::{CloseCode, FrameError, Header, OpCode};
+use undrop_frame::{CloseCode, FrameError, Header, Limits, OpCode, Role, Sequence};
+use undrop_session::{ESCAPE, needs_escape};
 
-use crate::from_link::MARK;
-
-/// Where the pieces go.
-pub(crate) trait Sink {
-    /// Bytes of the open unit.
-    fn append(&mut self, bytes: &[u8]);
-    /// The open unit is complete.
-    fn end_unit(&mut self);
-    /// A whole unit at once.
-    #[inline]
-    fn unit(&mut self, bytes: &[u8]) {
-        self.append(bytes);
-        self.end_unit();
-    }
-    fn ping(&mut self, payload: &[u8]);
-    fn pong(&mut self);
-    fn close(&mut self, code: Option<CloseCode>, reason: &str);
+/// One element of what a backend sent.
+#[derive(Debug)]
+pub(crate) enum BackendPiece<'b> {
+    /// A whole unit: one frame, as it goes out.
+    Unit(&'b [u8]),
+    /// The header of a frame of the open unit, with the escape character after it if the text needs one.
+    Head {
+        head: FrameHead,
+        /// The unit is complete.
+        ends_unit: bool,
+    },
+    /// Payload of that frame.
+    Payload {
+        bytes: &'b [u8],
+        /// The unit is complete.
+        ends_unit: bool,
+    },
+    Ping(&'b [u8]),
+    Pong,
+    /// The backend closes the session. Nothing follows.
+    Close {
+        code: Option<CloseCode>,
+        reason: String,
+    },
 }
 
-/// Parse state of one backend connection. Owns heap memory only while a header or control frame is incomplete.
+/// An encoded frame header, with or without an escape character after it.
+#[derive(Debug)]
+pub(crate) struct FrameHead {
+    bytes: [u8; Header::MAX_LEN],
+    len: usize,
+}
+
+impl FrameHead {
+    fn new(header: &Header, escape: bool) -> FrameHead {
+        let mut bytes = [0; Header::MAX_LEN];
+        let mut len = header.encode(&mut bytes);
+        if escape {
+            // Without a mask a header has ten bytes at most.
+            bytes[len] = ESCAPE;
+            len += 1;
+        }
+        FrameHead { bytes, len }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The parser of one backend connection. It owns heap memory only while a header or control frame is incomplete.
 #[derive(Debug)]
 pub(crate) struct FromBackend {
     /// An incomplete header or control frame; at most 139 bytes.
     stash: Vec<u8>,
     /// Payload bytes of the current data frame that are still to come.
-    rest: u64,
+    remaining: u64,
     /// The current data frame ends its message.
     fin: bool,
-    message: Message,
-    /// Payload bytes of the current message so far.
-    length: u64,
-    max_message: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Message {
-    None,
-    /// Fragments so far were empty text: nothing is written yet, the first byte decides about the escape.
-    EmptyText,
-    Open,
-}
-
-/// The message in one frame at the front of `bytes`, when all of it is there and it goes on as it is: the common case.
-#[inline(always)]
-fn whole_unit<'b>(header: &Header, head: usize, bytes: &'b [u8]) -> Option<&'b [u8]> {
-    let plain = match header.opcode {
-        OpCode::Binary => true,
-        OpCode::Text => bytes.get(head) != Some(&MARK) || header.len == 0,
-        _ => false,
-    };
-    let len = usize::try_from(header.len).ok()?;
-    if plain && header.fin { bytes.get(..head.checked_add(len)?) } else { None }
+    /// The fragments of the open text so far were empty: nothing is written yet, the first byte decides about the escape.
+    empty_text: bool,
+    sequence: Sequence,
 }
 
 impl FromBackend {
     pub(crate) fn new(max_message: u64) -> FromBackend {
-        FromBackend { stash: Vec::new(), rest: 0, fin: true, message: Message::None, length: 0, max_message }
+        let limits = Limits { frame: u64::MAX, message: max_message };
+        let sequence = Sequence::new(Role::Client, limits, false);
+        FromBackend { stash: Vec::new(), remaining: 0, fin: true, empty_text: false, sequence }
     }
 
-    /// Bytes that must stand before the next read in the buffer given to [`FromBackend::take`].
+    /// Returns the bytes that the next input must start with, before what is read then.
     pub(crate) fn stash(&self) -> &[u8] {
         &self.stash
     }
 
-    /// Takes everything in `input`, which begins with what [`FromBackend::stash`] returned. False after a Close frame.
-    pub(crate) fn take(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<bool, FrameError> {
-        self.stash = Vec::new();
-        let mut at = 0;
-        while at < input.len() {
-            if self.rest > 0 {
-                let take = usize::try_from(self.rest).unwrap_or(usize::MAX).min(input.len() - at);
-                sink.append(&input[at..at + take]);
-                at += take;
-                self.rest -= take as u64;
-                if self.rest == 0 {
-                    self.frame_ended(sink);
-                }
-                continue;
-            }
-            let bytes = &input[at..];
-            let Some((header, head)) = Header::parse(bytes)? else { break };
-            if header.mask.is_some() {
-                return Err(FrameError::Masked);
-            }
-            if header.rsv1 {
-                return Err(FrameError::ReservedBit);
-            }
-            if self.message == Message::None
-                && let Some(unit) = whole_unit(&header, head, bytes)
-                && header.len <= self.max_message
-            {
-                sink.unit(unit);
-                at += unit.len();
-                continue;
-            }
-            if header.opcode.is_control() {
-                let total = head + usize::try_from(header.len).unwrap_or(usize::MAX);
-                let Some(payload) = bytes.get(head..total) else { break };
-                match header.opcode {
-                    OpCode::Ping => sink.ping(payload),
-                    OpCode::Close => {
-                        let close = undrop_frame::parse_close(payload)?;
-                        let (code, reason) =
-                            close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
-                        sink.close(code, &reason);
-                        return Ok(false);
-                    }
-                    _ => sink.pong(),
-                }
-                at += total;
-                continue;
-            }
-            match self.data_frame(header, &bytes[head..], sink)? {
-                Some(used) => at += head + used,
-                None => break,
-            }
-        }
-        if at < input.len() {
-            self.stash = input[at..].to_vec();
-        }
-        Ok(true)
-    }
-
-    /// Starts a data frame whose payload begins `payload`; returns how much of it was written, None to wait for more.
-    fn data_frame(
-        &mut self,
-        header: Header,
-        payload: &[u8],
-        sink: &mut impl Sink,
-    ) -> Result<Option<usize>, FrameError> {
-        let first = match (self.message, header.opcode) {
-            (Message::None, OpCode::Text | OpCode::Binary) => true,
-            (Message::Open | Message::EmptyText, OpCode::Continuation) => false,
-            _ => return Err(FrameError::UnexpectedContinuation),
-        };
-        let before = if first { 0 } else { self.length };
-        let length = before.saturating_add(header.len);
-        if length > self.max_message {
-            return Err(FrameError::MessageTooBig { limit: self.max_message });
-        }
-        let starts_text = (first && header.opcode == OpCode::Text) || self.message == Message::EmptyText;
-        if starts_text && header.len > 0 && payload.is_empty() {
+    /// Returns the next piece and removes it from the front of `input`. After `None` the input is used up;
+    /// [`stash`](Self::stash) then has the bytes to present again.
+    ///
+    /// # Errors
+    /// The backend broke RFC 6455. The pieces before remain valid, the parser is of no further use.
+    #[inline]
+    pub(crate) fn next<'b>(&mut self, input: &mut &'b [u8]) -> Result<Option<BackendPiece<'b>>, FrameError> {
+        if input.is_empty() {
             return Ok(None);
         }
-        self.length = length;
-        self.fin = header.fin;
-        if starts_text && header.len == 0 && !header.fin {
-            self.message = Message::EmptyText;
-            return Ok(Some(0));
+        if !self.stash.is_empty() {
+            // The input starts with these bytes.
+            self.stash = Vec::new();
         }
-        let escape = starts_text && payload.first() == Some(&MARK);
-        let opcode = if starts_text { OpCode::Text } else { header.opcode };
-        let mut head = [0; 14];
-        let out = Header { opcode, len: header.len + u64::from(escape), ..header };
-        let len = out.encode(&mut head);
-        sink.append(&head[..len]);
-        if escape {
-            sink.append(&[MARK]);
+        loop {
+            let bytes = *input;
+            if self.remaining > 0 {
+                return Ok(self.payload(input));
+            }
+            let Some((header, head)) = Header::parse(bytes)? else { return Ok(self.wait(input)) };
+            if let Some(unit) = whole_unit(&header, head, bytes)
+                && !self.sequence.in_message()
+            {
+                self.sequence.admit(&header)?;
+                *input = &bytes[unit.len()..];
+                return Ok(Some(BackendPiece::Unit(unit)));
+            }
+            self.sequence.check(&header)?;
+            if header.opcode.is_control() {
+                return self.control(&header, head, input);
+            }
+            let payload = &bytes[head..];
+            let starts_text = header.opcode == OpCode::Text || self.empty_text;
+            if starts_text && header.len > 0 && payload.is_empty() {
+                return Ok(self.wait(input));
+            }
+            self.sequence.admit(&header)?;
+            (self.fin, self.remaining, *input) = (header.fin, header.len, payload);
+            self.empty_text = starts_text && header.len == 0 && !header.fin;
+            if self.empty_text {
+                continue;
+            }
+            let escape = starts_text && header.len > 0 && needs_escape(payload);
+            let opcode = if starts_text { OpCode::Text } else { header.opcode };
+            let header = Header { opcode, len: header.len + u64::from(escape), ..header };
+            let ends_unit = self.remaining == 0 && self.fin;
+            return Ok(Some(BackendPiece::Head { head: FrameHead::new(&header, escape), ends_unit }));
         }
-        self.message = Message::Open;
-        let take = usize::try_from(header.len).unwrap_or(usize::MAX).min(payload.len());
-        sink.append(&payload[..take]);
-        self.rest = header.len - take as u64;
-        if self.rest == 0 {
-            self.frame_ended(sink);
-        }
-        Ok(Some(take))
     }
 
-    fn frame_ended(&mut self, sink: &mut impl Sink) {
-        if self.fin {
-            self.message = Message::None;
-            self.length = 0;
-            sink.end_unit();
+    /// Payload of the current data frame.
+    #[inline]
+    fn payload<'b>(&mut self, input: &mut &'b [u8]) -> Option<BackendPiece<'b>> {
+        if input.is_empty() {
+            return None;
         }
+        let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
+        let (bytes, rest) = input.split_at(len);
+        *input = rest;
+        self.remaining -= len as u64;
+        Some(BackendPiece::Payload { bytes, ends_unit: self.remaining == 0 && self.fin })
     }
+
+    fn control<'b>(
+        &mut self,
+        header: &Header,
+        head: usize,
+        input: &mut &'b [u8],
+    ) -> Result<Option<BackendPiece<'b>>, FrameError> {
+        let bytes = *input;
+        let total = head + usize::try_from(header.len).unwrap_or(usize::MAX - head);
+        let Some(payload) = bytes.get(head..total) else { return Ok(self.wait(input)) };
+        *input = &bytes[total..];
+        Ok(Some(match header.opcode {
+            OpCode::Ping => BackendPiece::Ping(payload),
+            OpCode::Close => {
+                let close = undrop_frame::parse_close(payload)?;
+                let (code, reason) =
+                    close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+                BackendPiece::Close { code, reason }
+            }
+            _ => BackendPiece::Pong,
+        }))
+    }
+
+    /// Keeps the rest of the input until more has come.
+    #[cold]
+    fn wait<'b>(&mut self, input: &mut &'b [u8]) -> Option<BackendPiece<'b>> {
+        self.stash = input.to_vec();
+        *input = &[];
+        None
+    }
+}
+
+/// Returns the message in one frame at the front of `bytes`, if all of it is there and it goes out as it is: the common
+/// case.
+#[inline(always)]
+fn whole_unit<'b>(header: &Header, head: usize, bytes: &'b [u8]) -> Option<&'b [u8]> {
+    if !header.fin || !matches!(header.opcode, OpCode::Text | OpCode::Binary) {
+        return None;
+    }
+    let unit = bytes.get(..head.checked_add(usize::try_from(header.len).ok()?)?)?;
+    if header.opcode == OpCode::Text && needs_escape(&unit[head..]) { None } else { Some(unit) }
 }
 
 #[cfg(test)]

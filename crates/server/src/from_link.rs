@@ -1,19 +1,19 @@
-//! Client → backend: what arrives on a link, cut into units for the backend and packets for the machine.
+//! Client → backend: finds units for the backend and packets for the machine in the bytes of a link.
 //!
-//! Whole data frames go on to the backend as they came, mask and all: the mask stays the unpredictable one that the
-//! client drew (RFC 6455 §5.3), so the payload is neither unmasked nor copied. Packets between them are cut out by
-//! closing the gap in the read buffer. Only what needs another shape (fragments, an escaped first character) is
-//! built anew, with a fresh mask.
+//! A whole data frame goes to the backend as it arrived, masked: the mask remains the unpredictable one that the client
+//! drew (RFC 6455 §5.3), so the payload is neither unmasked nor copied. Packets between such frames are removed by closing
+//! the gap in the read buffer. Only a message that needs another shape (fragments, an escaped first character) is encoded
+//! again, with a fresh mask.
+
+use std::ops::Range;
 
 use undrop_frame::{
-    CloseCode, Encoder, Ending, FrameError, Header, LocalFault, OpCode, ProtocolFault, Role, mask,
+    CloseCode, Encoder, Ending, FrameError, Header, Limits, LocalFault, OpCode, ProtocolFault, Role,
+    Sequence, mask,
 };
-use undrop_session::{Misbehaviour, Packet};
+use undrop_session::{Misbehaviour, Packet, TextKind};
 
-/// The first character of a control packet, and of escaped data (PROTOCOL §3).
-pub(crate) const MARK: u8 = 0x1f;
-
-/// Why a link cannot go on.
+/// The reason why a link cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkFault {
     #[error(transparent)]
@@ -42,90 +42,207 @@ impl LinkFault {
     }
 }
 
-/// Where the pieces go.
-pub(crate) trait Sink {
-    /// A data unit of that many payload bytes arrived: is it new?
-    fn data(&mut self, len: usize) -> bool;
-    /// A control packet arrived.
-    fn packet(&mut self, packet: Packet) -> Result<(), LinkFault>;
-    /// Bytes for the backend, in order: whole frames with `units` new units in them.
-    fn deliver(&mut self, frames: &[u8], units: u64);
-    fn ping(&mut self, payload: &[u8]);
-    fn pong(&mut self);
-    /// The peer closes this link (not the session).
-    fn close(&mut self, code: Option<CloseCode>, reason: &str);
+/// One element of what a client sent.
+#[derive(Debug)]
+pub(crate) enum LinkPiece {
+    /// A data message in one frame, which goes to the backend as it is.
+    Unit {
+        frame: Span,
+        /// The length of its payload, in bytes.
+        len: usize,
+    },
+    /// The payload of a data message that needs a new frame; see [`encode_masked`].
+    Rebuilt {
+        opcode: OpCode,
+        payload: Span,
+    },
+    /// A control packet.
+    Packet(Packet),
+    Ping(Span),
+    Pong,
+    /// The client closes this link (not the session). Nothing follows.
+    Close {
+        code: Option<CloseCode>,
+        reason: String,
+    },
 }
 
-/// Parse state of one link. Owns heap memory only while a frame or a fragmented message is incomplete.
+/// The bytes of a piece: part of the input, or memory of their own after they arrived in several reads.
+#[derive(Debug, Clone)]
+pub(crate) enum Span {
+    Input(Range<usize>),
+    Owned { bytes: Vec<u8>, start: usize },
+}
+
+impl Span {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Span::Input(range) => range.len(),
+            Span::Owned { bytes, start } => bytes.len() - start,
+        }
+    }
+
+    /// Removes `n` bytes at the front.
+    fn skip(self, n: usize) -> Span {
+        match self {
+            Span::Input(range) => Span::Input(range.start + n..range.end),
+            Span::Owned { bytes, start } => Span::Owned { bytes, start: start + n },
+        }
+    }
+}
+
+/// What one read of a link returned, with the frames in it that go to the backend as they are.
+#[derive(Debug)]
+pub(crate) struct LinkInput<'b> {
+    bytes: &'b mut [u8],
+    /// The start of the bytes that were not parsed yet.
+    at: usize,
+    /// The frames that [`keep`](Self::keep) put together.
+    run: Range<usize>,
+    /// The number of units in `run`.
+    units: u64,
+}
+
+impl<'b> LinkInput<'b> {
+    pub(crate) fn new(bytes: &'b mut [u8]) -> LinkInput<'b> {
+        LinkInput { bytes, at: 0, run: 0..0, units: 0 }
+    }
+
+    /// Appends a unit to the run, closing the gap that removed frames left.
+    #[inline]
+    pub(crate) fn keep(&mut self, frame: Range<usize>) {
+        if self.run.is_empty() {
+            self.run = frame.start..frame.start;
+        }
+        let end = self.run.end + frame.len();
+        if self.run.end != frame.start {
+            self.bytes.copy_within(frame, self.run.end);
+        }
+        self.run.end = end;
+        self.units += 1;
+    }
+
+    /// Takes the run: the bytes for the backend and the number of units in them.
+    pub(crate) fn take_run(&mut self) -> (&[u8], u64) {
+        let run = std::mem::replace(&mut self.run, 0..0);
+        (&self.bytes[run], std::mem::take(&mut self.units))
+    }
+
+    pub(crate) fn get<'s>(&'s self, span: &'s Span) -> &'s [u8] {
+        match span {
+            Span::Input(range) => &self.bytes[range.clone()],
+            Span::Owned { bytes, start } => &bytes[*start..],
+        }
+    }
+
+    fn get_mut<'s>(&'s mut self, span: &'s mut Span) -> &'s mut [u8] {
+        match span {
+            Span::Input(range) => &mut self.bytes[range.clone()],
+            Span::Owned { bytes, start } => &mut bytes[*start..],
+        }
+    }
+}
+
+/// The parser of one link. It owns heap memory only while a frame or a fragmented message is incomplete.
 #[derive(Debug)]
 pub(crate) struct FromLink {
     /// The incomplete frame, from its first header byte on.
     carry: Vec<u8>,
     assembly: Option<Box<Assembly>>,
-    max_message: u64,
-    /// A Close frame came: nothing behind it is read (RFC 6455 §5.5.1).
+    sequence: Sequence,
+    /// A Close frame came: everything after it is ignored (RFC 6455 §5.5.1).
     closed: bool,
 }
 
+/// A fragmented message.
 #[derive(Debug)]
 struct Assembly {
-    text: bool,
+    opcode: OpCode,
     payload: Vec<u8>,
 }
 
-/// An outsize frame's buffer grows in these steps as bytes arrive, never by its announced length.
+/// A complete frame that obeys the rules.
+struct Frame {
+    header: Header,
+    /// The length of the header, in bytes.
+    head: usize,
+    span: Span,
+}
+
+/// The buffer of an outsize frame grows in these steps as bytes arrive, never by its announced length.
 const CARRY_STEP: usize = 64 * 1024;
-
-/// Bytes of `input` between `start` and `end` that go to the backend, with the number of units in them.
-struct Run {
-    start: usize,
-    end: usize,
-    units: u64,
-}
-
-impl Run {
-    fn flush(&mut self, input: &[u8], next: usize, sink: &mut impl Sink) {
-        if self.end > self.start {
-            sink.deliver(&input[self.start..self.end], self.units);
-        }
-        *self = Run { start: next, end: next, units: 0 };
-    }
-}
 
 impl FromLink {
     pub(crate) fn new(max_message: u64) -> FromLink {
-        FromLink { carry: Vec::new(), assembly: None, max_message, closed: false }
+        let limits = Limits { frame: u64::MAX, message: max_message };
+        let sequence = Sequence::new(Role::Server, limits, false);
+        FromLink { carry: Vec::new(), assembly: None, sequence, closed: false }
     }
 
-    /// Takes everything in `input`; an incomplete frame at its end is kept.
-    pub(crate) fn take(&mut self, input: &mut [u8], sink: &mut impl Sink) -> Result<(), LinkFault> {
-        let mut at = 0;
-        if !self.carry.is_empty() {
-            at = self.fill_carry(input);
-            let Some((header, len)) = Header::parse(&self.carry)? else { return Ok(()) };
-            self.check(&header)?;
-            if (self.carry.len() as u64) < len as u64 + header.len {
-                return Ok(());
+    /// Returns the next piece. After `None` all of the input is used; an incomplete frame at its end is kept here.
+    ///
+    /// # Errors
+    /// The client broke the protocol. The pieces before remain valid, the parser is of no further use.
+    #[inline]
+    pub(crate) fn next(&mut self, input: &mut LinkInput<'_>) -> Result<Option<LinkPiece>, LinkFault> {
+        while !self.closed {
+            let Some(frame) = self.next_frame(input)? else { return Ok(None) };
+            if let Some(piece) = self.piece(frame, input)? {
+                return Ok(Some(piece));
             }
-            let mut frame = std::mem::take(&mut self.carry);
-            self.frames(&mut frame, sink)?;
         }
-        self.frames(&mut input[at..], sink)
+        Ok(None)
     }
 
-    /// Moves bytes behind the carry until its frame is whole; returns how many.
+    #[inline]
+    fn next_frame(&mut self, input: &mut LinkInput<'_>) -> Result<Option<Frame>, FrameError> {
+        if !self.carry.is_empty() {
+            return self.next_carried_frame(input);
+        }
+        let rest = &input.bytes[input.at..];
+        if let Some((header, head)) = Header::parse(rest)? {
+            if let Some(total) = frame_len(&header, head).filter(|total| *total <= rest.len()) {
+                self.sequence.admit(&header)?;
+                let span = Span::Input(input.at..input.at + total);
+                input.at += total;
+                return Ok(Some(Frame { header, head, span }));
+            }
+            self.sequence.check(&header)?;
+        }
+        if !rest.is_empty() {
+            self.carry.reserve_exact(rest.len().max(16));
+            self.carry.extend_from_slice(rest);
+            input.at = input.bytes.len();
+        }
+        Ok(None)
+    }
+
+    /// Completes the frame whose start an earlier read brought.
+    fn next_carried_frame(&mut self, input: &mut LinkInput<'_>) -> Result<Option<Frame>, FrameError> {
+        input.at += self.fill_carry(&input.bytes[input.at..]);
+        let Some((header, head)) = Header::parse(&self.carry)? else { return Ok(None) };
+        if frame_len(&header, head).is_none_or(|total| self.carry.len() < total) {
+            self.sequence.check(&header)?;
+            return Ok(None);
+        }
+        self.sequence.admit(&header)?;
+        let bytes = std::mem::take(&mut self.carry);
+        Ok(Some(Frame { header, head, span: Span::Owned { bytes, start: 0 } }))
+    }
+
+    /// Moves bytes to the carry until its frame is complete; returns how many.
     fn fill_carry(&mut self, input: &[u8]) -> usize {
         let mut at = 0;
         loop {
             let total = match Header::parse(&self.carry) {
-                Ok(Some((header, len))) if header.len <= self.max_message => len as u64 + header.len,
+                Ok(Some((header, head))) if self.sequence.check(&header).is_ok() => head as u64 + header.len,
                 // The header is at most 14 bytes, so this runs at most 13 times. An invalid one is reported by the caller.
                 Ok(None) if at < input.len() => {
                     self.carry.push(input[at]);
                     at += 1;
                     continue;
                 }
-                // The caller reports what is wrong.
+                // The caller reports the fault.
                 Ok(_) | Err(_) => return at,
             };
             let missing = usize::try_from(total - self.carry.len() as u64).unwrap_or(usize::MAX);
@@ -139,154 +256,87 @@ impl FromLink {
         }
     }
 
-    /// What a frame on a session link must be: masked, not compressed, not too long. Returns its mask.
-    fn check(&self, header: &Header) -> Result<[u8; 4], FrameError> {
-        if header.rsv1 {
-            return Err(FrameError::ReservedBit);
-        }
-        if header.len > self.max_message {
-            return Err(FrameError::MessageTooBig { limit: self.max_message });
-        }
-        header.mask.ok_or(FrameError::Unmasked)
+    /// Interprets a frame; `None` for a fragment that does not complete its message.
+    #[inline]
+    fn piece(&mut self, frame: Frame, input: &mut LinkInput<'_>) -> Result<Option<LinkPiece>, LinkFault> {
+        let Frame { header, head, mut span } = frame;
+        let Some(key) = header.mask else { return Err(FrameError::Unmasked.into()) };
+        let payload = &mut input.get_mut(&mut span)[head..];
+        Ok(Some(match header.opcode {
+            OpCode::Binary if header.fin => LinkPiece::Unit { len: payload.len(), frame: span },
+            OpCode::Text if header.fin => match masked_text_kind(payload, key) {
+                TextKind::Data => LinkPiece::Unit { len: payload.len(), frame: span },
+                TextKind::EscapedData => {
+                    mask(payload, key, 0);
+                    LinkPiece::Rebuilt { opcode: OpCode::Text, payload: span.skip(head + 1) }
+                }
+                TextKind::Packet => {
+                    mask(payload, key, 0);
+                    LinkPiece::Packet(parse_packet(payload)?)
+                }
+            },
+            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
+                mask(payload, key, 0);
+                return self.fragment(&header, payload);
+            }
+            OpCode::Ping => {
+                mask(payload, key, 0);
+                LinkPiece::Ping(span.skip(head))
+            }
+            OpCode::Pong => LinkPiece::Pong,
+            OpCode::Close => {
+                mask(payload, key, 0);
+                let close = undrop_frame::parse_close(payload)?;
+                self.closed = true;
+                let (code, reason) =
+                    close.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+                LinkPiece::Close { code, reason }
+            }
+        }))
     }
 
-    fn frames(&mut self, input: &mut [u8], sink: &mut impl Sink) -> Result<(), LinkFault> {
-        if self.closed {
-            return Ok(());
-        }
-        let mut at = 0;
-        let mut run = Run { start: 0, end: 0, units: 0 };
-        let result = loop {
-            let (header, head) = match Header::parse(&input[at..]) {
-                Ok(Some(found)) => found,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error.into()),
-            };
-            let key = match self.check(&header) {
-                Ok(key) => key,
-                Err(error) => break Err(error.into()),
-            };
-            let Some(total) = usize::try_from(header.len).ok().and_then(|len| len.checked_add(head)) else {
-                break Err(FrameError::MessageTooBig { limit: self.max_message }.into());
-            };
-            if input.len() - at < total {
-                break Ok(());
+    /// Adds an unmasked fragment to its message.
+    fn fragment(&mut self, header: &Header, payload: &[u8]) -> Result<Option<LinkPiece>, LinkFault> {
+        match &mut self.assembly {
+            Some(assembly) => assembly.payload.extend_from_slice(payload),
+            None => {
+                let assembly = Assembly { opcode: header.opcode, payload: payload.to_vec() };
+                self.assembly = Some(Box::new(assembly));
             }
-            let whole_message = header.fin && self.assembly.is_none();
-            match header.opcode {
-                OpCode::Binary if whole_message => {
-                    if sink.data(total - head) {
-                        extend(&mut run, input, at, total);
-                    }
-                }
-                OpCode::Text if whole_message && (total == head || input[at + head] ^ key[0] != MARK) => {
-                    if sink.data(total - head) {
-                        extend(&mut run, input, at, total);
-                    }
-                }
-                OpCode::Text if whole_message => {
-                    mask(&mut input[at + head..at + total], key, 0);
-                    let payload = &input[at + head..at + total];
-                    if payload.get(1) == Some(&MARK) {
-                        if sink.data(payload.len() - 1) {
-                            let frame = match encode_masked(OpCode::Text, &payload[1..]) {
-                                Ok(frame) => frame,
-                                Err(error) => break Err(error),
-                            };
-                            run.flush(input, at + total, sink);
-                            sink.deliver(&frame, 1);
-                        }
-                    } else {
-                        // Before the packet is acted on, everything that came before it is handed on.
-                        if let Err(error) = parse_packet(payload).and_then(|packet| {
-                            run.flush(input, at + total, sink);
-                            sink.packet(packet)
-                        }) {
-                            break Err(error);
-                        }
-                    }
-                }
-                OpCode::Text | OpCode::Binary | OpCode::Continuation => {
-                    mask(&mut input[at + head..at + total], key, 0);
-                    run.flush(input, at + total, sink);
-                    let payload = &input[at + head..at + total];
-                    if let Err(error) = self.fragment(header, payload, sink) {
-                        break Err(error);
-                    }
-                }
-                OpCode::Ping => {
-                    mask(&mut input[at + head..at + total], key, 0);
-                    sink.ping(&input[at + head..at + total]);
-                }
-                OpCode::Pong => sink.pong(),
-                OpCode::Close => {
-                    mask(&mut input[at + head..at + total], key, 0);
-                    run.flush(input, at + total, sink);
-                    match undrop_frame::parse_close(&input[at + head..at + total]) {
-                        Ok(Some((code, reason))) => sink.close(Some(code), &reason),
-                        Ok(None) => sink.close(None, ""),
-                        Err(error) => break Err(error.into()),
-                    }
-                    self.closed = true;
-                    return Ok(());
-                }
-            }
-            at += total;
-        };
-        run.flush(input, at, sink);
-        result?;
-        if at < input.len() {
-            self.carry.reserve_exact((input.len() - at).max(16));
-            self.carry.extend_from_slice(&input[at..]);
-        }
-        Ok(())
-    }
-
-    /// A piece of a fragmented message, already unmasked.
-    fn fragment(&mut self, header: Header, payload: &[u8], sink: &mut impl Sink) -> Result<(), LinkFault> {
-        match (&mut self.assembly, header.opcode) {
-            (Some(assembly), OpCode::Continuation) => {
-                if assembly.payload.len() as u64 + payload.len() as u64 > self.max_message {
-                    return Err(FrameError::MessageTooBig { limit: self.max_message }.into());
-                }
-                assembly.payload.extend_from_slice(payload);
-            }
-            (None, OpCode::Text | OpCode::Binary) => {
-                let text = header.opcode == OpCode::Text;
-                self.assembly = Some(Box::new(Assembly { text, payload: payload.to_vec() }));
-            }
-            _ => return Err(FrameError::UnexpectedContinuation.into()),
         }
         if !header.fin {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(message) = self.assembly.take() else { return Ok(()) };
-        let payload = message.payload.as_slice();
-        let (opcode, payload) = match (message.text, payload) {
-            (true, [MARK, rest @ ..]) if rest.first() != Some(&MARK) => {
-                return sink.packet(parse_packet(payload)?);
-            }
-            (true, [MARK, rest @ ..]) => (OpCode::Text, rest),
-            (true, all) => (OpCode::Text, all),
-            (false, all) => (OpCode::Binary, all),
+        let Some(message) = self.assembly.take() else { return Ok(None) };
+        let Assembly { opcode, payload } = *message;
+        let kind = if opcode == OpCode::Text { text_kind(&payload) } else { TextKind::Data };
+        let start = match kind {
+            TextKind::Packet => return Ok(Some(LinkPiece::Packet(parse_packet(&payload)?))),
+            TextKind::EscapedData => 1,
+            TextKind::Data => 0,
         };
-        if sink.data(payload.len()) {
-            sink.deliver(&encode_masked(opcode, payload)?, 1);
-        }
-        Ok(())
+        Ok(Some(LinkPiece::Rebuilt { opcode, payload: Span::Owned { bytes: payload, start } }))
     }
 }
 
-/// Adds the frame at `at` to the run, closing the gap that a cut-out frame left.
-fn extend(run: &mut Run, input: &mut [u8], at: usize, total: usize) {
-    if run.start == run.end {
-        (run.start, run.end) = (at, at);
+/// Returns the length of a whole frame, in bytes; `None` if it does not fit the address space.
+#[inline]
+fn frame_len(header: &Header, head: usize) -> Option<usize> {
+    usize::try_from(header.len).ok()?.checked_add(head)
+}
+
+fn text_kind(payload: &[u8]) -> TextKind {
+    TextKind::of(payload, true).unwrap_or(TextKind::Data)
+}
+
+/// The kind of a text whose payload is still masked: its first two bytes decide.
+#[inline]
+fn masked_text_kind(payload: &[u8], key: [u8; 4]) -> TextKind {
+    match *payload {
+        [] => TextKind::Data,
+        [first] => text_kind(&[first ^ key[0]]),
+        [first, second, ..] => text_kind(&[first ^ key[0], second ^ key[1]]),
     }
-    if run.end != at {
-        input.copy_within(at..at + total, run.end);
-    }
-    run.end += total;
-    run.units += 1;
 }
 
 fn parse_packet(payload: &[u8]) -> Result<Packet, LinkFault> {
@@ -294,7 +344,10 @@ fn parse_packet(payload: &[u8]) -> Result<Packet, LinkFault> {
     Ok(Packet::parse(&text[1..])?)
 }
 
-/// A frame for the backend with a mask of its own.
+/// Encodes a frame for the backend, with a mask of its own.
+///
+/// # Errors
+/// The operating system gave no random bytes.
 pub(crate) fn encode_masked(opcode: OpCode, payload: &[u8]) -> Result<Vec<u8>, LinkFault> {
     let mut key = [0; 4];
     getrandom::fill(&mut key).map_err(LinkFault::Random)?;

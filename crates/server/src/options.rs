@@ -10,7 +10,7 @@ pub struct SessionOptions {
     /// Timers and buffers of one session.
     pub machine: Arc<GatewayConfig>,
     /// What all parked sessions of the process may hold together, in bytes. Default 256 MiB.
-    pub parked_budget: usize,
+    pub detached_budget: usize,
     /// Payload bytes of one message. Default 64 MiB.
     pub max_message: u64,
 }
@@ -19,7 +19,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         SessionOptions {
             machine: Arc::new(GatewayConfig::default()),
-            parked_budget: 256 * 1024 * 1024,
+            detached_budget: 256 * 1024 * 1024,
             max_message: 64 << 20,
         }
     }

@@ -1,23 +1,20 @@
 //! Which task owns which session on this node, and what is remembered of sessions that ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
-use undrop_session::{Loss, LossReason, SessionId, SessionKey};
+use undrop_session::{SessionId, SessionKey};
 use undrop_transport::sync::lock;
 
-use crate::driver::Command;
+use crate::command::Command;
 use crate::mailbox::Mailbox;
-use crate::sessions::Shared;
-
-/// Sessions of one kind of end that are remembered, so that a late client learns what was taken. About 150 bytes each.
-const REMEMBERED: usize = 16 * 1024;
+use crate::tombstone::{Tombstone, Tombstones};
 
 /// What others may know of a live session.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct SessionEntry {
     pub(crate) sid: SessionId,
     pub(crate) key: SessionKey,
     /// Who opened it: a resume must come from the same origin over the same route.
@@ -28,89 +25,50 @@ pub(crate) struct Entry {
     pub(crate) fence: u64,
     pub(crate) mailbox: Mailbox<Command>,
     /// Bytes held while no link is there; 0 while attached.
-    pub(crate) parked_bytes: AtomicUsize,
+    pub(crate) detached_bytes: AtomicUsize,
     /// Order of parking, for eviction: smaller is longer ago.
-    pub(crate) parked_order: AtomicU64,
-}
-
-/// What is remembered of an ended session.
-#[derive(Debug, Clone)]
-pub(crate) struct Tomb {
-    pub(crate) key: SessionKey,
-    /// Why it cannot be resumed; None: its client closed it, and everything up to that close was taken.
-    pub(crate) why: Option<LossReason>,
-    /// Client units the backend took.
-    pub(crate) taken: u64,
-    /// Server units that were numbered.
-    pub(crate) sent: u64,
-}
-
-impl Tomb {
-    /// What a client that took `rx` units is told.
-    pub(crate) fn loss(&self, rx: u64) -> Loss {
-        let lost = (self.sent > rx).then_some((rx + 1, self.sent));
-        Loss { why: self.why.unwrap_or(LossReason::Unknown), acc: self.taken, lost }
-    }
-}
-
-/// The newest tombs.
-#[derive(Debug, Default)]
-struct Tombs {
-    by_name: HashMap<SessionId, Tomb>,
-    order: VecDeque<SessionId>,
-}
-
-impl Tombs {
-    fn add(&mut self, sid: SessionId, tomb: Tomb) {
-        if self.order.len() >= REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_name.remove(&oldest);
-        }
-        self.order.push_back(sid.clone());
-        self.by_name.insert(sid, tomb);
-    }
+    pub(crate) detached_order: AtomicU64,
 }
 
 /// All sessions of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    inner: Mutex<Inner>,
-    parked_total: AtomicUsize,
-    parkings: AtomicU64,
+    state: Mutex<RegistryState>,
+    detached_total: AtomicUsize,
+    detachments: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    sessions: HashMap<SessionId, Arc<Entry>>,
+struct RegistryState {
+    sessions: HashMap<SessionId, Arc<SessionEntry>>,
     /// First contacts of sessions that no link has confirmed yet.
-    contacts: HashMap<Box<str>, Contact>,
+    contacts: HashMap<Box<str>, ContactState>,
     /// Sessions that cannot be resumed.
-    lost: Tombs,
+    lost: Tombstones,
     /// Sessions that their clients closed; apart, so that many of them do not push out the others.
-    closed: Tombs,
+    closed: Tombstones,
 }
 
 #[derive(Debug)]
-enum Contact {
+enum ContactState {
     /// Its backend is being reached; the sender is in the claim.
-    Founding(watch::Receiver<()>),
+    Creating(watch::Receiver<()>),
     Session(SessionId),
 }
 
 /// What a first contact finds.
-pub(crate) enum Found {
+pub(crate) enum FirstContact {
     /// The session that it founded before.
-    Session(Arc<Entry>),
+    Session(Arc<SessionEntry>),
     /// An earlier one is at it; over when the channel is closed.
-    Founding(watch::Receiver<()>),
+    Creating(watch::Receiver<()>),
     /// Nobody: it is the caller's to found.
     Free(Claim),
 }
 
 /// The right to found the session of a first contact. Others wait until it is used or dropped.
 pub(crate) struct Claim {
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
     pub(crate) contact: Box<str>,
     _done: watch::Sender<()>,
     used: bool,
@@ -118,10 +76,10 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// The session is there; others find it.
-    pub(crate) fn fulfil(mut self, entry: &Entry) -> Box<str> {
+    pub(crate) fn fulfil(mut self, entry: &SessionEntry) -> Box<str> {
         self.used = true;
         let contact = self.contact.clone();
-        self.shared.registry.lock().contacts.insert(contact.clone(), Contact::Session(entry.sid.clone()));
+        self.registry.lock().contacts.insert(contact.clone(), ContactState::Session(entry.sid.clone()));
         contact
     }
 }
@@ -135,32 +93,37 @@ impl std::fmt::Debug for Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if !self.used {
-            self.shared.registry.lock().contacts.remove(&self.contact);
+            self.registry.lock().contacts.remove(&self.contact);
         }
     }
 }
 
 impl Registry {
     /// A new session, reachable by its id.
-    pub(crate) fn insert(&self, entry: Arc<Entry>) {
+    pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
         self.lock().sessions.insert(entry.sid.clone(), entry);
     }
 
     /// The unconfirmed session of a first contact, or the right to found it.
-    pub(crate) fn contact(shared: &Arc<Shared>, contact: &str) -> Found {
-        let mut inner = shared.registry.lock();
-        match inner.contacts.get(contact) {
-            Some(Contact::Founding(done)) => return Found::Founding(done.clone()),
-            Some(Contact::Session(sid)) => {
-                if let Some(entry) = inner.sessions.get(sid) {
-                    return Found::Session(entry.clone());
+    pub(crate) fn contact(self: &Arc<Self>, contact: &str) -> FirstContact {
+        let mut state = self.lock();
+        match state.contacts.get(contact) {
+            Some(ContactState::Creating(done)) => return FirstContact::Creating(done.clone()),
+            Some(ContactState::Session(sid)) => {
+                if let Some(entry) = state.sessions.get(sid) {
+                    return FirstContact::Session(entry.clone());
                 }
             }
             None => {}
         }
         let (done, waiting) = watch::channel(());
-        inner.contacts.insert(contact.into(), Contact::Founding(waiting));
-        Found::Free(Claim { shared: shared.clone(), contact: contact.into(), _done: done, used: false })
+        state.contacts.insert(contact.into(), ContactState::Creating(waiting));
+        FirstContact::Free(Claim {
+            registry: self.clone(),
+            contact: contact.into(),
+            _done: done,
+            used: false,
+        })
     }
 
     /// The client proved that it has the session's key: the first-contact id opens nothing any more.
@@ -169,54 +132,58 @@ impl Registry {
     }
 
     /// The session ended; a tomb is kept when a client could still ask for it.
-    pub(crate) fn remove(&self, entry: &Entry, contact: Option<&str>, tomb: Option<Tomb>) {
-        self.unpark(entry);
-        let mut inner = self.lock();
-        inner.sessions.remove(&entry.sid);
+    pub(crate) fn remove(&self, entry: &SessionEntry, contact: Option<&str>, tombstone: Option<Tombstone>) {
+        self.set_attached(entry);
+        let mut state = self.lock();
+        state.sessions.remove(&entry.sid);
         if let Some(contact) = contact
-            && matches!(inner.contacts.get(contact), Some(Contact::Session(sid)) if *sid == entry.sid)
+            && matches!(state.contacts.get(contact), Some(ContactState::Session(sid)) if *sid == entry.sid)
         {
-            inner.contacts.remove(contact);
+            state.contacts.remove(contact);
         }
-        if let Some(tomb) = tomb {
-            let tombs = if tomb.why.is_some() { &mut inner.lost } else { &mut inner.closed };
-            tombs.add(entry.sid.clone(), tomb);
+        if let Some(tombstone) = tombstone {
+            let tombstones = if tombstone.why.is_some() { &mut state.lost } else { &mut state.closed };
+            tombstones.add(entry.sid.clone(), tombstone);
         }
     }
 
     /// States how much a session without a link holds. Returns true when the total is over `budget`.
-    pub(crate) fn park(&self, entry: &Entry, bytes: usize, budget: usize) -> bool {
-        let before = entry.parked_bytes.swap(bytes.max(1), Ordering::Relaxed);
+    pub(crate) fn set_detached(&self, entry: &SessionEntry, bytes: usize, budget: usize) -> bool {
+        let before = entry.detached_bytes.swap(bytes.max(1), Ordering::Relaxed);
         if before == 0 {
-            entry.parked_order.store(self.parkings.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            entry.detached_order.store(self.detachments.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         }
-        self.parked_total.fetch_add(bytes.max(1), Ordering::Relaxed);
-        self.parked_total.fetch_sub(before, Ordering::Relaxed);
-        self.parked_total.load(Ordering::Relaxed) > budget
+        self.detached_total.fetch_add(bytes.max(1), Ordering::Relaxed);
+        self.detached_total.fetch_sub(before, Ordering::Relaxed);
+        self.detached_total.load(Ordering::Relaxed) > budget
     }
 
     /// The session has a link again or ended.
-    pub(crate) fn unpark(&self, entry: &Entry) {
-        let before = entry.parked_bytes.swap(0, Ordering::Relaxed);
-        self.parked_total.fetch_sub(before, Ordering::Relaxed);
+    pub(crate) fn set_attached(&self, entry: &SessionEntry) {
+        let before = entry.detached_bytes.swap(0, Ordering::Relaxed);
+        self.detached_total.fetch_sub(before, Ordering::Relaxed);
     }
 
     /// Tells the sessions that hold most, longest parked first among equals, to end until `budget` is met.
     /// Returns how many were told.
     pub(crate) fn evict_down_to(&self, budget: usize) -> usize {
-        let mut parked: Vec<(usize, u64, Arc<Entry>)> = self
+        let mut detached: Vec<(usize, u64, Arc<SessionEntry>)> = self
             .lock()
             .sessions
             .values()
             .map(|e| {
-                (e.parked_bytes.load(Ordering::Relaxed), e.parked_order.load(Ordering::Relaxed), e.clone())
+                (
+                    e.detached_bytes.load(Ordering::Relaxed),
+                    e.detached_order.load(Ordering::Relaxed),
+                    e.clone(),
+                )
             })
             .filter(|(bytes, ..)| *bytes > 0)
             .collect();
-        parked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut excess = self.parked_total.load(Ordering::Relaxed).saturating_sub(budget);
+        detached.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut excess = self.detached_total.load(Ordering::Relaxed).saturating_sub(budget);
         let mut told = 0;
-        for (bytes, _, entry) in parked {
+        for (bytes, _, entry) in detached {
             if excess == 0 {
                 break;
             }
@@ -228,24 +195,24 @@ impl Registry {
         told
     }
 
-    pub(crate) fn get(&self, sid: &SessionId) -> Option<Arc<Entry>> {
+    pub(crate) fn get(&self, sid: &SessionId) -> Option<Arc<SessionEntry>> {
         self.lock().sessions.get(sid).cloned()
     }
 
-    pub(crate) fn tomb(&self, sid: &SessionId) -> Option<Tomb> {
-        let inner = self.lock();
-        inner.lost.by_name.get(sid).or_else(|| inner.closed.by_name.get(sid)).cloned()
+    pub(crate) fn tombstone(&self, sid: &SessionId) -> Option<Tombstone> {
+        let state = self.lock();
+        state.lost.get(sid).or_else(|| state.closed.get(sid)).cloned()
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn all(&self) -> Vec<Arc<SessionEntry>> {
         self.lock().sessions.values().cloned().collect()
     }
 
-    pub(crate) fn parked_bytes(&self) -> usize {
-        self.parked_total.load(Ordering::Relaxed)
+    pub(crate) fn detached_bytes(&self) -> usize {
+        self.detached_total.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
+        lock(&self.state)
     }
 }

@@ -1,25 +1,28 @@
 //! The accept side: decides what a request wants, finds or founds its session, and hands its connection over.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use undrop_frame::CloseCode;
 use undrop_session::{
     BackendIdentity, Gateway, GoAway, Hello, Loss, LossReason, Offer, Packet, Resumed, SessionId, SessionKey,
     Slots, parse_offer,
 };
-use undrop_store::{Lease, SessionStore, StoreError};
+use undrop_store::{SessionStore, StoreError};
 use undrop_transport::Stream;
 
 use crate::closing::{close_frame, retire};
-use crate::driver::{Command, Driver, NewLink};
+use crate::command::{Command, NewLink};
+use crate::driver::Driver;
 use crate::mailbox::Mailbox;
+use crate::node::Node;
 use crate::options::SessionOptions;
-use crate::registry::{Claim, Entry, Found, Registry, Tomb};
+use crate::registry::{Claim, FirstContact, SessionEntry};
+use crate::tombstone::Tombstone;
 
 /// Why sessions are closed at the end of a drain.
 const STOPS: &str = "gateway stops";
@@ -27,18 +30,7 @@ const STOPS: &str = "gateway stops";
 /// All sessions of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) options: SessionOptions,
-    pub(crate) registry: Registry,
-    store: Arc<dyn SessionStore>,
-    node: Box<str>,
-    live: AtomicUsize,
-    emptied: Notify,
-    /// The end of the drain, once there is one: a session that is founded later is told to move at once.
-    drained_by: OnceLock<Instant>,
+    node: Arc<Node>,
 }
 
 /// A connection whose request was checked and whose answer is not sent yet.
@@ -74,7 +66,7 @@ pub struct Backend {
 pub enum Admission {
     /// The session has it (or it was answered and ended, when it was stale).
     Taken,
-    /// There is no such session: it needs a backend and [`Sessions::found`].
+    /// There is no such session: it needs a backend and [`Sessions::create`].
     New(Box<Newcomer>),
 }
 
@@ -90,7 +82,7 @@ pub struct Newcomer {
 
 /// Why a session could not be founded.
 #[derive(Debug, thiserror::Error)]
-pub enum FoundError {
+pub enum CreateError {
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
@@ -105,17 +97,7 @@ pub enum FoundError {
 impl Sessions {
     /// An empty registry. `node` names this process in session ids: letters, digits, `-` and `_`.
     pub fn new(options: SessionOptions, store: Arc<dyn SessionStore>, node: &str) -> Sessions {
-        Sessions {
-            shared: Arc::new(Shared {
-                options,
-                registry: Registry::default(),
-                store,
-                node: node.into(),
-                live: AtomicUsize::new(0),
-                emptied: Notify::new(),
-                drained_by: OnceLock::new(),
-            }),
-        }
+        Sessions { node: Arc::new(Node::new(options, store, node)) }
     }
 
     /// What the sub-protocol tokens of a request ask for.
@@ -126,7 +108,7 @@ impl Sessions {
     /// Whether the hello proves that its session lives here.
     pub fn knows(&self, offer: &Offer) -> bool {
         let Some(Ok(Hello::Resume { sid, n, rx, mac })) = &offer.hello else { return false };
-        self.shared.registry.get(sid).is_some_and(|entry| entry.key.verify(sid, *n, *rx, mac))
+        self.node.registry.get(sid).is_some_and(|entry| entry.key.verify(sid, *n, *rx, mac))
     }
 
     /// Gives the connection to the session that its hello names. Waits while an earlier attempt of the same first
@@ -139,39 +121,39 @@ impl Sessions {
                 Hello::Resume { sid, n, rx, mac } => self.resumed(sid, n, rx, &mac, &pending).await,
             };
             let (entry, attempt, rx) = match target {
-                Target::Session(entry, attempt, rx) => (entry, attempt, rx),
-                Target::New(loss, claim) => return newcomer(pending, loss, claim),
-                Target::Closed(tomb, attempt, rx) => {
-                    farewell(pending, &tomb, attempt, rx);
+                Destination::Session(entry, attempt, rx) => (entry, attempt, rx),
+                Destination::New(loss, claim) => return newcomer(pending, loss, claim),
+                Destination::Closed(tombstone, attempt, rx) => {
+                    confirm_close(pending, &tombstone, attempt, rx);
                     return Admission::Taken;
                 }
             };
             match self.offer_link(&entry, pending, attempt, rx).await {
-                Offered::Taken => return Admission::Taken,
-                Offered::Refused(back, loss) => return newcomer(back, Some(loss), None),
+                LinkOutcome::Taken => return Admission::Taken,
+                LinkOutcome::Refused(back, loss) => return newcomer(back, Some(loss), None),
                 // It ended in between; what is there now?
-                Offered::Gone(back) => pending = back,
+                LinkOutcome::Gone(back) => pending = back,
             }
         }
     }
 
     /// The session that a first contact founded, or the right to found it.
-    async fn contact(&self, id: &str, pending: &Pending, attempt: u64, loss: Option<Loss>) -> Target {
+    async fn contact(&self, id: &str, pending: &Pending, attempt: u64, loss: Option<Loss>) -> Destination {
         // Who opens it belongs to the name: somebody else's contact is another one.
         let contact = format!("{id} {}", pending.principal);
         loop {
-            match Registry::contact(&self.shared, &contact) {
-                Found::Session(entry) => return Target::Session(entry, attempt, None),
-                Found::Free(claim) => return Target::New(loss, Some(claim)),
+            match self.node.registry.contact(&contact) {
+                FirstContact::Session(entry) => return Destination::Session(entry, attempt, None),
+                FirstContact::Free(claim) => return Destination::New(loss, Some(claim)),
                 // An error is the end of the other's attempt.
-                Found::Founding(mut done) => while done.changed().await.is_ok() {},
+                FirstContact::Creating(mut done) => while done.changed().await.is_ok() {},
             }
         }
     }
 
-    async fn resumed(&self, sid: SessionId, n: u64, rx: u64, mac: &str, pending: &Pending) -> Target {
-        let lost = |why| Target::New(Some(Loss { why, acc: 0, lost: None }), None);
-        let registry = &self.shared.registry;
+    async fn resumed(&self, sid: SessionId, n: u64, rx: u64, mac: &str, pending: &Pending) -> Destination {
+        let lost = |why| Destination::New(Some(Loss { why, acc: 0, lost: None }), None);
+        let registry = &self.node.registry;
         if let Some(entry) = registry.get(&sid) {
             if !entry.key.verify(&sid, n, rx, mac) {
                 tracing::warn!(%sid, peer = %pending.peer, "resume with a wrong proof");
@@ -181,50 +163,50 @@ impl Sessions {
                 tracing::warn!(%sid, peer = %pending.peer, "resume from another origin or route");
                 return lost(LossReason::Unknown);
             }
-            return Target::Session(entry, n, Some(rx));
+            return Destination::Session(entry, n, Some(rx));
         }
-        match registry.tomb(&sid) {
-            Some(tomb) if !tomb.key.verify(&sid, n, rx, mac) => lost(LossReason::Unknown),
-            Some(tomb) if tomb.why.is_none() => Target::Closed(tomb, n, rx),
+        match registry.tombstone(&sid) {
+            Some(tombstone) if !tombstone.key.verify(&sid, n, rx, mac) => lost(LossReason::Unknown),
+            Some(tombstone) if tombstone.why.is_none() => Destination::Closed(tombstone, n, rx),
             // Asked again, perhaps because the answer was lost, it is the same new session.
-            Some(tomb) => self.contact(sid.as_str(), pending, n, Some(tomb.loss(rx))).await,
-            None if sid.node() != &*self.shared.node => lost(LossReason::NodeLost),
+            Some(tombstone) => self.contact(sid.as_str(), pending, n, Some(tombstone.loss(rx))).await,
+            None if sid.node() != &*self.node.name => lost(LossReason::NodeLost),
             None => lost(LossReason::Unknown),
         }
     }
 
     async fn offer_link(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Arc<SessionEntry>,
         pending: Pending,
         attempt: u64,
         rx: Option<u64>,
-    ) -> Offered {
+    ) -> LinkOutcome {
         let (refused, answer) = oneshot::channel();
         let Pending { stream, leftover, peer, offer, key, principal } = pending;
         let link = NewLink {
             stream,
             leftover,
-            answer: answer_101(&offer, &key, entry.protocol.as_deref()),
+            response: response_101(&offer, &key, entry.protocol.as_deref()),
             attempt,
             rx,
             peer,
             refused: Some(refused),
         };
-        let (link, tomb) = match entry.mailbox.send(Command::Link(Box::new(link))) {
+        let (link, tombstone) = match entry.mailbox.send(Command::Link(Box::new(link))) {
             Err(Command::Link(link)) => (link, None),
-            Err(_) => return Offered::Taken,
+            Err(_) => return LinkOutcome::Taken,
             Ok(()) => match answer.await {
                 Ok(back) => back,
                 // The sender was dropped with the link's acceptance.
-                Err(_) => return Offered::Taken,
+                Err(_) => return LinkOutcome::Taken,
             },
         };
         let NewLink { stream, leftover, peer, .. } = *link;
         let pending = Pending { stream, leftover, peer, offer, key, principal };
-        match tomb {
-            Some(tomb) => Offered::Refused(pending, tomb.loss(rx.unwrap_or(0))),
-            None => Offered::Gone(pending),
+        match tombstone {
+            Some(tombstone) => LinkOutcome::Refused(pending, tombstone.loss(rx.unwrap_or(0))),
+            None => LinkOutcome::Gone(pending),
         }
     }
 
@@ -232,45 +214,45 @@ impl Sessions {
     ///
     /// # Errors
     /// No random bytes, a full store, a client that offered no hello.
-    pub async fn found(&self, newcomer: Newcomer, backend: Backend) -> Result<(), FoundError> {
+    pub async fn create(&self, newcomer: Newcomer, backend: Backend) -> Result<(), CreateError> {
         let Newcomer { pending, loss, claim } = newcomer;
         let Some(Ok(hello)) = &pending.offer.hello else {
-            return Err(FoundError::Invalid("the client offered no hello".into()));
+            return Err(CreateError::Invalid("the client offered no hello".into()));
         };
         let attempt = hello.attempt();
         let mut random = [0; 48];
-        getrandom::fill(&mut random).map_err(FoundError::Random)?;
+        getrandom::fill(&mut random).map_err(CreateError::Random)?;
         let (mut id, mut secret) = ([0; 16], [0; 32]);
         id.copy_from_slice(&random[..16]);
         secret.copy_from_slice(&random[16..]);
-        let sid = SessionId::new(&self.shared.node, id).map_err(|e| FoundError::Invalid(e.to_string()))?;
-        let lease = self.shared.store.claim(&sid, &self.shared.node).await?;
+        let sid = SessionId::new(&self.node.name, id).map_err(|e| CreateError::Invalid(e.to_string()))?;
+        let lease = self.node.store.claim(&sid, &self.node.name).await?;
         let key = SessionKey::new(secret);
-        let entry = Arc::new(Entry {
+        let entry = Arc::new(SessionEntry {
             sid: sid.clone(),
             key: key.clone(),
             principal: pending.principal.clone(),
             protocol: backend.protocol.clone().map(String::into_boxed_str),
             mailbox: Mailbox::new(),
-            parked_bytes: AtomicUsize::new(0),
-            parked_order: Default::default(),
+            detached_bytes: AtomicUsize::new(0),
+            detached_order: Default::default(),
             fence: lease.fence,
         });
         let now = Instant::now().into_std();
         let machine =
-            Gateway::new(now, self.shared.options.machine.clone(), sid, key, backend.protocol.clone());
-        let answer = answer_101(&pending.offer, &pending.key, backend.protocol.as_deref());
+            Gateway::new(now, self.node.options.machine.clone(), sid, key, backend.protocol.clone());
+        let response = response_101(&pending.offer, &pending.key, backend.protocol.as_deref());
         let link = NewLink {
             stream: pending.stream,
             leftover: pending.leftover,
-            answer,
+            response,
             attempt,
             rx: None,
             peer: pending.peer,
             refused: None,
         };
-        self.shared.registry.insert(entry.clone());
-        if let Some(end) = self.shared.drained_by.get() {
+        self.node.registry.insert(entry.clone());
+        if let Some(end) = self.node.drained_by.get() {
             let until = end.saturating_duration_since(Instant::now()).as_millis() as u64;
             let order = match until {
                 0 => Command::Close { code: CloseCode::GOING_AWAY, reason: STOPS.into() },
@@ -280,12 +262,12 @@ impl Sessions {
             let _ = entry.mailbox.send(order);
         }
         let contact = claim.map(|claim| claim.fulfil(&entry));
-        self.shared.live.fetch_add(1, Ordering::Relaxed);
-        let mut driver = Driver::new(machine, backend.stream, entry, self.shared.clone(), contact);
+        self.node.live.fetch_add(1, Ordering::Relaxed);
+        let mut driver = Driver::new(machine, backend.stream, entry, self.node.clone(), contact);
         if let Some(loss) = loss {
             driver.succeed(loss);
         }
-        driver.preload_backend(&backend.leftover, now);
+        driver.preload_backend(&backend.leftover);
         driver.attach(Box::new(link), now);
         tokio::spawn(driver);
         Ok(())
@@ -293,19 +275,19 @@ impl Sessions {
 
     /// Sessions that live, with a link or without.
     pub fn live(&self) -> usize {
-        self.shared.live.load(Ordering::Relaxed)
+        self.node.live.load(Ordering::Relaxed)
     }
 
     /// Bytes that sessions without a link hold.
-    pub fn parked_bytes(&self) -> usize {
-        self.shared.registry.parked_bytes()
+    pub fn detached_bytes(&self) -> usize {
+        self.node.registry.detached_bytes()
     }
 
     /// Tells every session to move, each in a slot of its own, and waits until none is left or `deadline` has passed;
     /// what is left then is closed. Returns how many those were.
     pub async fn drain(&self, rate: u32, deadline: Duration) -> usize {
-        let end = *self.shared.drained_by.get_or_init(|| Instant::now() + deadline);
-        let sessions = self.shared.registry.all();
+        let end = *self.node.drained_by.get_or_init(|| Instant::now() + deadline);
+        let sessions = self.node.registry.all();
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
         let mut slots = Slots::new(count, rate, deadline);
         for entry in &sessions {
@@ -313,12 +295,12 @@ impl Sessions {
             let _ = entry.mailbox.send(Command::Drain(slots.assign("drain")));
         }
         while self.live() > 0 {
-            let emptied = self.shared.emptied.notified();
+            let emptied = self.node.emptied.notified();
             if self.live() == 0 || tokio::time::timeout_at(end, emptied).await.is_err() {
                 break;
             }
         }
-        let left = self.shared.registry.all();
+        let left = self.node.registry.all();
         for entry in &left {
             let close = Command::Close { code: CloseCode::GOING_AWAY, reason: STOPS.into() };
             let _ = entry.mailbox.send(close);
@@ -328,15 +310,15 @@ impl Sessions {
 }
 
 /// Where a connection belongs.
-enum Target {
-    Session(Arc<Entry>, u64, Option<u64>),
+enum Destination {
+    Session(Arc<SessionEntry>, u64, Option<u64>),
     New(Option<Loss>, Option<Claim>),
     /// Its client closed it, and asks whether that was heard.
-    Closed(Tomb, u64, u64),
+    Closed(Tombstone, u64, u64),
 }
 
 /// What a session did with a link that it was offered.
-enum Offered {
+enum LinkOutcome {
     Taken,
     Refused(Pending, Loss),
     Gone(Pending),
@@ -347,49 +329,22 @@ fn newcomer(pending: Pending, loss: Option<Loss>, claim: Option<Claim>) -> Admis
 }
 
 /// Tells a client that everything up to its close was taken; there is nothing more to say.
-fn farewell(pending: Pending, tomb: &Tomb, attempt: u64, rx: u64) {
+fn confirm_close(pending: Pending, tombstone: &Tombstone, attempt: u64, rx: u64) {
     let resumed = Resumed {
         att: attempt,
-        rx: tomb.taken,
-        start: tomb.sent.max(rx) + 1,
+        rx: tombstone.taken,
+        start: tombstone.sent.max(rx) + 1,
         ttl: 0,
         backend: BackendIdentity::Same,
         away: false,
     };
-    let mut last = answer_101(&pending.offer, &pending.key, None);
+    let mut last = response_101(&pending.offer, &pending.key, None);
     last.extend(Packet::Resumed(resumed).to_server_frame());
     last.extend(close_frame(Some(CloseCode::NORMAL), "closed"));
     tokio::spawn(retire(pending.stream, last));
 }
 
-fn answer_101(offer: &Offer, key: &str, protocol: Option<&str>) -> Vec<u8> {
+fn response_101(offer: &Offer, key: &str, protocol: Option<&str>) -> Vec<u8> {
     let chosen = undrop_session::answer(offer, protocol);
     undrop_frame::handshake::response_101(key, Some(&chosen), None, &[])
-}
-
-impl Shared {
-    /// The session's task is over.
-    pub(crate) fn ended(self: &Arc<Self>, entry: &Arc<Entry>, contact: Option<&str>, tomb: Option<Tomb>) {
-        self.registry.remove(entry, contact, tomb);
-        for command in entry.mailbox.close() {
-            if let Command::Link(mut link) = command
-                && let Some(refused) = link.refused.take()
-            {
-                // Its acceptor looks again; when that has gone too, nobody waits for an answer.
-                let _ = refused.send((link, None));
-            }
-        }
-        let lease = Lease { session: entry.sid.clone(), node: self.node.to_string(), fence: entry.fence };
-        let store = self.store.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = store.release(&lease).await {
-                    tracing::warn!(sid = %lease.session, %error, "lease not released");
-                }
-            });
-        }
-        if self.live.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.emptied.notify_waiters();
-        }
-    }
 }

@@ -33,7 +33,7 @@ async fn narrow_tls() -> (Stream, Stream) {
 }
 
 /// A session with these two streams.
-async fn found(sessions: &Sessions, client: Stream, backend: Stream) {
+async fn create_session(sessions: &Sessions, client: Stream, backend: Stream) {
     let hello = Hello::First { cid: "0123456789abcdef".into(), n: 1 };
     let pending = Pending {
         stream: client,
@@ -45,7 +45,7 @@ async fn found(sessions: &Sessions, client: Stream, backend: Stream) {
     };
     let Admission::New(newcomer) = sessions.admit(pending).await else { panic!("taken") };
     let backend = Backend { stream: backend, leftover: Vec::new(), protocol: None };
-    sessions.found(*newcomer, backend).await.unwrap();
+    sessions.create(*newcomer, backend).await.unwrap();
 }
 
 /// Reads messages until one has `len` bytes.
@@ -90,10 +90,10 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         let (other, pipe): (DuplexStream, DuplexStream) = duplex(1 << 20);
         let mut other = Stream::from(other);
         let (sender, reader) = if upwards {
-            found(&sessions, pipe.into(), accepted).await;
+            create_session(&sessions, pipe.into(), accepted).await;
             (Role::Client, Role::Server)
         } else {
-            found(&sessions, accepted, pipe.into()).await;
+            create_session(&sessions, accepted, pipe.into()).await;
             skip_head(&mut dialled).await;
             (Role::Server, Role::Client)
         };
@@ -128,7 +128,7 @@ async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
     let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
     let (client, link) = duplex(512);
     let (backend, behind) = duplex(1 << 20);
-    found(&sessions, link.into(), behind.into()).await;
+    create_session(&sessions, link.into(), behind.into()).await;
     let (mut client, mut backend) = (Stream::from(client), Stream::from(backend));
     for _ in 0..20 {
         backend.write_all(&message(Role::Server, 100)).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_session_that_is_founded_in_a_drain_is_told_to_move() {
     assert_eq!(sessions.drain(100, Duration::from_secs(10)).await, 0);
     let (client, link) = duplex(1 << 16);
     let (_backend, behind) = duplex(1 << 16);
-    found(&sessions, link.into(), behind.into()).await;
+    create_session(&sessions, link.into(), behind.into()).await;
     let mut client = Stream::from(client);
     skip_head(&mut client).await;
     let (packets, _) = read_all(&mut client).await;

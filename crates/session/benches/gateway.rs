@@ -56,7 +56,7 @@ fn backend_to_client(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for _ in 0..BATCH {
             gateway.append(black_box(&frame));
-            gateway.end_unit(now);
+            gateway.end_unit();
         }
         flush(&mut gateway, now);
         number += BATCH;

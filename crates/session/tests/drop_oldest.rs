@@ -7,9 +7,9 @@ use undrop_session::{Gateway, GatewayConfig, Overflow, SessionId, SessionKey};
 
 const LIMIT: usize = 4096;
 
-fn unit(gateway: &mut Gateway, now: Instant, len: usize) {
+fn unit(gateway: &mut Gateway, len: usize) {
     gateway.append(&vec![0x42; len]);
-    gateway.end_unit(now);
+    gateway.end_unit();
 }
 
 /// The link takes `n` bytes and then stalls.
@@ -41,11 +41,11 @@ fn a_client_that_stops_inside_the_oldest_unit_neither_pauses_the_producer_nor_gr
     };
     gateway.transmitted(now, hello);
 
-    unit(&mut gateway, now, 1000);
+    unit(&mut gateway, 1000);
     transmit(&mut gateway, now, 10);
     for _ in 0..20 {
         assert!(gateway.room() >= 1000);
-        unit(&mut gateway, now, 1000);
+        unit(&mut gateway, 1000);
     }
     assert!(gateway.progress().buffered <= LIMIT, "{} bytes are held", gateway.progress().buffered);
     // What is left of the unit on the wire is held besides, once.
@@ -54,7 +54,7 @@ fn a_client_that_stops_inside_the_oldest_unit_neither_pauses_the_producer_nor_gr
     // The link dies, and the producer goes on.
     gateway.detach(now);
     for _ in 0..20 {
-        unit(&mut gateway, now, 1000);
+        unit(&mut gateway, 1000);
     }
     assert!(gateway.progress().buffered <= LIMIT, "{} bytes are held", gateway.progress().buffered);
 }

@@ -23,10 +23,10 @@ fn gateway(config: GatewayConfig) -> (Instant, Gateway) {
 }
 
 /// A unit as the driver appends it: an unmasked text frame.
-fn unit(gateway: &mut Gateway, now: Instant, text: &str) {
+fn unit(gateway: &mut Gateway, text: &str) {
     gateway.append(&[0x81, text.len() as u8]);
     gateway.append(text.as_bytes());
-    gateway.end_unit(now);
+    gateway.end_unit();
 }
 
 /// Everything the link takes now, decoded.
@@ -73,7 +73,7 @@ fn first_contact(config: GatewayConfig) -> (Instant, Gateway) {
 #[test]
 fn first_contact_then_resume_without_a_round_trip() {
     let (now, mut g) = gateway(config());
-    unit(&mut g, now, "early");
+    unit(&mut g, "early");
     g.attach(now, 1, None).unwrap();
     let out = drain(&mut g, now);
     let Ok(Packet::Started(Started { att: 1, hb: 25_000, win: 1000, ttl: 120_000, protocol, .. })) =
@@ -84,10 +84,10 @@ fn first_contact_then_resume_without_a_round_trip() {
     assert_eq!((protocol.as_deref(), &out[1..]), (Some("chat"), &["early".to_owned()][..]));
     assert_eq!(g.on_data(now, 3), Received::Deliver);
     g.taken(now, 1);
-    unit(&mut g, now, "two");
+    unit(&mut g, "two");
     drain(&mut g, now);
     g.detach(now);
-    unit(&mut g, now, "three");
+    unit(&mut g, "three");
     g.attach(now, 2, Some(1)).unwrap();
     let out = drain(&mut g, now);
     assert_eq!(
@@ -114,7 +114,7 @@ fn newest_attempt_wins_and_a_stale_one_changes_nothing() {
 #[test]
 fn repeated_first_contact_is_the_same_session_until_it_is_confirmed() {
     let (now, mut g) = first_contact(config());
-    unit(&mut g, now, "one");
+    unit(&mut g, "one");
     drain(&mut g, now);
     g.attach(now, 2, None).unwrap();
     let out = drain(&mut g, now);
@@ -128,7 +128,7 @@ fn repeated_first_contact_is_the_same_session_until_it_is_confirmed() {
 fn start_is_behind_the_newest_ack_when_the_hello_is_older() {
     let (now, mut g) = first_contact(config());
     for text in ["1", "2", "3"] {
-        unit(&mut g, now, text);
+        unit(&mut g, text);
     }
     drain(&mut g, now);
     g.on_packet(now, &Packet::Ack(2)).unwrap();
@@ -141,7 +141,7 @@ fn start_is_behind_the_newest_ack_when_the_hello_is_older() {
 fn ack_ahead_of_the_new_link_is_no_lie() {
     let (now, mut g) = first_contact(config());
     for text in ["1", "2", "3"] {
-        unit(&mut g, now, text);
+        unit(&mut g, text);
     }
     drain(&mut g, now);
     g.attach(now, 2, Some(0)).unwrap();
@@ -155,7 +155,7 @@ fn ack_ahead_of_the_new_link_is_no_lie() {
 #[test]
 fn a_broken_unit_is_finished_before_control_and_sent_again_on_the_next_link() {
     let (now, mut g) = first_contact(config());
-    unit(&mut g, now, "hello");
+    unit(&mut g, "hello");
     g.transmitted(now, 3);
     assert!(!g.at_boundary());
     g.on_packet(now, &Packet::Probe("k".into())).unwrap();
@@ -216,7 +216,7 @@ fn pause_bounds_the_buffer_and_lets_any_single_unit_pass() {
     assert!(g.room() >= 1000);
     g.append(&vec![0; 5000]);
     assert!(g.room() > 0, "an open unit alone may always grow");
-    g.end_unit(now);
+    g.end_unit();
     assert_eq!(g.room(), 0);
     let mut slices = [&b""[..]; 3];
     let count = g.transmit(&mut slices);
@@ -231,7 +231,7 @@ fn pause_bounds_the_buffer_and_lets_any_single_unit_pass() {
 fn overflow_end_states_what_is_gone() {
     let (now, mut g) = first_contact(GatewayConfig { overflow: Overflow::End, ..config() });
     for _ in 0..20 {
-        unit(&mut g, now, &"x".repeat(100));
+        unit(&mut g, &"x".repeat(100));
     }
     assert_eq!(events(&mut g), [Event::Overflow]);
     assert_eq!((g.room(), g.has_output(), g.is_attached()), (0, false, false));
@@ -241,13 +241,13 @@ fn overflow_end_states_what_is_gone() {
 #[test]
 fn drop_oldest_tells_the_link_where_the_hole_is() {
     let (now, mut g) = first_contact(GatewayConfig { overflow: Overflow::DropOldest, ..config() });
-    unit(&mut g, now, "sent");
+    unit(&mut g, "sent");
     g.transmitted(now, 2);
     for text in ["a", "b", "c"] {
-        unit(&mut g, now, &text.repeat(120));
+        unit(&mut g, &text.repeat(120));
     }
     for _ in 0..6 {
-        unit(&mut g, now, &"d".repeat(120));
+        unit(&mut g, &"d".repeat(120));
     }
     let out = {
         let mut bytes = vec![0x81, 4];
@@ -274,12 +274,12 @@ fn drop_oldest_tells_the_link_where_the_hole_is() {
 #[test]
 fn drop_oldest_while_parked_is_told_on_resume() {
     let (now, mut g) = first_contact(GatewayConfig { overflow: Overflow::DropOldest, ..config() });
-    unit(&mut g, now, "one");
+    unit(&mut g, "one");
     drain(&mut g, now);
     g.on_packet(now, &Packet::Ack(1)).unwrap();
     g.detach(now);
     for _ in 0..20 {
-        unit(&mut g, now, &"x".repeat(120));
+        unit(&mut g, &"x".repeat(120));
     }
     let [Event::Dropped { from: 2, to }] = events(&mut g)[..] else { panic!("one range") };
     g.attach(now, 2, Some(1)).unwrap();
@@ -294,10 +294,10 @@ fn drop_oldest_while_parked_is_told_on_resume() {
 #[test]
 fn close_is_sequenced_both_ways() {
     let (now, mut g) = first_contact(config());
-    unit(&mut g, now, "last");
+    unit(&mut g, "last");
     g.append(b"half a unit");
-    g.close(now, CloseCode::new(4002), "done");
-    unit(&mut g, now, "too late");
+    g.close(CloseCode::new(4002), "done");
+    unit(&mut g, "too late");
     assert_eq!(drain(&mut g, now), ["last", "\u{1f}x4002 done"]);
     g.on_data(now, 1);
     g.on_packet(now, &Packet::parse("x1000 bye").unwrap()).unwrap();
@@ -419,7 +419,7 @@ fn packets_of_the_wrong_direction_and_floods() {
 fn idle_session_is_small() {
     let (now, mut g) = first_contact(config());
     for _ in 0..100 {
-        unit(&mut g, now, &"x".repeat(100));
+        unit(&mut g, &"x".repeat(100));
         drain(&mut g, now);
         g.on_data(now, 100);
         g.taken(now, 1);
@@ -455,7 +455,7 @@ fn table_of_transitions() {
             g.attach(now, 1, None).unwrap();
             g.on_data(now, 1);
             for _ in 0..30 {
-                unit(g, now, &"x".repeat(120));
+                unit(g, &"x".repeat(120));
             }
             String::new()
         }),
@@ -481,17 +481,17 @@ fn table_of_transitions() {
             g.taken(now, u64::from(g.progress().received > 0));
             format!("{:?}", g.on_packet(now, &Packet::parse("x1000").unwrap()))
         }),
-        ("unit of the backend", |g, now| {
-            unit(g, now, "u");
+        ("unit of the backend", |g, _| {
+            unit(g, "u");
             String::new()
         }),
-        ("close of the backend", |g, now| {
-            g.close(now, CloseCode::NORMAL, "");
+        ("close of the backend", |g, _| {
+            g.close(CloseCode::NORMAL, "");
             String::new()
         }),
-        ("buffer overflows", |g, now| {
+        ("buffer overflows", |g, _| {
             for _ in 0..30 {
-                unit(g, now, &"x".repeat(120));
+                unit(g, &"x".repeat(120));
             }
             String::new()
         }),

@@ -6,58 +6,57 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use undrop_frame::{CloseCode, OpCode};
-use undrop_session::Gateway;
+use undrop_frame::{CloseCode, FrameError, OpCode};
 use undrop_transport::{Ending, Stream, ending_of, scratch};
 
-use super::{Driver, Phase};
+use super::{Driver, DriverPhase};
 use crate::closing::{control, masked_close_frame, retire};
-use crate::from_backend;
+use crate::from_backend::BackendPiece;
 
 impl Driver {
     /// True when something moved.
     pub(super) fn poll_backend_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if self.to_backend.is_empty() {
-            return self.backend_unflushed && self.poll_backend_flush(cx, now);
+        let backend = &mut self.backend;
+        if backend.out.is_empty() {
+            return backend.unflushed && self.poll_backend_flush(cx);
         }
-        let Some(backend) = &mut self.backend else {
-            (self.to_backend, self.written) = (Vec::new(), 0);
+        let Some(stream) = &mut backend.stream else {
+            (backend.out, backend.written) = (Vec::new(), 0);
             return false;
         };
-        match write_all(cx, backend, &self.to_backend, &mut self.written) {
+        match write_all(cx, stream, &backend.out, &mut backend.written) {
             Poll::Pending => {
-                // A client that sends as fast as the backend takes must not make this grow.
-                if self.written > self.to_backend.len() / 2 {
-                    self.to_backend.drain(..self.written);
-                    self.written = 0;
+                // A client that sends as fast as the backend reads must not make this grow.
+                if backend.written > backend.out.len() / 2 {
+                    backend.out.drain(..backend.written);
+                    backend.written = 0;
                 }
                 false
             }
             Poll::Ready(Ok(())) => {
-                (self.to_backend, self.written) = (Vec::new(), 0);
-                self.backend_unflushed = false;
-                let units = std::mem::take(&mut self.waiting_units);
+                let units = backend.units;
+                backend.clear_output();
                 self.machine.taken(now, units);
                 true
             }
             Poll::Ready(Err(error)) => {
-                self.backend_lost(&ending_of(&error), now);
+                self.backend_lost(&ending_of(&error));
                 true
             }
         }
     }
 
     /// True when something moved.
-    fn poll_backend_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(backend) = &mut self.backend else { return false };
-        match Pin::new(backend).poll_flush(cx) {
+    fn poll_backend_flush(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(stream) = &mut self.backend.stream else { return false };
+        match Pin::new(stream).poll_flush(cx) {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
-                self.backend_unflushed = false;
+                self.backend.unflushed = false;
                 true
             }
             Poll::Ready(Err(error)) => {
-                self.backend_lost(&ending_of(&error), now);
+                self.backend_lost(&ending_of(&error));
                 true
             }
         }
@@ -67,121 +66,138 @@ impl Driver {
     /// then its acks are never stuck behind a backend that waits for them. A single message may be larger than any
     /// window, and nothing but acks comes behind it.
     pub(super) fn is_backend_behind(&self) -> bool {
-        let waiting = self.to_backend.len() - self.written;
-        waiting > self.shared.options.machine.client_window && self.waiting_units > 1
+        self.backend.waiting() > self.node.options.machine.client_window && self.backend.units > 1
     }
 
-    pub(super) fn poll_backend_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if self.phase == Phase::BackendClosed {
+    pub(super) fn poll_backend_read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.phase == DriverPhase::BackendClosed {
             return false;
         }
         // What is discarded needs no room.
-        let room = if self.phase == Phase::ClientClosed { usize::MAX } else { self.machine.room() };
+        let room = if self.phase == DriverPhase::ClientClosed { usize::MAX } else { self.machine.room() };
         if room == 0 {
             return false;
         }
         scratch::with(|buffer| {
-            let Some(backend) = &mut self.backend else { return false };
-            let stashed = self.from_backend.stash().len();
-            buffer[..stashed].copy_from_slice(self.from_backend.stash());
+            let Some(stream) = &mut self.backend.stream else { return false };
+            let stash = self.backend.parser.stash();
+            let stashed = stash.len();
+            buffer[..stashed].copy_from_slice(stash);
             // A read may go over what is left by a little, never by a whole buffer.
             let end = buffer.len().min(stashed.saturating_add(room.max(4096)));
             let mut read = ReadBuf::new(&mut buffer[stashed..end]);
-            match Pin::new(backend).poll_read(cx, &mut read) {
+            match Pin::new(stream).poll_read(cx, &mut read) {
                 Poll::Pending => {
-                    self.backend_asleep = true;
+                    self.backend.asleep = true;
                     return false;
                 }
-                Poll::Ready(Err(error)) => self.backend_lost(&ending_of(&error), now),
-                Poll::Ready(Ok(())) if read.filled().is_empty() => self.backend_lost(&Ending::Fin, now),
+                Poll::Ready(Err(error)) => self.backend_lost(&ending_of(&error)),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => self.backend_lost(&Ending::Fin),
                 Poll::Ready(Ok(())) => {
                     let got = read.filled().len();
-                    self.take_from_backend(&buffer[..stashed + got], now);
+                    self.take_from_backend(&buffer[..stashed + got]);
                 }
             }
             true
         })
     }
 
-    pub(super) fn take_from_backend(&mut self, bytes: &[u8], now: Instant) {
-        let mut sink = BackendSink {
-            machine: &mut self.machine,
-            now,
-            discard: !matches!(self.phase, Phase::Open | Phase::ClientRefused(_)),
-            units: 0,
-            pings: Vec::new(),
-            closed: None,
-        };
-        let result = self.from_backend.take(bytes, &mut sink);
-        let BackendSink { units, pings, closed, .. } = sink;
-        for payload in pings {
-            self.queue_control(OpCode::Pong, &payload);
-        }
-        match (result, closed) {
-            (Err(fault), _) => {
-                tracing::warn!(sid = %self.entry.sid, cause = %fault, "backend broke RFC 6455");
-                self.end_backend(Some(fault.close_code()), &fault.to_string());
-                self.backend_closed(CloseCode::BAD_GATEWAY, &format!("backend broke RFC 6455: {fault}"), now);
+    pub(super) fn take_from_backend(&mut self, bytes: &[u8]) {
+        let mut units = 0;
+        match self.take_backend_pieces(bytes, &mut units) {
+            Ok(None) => {
+                if self.link.is_none() && units > 0 {
+                    self.update_detached();
+                }
             }
-            (Ok(_), Some((code, reason))) => {
+            Ok(Some((code, reason))) => {
                 tracing::debug!(sid = %self.entry.sid, code = code.map(CloseCode::get), "backend closed");
                 self.end_backend(code, "");
-                self.backend_closed(code.unwrap_or(CloseCode::NO_STATUS), &reason, now);
+                self.backend_closed(code.unwrap_or(CloseCode::NO_STATUS), &reason);
             }
-            (Ok(_), None) => {
-                if self.link.is_none() && units > 0 {
-                    self.note_parked();
+            Err(fault) => {
+                tracing::warn!(sid = %self.entry.sid, cause = %fault, "backend broke RFC 6455");
+                self.end_backend(Some(fault.close_code()), &fault.to_string());
+                self.backend_closed(CloseCode::BAD_GATEWAY, &format!("backend broke RFC 6455: {fault}"));
+            }
+        }
+    }
+
+    /// Hands everything in `bytes` to the machine, and counts the complete units. Returns code and reason of a Close frame.
+    fn take_backend_pieces(
+        &mut self,
+        mut bytes: &[u8],
+        units: &mut u64,
+    ) -> Result<Option<(Option<CloseCode>, String)>, FrameError> {
+        // After the client closed the session, nothing that the backend still sends has a receiver.
+        let discard = !matches!(self.phase, DriverPhase::Open | DriverPhase::ClientRefused(_));
+        while let Some(piece) = self.backend.parser.next(&mut bytes)? {
+            let (bytes, ends_unit) = match &piece {
+                BackendPiece::Unit(unit) => (*unit, true),
+                BackendPiece::Head { head, ends_unit } => (head.as_bytes(), *ends_unit),
+                BackendPiece::Payload { bytes, ends_unit } => (*bytes, *ends_unit),
+                BackendPiece::Ping(payload) => {
+                    self.queue_backend_control(OpCode::Pong, payload);
+                    continue;
+                }
+                BackendPiece::Pong => continue,
+                BackendPiece::Close { code, reason } => return Ok(Some((*code, reason.clone()))),
+            };
+            if !discard {
+                self.machine.append(bytes);
+                if ends_unit {
+                    self.machine.end_unit();
+                    *units += 1;
                 }
             }
         }
+        Ok(None)
     }
 
     /// Sends the backend its Close frame behind what is still unwritten, and lets go of it.
     pub(super) fn end_backend(&mut self, code: Option<CloseCode>, reason: &str) {
-        let Some(backend) = self.backend.take() else { return };
-        let mut last = self.to_backend.split_off(self.written);
-        (self.to_backend, self.written, self.waiting_units) = (Vec::new(), 0, 0);
-        self.backend_unflushed = false;
+        let Some(stream) = self.backend.stream.take() else { return };
+        let mut last = self.backend.out.split_off(self.backend.written);
+        self.backend.clear_output();
         let mut key = [0; 4];
         if getrandom::fill(&mut key).is_ok() {
             last.extend(masked_close_frame(code, reason, key));
         }
-        tokio::spawn(retire(backend, last));
+        tokio::spawn(retire(stream, last));
     }
 
-    pub(super) fn backend_lost(&mut self, ending: &Ending, now: Instant) {
-        self.backend = None;
-        (self.to_backend, self.written, self.waiting_units) = (Vec::new(), 0, 0);
-        self.backend_unflushed = false;
-        if self.phase == Phase::Open {
+    pub(super) fn backend_lost(&mut self, ending: &Ending) {
+        self.backend.stream = None;
+        self.backend.clear_output();
+        if self.phase == DriverPhase::Open {
             tracing::warn!(sid = %self.entry.sid, %ending, "backend connection lost");
         }
-        self.backend_closed(CloseCode::BAD_GATEWAY, &format!("backend connection lost: {ending}"), now);
+        self.backend_closed(CloseCode::BAD_GATEWAY, &format!("backend connection lost: {ending}"));
     }
 
     /// The backend's side is over: the client learns it behind everything that the backend sent before.
-    pub(super) fn backend_closed(&mut self, code: CloseCode, reason: &str, now: Instant) {
+    pub(super) fn backend_closed(&mut self, code: CloseCode, reason: &str) {
         match self.phase {
-            Phase::Open => {
-                self.machine.close(now, code, reason);
-                self.phase = Phase::BackendClosed;
+            DriverPhase::Open => {
+                self.machine.close(code, reason);
+                self.phase = DriverPhase::BackendClosed;
             }
-            Phase::ClientRefused(code) => {
-                self.machine.close(now, code, "a message of the client was refused");
-                self.phase = Phase::BackendClosed;
+            DriverPhase::ClientRefused(code) => {
+                self.machine.close(code, "a message of the client was refused");
+                self.phase = DriverPhase::BackendClosed;
             }
-            Phase::ClientClosed => self.phase = Phase::Over,
-            Phase::BackendClosed | Phase::Over => {}
+            DriverPhase::ClientClosed => self.phase = DriverPhase::Over,
+            DriverPhase::BackendClosed | DriverPhase::Over => {}
         }
     }
 
-    pub(super) fn queue_control(&mut self, opcode: OpCode, payload: &[u8]) {
+    pub(super) fn queue_backend_control(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut key = [0; 4];
         // A backend that does not read gets no further answers: this buffer is bounded like the rest.
-        if self.to_backend.len() <= self.shared.options.machine.client_window
+        if self.backend.out.len() <= self.node.options.machine.client_window
             && getrandom::fill(&mut key).is_ok()
         {
-            self.to_backend.extend(control(opcode, payload, Some(key)));
+            self.backend.out.extend(control(opcode, payload, Some(key)));
         }
     }
 }
@@ -201,39 +217,4 @@ fn write_all(
         }
     }
     Pin::new(stream).poll_flush(cx)
-}
-
-struct BackendSink<'a> {
-    machine: &'a mut Gateway,
-    now: Instant,
-    /// The client closed the session: nobody wants what the backend still says.
-    discard: bool,
-    units: u64,
-    pings: Vec<Vec<u8>>,
-    closed: Option<(Option<CloseCode>, String)>,
-}
-
-impl from_backend::Sink for BackendSink<'_> {
-    fn append(&mut self, bytes: &[u8]) {
-        if !self.discard {
-            self.machine.append(bytes);
-        }
-    }
-
-    fn end_unit(&mut self) {
-        if !self.discard {
-            self.machine.end_unit(self.now);
-            self.units += 1;
-        }
-    }
-
-    fn ping(&mut self, payload: &[u8]) {
-        self.pings.push(payload.to_vec());
-    }
-
-    fn pong(&mut self) {}
-
-    fn close(&mut self, code: Option<CloseCode>, reason: &str) {
-        self.closed = Some((code, reason.to_owned()));
-    }
 }

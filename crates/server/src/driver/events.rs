@@ -6,7 +6,7 @@ use undrop_frame::{CloseCode, OpCode};
 use undrop_session::{Event, GoAway, LossReason};
 use undrop_transport::{Ending, tcp_info};
 
-use super::{BACKEND_CLOSE, Driver, Phase};
+use super::{BACKEND_CLOSE, Driver, DriverPhase};
 use crate::closing::{close_frame, control, masked_close_frame};
 
 impl Driver {
@@ -19,25 +19,23 @@ impl Driver {
                 Event::SuspectDead => self.suspect(now),
                 Event::Close { code, reason } => {
                     tracing::debug!(sid = %self.entry.sid, code = code.get(), "client closed the session");
-                    self.close_backend_for_client(Phase::ClientClosed, code, &reason, now);
+                    self.close_backend_for_client(DriverPhase::ClientClosed, code, &reason, now);
                 }
                 Event::Finished => {
-                    if let Some(link) = self.link.take() {
-                        self.retire_link(link, close_frame(Some(CloseCode::NORMAL), ""), now);
-                    }
-                    self.phase = Phase::Over;
+                    self.retire_link(close_frame(Some(CloseCode::NORMAL), ""), now);
+                    self.phase = DriverPhase::Over;
                 }
                 Event::Expired => {
                     tracing::info!(sid = %self.entry.sid, "session expired: its client did not come back in time");
                     self.why = Some(LossReason::Expired);
                     self.end_backend(Some(CloseCode::GOING_AWAY), "client did not come back");
-                    self.phase = Phase::Over;
+                    self.phase = DriverPhase::Over;
                 }
                 Event::Overflow => {
                     tracing::warn!(sid = %self.entry.sid, "session ended: its replay buffer is full");
                     self.why = Some(LossReason::Overflow);
                     self.end_backend(Some(CloseCode::POLICY_VIOLATION), "client too slow");
-                    self.phase = Phase::Over;
+                    self.phase = DriverPhase::Over;
                 }
                 Event::LinkTooOld => {
                     self.machine
@@ -46,12 +44,8 @@ impl Driver {
                 // When the whole process drains, whoever drains it closes and counts what is left.
                 Event::DrainOver if self.draining => {}
                 Event::DrainOver => {
-                    if let Some(link) = self.link.take() {
-                        self.retire_link(
-                            link,
-                            close_frame(Some(CloseCode::GOING_AWAY), "drain is over"),
-                            now,
-                        );
+                    if self.link.is_some() {
+                        self.retire_link(close_frame(Some(CloseCode::GOING_AWAY), "drain is over"), now);
                         self.detached(
                             &Ending::Close { code: CloseCode::GOING_AWAY, reason: "drain is over".into() },
                             now,
@@ -70,7 +64,7 @@ impl Driver {
     /// No answer for too long. Only the kernel knows whether the path is dead or the page asleep (PROTOCOL §6).
     pub(super) fn suspect(&mut self, now: Instant) {
         let Some(link) = &self.link else { return };
-        let silence = self.shared.options.machine.heartbeat;
+        let silence = self.node.options.machine.heartbeat;
         let dead = link
             .stream
             .tcp()
@@ -86,22 +80,24 @@ impl Driver {
     /// The client closed the session, or broke it for good: the backend has some time for its own Close frame.
     pub(super) fn close_backend_for_client(
         &mut self,
-        phase: Phase,
+        phase: DriverPhase,
         code: CloseCode,
         reason: &str,
         now: Instant,
     ) {
         match self.phase {
-            Phase::Open => {}
+            DriverPhase::Open => {}
             // Both sides have closed: nothing is left to wait for.
-            Phase::BackendClosed if phase == Phase::ClientClosed => return self.phase = Phase::Over,
+            DriverPhase::BackendClosed if phase == DriverPhase::ClientClosed => {
+                return self.phase = DriverPhase::Over;
+            }
             _ => return,
         }
         self.phase = phase;
-        self.deadline = Some(now + BACKEND_CLOSE);
+        self.timers.close_at = Some(now + BACKEND_CLOSE);
         let mut key = [0; 4];
         if getrandom::fill(&mut key).is_ok() {
-            self.to_backend.extend(masked_close_frame(Some(code), reason, key));
+            self.backend.out.extend(masked_close_frame(Some(code), reason, key));
         }
     }
 }

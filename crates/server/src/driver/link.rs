@@ -3,53 +3,34 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{CloseCode, OpCode};
-use undrop_session::{MOVED_FRAME, Packet, Received};
+use undrop_session::{Packet, Received};
 use undrop_transport::{Ending, ending_of, scratch};
 
-use super::{Driver, Link, Phase};
+use super::{Driver, DriverPhase};
 use crate::closing::{close_frame, control, retire};
-use crate::from_link::{self, LinkFault};
+use crate::from_link::{LinkFault, LinkInput, LinkPiece, Span, encode_masked};
 
-/// How long an ack may wait for data to travel with. Alone it costs a write, a packet and a wake-up at both ends; an
-/// answer of the backend, on whose heels it goes for nothing, mostly follows within a millisecond.
-pub(super) const ACK_COMPANY: Duration = Duration::from_millis(50);
-
-/// Units that an ack may stand for while it waits.
-const HELD_UNITS: u64 = 128;
-
-/// What waits behind an ack that waits for company.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    pub(super) since: Option<Instant>,
-    units: u64,
-    bytes: usize,
-    /// The client asked for the ack.
-    wanted: bool,
-}
+/// The close code and the reason of a Close frame.
+type CloseFrame = (Option<CloseCode>, String);
 
 impl Driver {
-    /// All that could be written is an ack that may still wait (PROTOCOL §4).
-    fn holds_ack(&mut self, now: Instant) -> bool {
+    /// Returns whether all that could be written is an ack that may still wait (PROTOCOL §4).
+    fn delays_ack(&mut self, now: Instant) -> bool {
         if !self.machine.only_ack_waits() {
-            if self.held.since.is_some() || self.held.units > 0 {
-                self.held = Held::default();
-            }
+            self.delayed_ack.reset();
             return false;
         }
-        let since = *self.held.since.get_or_insert(now);
-        let few =
-            self.held.units < HELD_UNITS && self.held.bytes < self.shared.options.machine.client_window / 4;
-        few && !self.held.wanted && now < since + ACK_COMPANY
+        self.delayed_ack.may_wait(now, self.node.options.machine.client_window)
     }
 
     pub(super) fn poll_link_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         // What a client sends beyond its window waits in its socket. When the backend is gone, acks are still read; data
         // goes nowhere and is not acked.
-        if self.is_backend_behind() {
+        if self.is_backend_behind() || self.link.as_ref().is_none_or(|link| link.asleep) {
             return false;
         }
         scratch::with(|buffer| {
@@ -57,7 +38,7 @@ impl Driver {
             let mut read = ReadBuf::new(buffer);
             match Pin::new(&mut link.stream).poll_read(cx, &mut read) {
                 Poll::Pending => {
-                    self.link_asleep = true;
+                    link.asleep = true;
                     return false;
                 }
                 Poll::Ready(Err(error)) => self.link_lost(&ending_of(&error), now),
@@ -72,34 +53,127 @@ impl Driver {
     }
 
     /// Hands what a link brought to the machine and to the backend. Without `cx` (outside a poll) nothing is written yet.
-    pub(super) fn take_from_link(&mut self, bytes: &mut [u8], now: Instant, cx: Option<&mut Context<'_>>) {
-        let Some(mut link) = self.link.take() else { return };
-        let mut sink = LinkSink { driver: self, now, cx, closed: None };
-        let result = link.input.take(bytes, &mut sink);
-        let closed = sink.closed;
-        match (result, closed) {
-            (Ok(()), None) => self.link = Some(link),
-            (Ok(()), Some((code, reason))) => {
-                self.retire_link(link, close_frame(code, ""), now);
+    pub(super) fn take_from_link(
+        &mut self,
+        bytes: &mut [u8],
+        now: Instant,
+        mut cx: Option<&mut Context<'_>>,
+    ) {
+        let mut input = LinkInput::new(bytes);
+        let result = self.take_link_pieces(&mut input, now, &mut cx);
+        // What arrived before a fault is delivered all the same.
+        self.flush_run(&mut input, now, &mut cx);
+        match result {
+            Ok(None) => {}
+            Ok(Some((code, reason))) => {
+                self.retire_link(close_frame(code, ""), now);
                 let ending = Ending::Close { code: code.unwrap_or(CloseCode::NO_STATUS), reason };
                 self.detached(&ending, now);
             }
-            (Err(fault), _) => {
-                tracing::warn!(sid = %self.entry.sid, peer = %link.peer, cause = %fault, "client broke the protocol");
-                if fault.close_code() == CloseCode::MESSAGE_TOO_BIG {
-                    let (phase, why) = (Phase::ClientRefused(fault.close_code()), fault.to_string());
-                    self.close_backend_for_client(phase, fault.close_code(), &why, now);
+            Err(fault) => self.link_broken(&fault, now),
+        }
+    }
+
+    /// Takes everything in `input` but the run that it leaves there. Returns the content of a Close frame.
+    fn take_link_pieces(
+        &mut self,
+        input: &mut LinkInput<'_>,
+        now: Instant,
+        cx: &mut Option<&mut Context<'_>>,
+    ) -> Result<Option<CloseFrame>, LinkFault> {
+        while let Some(link) = &mut self.link
+            && let Some(piece) = link.parser.next(input)?
+        {
+            match piece {
+                LinkPiece::Unit { frame, len } => {
+                    if self.is_new_unit(now, len) {
+                        match frame {
+                            Span::Input(range) => input.keep(range),
+                            Span::Owned { bytes, .. } => {
+                                self.flush_run(input, now, cx);
+                                self.deliver(&bytes, 1, now, cx);
+                            }
+                        }
+                    }
                 }
-                self.retire_link(link, close_frame(Some(fault.close_code()), &fault.to_string()), now);
-                self.detached(&fault.ending(), now);
+                LinkPiece::Rebuilt { opcode, payload } => {
+                    if self.is_new_unit(now, payload.len()) {
+                        let frame = encode_masked(opcode, input.get(&payload))?;
+                        self.flush_run(input, now, cx);
+                        self.deliver(&frame, 1, now, cx);
+                    }
+                }
+                LinkPiece::Packet(packet) => {
+                    // Before the packet is acted on, everything that came before it is delivered.
+                    self.flush_run(input, now, cx);
+                    if !matches!(packet, Packet::Ack(_)) {
+                        self.delayed_ack.on_request();
+                    }
+                    self.machine.on_packet(now, &packet)?;
+                }
+                LinkPiece::Ping(payload) => {
+                    self.machine.control_frame(&control(OpCode::Pong, input.get(&payload), None));
+                }
+                LinkPiece::Pong => self.machine.on_pong(),
+                LinkPiece::Close { code, reason } => return Ok(Some((code, reason))),
             }
         }
+        Ok(None)
+    }
+
+    /// Counts a unit of the client; returns whether the backend has to get it.
+    #[inline]
+    fn is_new_unit(&mut self, now: Instant, len: usize) -> bool {
+        self.delayed_ack.on_unit(len);
+        matches!(self.machine.on_data(now, len), Received::Deliver)
+    }
+
+    fn flush_run(&mut self, input: &mut LinkInput<'_>, now: Instant, cx: &mut Option<&mut Context<'_>>) {
+        let (frames, units) = input.take_run();
+        if units > 0 {
+            self.deliver(frames, units, now, cx);
+        }
+    }
+
+    /// Delivers whole frames with `units` units in them: written at once if nothing waits before them, queued otherwise.
+    fn deliver(&mut self, mut frames: &[u8], units: u64, now: Instant, cx: &mut Option<&mut Context<'_>>) {
+        let backend = &mut self.backend;
+        // Without a backend these units have no consumer; the client will learn of it.
+        let Some(stream) = &mut backend.stream else { return };
+        if backend.out.is_empty()
+            && let Some(cx) = cx
+        {
+            // An error shows again at the next write of the backend.
+            while let Poll::Ready(Ok(n @ 1..)) = Pin::new(&mut *stream).poll_write(cx, frames) {
+                frames = &frames[n..];
+                if frames.is_empty() {
+                    backend.unflushed = !matches!(Pin::new(stream).poll_flush(cx), Poll::Ready(Ok(())));
+                    self.machine.taken(now, units);
+                    return;
+                }
+            }
+        }
+        backend.out.extend_from_slice(frames);
+        backend.units += units;
+    }
+
+    fn link_broken(&mut self, fault: &LinkFault, now: Instant) {
+        let peer = self.link.as_ref().map(|link| link.peer);
+        tracing::warn!(sid = %self.entry.sid, ?peer, cause = %fault, "client broke the protocol");
+        if fault.close_code() == CloseCode::MESSAGE_TOO_BIG {
+            let (phase, why) = (DriverPhase::ClientRefused(fault.close_code()), fault.to_string());
+            self.close_backend_for_client(phase, fault.close_code(), &why, now);
+        }
+        self.retire_link(close_frame(Some(fault.close_code()), &fault.to_string()), now);
+        self.detached(&fault.ending(), now);
     }
 
     /// Ends a link from our side: what is ready for it (at least the rest of a unit that is partly out), then `last`.
     /// When the rest of that unit is gone, nothing: a client would take it for the rest.
-    pub(super) fn retire_link(&mut self, link: Link, last: Vec<u8>, now: Instant) {
-        let mut bytes = link.answer;
+    /// Without a link it does nothing.
+    pub(super) fn retire_link(&mut self, last: Vec<u8>, now: Instant) {
+        let Some(link) = self.link.take() else { return };
+        let mut bytes = link.response;
         let mut ready: [&[u8]; 3] = [&[]; 3];
         let filled = self.machine.transmit(&mut ready);
         for slice in &ready[..filled] {
@@ -122,37 +196,37 @@ impl Driver {
     pub(super) fn detached(&mut self, ending: &Ending, now: Instant) {
         self.machine.detach(now);
         let browser = ending.browser_view().get();
-        if self.phase == Phase::Open {
+        if self.phase == DriverPhase::Open {
             tracing::info!(sid = %self.entry.sid, %ending, browser, "link lost");
         } else {
             tracing::debug!(sid = %self.entry.sid, %ending, browser, "link ended with its session");
         }
-        self.note_parked();
+        self.update_detached();
     }
 
     /// Tells the registry what this session holds while it has no link.
-    pub(super) fn note_parked(&self) {
-        if self.link.is_none() && self.phase != Phase::Over {
-            let bytes = self.machine.progress().buffered + self.to_backend.len();
-            let budget = self.shared.options.parked_budget;
-            if self.shared.registry.park(&self.entry, bytes, budget) {
-                self.shared.registry.evict_down_to(budget);
+    pub(super) fn update_detached(&self) {
+        if self.link.is_none() && self.phase != DriverPhase::Over {
+            let bytes = self.machine.progress().buffered + self.backend.out.len();
+            let budget = self.node.options.detached_budget;
+            if self.node.registry.set_detached(&self.entry, bytes, budget) {
+                self.node.registry.evict_down_to(budget);
             }
         }
     }
 
     pub(super) fn poll_link_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut moved = false;
-        while !self.holds_ack(now) {
+        while !self.delays_ack(now) {
             let Some(link) = &mut self.link else { return moved };
             let mut units: [&[u8]; 3] = [&[]; 3];
             let filled = self.machine.transmit(&mut units);
-            if filled == 0 && link.answer.is_empty() {
+            if filled == 0 && link.response.is_empty() {
                 break;
             }
-            let slices = [&link.answer, units[0], units[1], units[2]].map(io::IoSlice::new);
+            let slices = [&link.response, units[0], units[1], units[2]].map(io::IoSlice::new);
             // Without an answer to send, its slice is empty and left out: writev takes fewer.
-            let slices = if link.answer.is_empty() { &slices[1..=filled] } else { &slices[..=filled] };
+            let slices = if link.response.is_empty() { &slices[1..=filled] } else { &slices[..=filled] };
             match Pin::new(&mut link.stream).poll_write_vectored(cx, slices) {
                 Poll::Pending => return moved,
                 Poll::Ready(Ok(0)) => {
@@ -160,11 +234,11 @@ impl Driver {
                     return true;
                 }
                 Poll::Ready(Ok(mut n)) => {
-                    let head = n.min(link.answer.len());
+                    let head = n.min(link.response.len());
                     if head > 0 {
-                        link.answer.drain(..head);
-                        if link.answer.is_empty() {
-                            link.answer = Vec::new();
+                        link.response.drain(..head);
+                        if link.response.is_empty() {
+                            link.response = Vec::new();
                         }
                         n -= head;
                     }
@@ -192,68 +266,5 @@ impl Driver {
             }
         }
         moved
-    }
-}
-
-/// The last words on a superseded link.
-pub(super) fn moved() -> Vec<u8> {
-    let mut bytes = MOVED_FRAME.to_vec();
-    bytes.extend(close_frame(Some(CloseCode::NORMAL), "moved"));
-    bytes
-}
-
-struct LinkSink<'a, 'b, 'c> {
-    driver: &'a mut Driver,
-    now: Instant,
-    cx: Option<&'b mut Context<'c>>,
-    closed: Option<(Option<CloseCode>, String)>,
-}
-
-impl from_link::Sink for LinkSink<'_, '_, '_> {
-    fn data(&mut self, len: usize) -> bool {
-        self.driver.held.units += 1;
-        self.driver.held.bytes += len;
-        matches!(self.driver.machine.on_data(self.now, len), Received::Deliver)
-    }
-
-    fn packet(&mut self, packet: Packet) -> Result<(), LinkFault> {
-        self.driver.held.wanted |= !matches!(packet, Packet::Ack(_));
-        self.driver.machine.on_packet(self.now, &packet).map_err(LinkFault::Misbehaviour)
-    }
-
-    fn deliver(&mut self, mut frames: &[u8], units: u64) {
-        let driver = &mut *self.driver;
-        let Some(backend) = &mut driver.backend else {
-            // The backend is gone, the client will learn it; nobody takes these units.
-            return;
-        };
-        if driver.to_backend.is_empty()
-            && let Some(cx) = &mut self.cx
-        {
-            // An error shows again at the next write of the backend.
-            while let Poll::Ready(Ok(n @ 1..)) = Pin::new(&mut *backend).poll_write(cx, frames) {
-                frames = &frames[n..];
-                if frames.is_empty() {
-                    driver.backend_unflushed =
-                        !matches!(Pin::new(backend).poll_flush(cx), Poll::Ready(Ok(())));
-                    driver.machine.taken(self.now, units);
-                    return;
-                }
-            }
-        }
-        driver.to_backend.extend_from_slice(frames);
-        driver.waiting_units += units;
-    }
-
-    fn ping(&mut self, payload: &[u8]) {
-        self.driver.machine.control_frame(&control(OpCode::Pong, payload, None));
-    }
-
-    fn pong(&mut self) {
-        self.driver.machine.on_pong();
-    }
-
-    fn close(&mut self, code: Option<CloseCode>, reason: &str) {
-        self.closed = Some((code, reason.to_owned()));
     }
 }

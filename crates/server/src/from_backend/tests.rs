@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use undrop_frame::{Decoder, Encoder, Incoming, Limits, Role};
+use undrop_frame::{Decoder, Encoder, Incoming};
 
 use super::*;
 
@@ -28,25 +28,30 @@ struct Recorder {
     closed: Option<(Option<CloseCode>, String)>,
 }
 
-impl Sink for Recorder {
-    fn append(&mut self, bytes: &[u8]) {
+impl Recorder {
+    /// Does what the driver does with the bytes of one read. False after a Close frame.
+    fn take(&mut self, backend: &mut FromBackend, mut input: &[u8]) -> Result<bool, FrameError> {
+        while let Some(piece) = backend.next(&mut input)? {
+            match piece {
+                BackendPiece::Unit(unit) => self.append(unit, true),
+                BackendPiece::Head { head, ends_unit } => self.append(head.as_bytes(), ends_unit),
+                BackendPiece::Payload { bytes, ends_unit } => self.append(bytes, ends_unit),
+                BackendPiece::Ping(payload) => self.pings.push(payload.to_vec()),
+                BackendPiece::Pong => self.pongs += 1,
+                BackendPiece::Close { code, reason } => {
+                    assert!(self.closed.replace((code, reason)).is_none());
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn append(&mut self, bytes: &[u8], ends_unit: bool) {
         self.open.extend_from_slice(bytes);
-    }
-
-    fn end_unit(&mut self) {
-        self.units.push(std::mem::take(&mut self.open));
-    }
-
-    fn ping(&mut self, payload: &[u8]) {
-        self.pings.push(payload.to_vec());
-    }
-
-    fn pong(&mut self) {
-        self.pongs += 1;
-    }
-
-    fn close(&mut self, code: Option<CloseCode>, reason: &str) {
-        assert!(self.closed.replace((code, reason.to_owned())).is_none());
+        if ends_unit {
+            self.units.push(std::mem::take(&mut self.open));
+        }
     }
 }
 
@@ -66,8 +71,8 @@ fn read(unit: &[u8]) -> (bool, Vec<u8>) {
     let message = match decoder.decode(&mut input).unwrap().unwrap() {
         Incoming::Text(payload) => {
             let mut payload = payload.to_vec();
-            if payload.first() == Some(&MARK) {
-                assert_eq!(payload.get(1), Some(&MARK), "data never looks like a packet");
+            if payload.first() == Some(&ESCAPE) {
+                assert_eq!(payload.get(1), Some(&ESCAPE), "data never looks like a packet");
                 payload.remove(0);
             }
             (true, payload)
@@ -119,7 +124,7 @@ fn feed(wire: &[u8], cuts: &[usize]) -> (Result<bool, FrameError>, Recorder, Fro
     let (mut backend, mut recorder) = (FromBackend::new(LIMIT), Recorder::default());
     for pair in at.windows(2) {
         let bytes = [backend.stash(), &wire[pair[0]..pair[1]]].concat();
-        match backend.take(&bytes, &mut recorder) {
+        match recorder.take(&mut backend, &bytes) {
             Ok(true) => assert!(backend.stash().len() <= 139, "a header or a control frame at most"),
             end => return (end, recorder, backend),
         }
@@ -192,7 +197,7 @@ fn every_single_cut_and_byte_by_byte() {
         text(&[b"", b"", b"\x1f", b"x", b""]),
         text(&[b"", b""]),
         text(&[b"", b"late"]),
-        Item::Message { text: false, pieces: vec![vec![MARK; 200], vec![], vec![1]] },
+        Item::Message { text: false, pieces: vec![vec![ESCAPE; 200], vec![], vec![1]] },
         Item::Pong,
         text(&[b"\x1f", b"\x1f"]),
     ];
@@ -258,5 +263,15 @@ fn faults_and_their_codes() {
             assert_eq!(result.map_err(|error| error.close_code().get()), Err(code), "{name}: cut at {cut}");
             assert_eq!(recorder.units.len(), 1, "{name}: cut at {cut}");
         }
+    }
+}
+
+#[test]
+fn a_message_inside_another_one_has_its_own_reason() {
+    for (first, second) in [(&b""[..], OpCode::Text), (b"1", OpCode::Text), (b"1", OpCode::Binary)] {
+        let mut wire = Vec::new();
+        frame(false, OpCode::Text, first, &mut wire);
+        frame(true, second, b"2", &mut wire);
+        assert_eq!(feed(&wire, &[]).0, Err(FrameError::ExpectedContinuation));
     }
 }

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use undrop_frame::{Decoder, Incoming, Limits};
+use undrop_frame::{Decoder, Incoming};
+use undrop_session::ESCAPE;
 
 use super::*;
 
@@ -56,15 +57,51 @@ impl Recorder {
     }
 }
 
-impl Sink for Recorder {
-    fn data(&mut self, len: usize) -> bool {
+impl Recorder {
+    /// Does what the driver does with the bytes of one read.
+    fn take(&mut self, link: &mut FromLink, bytes: &mut [u8]) -> Result<(), LinkFault> {
+        let mut input = LinkInput::new(bytes);
+        let result = self.take_pieces(link, &mut input);
+        self.flush(&mut input);
+        result
+    }
+
+    fn take_pieces(&mut self, link: &mut FromLink, input: &mut LinkInput<'_>) -> Result<(), LinkFault> {
+        while let Some(piece) = link.next(input)? {
+            match piece {
+                LinkPiece::Unit { frame, len } if self.is_new(len) => match frame {
+                    Span::Input(range) => input.keep(range),
+                    Span::Owned { bytes, .. } => self.deliver(&bytes, 1),
+                },
+                LinkPiece::Rebuilt { opcode, payload } if self.is_new(payload.len()) => {
+                    self.flush(input);
+                    let frame = encode_masked(opcode, input.get(&payload))?;
+                    self.deliver(&frame, 1);
+                }
+                LinkPiece::Unit { .. } | LinkPiece::Rebuilt { .. } => {}
+                LinkPiece::Packet(packet) => {
+                    self.flush(input);
+                    self.out.main.push(Event::Packet(packet));
+                }
+                LinkPiece::Ping(payload) => self.out.pings.push(input.get(&payload).to_vec()),
+                LinkPiece::Pong => self.out.pongs += 1,
+                LinkPiece::Close { code, reason } => {
+                    self.flush(input);
+                    self.out.main.push(Event::Close(code, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_new(&mut self, len: usize) -> bool {
         self.lengths.push(len);
         self.lengths.len() > self.known
     }
 
-    fn packet(&mut self, packet: Packet) -> Result<(), LinkFault> {
-        self.out.main.push(Event::Packet(packet));
-        Ok(())
+    fn flush(&mut self, input: &mut LinkInput<'_>) {
+        let (frames, units) = input.take_run();
+        self.deliver(&frames.to_vec(), units);
     }
 
     fn deliver(&mut self, frames: &[u8], units: u64) {
@@ -83,18 +120,6 @@ impl Sink for Recorder {
         assert!(self.decoder.is_idle(), "whole frames only");
         assert_eq!(decoded, units);
         self.promised += units;
-    }
-
-    fn ping(&mut self, payload: &[u8]) {
-        self.out.pings.push(payload.to_vec());
-    }
-
-    fn pong(&mut self) {
-        self.out.pongs += 1;
-    }
-
-    fn close(&mut self, code: Option<CloseCode>, reason: &str) {
-        self.out.main.push(Event::Close(code, reason.to_owned()));
     }
 }
 
@@ -133,8 +158,8 @@ fn script(items: &[Item], known: usize) -> (Vec<u8>, Out) {
                 let opcode = if *text { OpCode::Text } else { OpCode::Binary };
                 message(&mut out, opcode, &whole);
                 let mut pieces = pieces.clone();
-                if *text && whole.first() == Some(&MARK) {
-                    pieces.insert(0, vec![MARK]);
+                if *text && whole.first() == Some(&ESCAPE) {
+                    pieces.insert(0, vec![ESCAPE]);
                 }
                 let last = pieces.len() - 1;
                 for (at, piece) in pieces.iter().enumerate() {
@@ -179,7 +204,7 @@ fn feed(wire: &[u8], cuts: &[usize], known: usize) -> (Result<(), String>, Recor
     let (mut link, mut recorder) = (FromLink::new(LIMIT), Recorder::new(known));
     for pair in at.windows(2) {
         let mut bytes = wire[pair[0]..pair[1]].to_vec();
-        if let Err(error) = link.take(&mut bytes, &mut recorder) {
+        if let Err(error) = recorder.take(&mut link, &mut bytes) {
             return (Err(error.to_string()), recorder, link);
         }
         assert!(link.carry.capacity() as u64 <= 2 * (LIMIT + 14), "the carry is bounded by one frame");
@@ -254,10 +279,10 @@ fn sample() -> Vec<Item> {
         Item::Text("\u{1f}looks like a packet".into()),
         Item::Text(String::new()),
         Item::Ping(9),
-        Item::Binary(vec![MARK; 130]),
+        Item::Binary(vec![ESCAPE; 130]),
         Item::Fragments { text: true, pieces: vec![vec![], b"\x1f".to_vec(), vec![], b"x".to_vec()] },
         Item::FragmentedPacket(36),
-        Item::Fragments { text: false, pieces: vec![vec![MARK], vec![]] },
+        Item::Fragments { text: false, pieces: vec![vec![ESCAPE], vec![]] },
         Item::Pong,
         Item::Text("\u{1f}".into()),
     ]
@@ -335,7 +360,7 @@ fn faults_and_their_codes() {
         for cut in 0..wire.len() {
             let (mut link, mut recorder) = (FromLink::new(LIMIT), Recorder::new(0));
             let mut both = [wire[..cut].to_vec(), wire[cut..].to_vec()];
-            let fault = both.iter_mut().find_map(|bytes| link.take(bytes, &mut recorder).err());
+            let fault = both.iter_mut().find_map(|bytes| recorder.take(&mut link, bytes).err());
             let fault = fault.unwrap_or_else(|| panic!("{name}: cut at {cut}: accepted"));
             assert_eq!(fault.close_code().get(), code, "{name}: {fault}");
             let before = Event::Message(OpCode::Text, b"before".to_vec());
@@ -350,13 +375,13 @@ fn an_announced_length_alone_reserves_one_step() {
     let mut recorder = Recorder::new(0);
     let mut wire = b"\x82\xff\x00\x00\x00\x00\x20\x00\x00\x00\x00\x00\x00\x00".to_vec();
     wire.extend([1; 10]);
-    link.take(&mut wire, &mut recorder).unwrap();
+    recorder.take(&mut link, &mut wire).unwrap();
     assert!(link.carry.capacity() <= 2 * CARRY_STEP, "{}", link.carry.capacity());
     let mut arrived = wire.len();
     while arrived < 1 << 20 {
         let mut more = vec![2; 60_000];
         arrived += more.len();
-        link.take(&mut more, &mut recorder).unwrap();
+        recorder.take(&mut link, &mut more).unwrap();
         assert!(link.carry.capacity() <= 2 * arrived + CARRY_STEP, "{arrived} arrived");
     }
     assert!(recorder.lengths.is_empty());
@@ -370,8 +395,19 @@ fn a_large_frame_leaves_no_memory_behind() {
     frame(true, OpCode::Binary, &vec![5; 1 << 20], &mut wire);
     frame(true, OpCode::Text, b"small", &mut wire);
     for piece in wire.chunks_mut(50_000) {
-        link.take(piece, &mut recorder).unwrap();
+        recorder.take(&mut link, piece).unwrap();
     }
     assert_eq!(recorder.lengths, [1 << 20, 5]);
     assert_eq!(link.carry.capacity(), 0);
+}
+
+#[test]
+fn a_message_inside_another_one_has_its_own_reason() {
+    for opcode in [OpCode::Text, OpCode::Binary] {
+        let mut wire = Vec::new();
+        frame(false, OpCode::Text, b"1", &mut wire);
+        frame(true, opcode, b"2", &mut wire);
+        let (result, ..) = feed(&wire, &[], 0);
+        assert_eq!(result, Err(FrameError::ExpectedContinuation.to_string()));
+    }
 }

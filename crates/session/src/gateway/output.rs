@@ -37,7 +37,7 @@ impl<R: Rules> GatewayMachine<R> {
 
     /// The open unit is complete: it has its number and may go out.
     #[inline]
-    pub fn end_unit(&mut self, _now: Instant) {
+    pub fn end_unit(&mut self) {
         if self.closing != 0 || !matches!(self.state, State::Attached | State::Parked) {
             return;
         }
@@ -54,7 +54,7 @@ impl<R: Rules> GatewayMachine<R> {
 
     /// The backend closed: a sequenced `x` behind everything before it. An open unit is discarded; later ones are
     /// ignored, and so is a second close.
-    pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
         if self.closing != 0 || !matches!(self.state, State::Attached | State::Parked) {
             return;
         }
@@ -62,7 +62,7 @@ impl<R: Rules> GatewayMachine<R> {
         let mut frame = Vec::new();
         push_text_frame(&mut frame, Packet::Close(Close::new(code, reason)).encode().as_bytes());
         self.replay.append(&frame);
-        self.end_unit(now);
+        self.end_unit();
         self.closing = self.replay.last();
     }
 
@@ -82,7 +82,7 @@ impl<R: Rules> GatewayMachine<R> {
     /// A packet for the current link; dropped when there is none. `x` is sequenced, as by [`close`](Self::close).
     pub fn send_packet(&mut self, now: Instant, packet: &Packet) {
         match packet {
-            Packet::Close(close) => self.close(now, close.code, &close.reason),
+            Packet::Close(close) => self.close(close.code, &close.reason),
             Packet::GoAway(slot) => self.drain(now, slot.clone()),
             packet if self.is_attached() => {
                 self.control.push(packet);

@@ -1,6 +1,6 @@
 //! The driver of the gateway's machine, as `undrop-server` is one for real sockets: handshake, owners, backend.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
@@ -526,7 +526,6 @@ impl<R: Rules> World<R> {
     }
 
     fn backend_sends(&mut self) -> Result<(), String> {
-        let now: Instant = self.now;
         let all = u64::from(self.schedule.backend_messages);
         let Some(index) = self.owners.iter().rposition(|owner| owner.state == Hold::Owning) else {
             return Ok(());
@@ -547,7 +546,7 @@ impl<R: Rules> World<R> {
             let (front, back) = frame.split_at(frame.len() / 2);
             owner.gateway.append(front);
             owner.gateway.append(back);
-            owner.gateway.end_unit(now);
+            owner.gateway.end_unit();
             *sent += 1;
             self.backend.total += 1;
             burst -= 1;
@@ -557,7 +556,7 @@ impl<R: Rules> World<R> {
         }
         if self.backend.total == all && wants_to_close && owner.gateway.room() > 0 {
             self.backend.close_sent = true;
-            owner.gateway.close(now, CloseCode::new(4002), "backend done");
+            owner.gateway.close(CloseCode::new(4002), "backend done");
             trace!(self, "backend closes");
         }
         Ok(())
