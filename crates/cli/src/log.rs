@@ -2,16 +2,20 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::exit::{Code, Failure};
 
 /// Installs the logger for the whole process.
 pub(crate) fn install(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    // The same grammar as `EnvFilter` but without filters on spans and fields, whose regular expressions take long to compile.
+    let filter: Targets = filter.parse().map_err(|error| {
         Failure::new(Code::Usage, anyhow::anyhow!("--log: {error}; write info or undrop=debug"))
     })?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    registry().with(fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_filter(filter)).init();
     Ok(())
 }

@@ -167,7 +167,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &[CLI, "undrop-lab", "xtask"]),
     ("clap", &[CLI, "undrop-lab", "xtask"]),
     ("tracing-subscriber", &[CLI]),
-    ("tikv-jemallocator", &[CLI]),
+    ("mimalloc", &[CLI]),
 ];
 
 /// Checks the whole workspace at `root`.
