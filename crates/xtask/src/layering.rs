@@ -1,4 +1,4 @@
-//! Who may import whom. The same table stands in ARCHITECTURE.md, with its reasons.
+//! Who may import whom. The same table is in ARCHITECTURE.md, with its reasons.
 
 use std::path::Path;
 
@@ -23,31 +23,31 @@ const LAYERS: &[Layer] = &[
     Layer { package: "undrop-text", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-frame", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-fault", pure: true, imports: &[], in_tests: &[] },
-    Layer { package: "undrop-session", pure: true, imports: &["undrop-frame"], in_tests: &["undrop-fault"] },
+    Layer { package: "undrop-session", pure: true, imports: &["undrop-frame"], in_tests: &[] },
     Layer {
         package: "undrop-transport",
         pure: false,
         imports: &["undrop-frame"],
         in_tests: &["undrop-fault"],
     },
-    Layer { package: "undrop-store", pure: false, imports: &["undrop-session"], in_tests: &["undrop-frame"] },
+    Layer { package: "undrop-store", pure: false, imports: &["undrop-session"], in_tests: &[] },
     Layer {
         package: "undrop-server",
         pure: false,
         imports: &["undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
-        in_tests: &["undrop-client", "undrop-fault"],
+        in_tests: &[],
     },
     Layer {
         package: "undrop-client",
         pure: false,
         imports: &["undrop-transport", "undrop-session", "undrop-frame"],
-        in_tests: &["undrop-server", "undrop-gateway", "undrop-store", "undrop-fault"],
+        in_tests: &[],
     },
     Layer {
         package: "undrop-gateway",
         pure: false,
         imports: &["undrop-server", "undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
-        in_tests: &["undrop-client", "undrop-fault"],
+        in_tests: &[],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-report", pure: true, imports: &["undrop-infra", "undrop-text"], in_tests: &[] },
@@ -67,7 +67,7 @@ const LAYERS: &[Layer] = &[
         package: "undrop-chaos",
         pure: false,
         imports: &["undrop-fault", "undrop-frame", "undrop-infra", "undrop-text"],
-        in_tests: &["undrop-transport"],
+        in_tests: &[],
     },
     Layer {
         package: "undrop-scenario",
@@ -79,7 +79,7 @@ const LAYERS: &[Layer] = &[
         package: "undrop-bench",
         pure: false,
         imports: &["undrop-client", "undrop-transport", "undrop-session", "undrop-frame", "undrop-scenario"],
-        in_tests: &["undrop-chaos", "undrop-fault", "undrop-gateway", "undrop-store"],
+        in_tests: &["undrop-chaos", "undrop-fault"],
     },
     Layer {
         package: "undrop-doctor",
@@ -112,16 +112,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: TESTKIT,
         pure: false,
-        imports: &[
-            "undrop-fault",
-            "undrop-frame",
-            "undrop-session",
-            "undrop-transport",
-            "undrop-store",
-            "undrop-server",
-            "undrop-client",
-            "undrop-gateway",
-        ],
+        imports: &["undrop-fault", "undrop-frame", "undrop-session"],
         in_tests: &[],
     },
     Layer {
@@ -163,7 +154,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rustls", &["undrop-transport"]),
     ("tokio-rustls", &["undrop-transport"]),
     ("rustls-native-certs", &["undrop-transport"]),
-    ("socket2", &["undrop-transport", "undrop-gateway", "undrop-chaos"]),
+    ("socket2", &["undrop-transport", "undrop-chaos"]),
     ("anyhow", &[CLI, "undrop-lab", "xtask"]),
     ("clap", &[CLI, "undrop-lab", "xtask"]),
     ("tracing-subscriber", &[CLI]),
@@ -192,32 +183,67 @@ pub fn check_manifests(packages: &[Package]) -> Vec<Problem> {
         let Some(layer) = LAYERS.iter().find(|layer| layer.package == name) else {
             problems.push(Problem::new(
                 name,
-                "stands in no layer; add it to the table in crates/xtask/src/layering.rs",
+                "is not in the table of crates/xtask/src/layering.rs; add it there and in ARCHITECTURE.md",
             ));
             continue;
         };
-        for dependency in &package.dependencies {
-            let found = dependency.name.as_str();
-            if ours.contains(&found) {
-                let allowed = layer.imports.contains(&found)
-                    || dependency.is_dev() && (found == TESTKIT || layer.in_tests.contains(&found));
-                if !allowed {
-                    let place = if dependency.is_dev() { " even in its tests" } else { "" };
-                    problems.push(Problem::new(name, format!("may not import {found}{place}")));
-                }
-            }
-            let reserved = RESERVED.iter().find(|(krate, _)| *krate == found);
-            if let Some((_, owners)) = reserved
-                && !dependency.is_dev()
-                && !owners.contains(&name)
-            {
-                problems.push(Problem::new(
-                    name,
-                    format!("may not name {found}; only {} may", owners.join(", ")),
-                ));
+        problems.extend(check_imports(package, layer, &ours));
+        problems.extend(check_permissions(package, layer));
+    }
+    problems
+}
+
+/// Checks that a package imports no more than it may.
+fn check_imports(package: &Package, layer: &Layer, ours: &[&str]) -> Vec<Problem> {
+    let name = package.name.as_str();
+    let mut problems = Vec::new();
+    for dependency in &package.dependencies {
+        let found = dependency.name.as_str();
+        if ours.contains(&found) {
+            let allowed = layer.imports.contains(&found)
+                || dependency.is_dev() && (found == TESTKIT || layer.in_tests.contains(&found));
+            if !allowed {
+                let place = if dependency.is_dev() { " even in its tests" } else { "" };
+                problems.push(Problem::new(name, format!("may not import {found}{place}")));
             }
         }
+        let reserved = RESERVED.iter().find(|(krate, _)| *krate == found);
+        if let Some((_, owners)) = reserved
+            && !dependency.is_dev()
+            && !owners.contains(&name)
+        {
+            problems
+                .push(Problem::new(name, format!("may not name {found}; only {} may", owners.join(", "))));
+        }
     }
+    problems
+}
+
+/// Checks that a package uses every permission it has, so that the table says what is, not what once was.
+fn check_permissions(package: &Package, layer: &Layer) -> Vec<Problem> {
+    let imports = |wanted: &str, dev: bool| {
+        package
+            .dependencies
+            .iter()
+            .any(|dependency| dependency.name == wanted && (dev || !dependency.is_dev()))
+    };
+    let unused = |permitted: &str, place: &str| {
+        let message = format!(
+            "may import {permitted}{place}, and does not; remove the permission from crates/xtask/src/layering.rs and ARCHITECTURE.md"
+        );
+        Problem::new(&package.name, message)
+    };
+    let mut problems: Vec<Problem> = layer
+        .imports
+        .iter()
+        .filter(|permitted| !imports(permitted, false))
+        .map(|one| unused(one, ""))
+        .collect();
+    let in_tests = layer.in_tests.iter().filter(|permitted| !imports(permitted, true));
+    problems.extend(in_tests.map(|one| unused(one, " in its tests")));
+    let reserved =
+        RESERVED.iter().filter(|(krate, owners)| owners.contains(&layer.package) && !imports(krate, true));
+    problems.extend(reserved.map(|(krate, _)| unused(krate, "")));
     problems
 }
 
@@ -248,8 +274,10 @@ mod tests {
         }
     }
 
+    /// The problems of packages that need not use every permission they have.
     fn messages(packages: &[Package]) -> Vec<String> {
-        check_manifests(packages).iter().map(Problem::to_string).collect()
+        let problems = check_manifests(packages).into_iter();
+        problems.map(|problem| problem.to_string()).filter(|text| !text.contains("and does not")).collect()
     }
 
     #[test]
@@ -276,7 +304,7 @@ mod tests {
     fn a_new_package_needs_a_layer() {
         let found = messages(&[package("undrop-novel", &[])]);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("undrop-novel: stands in no layer"), "{found:?}");
+        assert!(found[0].starts_with("undrop-novel: is not in the table"), "{found:?}");
     }
 
     #[test]
@@ -284,6 +312,21 @@ mod tests {
         let with = |kind| [package("undrop-client", &[("rustls", kind)])];
         assert_eq!(messages(&with(None)), ["undrop-client: may not name rustls; only undrop-transport may"]);
         assert_eq!(messages(&with(Some("dev"))), [""; 0]);
+    }
+
+    #[test]
+    fn an_unused_permission_is_named() {
+        let with = |dependencies: &[(&str, Option<&str>)]| {
+            let problems = check_manifests(&[package("undrop-session", dependencies)]);
+            problems
+                .iter()
+                .filter(|problem| problem.message.contains("may import undrop-frame, and does not"))
+                .count()
+        };
+        assert_eq!(with(&[("undrop-frame", None)]), 0);
+        assert_eq!(with(&[]), 1);
+        // A permission for the product is not used by its tests.
+        assert_eq!(with(&[("undrop-frame", Some("dev"))]), 1);
     }
 
     #[test]
