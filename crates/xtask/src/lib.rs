@@ -1,9 +1,13 @@
 //! What this repository checks and generates about itself; `main.rs` is the command line.
 
 pub mod generate;
+pub mod imports;
 pub mod layering;
+pub mod metrics;
 pub mod repository;
+pub mod source;
 pub mod tidy;
+pub mod tree;
 
 use std::fmt;
 

@@ -1,10 +1,11 @@
 //! `cargo xtask TASK`: what this repository checks and generates about itself.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{Problem, generate, layering, repository, tidy};
+use xtask::{Problem, generate, layering, metrics, repository, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and generates what this repository says about itself.")]
@@ -18,7 +19,19 @@ enum Task {
     /// Hold the table of who may import whom against every manifest, and keep I/O out of the pure crates.
     Layering,
     /// Check the rules that no compiler checks: file sizes, names, bans, links, unfinished code.
-    Tidy,
+    Tidy {
+        /// List the places that break the rules on words, doc comments, import cycles and type names, and succeed
+        #[arg(long)]
+        report: bool,
+        /// The repository to look at [default: this one]
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+    /// Print figures of the code base: sizes of files and functions, import cycles, type names, words.
+    Metrics {
+        /// The repository to measure [default: this one]
+        root: Option<PathBuf>,
+    },
     /// Write every generated file.
     Generate {
         /// Write nothing; fail when a file differs from what would be written.
@@ -86,7 +99,15 @@ fn run(task: Task) -> anyhow::Result<Vec<Problem>> {
     let root = repository::root();
     match task {
         Task::Layering => layering::check(&root),
-        Task::Tidy => tidy::check(&root),
+        Task::Tidy { report: false, root: other } => tidy::check(&other.unwrap_or(root)),
+        Task::Tidy { report: true, root: other } => {
+            print!("{}", tidy::report(&other.unwrap_or(root))?);
+            Ok(Vec::new())
+        }
+        Task::Metrics { root: other } => {
+            print!("{}", metrics::page(&other.unwrap_or(root))?);
+            Ok(Vec::new())
+        }
         Task::Generate { check: true } => generate::check(&root),
         Task::Soak(_) | Task::Lab(_) => Ok(Vec::new()),
         Task::Generate { check: false } => {
