@@ -3,10 +3,16 @@
 
 mod ages;
 mod attribution;
+mod early;
+mod ending;
+mod http2;
+mod plain;
 mod products;
+mod violation;
 
 use std::time::Duration;
 
+use undrop_frame::Ending;
 use undrop_infra::{Chain, Hop};
 use undrop_report::Measure;
 
@@ -14,7 +20,11 @@ use crate::observations::{Arm, Endpoint, Life, Observations};
 
 pub(crate) use ages::Drops;
 pub(crate) use attribution::{attribute, without_lateness};
+pub(crate) use early::{EARLY_S, ended_before_sending, is_early};
+pub(crate) use ending::{close_code, described};
+pub(crate) use http2::{Http2, offers_http11};
 pub(crate) use products::{Product, products};
+pub(crate) use violation::{Moment, Violation};
 
 /// The target of a run, and what follows from its observations.
 pub(crate) struct Case<'a> {
@@ -23,13 +33,30 @@ pub(crate) struct Case<'a> {
     /// Products in the way, the likeliest first.
     pub(crate) products: Vec<Product>,
     pub(crate) drops: Drops<'a>,
+    /// How most connections end as soon as they are open, if they do.
+    pub(crate) ended_at_once: Option<&'a Ending>,
+    /// A violation of the WebSocket protocol by the server.
+    pub(crate) violation: Option<Violation<'a>>,
+    /// The server prefers HTTP/2 and does not carry WebSockets over it.
+    pub(crate) http2: Option<Http2>,
+    /// The server refused plain HTTP because its port speaks TLS.
+    pub(crate) wants_tls: bool,
 }
 
 impl<'a> Case<'a> {
     /// `None` when nothing was looked at.
     pub(crate) fn new(seen: &'a Observations) -> Option<Case<'a>> {
         let target = seen.target()?;
-        Some(Case { seen, target, products: products(target), drops: Drops::of(target) })
+        Some(Case {
+            seen,
+            target,
+            products: products(target),
+            drops: Drops::of(target),
+            ended_at_once: early::ended_at_once(target),
+            violation: Violation::of(target),
+            http2: Http2::of(target),
+            wants_tls: plain::wants_tls(target),
+        })
     }
 
     /// The watched connections of the target that did this, opened or not.

@@ -23,10 +23,9 @@ impl Conclusion {
     /// Of a run and its report.
     pub fn of(seen: &Observations, report: &Report) -> Conclusion {
         let Some(target) = seen.target() else { return Conclusion::Handshake };
-        if target.tls.as_ref().is_some_and(|tls| !tls.speaks() || tls.distrust.is_some()) {
-            return Conclusion::Tls;
-        }
-        if report.findings.iter().any(|finding| finding.id == "certificate") {
+        if target.tls.as_ref().is_some_and(|tls| !tls.speaks() || tls.distrust.is_some())
+            || target.requires_client_certificate()
+        {
             return Conclusion::Tls;
         }
         if !target.opens() {
@@ -49,7 +48,8 @@ mod tests {
     use super::*;
     use crate::checks::sample::{dropped, healthy, http, lives, refused};
     use crate::diagnose;
-    use crate::observations::{End, Tls};
+    use crate::observations::Tls;
+    use undrop_frame::Ending;
 
     fn of(seen: &Observations) -> Conclusion {
         Conclusion::of(seen, &diagnose(seen))
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(of(&seen), Conclusion::Tls);
         let mut seen = healthy();
         seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life })];
+            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
         assert_eq!(of(&seen), Conclusion::Findings);
         seen.plan.expect_alive_s = Some(100.0);
         assert_eq!(of(&seen), Conclusion::DroppedEarly);

@@ -21,7 +21,7 @@ mod verdict;
 
 pub use checks::{CHECKS, Check};
 pub use conclusion::Conclusion;
-pub use observations::Observations;
+pub use observations::{Observations, SavedRunError};
 
 use undrop_report::{Confidence, Report};
 

@@ -3,7 +3,6 @@
 //! Every time is in seconds: `_s` fields of a connection count from when its handshake was done, `at_s` fields from the
 //! start of the run. A run can be saved and judged again; judging reads nothing but this.
 
-mod end;
 mod endpoint;
 mod life;
 mod local;
@@ -11,14 +10,13 @@ mod tls;
 
 use serde::{Deserialize, Serialize};
 
-pub use end::End;
 pub use endpoint::{
     Answer, Close, Compression, Connect, Dns, Echo, Endpoint, Flaw, Outcome, Pings, Place, Size, Trip,
     Variant,
 };
 pub use life::{Arm, Life, Question};
 pub use local::Local;
-pub use tls::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
+pub use tls::{Certificate, Tls, TlsFailure, TlsFailureKind, TlsTrial};
 
 /// Everything one run saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +63,24 @@ pub struct Plan {
 
 impl Observations {
     /// The version that this crate writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
+
+    /// Reads a run that was saved as JSON.
+    ///
+    /// # Errors
+    /// The text is not a saved run, or another version of this crate saved it.
+    pub fn from_json(text: &str) -> Result<Observations, SavedRunError> {
+        /// The part of a saved run that every version has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_str(text)?;
+        if version != Self::VERSION {
+            return Err(SavedRunError::Version { found: version });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
 
     /// The target itself.
     pub fn target(&self) -> Option<&Endpoint> {
@@ -78,7 +93,50 @@ impl Observations {
     }
 }
 
+/// The reason why a saved run cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SavedRunError {
+    /// The text is not a saved run.
+    #[error("not a saved run: {0}")]
+    NotARun(#[from] serde_json::Error),
+    /// Another version of undrop saved the run.
+    #[error(
+        "saved in format {found}, and this program reads format {}; run the doctor again, or read the file with the version \
+         of undrop that saved it",
+        Observations::VERSION
+    )]
+    Version {
+        /// The version in the file.
+        found: u32,
+    },
+}
+
 /// Whole microseconds, so that a time survives being written as text and read again.
 pub fn micros(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::checks::sample::healthy;
+
+    #[test]
+    fn a_saved_run_is_read_back_as_it_was() {
+        let seen = healthy();
+        let saved = serde_json::to_string(&seen).unwrap();
+        assert_eq!(Observations::from_json(&saved).unwrap(), seen);
+    }
+
+    #[test]
+    fn a_run_of_another_format_is_refused_by_its_number() {
+        let error = Observations::from_json(r#"{"version":1,"plan":{}}"#).unwrap_err();
+        assert!(
+            error.to_string().starts_with("saved in format 1, and this program reads format 2;"),
+            "{error}"
+        );
+        assert!(matches!(Observations::from_json("[]"), Err(SavedRunError::NotARun(_))));
+    }
 }

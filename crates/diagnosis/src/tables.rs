@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use undrop_infra::{Cap, Chain, Hop, Origin, spelled};
 use undrop_report::Table;
+use undrop_text::printable;
 
 use crate::analysis::{Case, measure_s, s, server_heartbeat};
 use crate::observations::{Endpoint, Outcome, Trip, Variant};
@@ -115,7 +116,7 @@ fn outcome(outcome: &Outcome) -> String {
             let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
             format!("{status}, but {}", flaws.join("; "))
         }
-        Outcome::NotHttp { what, start } => format!("{what} ({start})"),
+        Outcome::NotHttp { fault, start } => format!("{fault} ({})", printable::bytes(start, 120)),
         Outcome::Http2 { offered: false, .. } => "HTTP/2 without extended CONNECT".to_owned(),
         Outcome::Http2 { status, .. } => {
             status.map_or_else(|| "HTTP/2, no answer".to_owned(), |status| format!("HTTP/2 {status}"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use undrop_frame::deflate::{Config, Params};
-use undrop_frame::handshake::{Headers, request};
+use undrop_frame::handshake::{HandshakeError, Headers, request};
 use undrop_transport::{
     DialError, DialOptions, Keepalive, ProxyChoice, Stream, TcpOptions, dial, host_header, random_key,
 };
@@ -12,10 +12,10 @@ use url::Url;
 
 use crate::Options;
 use crate::clock::{Clock, between_s};
-use crate::ending::end;
 use crate::exchange::{self, Sent};
 use crate::socket::Wire;
-use undrop_diagnosis::observations::{Answer, End, Outcome, Variant};
+use undrop_diagnosis::observations::{Answer, Outcome, Variant};
+use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
 /// Everything needed to reach one endpoint.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Caller<'_> {
         let at_s = self.clock.now_s();
         let start = Instant::now();
         let Ok(key) = random_key() else {
-            let end = End::Local("no random numbers".to_owned());
+            let end = LocalFault::Configuration("no random numbers".to_owned()).into();
             return (Answer { variant, at_s, took_s: 0.0, outcome: Outcome::Failed(end) }, None);
         };
         let config = Config::default();
@@ -97,7 +97,7 @@ impl Caller<'_> {
         let sent = Sent { key: "", protocols: &[], deflate: None };
         let outcome = match self.connect(None).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(end(error.ending())),
+            Err(error) => Outcome::Failed(error.ending()),
         };
         Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
@@ -110,7 +110,7 @@ impl Caller<'_> {
         let options = DialOptions { proxy: ProxyChoice::Direct, ..self.dial_options(None) };
         let outcome = match dial(url, &options).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(end(error.ending())),
+            Err(error) => Outcome::Failed(error.ending()),
         };
         Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
@@ -133,16 +133,17 @@ impl Caller<'_> {
     }
 
     /// A whole new connection with a WebSocket on it.
-    pub(crate) async fn open(&self, keepalive: Option<Keepalive>, ask: &Ask) -> Result<Opened, End> {
-        let stream = self.connect(keepalive).await.map_err(|error| end(error.ending()))?;
+    pub(crate) async fn open(&self, keepalive: Option<Keepalive>, ask: &Ask) -> Result<Opened, Ending> {
+        let stream = self.connect(keepalive).await.map_err(|error| error.ending())?;
         let (answer, open) = self.ask(stream, Variant::Asked, ask).await;
         match (open, answer.outcome) {
             (Some(open), _) => Ok(open),
             (None, Outcome::Failed(end)) => Err(end),
-            (None, outcome) => Err(End::ProtocolError(match outcome.status() {
-                Some(status) => format!("the handshake was answered with {status}"),
-                None => "the handshake was not answered in HTTP".to_owned(),
-            })),
+            (None, Outcome::NotHttp { fault, start }) => Err(ProtocolFault::Head { fault, start }.into()),
+            (None, outcome) => Err(match outcome.status() {
+                Some(status) => HandshakeError::Refused(status).into(),
+                None => HandshakeError::NotUpgrade.into(),
+            }),
         }
     }
 

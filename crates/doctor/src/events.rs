@@ -1,6 +1,6 @@
 //! What a run tells while it goes on.
 
-use undrop_diagnosis::observations::End;
+use undrop_frame::Ending;
 
 /// Hears what a run does. Calls come from one thread, in order, and should return soon.
 pub trait Listener {
@@ -56,7 +56,7 @@ pub enum News<'a> {
         /// Its age, seconds.
         age_s: f64,
         /// How.
-        end: &'a End,
+        end: &'a Ending,
     },
     /// A lane was alive when it was let go.
     Released {
@@ -70,7 +70,7 @@ pub enum News<'a> {
         /// What it would have done.
         name: &'a str,
         /// Why not.
-        end: &'a End,
+        end: &'a Ending,
     },
 }
 

@@ -4,16 +4,19 @@ use std::future::poll_fn;
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, timeout_at};
+use undrop_frame::HeadFault;
 use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_response};
 use undrop_transport::{Ending, Stream, ending_of};
 
 use crate::caller::Opened;
-use crate::ending::end;
-use undrop_diagnosis::observations::{End, Flaw, Outcome};
+use undrop_diagnosis::observations::{Flaw, Outcome};
 
 /// Largest head of an answer, bytes.
 const HEAD: usize = 16 << 10;
+
+/// Bytes that are kept of something that is not HTTP.
+const START: usize = 120;
 
 /// How much of a body is kept, bytes.
 const BODY: usize = 4 << 10;
@@ -52,19 +55,16 @@ pub(crate) async fn exchange(
     let head = match head {
         Ok(head) => head,
         Err(HeadError::Io(Ending::BlackHole)) if !bytes.is_empty() => {
-            let what = "the head of the answer began and did not end in time".to_owned();
-            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+            return (not_http(HeadFault::Incomplete, &bytes), None);
         }
         Err(HeadError::NotHttp(error)) => {
-            let what = error.to_string();
-            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+            return (not_http(HeadFault::NotHttp(error), &bytes), None);
         }
         Err(HeadError::Closed) if !bytes.is_empty() => {
-            let what = "the connection ended within the head of the answer".to_owned();
-            return (Outcome::NotHttp { what, start: printable(&bytes) }, None);
+            return (not_http(HeadFault::Truncated, &bytes), None);
         }
-        Err(HeadError::Closed) => return (Outcome::Failed(End::Fin), None),
-        Err(HeadError::Io(ending)) => return (Outcome::Failed(end(ending)), None),
+        Err(HeadError::Closed) => return (Outcome::Failed(Ending::Fin), None),
+        Err(HeadError::Io(ending)) => return (Outcome::Failed(ending), None),
     };
     let headers = fields(&head);
     if head.status == 101 {
@@ -176,9 +176,8 @@ fn fields(head: &ResponseHead) -> Vec<(String, String)> {
     head.headers.iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
 
-/// The first bytes, fit for people.
-fn printable(bytes: &[u8]) -> String {
-    bytes.iter().take(120).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect()
+fn not_http(fault: HeadFault, bytes: &[u8]) -> Outcome {
+    Outcome::NotHttp { fault, start: bytes.iter().copied().take(START).collect() }
 }
 
 #[cfg(test)]
@@ -231,25 +230,22 @@ mod tests {
         assert_eq!((outcome.status(), outcome.body()), (Some(403), "nope"));
         let (outcome, _) = answered("<html>no status line").await;
         assert!(
-            matches!(&outcome, Outcome::NotHttp { start, .. } if start.starts_with("<html>")),
+            matches!(&outcome, Outcome::NotHttp { start, .. } if start.starts_with(b"<html>")),
             "{outcome:?}"
         );
-        assert_eq!(answered("").await.0, Outcome::Failed(End::Fin));
+        assert_eq!(answered("").await.0, Outcome::Failed(Ending::Fin));
 
         let (near, _far) = duplex(64);
         let sent = Sent { key: KEY, protocols: &[], deflate: None };
         let deadline = Instant::now() + Duration::from_secs(5);
         let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
-        assert_eq!(outcome, Outcome::Failed(End::BlackHole));
+        assert_eq!(outcome, Outcome::Failed(Ending::BlackHole));
         assert_eq!(Instant::now(), deadline);
 
         let (near, mut far) = duplex(64);
         assert!(far.write_all(b"HTTP/1.1 101 S\r\nX").await.is_ok());
         let deadline = Instant::now() + Duration::from_secs(5);
         let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
-        assert!(
-            matches!(&outcome, Outcome::NotHttp { what, .. } if what.contains("did not end in time")),
-            "{outcome:?}"
-        );
+        assert!(matches!(&outcome, Outcome::NotHttp { fault: HeadFault::Incomplete, .. }), "{outcome:?}");
     }
 }

@@ -16,7 +16,8 @@ use crate::caller::Caller;
 use crate::events::{Listener, News};
 use crate::lanes::lane::{Script, watch};
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Arm, End, Life};
+use undrop_diagnosis::observations::{Arm, Life};
+use undrop_frame::{Ending, LocalFault};
 
 pub(crate) use plan::{Known, Seat, refined, seats};
 
@@ -43,18 +44,18 @@ async fn lane(caller: &Caller<'_>, seat: &Seat, number: usize, stop: &Stop, list
         () = sleep(seat.opens_after) => {}
         () = stop.stopped() => {}
     }
-    let failed = |end: End| {
+    let failed = |end: Ending| {
         listener.hear(News::Failed { lane: number, name: &name, end: &end });
         Life::failed(arm.clone(), caller.clock.now_s(), end)
     };
     if stop.is_set() {
-        return failed(End::Local("the run was stopped".to_owned()));
+        return failed(LocalFault::Stopped.into());
     }
     let keepalive = (*arm == Arm::TcpKeepalive).then_some(KEEPALIVE);
     let ask = caller.asked();
     let opened = tokio::select! {
         opened = caller.open(keepalive, &ask) => opened,
-        () = stop.stopped() => return failed(End::Local("the run was stopped".to_owned())),
+        () = stop.stopped() => return failed(LocalFault::Stopped.into()),
     };
     let wire = match opened {
         Ok(opened) => opened.wire(),

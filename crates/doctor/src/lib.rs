@@ -12,7 +12,6 @@
 
 mod caller;
 mod clock;
-mod ending;
 mod events;
 mod exchange;
 mod lanes;

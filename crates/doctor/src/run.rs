@@ -173,7 +173,7 @@ async fn talk(
     begin("close");
     seen.close = probes::close(caller).await;
     let outcome = seen.close.as_ref().map_or_else(String::new, |close| close.end.to_string());
-    done("close", seen.close.as_ref().is_some_and(|close| close.end.code().is_some()), &outcome);
+    done("close", seen.close.as_ref().is_some_and(|close| close.end.close().is_some()), &outcome);
 }
 
 /// All lanes of all endpoints at the same time, then one more round where a silent drop is to be narrowed down.
@@ -271,7 +271,7 @@ fn said(outcome: &Outcome) -> String {
             Some(flaw) => format!("{status}, but {flaw}"),
             None => status.to_string(),
         },
-        Outcome::NotHttp { what, .. } => what.clone(),
+        Outcome::NotHttp { fault, .. } => fault.to_string(),
         Outcome::Http2 { status, .. } => format!("HTTP/2 {status:?}"),
         Outcome::OtherProtocol(_) => "another protocol".to_owned(),
         Outcome::Failed(end) => end.to_string(),

@@ -8,11 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 use undrop_frame::deflate::{Config, Deflater, Inflater, Params};
-use undrop_frame::{CloseCode, Decoder, Encoder, FrameError, Header, Incoming, Limits, OpCode, Role, mask};
+use undrop_frame::{CloseCode, Decoder, Encoder, Header, Incoming, Limits, OpCode, Role, mask};
 use undrop_transport::{Ending, Stream, ending_of, tcp_info};
-
-use crate::ending::end;
-use undrop_diagnosis::observations::End;
 
 /// Largest message that is read.
 const LIMIT: u64 = 20 << 20;
@@ -111,7 +108,7 @@ impl Wire {
     }
 
     /// What comes next, or how the connection ended. Cancel-safe.
-    pub(crate) async fn recv(&mut self) -> Result<Frame, End> {
+    pub(crate) async fn recv(&mut self) -> Result<Frame, Ending> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -131,7 +128,7 @@ impl Wire {
         &self.stream
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, End>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, Ending>> {
         loop {
             if let Some(frame) = self.decode()? {
                 // The answer to a Ping leaves at once, whoever waits for whatever.
@@ -145,18 +142,18 @@ impl Wire {
                 bytes.len()
             }));
             match read {
-                Ok(0) if self.reset => return Poll::Ready(Err(End::Rst)),
-                Ok(0) => return Poll::Ready(Err(End::Fin)),
+                Ok(0) if self.reset => return Poll::Ready(Err(Ending::Reset)),
+                Ok(0) => return Poll::Ready(Err(Ending::Fin)),
                 Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(end(ending_of(&error)))),
+                Err(error) => return Poll::Ready(Err(ending_of(&error))),
             }
         }
     }
 
-    fn decode(&mut self) -> Result<Option<Frame>, End> {
+    fn decode(&mut self) -> Result<Option<Frame>, Ending> {
         let mut input = self.held.get_mut(self.at..).unwrap_or_default();
         let before = input.len();
-        let decoded = self.decoder.decode(&mut input).map_err(|error| broken(&error))?;
+        let decoded = self.decoder.decode(&mut input).map_err(Ending::from)?;
         let frame = match decoded {
             Some(Incoming::Text(payload)) => Some(Frame::Text(payload.into_vec())),
             Some(Incoming::Binary(payload)) => Some(Frame::Binary(payload.into_vec())),
@@ -170,7 +167,7 @@ impl Wire {
             }
             Some(Incoming::Close(close)) => {
                 let (code, reason) = close.unwrap_or((CloseCode::NO_STATUS, String::new()));
-                return Err(End::Close { code: code.get(), reason });
+                return Err(Ending::Close { code, reason });
             }
             None => None,
         };
@@ -205,10 +202,6 @@ impl Wire {
         self.written = 0;
         Poll::Ready(())
     }
-}
-
-fn broken(error: &FrameError) -> End {
-    end(Ending::from(*error))
 }
 
 /// A masking key. What is masked here is chosen by this program alone, so the key need not resist anybody.
@@ -248,7 +241,10 @@ mod tests {
         });
         assert_eq!(first, Ok(Frame::Text(b"hello".to_vec())));
         assert_eq!(wire.recv().await, Ok(Frame::Ping));
-        assert_eq!(wire.recv().await, Err(End::Close { code: 4001, reason: "why".to_owned() }));
+        assert_eq!(
+            wire.recv().await,
+            Err(Ending::Close { code: CloseCode::new(4001), reason: "why".to_owned() })
+        );
         let mut pong = [0; 7];
         far.read_exact(&mut pong).await.unwrap();
         assert_eq!(pong[0], 0x8a);
@@ -288,10 +284,10 @@ mod tests {
     async fn endings_are_told_apart() {
         let (near, far) = duplex(64);
         drop(far);
-        assert_eq!(Wire::new(near.into(), Vec::new(), None).recv().await, Err(End::Fin));
+        assert_eq!(Wire::new(near.into(), Vec::new(), None).recv().await, Err(Ending::Fin));
         let (near, mut far) = duplex(64);
         far.write_all(&[0xff, 0]).await.unwrap();
         let end = Wire::new(near.into(), Vec::new(), None).recv().await.unwrap_err();
-        assert!(matches!(end, End::ProtocolError(_)), "{end}");
+        assert!(matches!(end, Ending::ProtocolError(_)), "{end}");
     }
 }

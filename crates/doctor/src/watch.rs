@@ -19,6 +19,7 @@ use crate::probes;
 use crate::run::{known, stages};
 use crate::stop::Stop;
 use undrop_diagnosis::observations::{Arm, Life, Observations, Place, Plan, micros};
+use undrop_frame::Ending;
 
 /// Ended connections that are kept for the report; the oldest make room.
 const KEPT: usize = 1_000;
@@ -159,10 +160,7 @@ impl Post<'_> {
             let at_s = self.caller.clock.now_s();
             match opened {
                 Ok(opened) => {
-                    self.tell(
-                        &Life::failed(script.arm.clone(), at_s, undrop_diagnosis::observations::End::Fin),
-                        What::Opened,
-                    );
+                    self.tell(&Life::failed(script.arm.clone(), at_s, Ending::Fin), What::Opened);
                     let life = watch(opened.wire(), &script, at_s, self.stop).await;
                     failures = failed_in_a_row(failures, &life);
                     if life.end.is_some() {
@@ -211,7 +209,7 @@ impl Post<'_> {
             age_s: if what == What::Dropped { life.age_s } else { 0.0 },
             quiet_s: if what == What::Dropped { micros(life.quiet_s()) } else { 0.0 },
             ending: end.map(ToString::to_string),
-            browser: end.map(undrop_diagnosis::observations::End::browser_view),
+            browser: end.map(|end| end.browser_view().get()),
         });
     }
 }
@@ -240,15 +238,15 @@ pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use undrop_diagnosis::observations::{Arm, End};
+    use undrop_diagnosis::observations::Arm;
 
     #[test]
     fn what_is_opened_and_ended_at_once_is_asked_for_less_and_less_often() {
         let ended = |age_s| Life {
             age_s,
-            end: Some(End::Fin),
+            end: Some(Ending::Fin),
             failed: None,
-            ..Life::failed(Arm::Silent, 0.0, End::Fin)
+            ..Life::failed(Arm::Silent, 0.0, Ending::Fin)
         };
         let row = [0.0, 0.1, 9.0].into_iter().fold(0, |before, age_s| failed_in_a_row(before, &ended(age_s)));
         assert_eq!(row, 3);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use peer::{Ca, Habit, look, options, serve};
 use undrop_chaos::{Chaos, How};
-use undrop_diagnosis::observations::{Arm, End};
+use undrop_diagnosis::observations::Arm;
 use undrop_diagnosis::{Conclusion, Observations, diagnose};
 use undrop_doctor::{Listener, News, Options};
+use undrop_frame::Ending;
 use undrop_report::{Finding, Report, json};
 use undrop_transport::tls::Trust;
 
@@ -41,7 +42,7 @@ async fn a_healthy_server_gets_no_finding() {
     let target = seen.target().unwrap();
     assert!(target.lives.len() >= 15 && target.lives.iter().all(|life| life.alive()));
     assert!(target.compression.iter().any(|one| one.offered && one.agreed.is_some()));
-    assert_eq!(target.close.as_ref().unwrap().end.code(), Some(1000));
+    assert_eq!(target.close.as_ref().unwrap().end.browser_view().get(), 1000);
 }
 
 #[tokio::test]
@@ -225,7 +226,7 @@ async fn messages_of_the_server_are_an_arm_where_they_can_be_had() {
     let options = Options { subscribe: Some("subscribe".to_owned()), ..options() };
     let seen = look(&format!("ws://{}/", chaos.address()), &options).await;
     let push = seen.target().unwrap().lives.iter().find(|life| life.arm == Arm::Push).unwrap();
-    assert!(push.alive() && push.received > 5 && push.end != Some(End::Fin), "{push:?}");
+    assert!(push.alive() && push.received > 5 && push.end != Some(Ending::Fin), "{push:?}");
 }
 
 #[tokio::test]

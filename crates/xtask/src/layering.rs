@@ -54,7 +54,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-diagnosis",
         pure: true,
-        imports: &["undrop-frame", "undrop-infra", "undrop-report"],
+        imports: &["undrop-text", "undrop-frame", "undrop-infra", "undrop-report"],
         in_tests: &[],
     },
     Layer {

@@ -101,16 +101,7 @@ fn load(file: &Path) -> Result<Observations, Failure> {
     if text.len() as u64 > LARGEST_RUN {
         return Err(usage(anyhow!("--replay: {}: larger than any saved run", file.display())));
     }
-    let seen: Observations = serde_json::from_str(&text)
-        .map_err(|error| usage(anyhow!("--replay: {}: not a saved run: {error}", file.display())))?;
-    if seen.version != Observations::VERSION {
-        let (found, known) = (seen.version, Observations::VERSION);
-        let file = file.display();
-        return Err(usage(anyhow!(
-            "--replay: {file}: saved in version {found}, and this program reads {known}"
-        )));
-    }
-    Ok(seen)
+    Observations::from_json(&text).map_err(|error| usage(anyhow!("--replay: {}: {error}", file.display())))
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

@@ -160,7 +160,7 @@ fn idle<'a>(ended: &mut Vec<&'a Life>) -> Vec<&'a Life> {
 mod tests {
     use super::*;
     use crate::checks::sample::{dropped, endpoint, fleet, hole, lives};
-    use crate::observations::End;
+    use undrop_frame::Ending;
 
     fn counts(drops: &Drops<'_>) -> (usize, usize, usize, usize, usize) {
         let aligned = drops.aligned.as_ref().map_or(0, |aligned| aligned.lives.len());
@@ -174,19 +174,19 @@ mod tests {
 
     #[test]
     fn an_idle_timer_ends_quiet_ones_after_one_silence() {
-        let seen = lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life });
+        let seen = lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life });
         let drops = Drops::of(&seen);
         assert!(drops.capped.is_empty() && drops.aligned.is_none() && drops.idle.len() >= 5, "{drops:?}");
     }
 
     #[test]
     fn a_cap_ends_all_at_one_age_and_a_reload_at_one_moment() {
-        let capped = lives(|life| dropped(life, 30.0, End::Fin));
+        let capped = lives(|life| dropped(life, 30.0, Ending::Fin));
         let drops = Drops::of(&capped);
         assert!(drops.aligned.is_none() && drops.capped.len() >= 8 && drops.idle.is_empty(), "{drops:?}");
         let reloaded = lives(|life| {
             let age = 40.0 - life.at_s;
-            dropped(life, age, End::Fin)
+            dropped(life, age, Ending::Fin)
         });
         let drops = Drops::of(&reloaded);
         assert!(drops.aligned.is_some_and(|aligned| aligned.lives.len() >= 8 && aligned.at_s == 40.0));

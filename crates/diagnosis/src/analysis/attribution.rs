@@ -6,8 +6,9 @@ use std::time::Duration;
 use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timers_near};
 use undrop_report::{Confidence, Finding, Fix, Measure};
 
-use super::{Case, Product, products};
-use crate::observations::{End, Endpoint, Place};
+use super::{Case, Product, close_code, products};
+use crate::observations::{Endpoint, Place};
+use undrop_frame::Ending;
 
 /// How far a measured age may be from a known timer, as a part of it.
 const TOLERANCE: f64 = 0.012;
@@ -46,7 +47,7 @@ pub(crate) fn attribute(
     case: &Case<'_>,
     value: &Measure,
     kind: TimerKind,
-    ends: &[End],
+    ends: &[Ending],
     same_elsewhere: impl Fn(&Endpoint) -> Option<bool>,
 ) -> Attribution {
     let fits = |entry: &Entry| closes_like(entry, kind, ends);
@@ -167,7 +168,7 @@ fn settable(product: &Product, kind: TimerKind, value: &Measure) -> Option<(&'st
 }
 
 /// A product ends connections on such an occasion in the way that was seen, as far as is known.
-fn closes_like(entry: &Entry, kind: TimerKind, ends: &[End]) -> bool {
+fn closes_like(entry: &Entry, kind: TimerKind, ends: &[Ending]) -> bool {
     let when = occasion(kind);
     let mut closings = entry.closings_on(when).peekable();
     if closings.peek().is_none() {
@@ -176,14 +177,14 @@ fn closes_like(entry: &Entry, kind: TimerKind, ends: &[End]) -> bool {
     closings.any(|closing| ends.iter().all(|end| looks_like(closing.how, closing.code, end)))
 }
 
-fn looks_like(how: How, code: Option<u16>, end: &End) -> bool {
+fn looks_like(how: How, code: Option<u16>, end: &Ending) -> bool {
     match how {
-        How::Fin => matches!(end, End::Fin),
-        How::Rst => matches!(end, End::Rst),
-        How::CloseFrame => end.code().is_some_and(|seen| code.is_none_or(|code| code == seen)),
-        How::Silent => matches!(end, End::BlackHole),
-        How::SilentThenRst => matches!(end, End::Rst | End::BlackHole),
-        How::Ends => matches!(end, End::Fin | End::Rst),
+        How::Fin => matches!(end, Ending::Fin),
+        How::Rst => matches!(end, Ending::Reset),
+        How::CloseFrame => close_code(end).is_some_and(|seen| code.is_none_or(|code| code == seen)),
+        How::Silent => matches!(end, Ending::BlackHole),
+        How::SilentThenRst => matches!(end, Ending::Reset | Ending::BlackHole),
+        How::Ends => matches!(end, Ending::Fin | Ending::Reset),
         How::Unknown => true,
         _ => false,
     }

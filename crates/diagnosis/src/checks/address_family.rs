@@ -4,7 +4,8 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};
-use crate::observations::{Connect, End};
+use crate::observations::Connect;
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "address-family",
@@ -28,7 +29,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         connects.iter().partition(|connect| connect.failed.is_some() || connect.took_s >= SLOW_S);
     // A machine without IPv6 says so at once and is not to blame for it: nothing was sent.
     let bad: Vec<&Connect> =
-        bad.into_iter().filter(|connect| !matches!(connect.failed, Some(End::Local(_)))).collect();
+        bad.into_iter().filter(|connect| !matches!(connect.failed, Some(Ending::Local(_)))).collect();
     let (Some(first), false) = (bad.first(), good.is_empty()) else { return Vec::new() };
     let six = bad.iter().all(|connect| connect.address.is_ipv6()) && good.iter().all(|c| c.address.is_ipv4());
     let four =
@@ -62,7 +63,7 @@ mod tests {
     use crate::checks::sample::{fires, healthy, silent, with};
     use crate::observations::Observations;
 
-    fn six(failed: End) -> Observations {
+    fn six(failed: Ending) -> Observations {
         with(|target| {
             let address = "[2001:db8::7]:80".parse().unwrap();
             target.connects.insert(0, Connect { address, took_s: 0.01, failed: Some(failed) });
@@ -71,8 +72,8 @@ mod tests {
 
     #[test]
     fn a_dead_family_is_named() {
-        assert!(fires(&CHECK, &six(End::Refused)).cause.starts_with("IPv6 does not work"));
-        silent(&CHECK, &six(End::Local("no network".to_owned())));
+        assert!(fires(&CHECK, &six(Ending::Refused)).cause.starts_with("IPv6 does not work"));
+        silent(&CHECK, &six(undrop_frame::LocalFault::NoPermission.into()));
         silent(&CHECK, &healthy());
     }
 }

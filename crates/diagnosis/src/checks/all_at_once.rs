@@ -4,8 +4,8 @@ use undrop_infra::{Occasion, TimerKind, presets};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Product, s};
-use crate::observations::End;
+use crate::analysis::{Case, Product, close_code, described, s};
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "all-at-once",
@@ -25,8 +25,8 @@ One moment is one observation: watch longer (`--horizon 15m`) to see whether it 
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(aligned) = &case.drops.aligned else { return Vec::new() };
-    let ends: Vec<&End> = aligned.lives.iter().filter_map(|life| life.end.as_ref()).collect();
-    let polite = ends.iter().all(|end| matches!(end.code(), Some(1001 | 1012)));
+    let ends: Vec<&Ending> = aligned.lives.iter().filter_map(|life| life.end.as_ref()).collect();
+    let polite = ends.iter().all(|end| matches!(close_code(end), Some(1001 | 1012)));
     let ages = aligned.lives.iter().map(|life| life.age_s);
     let (youngest, oldest) = ages.fold((f64::MAX, f64::MIN), |(a, b), age| (a.min(age), b.max(age)));
     let product =
@@ -50,7 +50,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         s(oldest)
     ));
     if let Some(end) = ends.first() {
-        finding = finding.evidence(format!("they ended with {}", end.told()));
+        finding = finding.evidence(format!("they ended with {}", described(end)));
     }
     let busy = aligned.lives.iter().filter(|life| life.arm.is_busy()).count();
     finding = finding
@@ -80,19 +80,19 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// The product is known to end connections like this at a reload, at the end of its grace, or when it stops.
-fn ends_so(product: &Product, ends: &[&End]) -> bool {
+fn ends_so(product: &Product, ends: &[&Ending]) -> bool {
     use undrop_infra::How;
     let occasions = [Occasion::Reload, Occasion::Drained, Occasion::Stop];
     let closings = occasions.into_iter().flat_map(|when| product.entry.closings_on(when));
     // Some end otherwise in the rush: a Close that is on its way is overtaken by the end of its connection.
     let most = |fits: &dyn Fn(Option<u16>) -> bool| {
-        let fitting = ends.iter().filter(|end| fits(end.code())).count();
+        let fitting = ends.iter().filter(|end| fits(close_code(end))).count();
         fitting * 2 > ends.len()
     };
     closings.into_iter().any(|closing| match closing.how {
         How::CloseFrame => {
             most(&|code| code.is_some_and(|seen| closing.code.is_none_or(|known| known == seen)))
-                || ends.iter().any(|end| end.code().is_some() && end.code() == closing.code)
+                || ends.iter().any(|end| close_code(end).is_some() && close_code(end) == closing.code)
         }
         How::Fin | How::Rst | How::Ends => most(&|code| code.is_none()),
         _ => false,
@@ -107,11 +107,13 @@ fn reload_preset(product: &Product) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use undrop_frame::CloseCode;
+
     use super::*;
     use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
     use crate::observations::{Observations, Variant};
 
-    fn at_once(end: &End, server: &str) -> Observations {
+    fn at_once(end: &Ending, server: &str) -> Observations {
         let mut seen = healthy();
         let together = |life: crate::observations::Life| {
             let age = 40.0 - life.at_s;
@@ -124,10 +126,10 @@ mod tests {
 
     #[test]
     fn caddy_says_goodbye_and_nginx_does_not() {
-        let goodbye = End::Close { code: 1001, reason: String::new() };
+        let goodbye = Ending::Close { code: CloseCode::new(1001), reason: String::new() };
         let found = fires(&CHECK, &at_once(&goodbye, "Caddy"));
         assert!(found.hop.is_some_and(|hop| hop.contains("Caddy")) && found.cause.contains("said so"));
-        let found = fires(&CHECK, &at_once(&End::Fin, "nginx"));
+        let found = fires(&CHECK, &at_once(&Ending::Fin, "nginx"));
         assert!(found.hop.is_some_and(|hop| hop.contains("nginx")));
         assert_eq!(found.preset.as_deref(), Some("nginx-reload"));
     }
@@ -136,7 +138,7 @@ mod tests {
     fn an_equal_age_is_no_equal_moment() {
         let mut seen = healthy();
         silent(&CHECK, &seen);
-        seen.endpoints = vec![lives(|life| dropped(life, 30.0, End::Fin))];
+        seen.endpoints = vec![lives(|life| dropped(life, 30.0, Ending::Fin))];
         silent(&CHECK, &seen);
     }
 }

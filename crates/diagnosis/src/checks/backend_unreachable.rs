@@ -4,8 +4,9 @@ use undrop_infra::{NoAnswer, Trouble};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::{End, Outcome, Variant};
+use crate::analysis::{Case, Http2, s};
+use crate::observations::{Outcome, Variant};
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "backend-unreachable",
@@ -27,11 +28,7 @@ const SLOW_S: f64 = 2.0;
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     // A server that wants HTTP/2 ends what speaks HTTP/1.1.
-    if super::http2_without_websocket::CHECK
-        .judge(case)
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
-    {
+    if case.http2 == Some(Http2::Only) {
         return Vec::new();
     }
     let Some(answer) = case.target.answer(&Variant::Asked) else { return Vec::new() };
@@ -48,8 +45,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         (_, Some(status)) if status >= 500 && is_known_for(case, status) => {
             ("ends connections before it answers, or refuses them", Trouble::UpstreamDies)
         }
-        (Outcome::Failed(End::BlackHole), _) => return vec![hangs(case, answer.took_s)],
-        (Outcome::Failed(end @ (End::Fin | End::Rst)), _) => return vec![ends(case, end)],
+        (Outcome::Failed(Ending::BlackHole), _) => return vec![hangs(case, answer.took_s)],
+        (Outcome::Failed(end @ (Ending::Fin | Ending::Reset)), _) => return vec![ends(case, end)],
         _ => return Vec::new(),
     };
     let product = case.products.iter().find(|product| product.is_seen());
@@ -110,7 +107,7 @@ fn hangs(case: &Case<'_>, took_s: f64) -> Finding {
     ))
 }
 
-fn ends(case: &Case<'_>, end: &End) -> Finding {
+fn ends(case: &Case<'_>, end: &Ending) -> Finding {
     Finding::new(
         CHECK.id,
         Severity::Error,
@@ -165,9 +162,9 @@ mod tests {
 
     #[test]
     fn silence_and_a_sudden_end() {
-        let found = fires(&CHECK, &refused(Outcome::Failed(End::BlackHole)));
+        let found = fires(&CHECK, &refused(Outcome::Failed(Ending::BlackHole)));
         assert!(found.cause.contains("never answered"), "{}", found.cause);
-        let found = fires(&CHECK, &refused(Outcome::Failed(End::Rst)));
+        let found = fires(&CHECK, &refused(Outcome::Failed(Ending::Reset)));
         assert!(found.cause.contains("RST"), "{}", found.cause);
     }
 

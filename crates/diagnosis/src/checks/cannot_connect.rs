@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};
-use crate::observations::End;
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "cannot-connect",
@@ -23,12 +23,12 @@ When only one address family or only some addresses fail, see `address-family`.
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let connects = &case.target.connects;
-    let failed: Vec<&End> = connects.iter().filter_map(|connect| connect.failed.as_ref()).collect();
+    let failed: Vec<&Ending> = connects.iter().filter_map(|connect| connect.failed.as_ref()).collect();
     if connects.is_empty() || failed.len() < connects.len() {
         return Vec::new();
     }
     let port = case.target.port;
-    let (cause, fix) = if failed.iter().any(|end| **end == End::Refused) {
+    let (cause, fix) = if failed.iter().any(|end| **end == Ending::Refused) {
         (
             format!("Nothing listens on port {port} of {}.", case.target.host),
             "Start the server, or correct the port or the address it listens on.",
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn refused_and_swallowed_are_told_apart() {
-        let failed = |end: End| with(|target| target.connects[0].failed = Some(end));
-        assert!(fires(&CHECK, &failed(End::Refused)).cause.starts_with("Nothing listens on port 80"));
-        assert!(fires(&CHECK, &failed(End::BlackHole)).cause.contains("does not answer"));
+        let failed = |end: Ending| with(|target| target.connects[0].failed = Some(end));
+        assert!(fires(&CHECK, &failed(Ending::Refused)).cause.starts_with("Nothing listens on port 80"));
+        assert!(fires(&CHECK, &failed(Ending::BlackHole)).cause.contains("does not answer"));
         silent(&CHECK, &healthy());
     }
 
@@ -67,7 +67,7 @@ mod tests {
     fn one_good_address_is_enough() {
         let seen = with(|target| {
             let mut other = target.connects[0].clone();
-            other.failed = Some(End::Refused);
+            other.failed = Some(Ending::Refused);
             target.connects.push(other);
         });
         silent(&CHECK, &seen);

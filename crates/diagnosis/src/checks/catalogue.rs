@@ -4,28 +4,29 @@
 use super::CHECKS;
 use super::sample::{alive, answer, healthy, http, refused, switched};
 use crate::diagnose;
-use crate::observations::{Arm, End, Endpoint, Flaw, Life, Observations, Outcome, Question, Variant};
+use crate::observations::{Arm, Endpoint, Flaw, Life, Observations, Outcome, Question, Variant};
+use undrop_frame::{CloseCode, Ending, HeadFault};
 
 /// Quiet connections end after so long, busy ones live; the server answers with these fields.
 fn idle(after_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
     watched(host, headers, |arm, at_s| match arm.is_quiet() {
-        true => ended(arm, at_s, after_s, End::Fin),
+        true => ended(arm, at_s, after_s, Ending::Fin),
         false => alive(arm, at_s, after_s * 2.0),
     })
 }
 
 /// All connections end at this age.
 fn capped(age_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
-    watched(host, headers, |arm, at_s| ended(arm, at_s, age_s, End::Fin))
+    watched(host, headers, |arm, at_s| ended(arm, at_s, age_s, Ending::Fin))
 }
 
 /// All connections end at one moment.
-fn together(end: &End, headers: &[(&str, &str)]) -> Observations {
+fn together(end: &Ending, headers: &[(&str, &str)]) -> Observations {
     watched("example.com", headers, |arm, at_s| ended(arm, at_s, 60.0 - at_s, end.clone()))
 }
 
 /// Questions after more than this silence find nobody.
-fn silent(after_s: f64, end: &End) -> Observations {
+fn silent(after_s: f64, end: &Ending) -> Observations {
     let mut seen = watched("example.com", &[], |arm, at_s| alive(arm, at_s, after_s * 2.0));
     for part in [0.9, 0.97, 1.03, 1.2] {
         let quiet_s = after_s * part;
@@ -49,7 +50,7 @@ fn watched(host: &str, headers: &[(&str, &str)], life: impl Fn(Arm, f64) -> Life
     seen
 }
 
-fn ended(arm: Arm, at_s: f64, age_s: f64, end: End) -> Life {
+fn ended(arm: Arm, at_s: f64, age_s: f64, end: Ending) -> Life {
     let last_byte_s = if arm.is_busy() { age_s - 1.0 } else { 0.0 };
     Life { end: Some(end), last_byte_s, question: None, ..alive(arm, at_s, age_s) }
 }
@@ -60,7 +61,7 @@ fn changed(change: impl FnOnce(&mut Endpoint)) -> Observations {
 
 /// Number of the case, what is seen, the check that has to come first, part of the place that has to be named.
 fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
-    let goodbye = End::Close { code: 1001, reason: String::new() };
+    let goodbye = Ending::Close { code: CloseCode::new(1001), reason: String::new() };
     let plain = |status: u16, headers: &[(&str, &str)], body: &str| {
         let mut seen = refused(http(status, headers, body));
         seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(status, headers, body)));
@@ -77,8 +78,8 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
             "idle-cut",
             "AWS Application Load Balancer",
         ),
-        (4, silent(350.0, &End::Rst), "silent-drop", ""),
-        (5, silent(240.0, &End::BlackHole), "silent-drop", ""),
+        (4, silent(350.0, &Ending::Reset), "silent-drop", ""),
+        (5, silent(240.0, &Ending::BlackHole), "silent-drop", ""),
         (
             6,
             idle(20.0, "example.com", &[("Server", "Microsoft-Azure-Application-Gateway/v2")]),
@@ -116,8 +117,8 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
         (19, capped(15.0, "example.com", &[("server", "envoy")]), "lifetime-cap", "Envoy"),
         (20, idle(300.0, "example.com", &[("server", "envoy")]), "idle-cut", "Envoy"),
         (25, together(&goodbye, &[("Server", "Caddy")]), "all-at-once", "Caddy"),
-        (26, together(&End::Fin, &[("Server", "nginx")]), "all-at-once", "nginx"),
-        (27, together(&End::Fin, &[]), "all-at-once", ""),
+        (26, together(&Ending::Fin, &[("Server", "nginx")]), "all-at-once", "nginx"),
+        (27, together(&Ending::Fin, &[]), "all-at-once", ""),
         (28, idle(60.0, "example.com", &[("Server", "Apache/2.4.71")]), "idle-cut", "Apache"),
         (
             29,
@@ -125,7 +126,7 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
             "idle-cut",
             "Kong",
         ),
-        (30, silent(900.0, &End::BlackHole), "silent-drop", ""),
+        (30, silent(900.0, &Ending::BlackHole), "silent-drop", ""),
         (31, plain(426, &[("Server", "nginx")], "Upgrade Required"), "upgrade-stripped", "nginx"),
         (32, flawed(vec![Flaw::Upgrade]), "bad-switch", "a proxy that strips"),
         (34, refused(http(301, &[("Location", "/chat/")], "")), "redirected", ""),
@@ -138,7 +139,7 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
         (38, flawed(vec![Flaw::Accept("x".to_owned())]), "accept-mismatch", ""),
         (
             45,
-            refused(Outcome::NotHttp { what: "no status".to_owned(), start: "<html>".to_owned() }),
+            refused(Outcome::NotHttp { fault: HeadFault::Truncated, start: b"<html>".to_vec() }),
             "not-http",
             "",
         ),

@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{End, Outcome, Tls, TlsFault, TlsFaultKind};
+use crate::observations::{Outcome, Tls, TlsFailure, TlsFailureKind};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -34,10 +34,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     }
 }
 
-/// TLS 1.3 tells only behind the handshake that the client's certificate was missed.
+/// With TLS 1.3, the server reports a missing client certificate only after the handshake.
 fn wants_ours(case: &Case<'_>) -> Option<Finding> {
-    let Some(Outcome::Failed(end @ End::ProtocolError(what))) = case.target.asked() else { return None };
-    what.contains("CertificateRequired").then(|| {
+    if !case.target.requires_client_certificate() {
+        return None;
+    }
+    let Some(Outcome::Failed(end)) = case.target.asked() else { return None };
+    Some(
         Finding::new(
             CHECK.id,
             Severity::Error,
@@ -50,51 +53,51 @@ fn wants_ours(case: &Case<'_>) -> Option<Finding> {
         .fix(Fix::words(
             "Ask for client certificates on hosts or paths alone that need them: pages in browsers can hardly send one for a \
              WebSocket, and this program has none to send.",
-        ))
-    })
+        )),
+    )
 }
 
-fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFault) -> Finding {
+fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFailure) -> Finding {
     let host = &case.target.host;
     let (cause, fix) = match fault.kind {
-        TlsFaultKind::Expired => (
+        TlsFailureKind::Expired => (
             format!("The certificate of {host} has expired."),
             "Renew the certificate, reload the server, and let renewal run by itself (certbot, acme).",
         ),
-        TlsFaultKind::NotYetValid => (
+        TlsFailureKind::NotYetValid => (
             format!("The certificate of {host} is not valid yet."),
             "Set the clock of this machine and of the one that issued the certificate.",
         ),
-        TlsFaultKind::WrongName => (
+        TlsFailureKind::WrongName => (
             format!("The certificate is not for {host}."),
             "Issue the certificate for this name, or connect by a name it is for; behind SNI, check which server answers.",
         ),
-        TlsFaultKind::UnknownIssuer | TlsFaultKind::Certificate if is_self_signed(tls) => (
+        TlsFailureKind::UnknownIssuer | TlsFailureKind::Certificate if is_self_signed(tls) => (
             "The certificate is self-signed.".to_owned(),
             "Use a certificate of an authority that clients trust; in tests, give the certificate with --ca FILE.",
         ),
-        TlsFaultKind::UnknownIssuer if lacks_intermediate(tls) => (
+        TlsFailureKind::UnknownIssuer if lacks_intermediate(tls) => (
             "The certificate's issuer is not trusted: an intermediate certificate is missing, or the authority is private."
                 .to_owned(),
             "Let the server send the full chain (fullchain.pem rather than cert.pem); for a private authority, --ca FILE.",
         ),
-        TlsFaultKind::UnknownIssuer | TlsFaultKind::Certificate => (
+        TlsFailureKind::UnknownIssuer | TlsFailureKind::Certificate => (
             format!("The certificate is not accepted: {}.", fault.text),
             "Use a certificate of an authority that clients trust, with its whole chain.",
         ),
-        TlsFaultKind::NotTls => (
+        TlsFailureKind::NotTls => (
             format!("Port {} of {host} does not speak TLS.", case.target.port),
             "Use ws:// for this port, or the port that speaks TLS.",
         ),
-        TlsFaultKind::Alert | TlsFaultKind::Protocol => (
+        TlsFailureKind::Alert | TlsFailureKind::Protocol => (
             format!("There is no TLS 1.2 or 1.3 in common with {host}: {}.", fault.text),
             "Let the server speak TLS 1.2 and 1.3, with a certificate for the name that is asked for by SNI.",
         ),
-        TlsFaultKind::Ended | TlsFaultKind::Timeout => (
+        TlsFailureKind::Ended | TlsFailureKind::Timeout => (
             format!("The TLS handshake with {host} does not end: {}.", fault.text),
             "Look at what stands between: a proxy that wants PROXY protocol, a port without TLS, a firewall that inspects.",
         ),
-        TlsFaultKind::Local => {
+        TlsFailureKind::Local => {
             (format!("TLS cannot be used here: {}.", fault.text), "Install the root certificates (ca-certificates).")
         }
     };
@@ -130,12 +133,14 @@ fn lacks_intermediate(tls: &Tls) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use undrop_frame::Ending;
+
     use super::*;
     use crate::checks::sample::{answer, fires, healthy, silent, with};
     use crate::observations::{Certificate, Observations, TlsTrial, Variant};
 
-    fn tls(kind: TlsFaultKind, speaks: bool) -> Observations {
-        let fault = TlsFault { kind, text: "as rustls says".to_owned() };
+    fn tls(kind: TlsFailureKind, speaks: bool) -> Observations {
+        let fault = TlsFailure { kind, text: "as rustls says".to_owned() };
         let leaf = Certificate {
             subject: "CN=example.com".to_owned(),
             issuer: "CN=R11".to_owned(),
@@ -164,11 +169,11 @@ mod tests {
     #[test]
     fn each_fault_has_its_own_sentence() {
         for (kind, speaks, part) in [
-            (TlsFaultKind::Expired, true, "has expired"),
-            (TlsFaultKind::WrongName, true, "is not for example.com"),
-            (TlsFaultKind::UnknownIssuer, true, "intermediate certificate is missing"),
-            (TlsFaultKind::Alert, false, "no TLS 1.2 or 1.3 in common"),
-            (TlsFaultKind::NotTls, false, "does not speak TLS"),
+            (TlsFailureKind::Expired, true, "has expired"),
+            (TlsFailureKind::WrongName, true, "is not for example.com"),
+            (TlsFailureKind::UnknownIssuer, true, "intermediate certificate is missing"),
+            (TlsFailureKind::Alert, false, "no TLS 1.2 or 1.3 in common"),
+            (TlsFailureKind::NotTls, false, "does not speak TLS"),
         ] {
             let cause = fires(&CHECK, &tls(kind, speaks)).cause;
             assert!(cause.contains(part), "{cause}");
@@ -178,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_server_that_wants_a_certificate_of_the_client() {
-        let mut seen = tls(TlsFaultKind::Expired, true);
+        let mut seen = tls(TlsFailureKind::Expired, true);
         let target = &mut seen.endpoints[0];
         target.tls.iter_mut().for_each(|tls| tls.distrust = None);
-        let end = End::ProtocolError("received fatal alert: CertificateRequired".to_owned());
+        let end: Ending = undrop_frame::TlsFault::ClientCertificateRequired.into();
         target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
         target.stop_at_handshake();
         assert!(fires(&CHECK, &seen).cause.contains("wants a certificate of the client"));
@@ -192,7 +197,7 @@ mod tests {
     /// As `openssl req -x509` makes them: an authority that is used as a server.
     #[test]
     fn a_self_signed_authority_is_self_signed_too() {
-        let mut seen = tls(TlsFaultKind::Certificate, true);
+        let mut seen = tls(TlsFailureKind::Certificate, true);
         let leaf = seen.endpoints[0].tls.as_mut().and_then(|tls| tls.chain.first_mut());
         leaf.into_iter().for_each(|leaf| leaf.issuer = leaf.subject.clone());
         assert_eq!(fires(&CHECK, &seen).cause, "The certificate is self-signed.");

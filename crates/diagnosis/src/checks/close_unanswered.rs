@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, s};
-use crate::observations::End;
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "close-unanswered",
@@ -21,14 +21,14 @@ are none.
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     // Where connections end by themselves, the end is no answer to the Close.
-    if super::ends_at_once::at_once(case).is_some() || super::protocol_broken::broken(case).is_some() {
+    if case.ended_at_once.is_some() || case.violation.is_some() {
         return Vec::new();
     }
-    let Some(close) = case.target.close.as_ref().filter(|close| close.end.code().is_none()) else {
+    let Some(close) = case.target.close.as_ref().filter(|close| close.end.close().is_none()) else {
         return Vec::new();
     };
     let what = match &close.end {
-        End::BlackHole => format!("is not answered within {}", s(close.took_s)),
+        Ending::BlackHole => format!("is not answered within {}", s(close.took_s)),
         end => format!("is answered by {end}"),
     };
     vec![
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn an_end_without_a_close() {
-        let ended = |end: End| with(|target| target.close = Some(Close { end, took_s: 0.1 }));
-        assert!(fires(&CHECK, &ended(End::Rst)).cause.contains("answered by RST"));
-        assert!(fires(&CHECK, &ended(End::BlackHole)).cause.contains("not answered"));
+        let ended = |end: Ending| with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        assert!(fires(&CHECK, &ended(Ending::Reset)).cause.contains("answered by RST"));
+        assert!(fires(&CHECK, &ended(Ending::BlackHole)).cause.contains("not answered"));
         silent(&CHECK, &healthy());
     }
 }

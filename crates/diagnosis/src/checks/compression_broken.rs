@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::Case;
+use crate::analysis::{Case, described};
 use crate::observations::{Compression, Trip};
 
 pub(super) const CHECK: Check = Check {
@@ -31,7 +31,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let what = match &bad.trip {
-        Trip::Ended { end, .. } => format!("ends the connection: {}", end.told()),
+        Trip::Ended { end, .. } => format!("ends the connection: {}", described(end)),
         Trip::Other { .. } => "comes back changed".to_owned(),
         _ => "gets no answer".to_owned(),
     };
@@ -62,7 +62,8 @@ fn is_bad(trip: &Trip) -> bool {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::{End, Observations};
+    use crate::observations::Observations;
+    use undrop_frame::{CloseCode, Ending};
 
     fn matrix(compressed: Trip, plain: Trip) -> Observations {
         let one = |offered: bool, trip: Trip| Compression {
@@ -77,8 +78,10 @@ mod tests {
 
     #[test]
     fn only_what_works_without_compression_is_blamed_on_it() {
-        let ended =
-            || Trip::Ended { end: End::Close { code: 1002, reason: "RSV1".to_owned() }, after_s: 0.1 };
+        let ended = || Trip::Ended {
+            end: Ending::Close { code: CloseCode::new(1002), reason: "RSV1".to_owned() },
+            after_s: 0.1,
+        };
         let fine = || Trip::Returned { rtt_s: 0.1 };
         let found = fires(&CHECK, &matrix(ended(), fine()));
         assert!(found.cause.contains("close 1002"), "{}", found.cause);

@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, half_of, measure_s, s};
+use crate::analysis::{Case, described, half_of, measure_s, s};
 use crate::observations::Arm;
 
 pub(super) const CHECK: Check = Check {
@@ -32,7 +32,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if idle.as_ref().is_some_and(|idle| (ping.age_s - idle.value).abs() > (idle.value * 0.1).max(2.0)) {
         return Vec::new();
     }
-    let end = ping.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    let end = ping.end.as_ref().map(|end| described(end)).unwrap_or_default();
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
@@ -60,20 +60,21 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{dropped, fires, healthy, lives, silent};
-    use crate::observations::{End, Life};
+    use crate::observations::Life;
+    use undrop_frame::Ending;
 
     #[test]
     fn a_ping_arm_that_ends_like_the_silent_one() {
         let mut seen = healthy();
         let cut = |life: Life| match life.arm {
-            Arm::Ping | Arm::Pong => dropped(life, 60.0, End::Fin),
-            _ if life.arm.is_quiet() => dropped(life, 60.0, End::Fin),
+            Arm::Ping | Arm::Pong => dropped(life, 60.0, Ending::Fin),
+            _ if life.arm.is_quiet() => dropped(life, 60.0, Ending::Fin),
             _ => life,
         };
         seen.endpoints = vec![lives(cut)];
         assert!(fires(&CHECK, &seen).cause.contains("60.0 s counts messages only"));
         seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life })];
+            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
         silent(&CHECK, &seen);
         silent(&CHECK, &healthy());
     }

@@ -3,11 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::{End, Life, Trip};
-
-/// A connection that ends younger than this was ended for what it is, not by a timer, seconds.
-pub(crate) const AT_ONCE_S: f64 = 0.5;
+use crate::analysis::{Case, EARLY_S, described, ended_before_sending, is_early, s};
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "ends-at-once",
@@ -24,12 +21,12 @@ is at work, and reconnecting changes nothing.
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(end) = at_once(case) else { return Vec::new() };
+    let Some(end) = case.ended_at_once else { return Vec::new() };
     let fix = match end {
-        End::Close { code: 1008 | 4000..=4999, .. } => {
+        Ending::Close { code, .. } if matches!(code.get(), 1008 | 4000..=4999) => {
             "See what the code and reason mean to the application: mostly credentials, an Origin or a path that it does not take."
         }
-        End::Close { .. } => "See the log of the server at this time.",
+        Ending::Close { .. } => "See the log of the server at this time.",
         _ => {
             "See the logs of the server and of the proxy before it at this time; try the server directly (--direct URL)."
         }
@@ -38,61 +35,34 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         CHECK.id,
         Severity::Error,
         Confidence::High,
-        format!("Connections are ended as soon as they are open: {}.", end.told()),
+        format!("Connections are ended as soon as they are open: {}.", described(end)),
     )
     .at("the server, or a proxy before it")
     .refuted_by(
         "a connection that stays open with the credentials, origin and sub-protocol of the real client",
     )
     .fix(Fix::words(fix));
-    if case.target.echo.as_ref().is_some_and(|echo| unasked(&echo.trip).is_some()) {
+    if ended_before_sending(case.target).is_some() {
         finding = finding.evidence("one ended before anything was sent on it");
     }
     let opened = case.target.lives.iter().filter(|life| life.opened()).count();
     if opened > 0 {
         let early = case.target.lives.iter().filter(|life| is_early(life)).count();
         finding =
-            finding.evidence(format!("{early} of {opened} that were watched ended within {}", s(AT_ONCE_S)));
+            finding.evidence(format!("{early} of {opened} that were watched ended within {}", s(EARLY_S)));
     }
     vec![finding]
 }
 
-/// How connections end, if that is what happens to them at once.
-pub(crate) fn at_once<'a>(case: &Case<'a>) -> Option<&'a End> {
-    let first = case.target.echo.as_ref().and_then(|echo| unasked(&echo.trip));
-    let opened = case.target.lives.iter().filter(|life| life.opened()).count();
-    let mut early = case.target.lives.iter().filter(|life| is_early(life));
-    let end = match (first, early.clone().count()) {
-        // Several looked at later would have to agree.
-        (Some(end), early) if opened == 0 || early * 2 > opened => Some(end),
-        (None, early_count) if early_count >= 3 && early_count * 2 > opened => {
-            early.next().and_then(|life| life.end.as_ref())
-        }
-        _ => None,
-    };
-    end.filter(|end| !matches!(end, End::ProtocolError(_) | End::Local(_) | End::BlackHole))
-}
-
-/// The end of a connection on which nothing had been sent yet.
-fn unasked(trip: &Trip) -> Option<&End> {
-    match trip {
-        Trip::Ended { end, after_s } if *after_s == 0.0 => Some(end),
-        _ => None,
-    }
-}
-
-fn is_early(life: &Life) -> bool {
-    // Silence is no ending: its age is that of the last sign.
-    let ended = life.end.as_ref().is_some_and(|end| *end != End::BlackHole);
-    life.opened() && ended && life.age_s < AT_ONCE_S
-}
-
 #[cfg(test)]
 mod tests {
+    use undrop_frame::CloseCode;
+
     use super::*;
     use crate::checks::sample::{dropped, fires, healthy, lives, silent, with};
+    use crate::observations::Trip;
 
-    fn told(end: &End, after_s: f64) -> crate::observations::Observations {
+    fn told(end: &Ending, after_s: f64) -> crate::observations::Observations {
         with(|target| {
             target.lives.clear();
             let echo = target.echo.as_mut();
@@ -102,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_server_that_hangs_up_before_anything_is_said() {
-        let end = End::Close { code: 1008, reason: "token".to_owned() };
+        let end = Ending::Close { code: CloseCode::new(1008), reason: "token".to_owned() };
         let found = fires(&CHECK, &told(&end, 0.0));
         assert!(found.cause.contains("close 1008, reason “token”"), "{}", found.cause);
         // After a message it is an answer to the message, which may just be none of its own.
@@ -113,7 +83,7 @@ mod tests {
     #[test]
     fn no_cap_of_milliseconds() {
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| dropped(life, 0.002, End::Fin))];
+        seen.endpoints = vec![lives(|life| dropped(life, 0.002, Ending::Fin))];
         let report = crate::diagnose(&seen);
         let ids: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(ids, [CHECK.id]);
@@ -121,7 +91,7 @@ mod tests {
 
     #[test]
     fn one_that_failed_to_stay_among_many_is_not_the_rule() {
-        let mut seen = told(&End::Fin, 0.0);
+        let mut seen = told(&Ending::Fin, 0.0);
         seen.endpoints[0].lives = healthy().endpoints.remove(0).lives;
         silent(&CHECK, &seen);
     }

@@ -4,7 +4,8 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{End, Outcome};
+use crate::observations::Outcome;
+use undrop_frame::{Ending, ProtocolFault};
 
 pub(super) const CHECK: Check = Check {
     id: "forward-proxy-refuses",
@@ -22,11 +23,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(proxy) = &case.target.proxy else { return Vec::new() };
     let Some(Outcome::Failed(end)) = case.target.asked() else { return Vec::new() };
     let (what, fix) = match end {
-        End::ProtocolError(what) if what.starts_with("proxy:") => (
-            what.trim_start_matches("proxy:").trim().to_owned(),
+        Ending::ProtocolError(ProtocolFault::Proxy(fault)) => (
+            fault.to_string(),
             "Let the proxy allow CONNECT to this host and port (often only 443 is allowed: use wss), or give credentials in its URL.",
         ),
-        End::Refused => ("nobody listens there".to_owned(), "Correct the address of the proxy, or start it."),
+        Ending::Refused => {
+            ("nobody listens there".to_owned(), "Correct the address of the proxy, or start it.")
+        }
         _ => return Vec::new(),
     };
     vec![
@@ -46,13 +49,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use undrop_frame::ProxyFault;
+
     use crate::checks::sample::{fires, healthy, refused, silent};
 
     #[test]
     fn a_refused_connect() {
-        let mut seen = refused(Outcome::Failed(End::ProtocolError(
-            "proxy: it answered CONNECT with status 403".to_owned(),
-        )));
+        let mut seen = refused(Outcome::Failed(ProxyFault::Status(403).into()));
         silent(&CHECK, &seen);
         seen.endpoints[0].proxy = Some("http://proxy.example:3128".to_owned());
         assert!(fires(&CHECK, &seen).cause.ends_with("it answered CONNECT with status 403."));

@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, measure_s, s};
+use crate::analysis::{Case, described, measure_s, s};
 use crate::observations::Arm;
 
 pub(super) const CHECK: Check = Check {
@@ -25,7 +25,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if !busy || case.drops.aligned.is_some() || !case.drops.capped.is_empty() {
         return Vec::new();
     }
-    let end = tab.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    let end = tab.end.as_ref().map(|end| described(end)).unwrap_or_default();
     let tolerance = measure_s(case.drops.idle_s()).map_or(tab.quiet_s(), |idle| idle.value);
     vec![
         Finding::new(
@@ -46,7 +46,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{alive, dropped, fires, healthy, silent};
-    use crate::observations::End;
+    use undrop_frame::{CloseCode, Ending};
 
     #[test]
     fn a_minute_is_too_long_for_the_server() {
@@ -57,7 +57,7 @@ mod tests {
         seen.endpoints[0].lives.push(dropped(
             tab,
             40.0,
-            End::Close { code: 4000, reason: "idle".to_owned() },
+            Ending::Close { code: CloseCode::new(4000), reason: "idle".to_owned() },
         ));
         assert!(fires(&CHECK, &seen).cause.contains("dropped: silence is tolerated for 40.0 s"));
     }

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::Case;
-use crate::observations::{Outcome, TlsTrial, Variant};
+use crate::analysis::{Case, Http2, offers_http11};
+use crate::observations::{Outcome, Variant};
 
 pub(super) const CHECK: Check = Check {
     id: "http2-without-websocket",
@@ -23,20 +23,8 @@ A server that speaks `h2` alone cannot be reached by most WebSocket clients at a
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.target.tls else { return Vec::new() };
-    // A certificate that was refused ended the handshake before HTTP of any version.
-    if tls.distrust.is_some() && matches!(case.target.asked(), Some(Outcome::Failed(_))) {
-        return Vec::new();
-    }
-    let offered =
-        |protocol: &str| tls.trials.iter().find(|trial| trial.only.is_none() && trial.offered == [protocol]);
-    let speaks = |trial: Option<&TlsTrial>| trial.is_some_and(|trial| trial.failed.is_none());
-    let h2 = offered("h2").is_some_and(|trial| trial.alpn.as_deref() == Some("h2"));
-    let h11 = speaks(offered("http/1.1"));
+    let h11 = offers_http11(tls);
     let extended = case.target.answer(&Variant::ExtendedConnect).map(|answer| &answer.outcome);
-    let works = extended.is_some_and(Outcome::opened);
-    if !h2 || works {
-        return Vec::new();
-    }
     let what = match extended {
         Some(Outcome::Http2 { offered: false, .. }) => {
             "the server does not offer extended CONNECT".to_owned()
@@ -45,13 +33,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         Some(Outcome::Failed(end)) => format!("extended CONNECT ends with {end}"),
         _ => "extended CONNECT gets no answer".to_owned(),
     };
-    let only = !h11 || !case.target.opens() && is_http11_refused(case);
-    let (severity, cause) = if only {
-        (Severity::Error, "The server speaks HTTP/2 alone, and no WebSocket over it.")
-    } else if case.target.opens() {
-        (Severity::Note, "WebSockets work over HTTP/1.1 only; a client that lets ALPN choose HTTP/2 fails.")
-    } else {
-        return Vec::new();
+    let (severity, cause) = match case.http2 {
+        Some(Http2::Only) => (Severity::Error, "The server speaks HTTP/2 alone, and no WebSocket over it."),
+        Some(Http2::WithoutWebSocket) => (
+            Severity::Note,
+            "WebSockets work over HTTP/1.1 only; a client that lets ALPN choose HTTP/2 fails.",
+        ),
+        None => return Vec::new(),
     };
     vec![
         Finding::new(CHECK.id, severity, Confidence::High, cause)
@@ -67,20 +55,12 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-/// HTTP/1.1 got through TLS and was not understood.
-fn is_http11_refused(case: &Case<'_>) -> bool {
-    match case.target.asked() {
-        Some(Outcome::NotHttp { .. } | Outcome::Failed(_)) => true,
-        Some(outcome) => matches!(outcome.status(), Some(464 | 505)),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::sample::{answer, fires, healthy, silent, with};
-    use crate::observations::{Observations, Tls, TlsFault, TlsFaultKind};
+    use crate::observations::{Observations, Tls, TlsFailure, TlsFailureKind, TlsTrial};
+    use undrop_frame::TlsFault;
 
     fn served(h11: bool, extended: Option<u16>) -> Observations {
         let trial = |protocol: &str, works: bool| TlsTrial {
@@ -89,7 +69,7 @@ mod tests {
             version: None,
             cipher: None,
             alpn: works.then(|| protocol.to_owned()),
-            failed: (!works).then(|| TlsFault { kind: TlsFaultKind::Alert, text: "no ALPN".to_owned() }),
+            failed: (!works).then(|| TlsFailure { kind: TlsFailureKind::Alert, text: "no ALPN".to_owned() }),
             took_s: 0.1,
         };
         with(|target| {
@@ -117,9 +97,10 @@ mod tests {
     fn a_refused_certificate_says_nothing_about_http() {
         let mut seen = served(true, None);
         let target = &mut seen.endpoints[0];
-        let end = crate::observations::End::ProtocolError("TLS: the certificate has expired".to_owned());
+        let end = TlsFault::Expired.into();
         target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
-        let fault = TlsFault { kind: TlsFaultKind::Expired, text: "the certificate has expired".to_owned() };
+        let fault =
+            TlsFailure { kind: TlsFailureKind::Expired, text: "the certificate has expired".to_owned() };
         target.tls.iter_mut().for_each(|tls| tls.distrust = Some(fault.clone()));
         silent(&CHECK, &seen);
     }

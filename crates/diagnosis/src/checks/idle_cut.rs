@@ -4,8 +4,11 @@ use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Drops, attribute, heartbeat_below, measure_s, outcomes, s, without_lateness};
-use crate::observations::{End, Endpoint};
+use crate::analysis::{
+    Case, Drops, attribute, close_code, described, heartbeat_below, measure_s, outcomes, s, without_lateness,
+};
+use crate::observations::Endpoint;
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "idle-cut",
@@ -29,11 +32,11 @@ Two remedies, best both: raise the timer, and send a heartbeat at most half as l
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let idle = &case.drops.idle;
     let Some(seen) = measure_s(case.drops.idle_s()) else { return Vec::new() };
-    let ends: Vec<End> = idle.iter().filter_map(|life| life.end.clone()).collect();
+    let ends: Vec<Ending> = idle.iter().filter_map(|life| life.end.clone()).collect();
     let same = |other: &Endpoint| same_silence(other, seen.value);
     let found = attribute(case, &seen, TimerKind::Idle, &ends, same);
     let (value, late) = without_lateness(&seen, found.late);
-    let framed = ends.iter().any(|end| end.code().is_some());
+    let framed = ends.iter().any(|end| close_code(end).is_some());
     let place = match (&found.culprit, &found.between) {
         (None, None) if framed => " of the server, or of a gateway that speaks WebSocket,".to_owned(),
         _ => found.place(),
@@ -41,7 +44,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let cause = format!("An idle timer of {}{place} ends quiet connections.", s(value.value));
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).value(value.clone());
     if let Some(first) = idle.first() {
-        let end = first.end.as_ref().map_or_else(String::new, End::told);
+        let end = first.end.as_ref().map_or_else(String::new, described);
         finding = finding.evidence(format!(
             "{} of {} quiet connections ended with {end} after {} without a byte",
             idle.len(),
@@ -87,12 +90,14 @@ fn same_silence(other: &Endpoint, value_s: f64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use undrop_frame::CloseCode;
+
     use super::*;
     use crate::checks::sample::{answer, dropped, fires, healthy, http, lives, silent, switched};
     use crate::observations::{Observations, Place, Variant};
 
     /// Quiet connections end after so many seconds behind a server that answers with these fields.
-    fn cut(after_s: f64, end: &End, headers: &[(&str, &str)]) -> Observations {
+    fn cut(after_s: f64, end: &Ending, headers: &[(&str, &str)]) -> Observations {
         let mut seen = healthy();
         let quiet = |life: crate::observations::Life| {
             if life.arm.is_quiet() { dropped(life, after_s, end.clone()) } else { life }
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_default_of_a_product_that_was_seen() {
-        let found = fires(&CHECK, &cut(60.02, &End::Fin, &[("Server", "nginx/1.22.1")]));
+        let found = fires(&CHECK, &cut(60.02, &Ending::Fin, &[("Server", "nginx/1.22.1")]));
         assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass), proxy_read_timeout"));
         assert_eq!(found.confidence, Confidence::High);
         assert_eq!(found.cause, "An idle timer of 60.0 s on nginx (proxy_pass) ends quiet connections.");
@@ -119,21 +124,21 @@ mod tests {
 
     #[test]
     fn another_value_of_a_product_that_was_seen_is_less_sure() {
-        let found = fires(&CHECK, &cut(47.0, &End::Fin, &[("Server", "nginx")]));
+        let found = fires(&CHECK, &cut(47.0, &Ending::Fin, &[("Server", "nginx")]));
         assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass), proxy_read_timeout"));
         assert_eq!(found.confidence, Confidence::Medium);
     }
 
     #[test]
     fn nobody_is_named_without_a_trace() {
-        let found = fires(&CHECK, &cut(60.0, &End::Fin, &[]));
+        let found = fires(&CHECK, &cut(60.0, &Ending::Fin, &[]));
         assert_eq!(found.hop, None);
         assert_eq!(
             found.cause,
             "An idle timer of 60.0 s somewhere between you and the origin ends quiet connections."
         );
         assert!(found.candidates.len() >= 3, "{:?}", found.candidates);
-        let found = fires(&CHECK, &cut(37.0, &End::Fin, &[]));
+        let found = fires(&CHECK, &cut(37.0, &Ending::Fin, &[]));
         assert_eq!(
             (found.hop, found.candidates),
             (None, vec!["no timer that is known has this length".to_owned()])
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_close_frame_is_no_proxy() {
-        let end = End::Close { code: 4000, reason: "idle".to_owned() };
+        let end = Ending::Close { code: CloseCode::new(4000), reason: "idle".to_owned() };
         let found = fires(&CHECK, &cut(60.0, &end, &[("Server", "nginx")]));
         assert_eq!(found.hop, None);
         assert!(found.cause.contains("of the server, or of a gateway"), "{}", found.cause);
@@ -150,13 +155,13 @@ mod tests {
 
     #[test]
     fn a_way_in_behind_it_shows_on_which_side_it_is() {
-        let mut seen = cut(60.0, &End::Fin, &[]);
+        let mut seen = cut(60.0, &Ending::Fin, &[]);
         let mut direct = healthy().endpoints.remove(0);
         direct.place = Place::Direct;
         seen.endpoints.push(direct);
         let found = fires(&CHECK, &seen);
         assert_eq!(found.hop.as_deref(), Some("between you and the origin"));
-        let mut via = cut(60.0, &End::Fin, &[]).endpoints.remove(0);
+        let mut via = cut(60.0, &Ending::Fin, &[]).endpoints.remove(0);
         via.place = Place::Via("balancer".to_owned());
         seen.endpoints.insert(1, via);
         assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (before the origin)"));
@@ -166,9 +171,9 @@ mod tests {
     fn a_product_before_the_entry_that_shows_the_same_is_acquitted() {
         let bad_request =
             http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
-        let mut seen = cut(60.0, &End::Fin, &[("Server", "nginx")]);
+        let mut seen = cut(60.0, &Ending::Fin, &[("Server", "nginx")]);
         seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));
-        let mut via = cut(60.0, &End::Fin, &[("Server", "nginx")]).endpoints.remove(0);
+        let mut via = cut(60.0, &Ending::Fin, &[("Server", "nginx")]).endpoints.remove(0);
         via.place = Place::Via("nginx".to_owned());
         seen.endpoints.push(via);
         let mut alone = seen.clone();
@@ -182,7 +187,7 @@ mod tests {
         let hop = fires(&CHECK, &seen).hop.unwrap_or_default();
         assert!(hop.starts_with("nginx (proxy_pass)"), "{hop}");
         // And where nginx is reached and nothing ends, it is HAProxy.
-        let mut seen = cut(60.0, &End::Fin, &[("Server", "nginx")]);
+        let mut seen = cut(60.0, &Ending::Fin, &[("Server", "nginx")]);
         let bad_request =
             http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
         seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));

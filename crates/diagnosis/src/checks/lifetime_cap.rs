@@ -4,8 +4,9 @@ use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Drops, attribute, measure_s, outcomes, s, without_lateness};
-use crate::observations::{Arm, End, Endpoint};
+use crate::analysis::{Case, Drops, attribute, described, measure_s, outcomes, s, without_lateness};
+use crate::observations::{Arm, Endpoint};
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "lifetime-cap",
@@ -24,11 +25,11 @@ differs from client to client.
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    if super::ends_at_once::at_once(case).is_some() {
+    if case.ended_at_once.is_some() {
         return Vec::new();
     }
     let Some(seen) = measure_s(case.drops.capped_s()) else { return Vec::new() };
-    let ends: Vec<End> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
+    let ends: Vec<Ending> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
     let found = attribute(case, &seen, TimerKind::Lifetime, &ends, |other| same_age(other, seen.value));
     let (value, late) = without_lateness(&seen, found.late);
     let place = found.place();
@@ -38,7 +39,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let confidence = if with_data { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());
     if let Some(end) = ends.first() {
-        let told = end.told();
+        let told = described(end);
         finding = finding.evidence(format!("{} connections ended with {told} at this age", ends.len()));
     }
     if let Some((first, last)) = spread(case) {
@@ -90,7 +91,7 @@ mod tests {
 
     fn capped(at_s: f64, headers: &[(&str, &str)]) -> Observations {
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| dropped(life, at_s, End::Fin))];
+        seen.endpoints = vec![lives(|life| dropped(life, at_s, Ending::Fin))];
         seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(headers))];
         seen
     }
@@ -115,7 +116,7 @@ mod tests {
         let mut seen = healthy();
         silent(&CHECK, &seen);
         let quiet = |life: crate::observations::Life| {
-            if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life }
+            if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life }
         };
         seen.endpoints = vec![lives(quiet)];
         silent(&CHECK, &seen);

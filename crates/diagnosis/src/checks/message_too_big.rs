@@ -3,8 +3,9 @@
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
-use crate::analysis::Case;
-use crate::observations::{End, Life, Size, Trip};
+use crate::analysis::{Case, close_code, described};
+use crate::observations::{Life, Size, Trip};
+use undrop_frame::{CloseCode, Ending};
 
 pub(super) const CHECK: Check = Check {
     id: "message-too-big",
@@ -32,7 +33,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let good = sizes.iter().filter(|one| one.trip.arrived() && one.size < bad.size).map(|one| one.size).max();
     let Trip::Ended { end, .. } = &bad.trip else { return Vec::new() };
     let good = good.unwrap_or(0);
-    let polite = end.code() == Some(1009);
+    let polite = close_code(end) == Some(1009);
     if !polite && case.target.lives.iter().filter(|life| is_short(life)).count() * 2 > case.target.lives.len()
     {
         // Connections that end by themselves within seconds end under a large message too: nothing can be told apart.
@@ -40,8 +41,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     }
     let severity = if bad.size <= LARGE || !polite { Severity::Warning } else { Severity::Note };
     let how = match end {
-        End::Close { code: 1009, .. } => "with Close 1009, as it should".to_owned(),
-        End::Close { code, .. } => format!("with Close {code} instead of 1009"),
+        Ending::Close { code: CloseCode::MESSAGE_TOO_BIG, .. } => "with Close 1009, as it should".to_owned(),
+        Ending::Close { code, .. } => format!("with Close {} instead of 1009", code.get()),
         other => format!("with {other} instead of a Close frame; browsers show 1006"),
     };
     let finding = Finding::new(
@@ -53,7 +54,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     .at("the server, or a gateway that reads frames")
     .value(Measure::between(good as f64, bad.size as f64, "bytes", 1))
     .evidence(format!("{good} bytes arrive"))
-    .evidence(format!("{} bytes: {}", bad.size, end.told()))
+    .evidence(format!("{} bytes: {}", bad.size, described(end)))
     .refuted_by("a larger message that arrives")
     .fix(Fix::words(
         "Raise the limit of the server (ws: maxPayload; Python websockets: max_size; Tomcat: maxTextMessageBufferSize) and of \
@@ -81,7 +82,7 @@ mod tests {
     use crate::checks::sample::{fires, healthy, silent, with};
     use crate::observations::Observations;
 
-    fn limited(end: End) -> Observations {
+    fn limited(end: Ending) -> Observations {
         let one = |size: u64, trip: Trip| Size { size, trip, retransmits: None, segment: None };
         with(|target| {
             target.sizes = vec![
@@ -93,13 +94,14 @@ mod tests {
 
     #[test]
     fn with_1009_or_without_a_word() {
-        let found = fires(&CHECK, &limited(End::Close { code: 1009, reason: String::new() }));
+        let found =
+            fires(&CHECK, &limited(Ending::Close { code: CloseCode::new(1009), reason: String::new() }));
         assert!(
             found.cause.contains("more than 65536 bytes ends the connection with Close 1009"),
             "{}",
             found.cause
         );
-        assert_eq!(fires(&CHECK, &limited(End::Rst)).fixes.len(), 2);
+        assert_eq!(fires(&CHECK, &limited(Ending::Reset)).fixes.len(), 2);
         silent(&CHECK, &healthy());
     }
 }

@@ -1,10 +1,18 @@
 //! What answers is no HTTP.
 
+use undrop_frame::HeadFault;
 use undrop_report::{Confidence, Finding, Fix, Severity};
+use undrop_text::printable;
 
 use super::Check;
 use crate::analysis::Case;
 use crate::observations::Outcome;
+
+/// The type of an HTTP/2 SETTINGS frame (RFC 9113 §6.5), the fourth byte of a frame.
+const SETTINGS: u8 = 4;
+
+/// Bytes of the response that are shown, at most.
+const START: usize = 120;
 
 pub(super) const CHECK: Check = Check {
     id: "not-http",
@@ -19,17 +27,8 @@ protocol. The first bytes tell which.
     judge,
 };
 
-/// What servers say to plain HTTP on a port that speaks TLS.
-const PLAIN_TO_TLS: [&str; 3] = [
-    "plain HTTP request was sent to HTTPS port",
-    "speaking plain HTTP to an SSL-enabled server port",
-    "Client sent an HTTP request to an HTTPS server",
-];
-
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    if let Some(asked) =
-        case.target.asked().filter(|asked| PLAIN_TO_TLS.iter().any(|text| asked.body().contains(text)))
-    {
+    if let Some(asked) = case.target.asked().filter(|_| case.wants_tls) {
         let status = asked.status().unwrap_or_default();
         return vec![
             Finding::new(
@@ -44,18 +43,18 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             .fix(Fix::words("Use wss:// for this port.")),
         ];
     }
-    let Some(Outcome::NotHttp { what, start }) = case.target.asked() else { return Vec::new() };
-    let (cause, hop, fix) = if start.starts_with("\\x15\\x03") || start.starts_with("\\x16\\x03") {
+    let Some(Outcome::NotHttp { fault, start }) = case.target.asked() else { return Vec::new() };
+    let (cause, hop, fix) = if let [0x15 | 0x16, 3, ..] = start[..] {
         ("The port speaks TLS, and the URL says ws://.", "the URL", "Use wss:// for this port.")
-    } else if start.starts_with('<') || start.to_lowercase().contains("<html") {
+    } else if start.starts_with(b"<") || holds_html(start) {
         (
             "The answer is a page without a status line: something on the way mangles the upgrade.",
             "a firewall or proxy on the way",
             "Except the path from the web application firewall, or replace the proxy that answers.",
         )
-    } else if start.starts_with("\\x00\\x00") && start.contains("\\x04") {
+    } else if let [0, 0, _, SETTINGS, ..] = start[..] {
         ("The port speaks HTTP/2 alone.", "the server", "Let the server speak HTTP/1.1 on this port as well.")
-    } else if what.contains("did not end in time") {
+    } else if *fault == HeadFault::Incomplete {
         (
             "The answer begins and does not end.",
             "the server, or a proxy before it",
@@ -71,15 +70,21 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     vec![
         Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
             .at(hop)
-            .evidence(what.clone())
-            .evidence(format!("it begins: {start}"))
+            .evidence(fault.to_string())
+            .evidence(format!("it begins: {}", printable::bytes(start, START)))
             .refuted_by("the same request made with curl that gets a proper answer")
             .fix(Fix::words(fix)),
     ]
 }
 
+fn holds_html(start: &[u8]) -> bool {
+    start.windows(5).any(|window| window.eq_ignore_ascii_case(b"<html"))
+}
+
 #[cfg(test)]
 mod tests {
+    use undrop_frame::handshake::{HandshakeError, MalformedHead};
+
     use super::*;
     use crate::checks::sample::{fires, healthy, http, refused, silent};
 
@@ -91,13 +96,15 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_which() {
-        let begins = |start: &str| {
-            let outcome = Outcome::NotHttp { what: "malformed".to_owned(), start: start.to_owned() };
+        let begins = |start: &[u8]| {
+            let fault = HeadFault::NotHttp(HandshakeError::Malformed(MalformedHead::StatusLine));
+            let outcome = Outcome::NotHttp { fault, start: start.to_vec() };
             fires(&CHECK, &refused(outcome)).cause
         };
-        assert!(begins("\\x15\\x03\\x01\\x00\\x02").contains("speaks TLS"));
-        assert!(begins("<html><body>blocked").contains("without a status line"));
-        assert!(begins("SSH-2.0-OpenSSH").contains("not HTTP/1.1"));
+        assert!(begins(b"\x15\x03\x01\x00\x02").contains("speaks TLS"));
+        assert!(begins(b"<html><body>blocked").contains("without a status line"));
+        assert!(begins(b"\0\0\x12\x04\0").contains("HTTP/2 alone"));
+        assert!(begins(b"SSH-2.0-OpenSSH").contains("not HTTP/1.1"));
         silent(&CHECK, &healthy());
     }
 }

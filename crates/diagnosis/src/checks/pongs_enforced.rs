@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s, server_heartbeat};
+use crate::analysis::{Case, described, s, server_heartbeat};
 use crate::observations::Arm;
 
 pub(super) const CHECK: Check = Check {
@@ -37,7 +37,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     }
     let first = withheld.server_pings_s.first().copied().unwrap_or(asked);
     let tolerance = withheld.age_s - first;
-    let end = withheld.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    let end = withheld.end.as_ref().map(|end| described(end)).unwrap_or_default();
     let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" each {}", s(every)));
     vec![
         Finding::new(
@@ -61,14 +61,16 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{dropped, fires, healthy, lives, silent};
-    use crate::observations::{End, Life};
+    use crate::observations::Life;
+    use undrop_frame::{CloseCode, Ending};
 
     #[test]
     fn withheld_pongs_end_a_connection() {
         let mut seen = healthy();
         let cut = |life: Life| match life.arm {
             Arm::Withheld => {
-                let end = End::Close { code: 1011, reason: "keepalive ping timeout".to_owned() };
+                let end =
+                    Ending::Close { code: CloseCode::new(1011), reason: "keepalive ping timeout".to_owned() };
                 Life { server_pings_s: vec![20.0], ..dropped(life, 40.0, end) }
             }
             Arm::Silent => Life { server_pings_s: vec![20.0, 40.0, 60.0], ..life },

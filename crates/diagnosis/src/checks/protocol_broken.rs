@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::{End, Trip};
+use crate::analysis::{Case, Moment, Violation, s};
+use undrop_frame::{FrameError, ProtocolFault};
 
 pub(super) const CHECK: Check = Check {
     id: "protocol-broken",
@@ -20,9 +20,9 @@ cause is a server that writes frames by itself, or something on the way that add
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some((which, at)) = broken(case) else { return Vec::new() };
+    let Some(Violation { fault: which, moment }) = &case.violation else { return Vec::new() };
     // A limit of this program's own; nothing that the protocol forbids, though hardly meant.
-    let (severity, cause) = if which.contains("larger than the limit") {
+    let (severity, cause) = if is_limit(which) {
         (Severity::Warning, format!("The server sends more at once than is read here: {which}."))
     } else {
         (Severity::Error, format!("What the server sends breaks the WebSocket protocol: {which}."))
@@ -30,7 +30,11 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     vec![
         Finding::new(CHECK.id, severity, Confidence::High, cause)
         .at("the server, or whatever changes the stream on the way")
-        .evidence(at)
+        .evidence(match moment {
+            Moment::BeforeSending => "it came before anything was sent".to_owned(),
+            Moment::AfterMessage { after_s } => format!("it came {} after a message was sent", s(*after_s)),
+            Moment::InsteadOfClose => "it came instead of an answer to Close 1000".to_owned(),
+        })
         .refuted_by("the same bytes directly from the server (--direct URL) that are right: then something on the way changes them")
         .fix(Fix::words(
             "Let a maintained WebSocket library write the frames of the server; look for whatever else writes to the same connection.",
@@ -38,41 +42,28 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-/// What was broken, and when.
-pub(super) fn broken<'a>(case: &Case<'a>) -> Option<(&'a str, String)> {
-    if let Some(Trip::Ended { end: End::ProtocolError(which), after_s }) =
-        case.target.echo.as_ref().map(|echo| &echo.trip)
-    {
-        let at = if *after_s == 0.0 {
-            "it came before anything was sent".to_owned()
-        } else {
-            format!("it came {} after a message was sent", s(*after_s))
-        };
-        return Some((which, at));
-    }
-    match case.target.close.as_ref().map(|close| &close.end) {
-        Some(End::ProtocolError(which)) => {
-            Some((which, "it came instead of an answer to Close 1000".to_owned()))
-        }
-        _ => None,
-    }
+/// The fault is a limit of this program rather than a violation.
+fn is_limit(fault: &ProtocolFault) -> bool {
+    matches!(fault, ProtocolFault::Frame(FrameError::FrameTooBig { .. } | FrameError::MessageTooBig { .. }))
 }
 
 #[cfg(test)]
 mod tests {
+    use undrop_frame::Ending;
+
     use super::*;
     use crate::checks::sample::{dropped, fires, healthy, lives, silent, with};
-    use crate::observations::Close;
+    use crate::observations::{Close, Trip};
 
     #[test]
     fn in_the_first_message_and_at_the_close() {
-        let end = End::ProtocolError("a reserved bit is set".to_owned());
+        let end = Ending::from(FrameError::ReservedBit);
         let seen = with(|target| {
             let echo = target.echo.as_mut();
             echo.into_iter().for_each(|echo| echo.trip = Trip::Ended { end: end.clone(), after_s: 0.0 });
         });
         let found = fires(&CHECK, &seen);
-        assert!(found.cause.ends_with("a reserved bit is set."), "{}", found.cause);
+        assert!(found.cause.ends_with("a reserved bit is set in a frame header."), "{}", found.cause);
         assert!(found.evidence[0].contains("before anything was sent"));
         let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
         assert!(fires(&CHECK, &seen).evidence[0].contains("Close 1000"));
@@ -81,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_watched_connections_that_end_so_need_no_other_cause() {
-        let end = End::ProtocolError("a reserved bit is set".to_owned());
+        let end = Ending::from(FrameError::ReservedBit);
         let mut seen = healthy();
         seen.endpoints = vec![lives(|life| dropped(life, 0.002, end.clone()))];
         seen.endpoints[0].close = Some(Close { end, took_s: 0.1 });
@@ -93,7 +84,7 @@ mod tests {
     #[test]
     fn a_size_that_is_not_read_here_is_no_breach() {
         let error = undrop_frame::FrameError::FrameTooBig { limit: 20 << 20 };
-        let end = End::ProtocolError(error.to_string());
+        let end = Ending::from(error);
         let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
         let found = fires(&CHECK, &seen);
         assert_eq!(found.severity, Severity::Warning);

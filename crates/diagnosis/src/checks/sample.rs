@@ -6,9 +6,10 @@ use undrop_report::Finding;
 use super::Check;
 use crate::analysis::Case;
 use crate::observations::{
-    Answer, Arm, Close, Connect, Dns, Echo, End, Endpoint, Life, Local, Observations, Outcome, Pings, Plan,
+    Answer, Arm, Close, Connect, Dns, Echo, Endpoint, Life, Local, Observations, Outcome, Pings, Plan,
     Question, Trip, Variant,
 };
+use undrop_frame::{CloseCode, Ending};
 
 /// Everything works, for 130 s.
 pub(crate) fn healthy() -> Observations {
@@ -49,7 +50,10 @@ pub(crate) fn endpoint() -> Endpoint {
             trip: Trip::Returned { rtt_s: 0.02 },
             greetings: 0,
         }),
-        close: Some(Close { end: End::Close { code: 1000, reason: String::new() }, took_s: 0.02 }),
+        close: Some(Close {
+            end: Ending::Close { code: CloseCode::new(1000), reason: String::new() },
+            took_s: 0.02,
+        }),
         pings: Some(Pings {
             pongs_s: vec![0.02, 0.021, 0.02],
             unanswered: 0,
@@ -91,12 +95,12 @@ pub(crate) fn alive(arm: Arm, at_s: f64, age_s: f64) -> Life {
         pongs: if arm == Arm::Ping { (age_s / 2.0) as u32 } else { 0 },
         received: if matches!(arm, Arm::Data | Arm::Fleet) { (age_s / 2.0) as u32 } else { 0 },
         question,
-        ..Life::failed(arm, at_s, End::Fin)
+        ..Life::failed(arm, at_s, Ending::Fin)
     }
 }
 
 /// The same, ended at an age, if it got that old.
-pub(crate) fn dropped(life: Life, age_s: f64, end: End) -> Life {
+pub(crate) fn dropped(life: Life, age_s: f64, end: Ending) -> Life {
     if age_s > life.age_s {
         return life;
     }
@@ -111,7 +115,7 @@ pub(crate) fn hole(life: Life, after_s: f64) -> Life {
         return life;
     }
     let question = Some(Question { asked_s, answered_after_s: None, acked: Some(false) });
-    Life { age_s: 0.0, end: Some(End::BlackHole), question, ..life }
+    Life { age_s: 0.0, end: Some(Ending::BlackHole), question, ..life }
 }
 
 /// The target with its connections changed.

@@ -5,7 +5,8 @@ use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::{Case, heartbeat_below, s};
-use crate::observations::{End, Life};
+use crate::observations::Life;
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "silent-drop",
@@ -33,7 +34,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let quiet = || case.target.lives.iter().filter(|life| life.arm.is_quiet());
     let survived = quiet().filter(|life| life.alive()).filter_map(asked).filter(|quiet| *quiet < bad);
     let good = survived.max_by(f64::total_cmp).unwrap_or(0.0);
-    let reset = case.drops.silent.iter().any(|life| life.end == Some(End::Rst));
+    let reset = case.drops.silent.iter().any(|life| life.end == Some(Ending::Reset));
     let samples = u32::try_from(case.drops.silent.len()).unwrap_or(u32::MAX);
     let value = Measure::between(good, bad, "s", samples);
     let suspects = suspects(good, bad, reset);
@@ -156,7 +157,7 @@ mod tests {
         let mut seen = healthy();
         let tooth = |quiet_s: f64| alive(Arm::Tooth { quiet_s }, 1.0, quiet_s);
         let gone = |quiet_s: f64| Life {
-            end: Some(End::Rst),
+            end: Some(Ending::Reset),
             question: Some(Question { asked_s: quiet_s, answered_after_s: None, acked: None }),
             ..tooth(quiet_s)
         };

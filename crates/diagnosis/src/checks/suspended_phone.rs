@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
+use crate::analysis::{Case, described, s};
 use crate::observations::Arm;
 
 pub(super) const CHECK: Check = Check {
@@ -31,7 +31,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if early || case.drops.aligned.is_some() || !case.drops.silent.is_empty() {
         return Vec::new();
     }
-    let end = life.end.as_ref().map(|end| end.told()).unwrap_or_default();
+    let end = life.end.as_ref().map(|end| described(end)).unwrap_or_default();
     vec![
         Finding::new(
             CHECK.id,
@@ -54,7 +54,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{alive, fires, healthy, silent};
-    use crate::observations::{End, Life};
+    use crate::observations::Life;
+    use undrop_frame::Ending;
 
     #[test]
     fn the_server_gave_up_on_a_sleeper() {
@@ -62,7 +63,7 @@ mod tests {
         let sleeper = alive(Arm::Suspended { for_s: 30.0 }, 1.0, 30.0);
         seen.endpoints[0].lives.push(sleeper.clone());
         silent(&CHECK, &seen);
-        seen.endpoints[0].lives.push(Life { end: Some(End::Fin), ..sleeper });
+        seen.endpoints[0].lives.push(Life { end: Some(Ending::Fin), ..sleeper });
         assert!(fires(&CHECK, &seen).cause.contains("sleeps for 30.0 s"));
     }
 }

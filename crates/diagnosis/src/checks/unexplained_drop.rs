@@ -3,8 +3,9 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, measure_s, s};
-use crate::observations::{Arm, End, Life};
+use crate::analysis::{Case, described, measure_s, s};
+use crate::observations::{Arm, Life};
+use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
     id: "unexplained-drop",
@@ -20,7 +21,7 @@ longer.
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    if super::ends_at_once::at_once(case).is_some() {
+    if case.ended_at_once.is_some() {
         return Vec::new();
     }
     // The server's own reaction to what only these lanes do is no drop.
@@ -32,9 +33,9 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             (life.age_s - idle).abs() <= (idle * 0.1).max(2.0) || life.arm == Arm::HiddenTab
         })
     };
-    let broken = super::protocol_broken::broken(case).is_some();
+    let broken = case.violation.is_some();
     let explained =
-        |life: &Life| like_idle(life) || broken && matches!(life.end, Some(End::ProtocolError(_)));
+        |life: &Life| like_idle(life) || broken && matches!(life.end, Some(Ending::ProtocolError(_)));
     let lives: Vec<&&Life> = case.drops.other.iter().filter(odd).filter(|life| !explained(life)).collect();
     let Some(first) = lives.first() else { return Vec::new() };
     if case.drops.silent.is_empty() || lives.iter().any(|life| life.ended_visibly()) {
@@ -57,7 +58,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             "Run again with --horizon 15m, and with --direct URL to see whether the server itself does it.",
         ));
         for life in lives.iter().take(8) {
-            let end = life.end.as_ref().map(|end| end.told()).unwrap_or_default();
+            let end = life.end.as_ref().map(|end| described(end)).unwrap_or_default();
             finding = finding.evidence(format!("{}: {end} at {}", life.arm.name(), s(life.age_s)));
         }
         return vec![finding];
@@ -74,7 +75,7 @@ mod tests {
     fn one_end_without_a_pattern() {
         let mut seen = healthy();
         seen.endpoints =
-            vec![lives(|life| if life.arm == Arm::Data { dropped(life, 33.0, End::Rst) } else { life })];
+            vec![lives(|life| if life.arm == Arm::Data { dropped(life, 33.0, Ending::Reset) } else { life })];
         assert!(fires(&CHECK, &seen).evidence[0].contains("RST"));
         silent(&CHECK, &healthy());
     }
@@ -83,7 +84,7 @@ mod tests {
     fn an_idle_timer_explains_its_ends() {
         let mut seen = healthy();
         seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, End::Fin) } else { life })];
+            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
         silent(&CHECK, &seen);
     }
 }

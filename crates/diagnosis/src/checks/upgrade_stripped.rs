@@ -24,7 +24,7 @@ The sign: a plain GET without an upgrade gets the very same answer.
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let Some(asked) = case.target.asked() else { return Vec::new() };
-    if !super::not_http::CHECK.judge(case).is_empty() {
+    if case.wants_tls {
         return Vec::new();
     }
     if let Some(found) = not_configured(case, asked) {

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, Life, Tls};
+use super::{Life, Tls};
+
+use undrop_frame::{Ending, HeadFault};
 
 /// What was seen of one endpoint. A stage that was not reached, or not asked for, is empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -95,7 +97,7 @@ pub struct Connect {
     /// How long it took, or how long it was waited for.
     pub took_s: f64,
     /// Why there is none.
-    pub failed: Option<End>,
+    pub failed: Option<Ending>,
 }
 
 /// One request and what came of it.
@@ -160,10 +162,10 @@ pub enum Outcome {
     },
     /// Something that is not HTTP/1.1, or breaks its rules.
     NotHttp {
-        /// What is wrong.
-        what: String,
-        /// The first bytes, made printable.
-        start: String,
+        /// The reason why it cannot be read.
+        fault: HeadFault,
+        /// The first bytes of the response, at most 120.
+        start: Vec<u8>,
     },
     /// HTTP/2: whether the server offers extended CONNECT, and the status of the answer to it.
     Http2 {
@@ -177,7 +179,7 @@ pub enum Outcome {
     /// ALPN settled on this instead of what was wanted.
     OtherProtocol(Option<String>),
     /// No answer.
-    Failed(End),
+    Failed(Ending),
 }
 
 /// What is wrong with a 101 (RFC 6455 4.1).
@@ -242,12 +244,12 @@ pub enum Trip {
     /// The connection ended.
     Ended {
         /// How.
-        end: End,
+        end: Ending,
         /// How long after the message was sent.
         after_s: f64,
     },
     /// There was no connection to send it on.
-    NotOpened(End),
+    NotOpened(Ending),
 }
 
 /// A message with or without compression.
@@ -282,7 +284,7 @@ pub struct Size {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Close {
     /// How the connection ended after we sent Close 1000.
-    pub end: End,
+    pub end: Ending,
     /// How long it took.
     pub took_s: f64,
 }
@@ -314,6 +316,13 @@ impl Endpoint {
     /// The handshake as asked for opened a WebSocket.
     pub fn opens(&self) -> bool {
         self.asked().is_some_and(Outcome::opened)
+    }
+
+    /// The server required a client certificate, and none was sent.
+    pub fn requires_client_certificate(&self) -> bool {
+        use undrop_frame::{ProtocolFault, TlsFault};
+        let required = ProtocolFault::Tls(TlsFault::ClientCertificateRequired);
+        matches!(self.asked(), Some(Outcome::Failed(Ending::ProtocolError(fault))) if *fault == required)
     }
 
     /// Messages come back.

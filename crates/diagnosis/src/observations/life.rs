@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::End;
+use undrop_frame::Ending;
 
 /// What a watched connection does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,11 +48,11 @@ pub struct Life {
     /// When its handshake was done, since the start of the run.
     pub at_s: f64,
     /// Why it could not be opened; everything below is then empty.
-    pub failed: Option<End>,
+    pub failed: Option<Ending>,
     /// Its age at its end, or when it was last known to be alive.
     pub age_s: f64,
     /// How it ended; `None`: it was alive.
-    pub end: Option<End>,
+    pub end: Option<Ending>,
     /// The age at the last byte in either direction before the end; the questions at the end of a quiet time do not count.
     pub last_byte_s: f64,
     /// Frames that were sent to keep it.
@@ -104,7 +104,7 @@ impl Life {
     }
 
     /// One that could not be opened.
-    pub fn failed(arm: Arm, at_s: f64, end: End) -> Life {
+    pub fn failed(arm: Arm, at_s: f64, end: Ending) -> Life {
         Life { failed: Some(end), ..Life::new(arm, at_s) }
     }
 
@@ -126,13 +126,13 @@ impl Life {
     /// It ended with a FIN, a reset or a Close: the end itself was seen, at its time. A black hole is only found out
     /// later.
     pub fn ended_visibly(&self) -> bool {
-        matches!(self.end, Some(End::Close { .. } | End::Fin | End::Rst)) && !self.asked_in_vain()
+        matches!(self.end, Some(Ending::Close { .. } | Ending::Fin | Ending::Reset)) && !self.asked_in_vain()
     }
 
     /// It asked at the end of a quiet time, and nothing or only a reset came.
     pub fn asked_in_vain(&self) -> bool {
         self.question.as_ref().is_some_and(|question| question.answered_after_s.is_none())
-            && matches!(self.end, Some(End::BlackHole | End::Rst))
+            && matches!(self.end, Some(Ending::BlackHole | Ending::Reset))
     }
 }
 

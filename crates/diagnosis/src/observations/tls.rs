@@ -11,7 +11,7 @@ pub struct Tls {
     /// The certificates as sent, the server's own first.
     pub chain: Vec<Certificate>,
     /// Why the chain would not be accepted; `None`: it would.
-    pub distrust: Option<TlsFault>,
+    pub distrust: Option<TlsFailure>,
 }
 
 /// A handshake with one offer.
@@ -28,16 +28,16 @@ pub struct TlsTrial {
     /// The protocol that was settled by ALPN.
     pub alpn: Option<String>,
     /// Why there was no handshake.
-    pub failed: Option<TlsFault>,
+    pub failed: Option<TlsFailure>,
     /// How long it took.
     pub took_s: f64,
 }
 
 /// Something wrong with TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TlsFault {
+pub struct TlsFailure {
     /// What sort.
-    pub kind: TlsFaultKind,
+    pub kind: TlsFailureKind,
     /// In words.
     pub text: String,
 }
@@ -45,7 +45,7 @@ pub struct TlsFault {
 /// What sort of thing is wrong with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum TlsFaultKind {
+pub enum TlsFailureKind {
     /// The certificate has expired.
     Expired,
     /// The certificate is not valid yet.

@@ -7,7 +7,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use crate::clock::between_s;
 use crate::socket::{Frame, Wire};
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Arm, End, Life, Question};
+use undrop_diagnosis::observations::{Arm, Life, Question};
+use undrop_frame::Ending;
 
 /// How many times of frames are kept for one connection.
 const KEPT: usize = 64;
@@ -99,7 +100,7 @@ struct Lane<'a> {
 /// How a watch ended.
 enum Over {
     /// The end was seen now.
-    Ended(End),
+    Ended(Ending),
     /// Nothing came since the last byte.
     Hole,
     Alive,
@@ -233,7 +234,7 @@ impl Lane<'_> {
     }
 
     /// Waits for the answer to a question: `Some(Ok)` when it came, `Some(Err)` when the connection ended.
-    async fn answer(&mut self, means: Means, deadline: Instant) -> Option<Result<(), End>> {
+    async fn answer(&mut self, means: Means, deadline: Instant) -> Option<Result<(), Ending>> {
         loop {
             match timeout_at(deadline, self.wire.recv()).await {
                 Ok(Ok(frame)) => {
@@ -261,7 +262,7 @@ impl Lane<'_> {
         };
         self.life.end = match over {
             Over::Ended(end) => Some(end),
-            Over::Hole => Some(End::BlackHole),
+            Over::Hole => Some(Ending::BlackHole),
             Over::Alive => None,
         };
         // The answer to the question is no part of the quiet time.

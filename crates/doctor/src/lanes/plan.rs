@@ -152,7 +152,8 @@ fn teeth(horizon: Duration) -> Vec<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use undrop_diagnosis::observations::{End, Question};
+    use undrop_diagnosis::observations::Question;
+    use undrop_frame::Ending;
 
     const KNOWN: Known = Known { echoes: true, takes_messages: true, pongs: true };
 
@@ -188,13 +189,13 @@ mod tests {
     #[test]
     fn a_silent_drop_is_narrowed_down_between_the_teeth() {
         let tooth = |quiet_s: f64, answered: bool| Life {
-            end: (!answered).then_some(End::BlackHole),
+            end: (!answered).then_some(Ending::BlackHole),
             question: Some(Question {
                 asked_s: quiet_s,
                 answered_after_s: answered.then_some(0.01),
                 acked: None,
             }),
-            ..Life::failed(Arm::Tooth { quiet_s }, 0.0, End::Fin)
+            ..Life::failed(Arm::Tooth { quiet_s }, 0.0, Ending::Fin)
         };
         let mut lives = vec![tooth(45.0, true), tooth(55.0, true), tooth(62.0, false), tooth(90.0, false)];
         for life in &mut lives {

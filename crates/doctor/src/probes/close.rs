@@ -5,7 +5,8 @@ use undrop_frame::CloseCode;
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use undrop_diagnosis::observations::{Close, End};
+use undrop_diagnosis::observations::Close;
+use undrop_frame::Ending;
 
 /// Closes a fresh connection and sees whether the Close is answered; `None` when none could be opened.
 pub(crate) async fn close(caller: &Caller<'_>) -> Option<Close> {
@@ -19,6 +20,6 @@ pub(crate) async fn close(caller: &Caller<'_>) -> Option<Close> {
             }
         }
     };
-    let end = timeout(caller.patience(), ended).await.unwrap_or(End::BlackHole);
+    let end = timeout(caller.patience(), ended).await.unwrap_or(Ending::BlackHole);
     Some(Close { end, took_s: between_s(start, Instant::now()) })
 }

@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use crate::ending::end;
 use undrop_diagnosis::observations::Connect;
+use undrop_frame::LocalFault;
 
 /// Most addresses that are tried.
 const MOST: usize = 8;
@@ -29,8 +29,8 @@ async fn one(caller: &Caller<'_>, address: IpAddr) -> Connect {
     let start = Instant::now();
     // TCP alone: the scheme of the URL would bring TLS with it.
     let failed = match plain(&caller.url, port) {
-        Some(url) => dial(&url, &options).await.err().map(|error| end(error.ending())),
-        None => Some(undrop_diagnosis::observations::End::Local("the URL has no port".to_owned())),
+        Some(url) => dial(&url, &options).await.err().map(|error| error.ending()),
+        None => Some(LocalFault::Url("the URL has no port".to_owned()).into()),
     };
     Connect { address: SocketAddr::new(address, port), took_s: between_s(start, Instant::now()), failed }
 }

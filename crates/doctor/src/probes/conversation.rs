@@ -9,7 +9,8 @@ use super::trip::{ping, trip};
 use crate::caller::Caller;
 use crate::clock::seconds;
 use crate::socket::Wire;
-use undrop_diagnosis::observations::{Echo, End, Pings, Trip};
+use undrop_diagnosis::observations::{Echo, Pings, Trip};
+use undrop_frame::Ending;
 
 /// How long a server may take to greet.
 const GREETING: Duration = Duration::from_millis(200);
@@ -70,7 +71,7 @@ async fn pings(wire: &mut Wire, caller: &Caller<'_>, echo: &mut Echo) -> Option<
 }
 
 /// How many messages come before anything is sent.
-async fn greetings(wire: &mut Wire) -> Result<u32, End> {
+async fn greetings(wire: &mut Wire) -> Result<u32, Ending> {
     let deadline = Instant::now() + GREETING;
     let mut count = 0;
     loop {

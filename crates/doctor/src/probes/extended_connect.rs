@@ -11,8 +11,8 @@ use undrop_transport::tls::Versions;
 use super::tls::secured;
 use crate::caller::{Caller, target};
 use crate::clock::between_s;
-use crate::ending::end;
-use undrop_diagnosis::observations::{Answer, End, Outcome, Variant};
+use undrop_diagnosis::observations::{Answer, Outcome, Variant};
+use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
 /// How long the server's SETTINGS are waited for.
 const SETTINGS: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ pub(crate) async fn extended_connect(caller: &Caller<'_>) -> Answer {
     let at_s = caller.clock.now_s();
     let start = Instant::now();
     let outcome = timeout(caller.options.timeout, attempt(caller)).await;
-    let outcome = outcome.unwrap_or(Outcome::Failed(End::BlackHole));
+    let outcome = outcome.unwrap_or(Outcome::Failed(Ending::BlackHole));
     let took_s = between_s(start, Instant::now());
     Answer { variant: Variant::ExtendedConnect, at_s, took_s, outcome }
 }
@@ -30,7 +30,7 @@ pub(crate) async fn extended_connect(caller: &Caller<'_>) -> Answer {
 async fn attempt(caller: &Caller<'_>) -> Outcome {
     let seen = match secured(caller, Versions::All, &["h2"]).await {
         Ok(seen) => seen,
-        Err(error) => return Outcome::Failed(End::ProtocolError(format!("TLS: {error}"))),
+        Err(error) => return Outcome::Failed(error.ending()),
     };
     let alpn = seen.stream.tls().and_then(|layer| layer.alpn());
     if alpn != Some(b"h2") {
@@ -57,7 +57,7 @@ async fn attempt(caller: &Caller<'_>) -> Outcome {
     tokio::select! {
         outcome = exchange => outcome,
         ended = connection => match ended {
-            Ok(()) => Outcome::Failed(End::Fin),
+            Ok(()) => Outcome::Failed(Ending::Fin),
             Err(error) => broken(&error),
         },
     }
@@ -72,7 +72,7 @@ async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::By
         .header("sec-websocket-version", "13");
     let mut request = match request.body(()) {
         Ok(request) => request,
-        Err(error) => return Outcome::Failed(End::Local(error.to_string())),
+        Err(error) => return Outcome::Failed(LocalFault::Url(error.to_string()).into()),
     };
     for (name, value) in caller.options.headers.iter() {
         let pair = (http::HeaderName::try_from(name), http::HeaderValue::from_bytes(value));
@@ -98,7 +98,7 @@ async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::By
 
 fn broken(error: &h2::Error) -> Outcome {
     Outcome::Failed(match error.get_io() {
-        Some(error) => end(ending_of(error)),
-        None => End::ProtocolError(format!("HTTP/2: {error}")),
+        Some(error) => ending_of(error),
+        None => ProtocolFault::Http2(error.to_string()).into(),
     })
 }

@@ -8,9 +8,8 @@ use super::extended_connect::extended_connect;
 use super::tls::secured;
 use crate::Options;
 use crate::caller::{Ask, Caller, target};
-use crate::ending::end;
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Answer, End, Endpoint, Flaw, Outcome, Variant};
+use undrop_diagnosis::observations::{Answer, Endpoint, Flaw, Outcome, Variant};
 
 /// An origin that no server has on its list.
 const FOREIGN: &str = "https://origin.invalid";
@@ -92,8 +91,8 @@ async fn once(caller: &Caller<'_>, variant: Variant, ask: &Ask) -> Answer {
     match caller.connect(None).await {
         Ok(stream) => caller.ask(stream, variant, ask).await.0,
         Err(error) => {
-            let end = end(error.ending());
-            Answer { variant, at_s, took_s: caller.clock.now_s() - at_s, outcome: Outcome::Failed(end) }
+            let outcome = Outcome::Failed(error.ending());
+            Answer { variant, at_s, took_s: caller.clock.now_s() - at_s, outcome }
         }
     }
 }
@@ -103,7 +102,7 @@ async fn without_alpn(caller: &Caller<'_>) -> Answer {
     match secured(caller, Versions::All, &[]).await {
         Ok(seen) => caller.ask(seen.stream, Variant::NoAlpn, &caller.asked()).await.0,
         Err(error) => {
-            let outcome = Outcome::Failed(End::ProtocolError(format!("TLS: {error}")));
+            let outcome = Outcome::Failed(error.ending());
             Answer { variant: Variant::NoAlpn, at_s, took_s: caller.clock.now_s() - at_s, outcome }
         }
     }

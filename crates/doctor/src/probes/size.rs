@@ -9,6 +9,7 @@ use crate::caller::Caller;
 use crate::socket::Wire;
 use crate::stop::Stop;
 use undrop_diagnosis::observations::{Size, Trip};
+use undrop_frame::Ending;
 
 /// Around what packets hold, then around the limits that servers have.
 const LADDER: [u64; 14] = [
@@ -86,7 +87,7 @@ async fn one(caller: &Caller<'_>, open: &mut Option<Wire>, size: u64) -> Size {
         }
     }
     let Some(wire) = open else {
-        let end = undrop_diagnosis::observations::End::Fin;
+        let end = Ending::Fin;
         return Size { size, trip: Trip::NotOpened(end), retransmits: None, segment: None };
     };
     // Nothing that a compressing hop could shrink under a limit.

@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::caller::Caller;
 use crate::clock::between_s;
-use undrop_diagnosis::observations::{Certificate, Tls, TlsFault, TlsFaultKind, TlsTrial};
+use undrop_diagnosis::observations::{Certificate, Tls, TlsFailure, TlsFailureKind, TlsTrial};
 
 /// Most certificates of a chain that are looked at.
 const CHAIN: usize = 10;
@@ -101,22 +101,22 @@ async fn through(caller: &Caller<'_>) -> Result<undrop_transport::Stream, TlsErr
 }
 
 /// Sorts what went wrong.
-pub(crate) fn fault(error: &TlsError) -> TlsFault {
+pub(crate) fn fault(error: &TlsError) -> TlsFailure {
     use undrop_frame::TlsFault as Fault;
     let kind = match error {
-        TlsError::Fault(Fault::Expired) => TlsFaultKind::Expired,
-        TlsError::Fault(Fault::NotYetValid) => TlsFaultKind::NotYetValid,
-        TlsError::Fault(Fault::WrongName { .. }) => TlsFaultKind::WrongName,
-        TlsError::Fault(Fault::UnknownIssuer) => TlsFaultKind::UnknownIssuer,
-        TlsError::Fault(Fault::Revoked | Fault::Certificate(_)) => TlsFaultKind::Certificate,
-        TlsError::Fault(Fault::Alert(_) | Fault::ClientCertificateRequired) => TlsFaultKind::Alert,
-        TlsError::Fault(Fault::NotTls) => TlsFaultKind::NotTls,
-        TlsError::Fault(Fault::Protocol(_)) => TlsFaultKind::Protocol,
-        TlsError::Closed | TlsError::Io(_) => TlsFaultKind::Ended,
-        TlsError::Timeout => TlsFaultKind::Timeout,
-        _ => TlsFaultKind::Local,
+        TlsError::Fault(Fault::Expired) => TlsFailureKind::Expired,
+        TlsError::Fault(Fault::NotYetValid) => TlsFailureKind::NotYetValid,
+        TlsError::Fault(Fault::WrongName { .. }) => TlsFailureKind::WrongName,
+        TlsError::Fault(Fault::UnknownIssuer) => TlsFailureKind::UnknownIssuer,
+        TlsError::Fault(Fault::Revoked | Fault::Certificate(_)) => TlsFailureKind::Certificate,
+        TlsError::Fault(Fault::Alert(_) | Fault::ClientCertificateRequired) => TlsFailureKind::Alert,
+        TlsError::Fault(Fault::NotTls) => TlsFailureKind::NotTls,
+        TlsError::Fault(Fault::Protocol(_)) => TlsFailureKind::Protocol,
+        TlsError::Closed | TlsError::Io(_) => TlsFailureKind::Ended,
+        TlsError::Timeout => TlsFailureKind::Timeout,
+        _ => TlsFailureKind::Local,
     };
-    TlsFault { kind, text: error.to_string() }
+    TlsFailure { kind, text: error.to_string() }
 }
 
 fn certificate(der: &[u8]) -> Option<Certificate> {

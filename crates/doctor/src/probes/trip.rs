@@ -5,6 +5,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 use crate::clock::between_s;
 use crate::socket::{Frame, Wire};
 use undrop_diagnosis::observations::Trip;
+use undrop_frame::Ending;
 
 /// How much of another message is kept, characters.
 const START: usize = 80;
@@ -39,10 +40,7 @@ pub(crate) async fn trip(wire: &mut Wire, text: &str, patience: Duration) -> Tri
 }
 
 /// Sends a Ping; the round trip in seconds, `None` when no Pong came in time.
-pub(crate) async fn ping(
-    wire: &mut Wire,
-    patience: Duration,
-) -> Result<Option<f64>, undrop_diagnosis::observations::End> {
+pub(crate) async fn ping(wire: &mut Wire, patience: Duration) -> Result<Option<f64>, Ending> {
     let payload = fastrand::u64(..).to_be_bytes();
     let sent = Instant::now();
     wire.ping(&payload);

@@ -3,7 +3,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::sleep;
-use undrop_frame::{CloseCode, Decoder, Encoder, Incoming, Limits, OpCode, Role};
+use undrop_frame::{CloseCode, Decoder, Encoder, Ending, Incoming, Limits, OpCode, Role};
 
 use super::*;
 use crate::stop::stop;
@@ -100,7 +100,7 @@ async fn life(server: Server, script: Script) -> Life {
 async fn a_silent_lane_sees_the_end_at_its_time() {
     let server = Server { pongs: true, idle: Some(S(60)), ..Server::default() };
     let seen = life(server, script(Arm::Silent, None, 130)).await;
-    assert_eq!((seen.end, seen.age_s, seen.last_byte_s), (Some(End::Fin), 60.0, 0.0));
+    assert_eq!((seen.end, seen.age_s, seen.last_byte_s), (Some(Ending::Fin), 60.0, 0.0));
     let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
     assert!(seen.alive() && seen.age_s == 130.0, "{seen:?}");
     assert_eq!((seen.sent, seen.pongs), (64, 65));
@@ -114,14 +114,14 @@ async fn a_tooth_asks_once_and_finds_a_hole() {
     let question = seen.question.unwrap();
     assert_eq!((question.asked_s, question.answered_after_s), (45.0, Some(0.0)));
     let seen = life(server, script(Arm::Tooth { quiet_s: 55.0 }, None, 55)).await;
-    assert!(seen.asked_in_vain() && seen.end == Some(End::BlackHole), "{seen:?}");
+    assert!(seen.asked_in_vain() && seen.end == Some(Ending::BlackHole), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_lane_notices_a_hole_and_dates_it_by_the_last_byte() {
     let server = Server { pongs: true, dies: Some(S(51)), ..Server::default() };
     let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
-    assert_eq!((seen.end, seen.age_s), (Some(End::BlackHole), 50.0));
+    assert_eq!((seen.end, seen.age_s), (Some(Ending::BlackHole), 50.0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn pings_of_the_server_are_noted_and_the_close_is_read() {
     let server = Server { pings: Some(S(20)), closes: Some(S(70)), ..Server::default() };
     let seen = life(server, script(Arm::Silent, None, 130)).await;
     assert_eq!(seen.server_pings_s, [20.0, 40.0, 60.0]);
-    assert_eq!(seen.end, Some(End::Close { code: 1001, reason: "bye".to_owned() }));
+    assert_eq!(seen.end, Some(Ending::Close { code: CloseCode::new(1001), reason: "bye".to_owned() }));
     assert_eq!((seen.age_s, seen.quiet_s()), (70.0, 10.0));
 }
 
@@ -146,7 +146,7 @@ async fn a_sleeper_learns_of_the_end_when_it_wakes() {
     let server = Server { pongs: true, idle: Some(S(10)), ..Server::default() };
     let script = Script { sleeps: Some(S(30)), ..script(Arm::Suspended { for_s: 30.0 }, None, 31) };
     let seen = life(server, script).await;
-    assert_eq!((seen.end, seen.age_s), (Some(End::Fin), 30.0));
+    assert_eq!((seen.end, seen.age_s), (Some(Ending::Fin), 30.0));
 }
 
 #[tokio::test(start_paused = true)]
