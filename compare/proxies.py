@@ -36,9 +36,9 @@ def find_envoy():
 
 
 def find_undrop():
-    found = os.environ.get("UNDROP") or str(ROOT / "target/release/undrop")
+    found = os.environ.get("UNDROP") or str(ROOT / "target/dist/undrop")
     if not os.access(found, os.X_OK):
-        raise Missing(f"{found} is missing; run `cargo build --release`")
+        raise Missing(f"{found} is missing; run `cargo build --profile dist`")
     return found
 
 

@@ -63,7 +63,7 @@ class Talker {
     this.sent = 0;
     this.echoed = new Set();
     this.news = "";
-    const binary = process.env.UNDROP ?? join(root, "target/release/undrop");
+    const binary = process.env.UNDROP ?? join(root, "target/dist/undrop");
     this.child = spawn(binary, ["connect", url, "--session", "require", "--linger", "500ms"], { stdio: ["pipe", "pipe", "pipe"] });
     this.child.stderr.on("data", (data) => (this.news += data));
     createInterface({ input: this.child.stdout }).on("line", (line) => this.echoed.add(Number(line.split(":")[1])));

@@ -104,8 +104,8 @@ class Running {
 /** The gateway in front of `upstream`; `.url` is its address. With UNDROP_REAL=direct, the upstream itself. */
 export async function gateway(upstream, options = []) {
   if (process.env.UNDROP_REAL === "direct") return { url: upstream, port: Number(new URL(upstream).port), close: async () => {} };
-  const binary = process.env.UNDROP ?? join(root, "target/release/undrop");
-  if (!existsSync(binary)) throw new Error(`${binary} is missing; run \`cargo build --release\``);
+  const binary = process.env.UNDROP ?? join(root, "target/dist/undrop");
+  if (!existsSync(binary)) throw new Error(`${binary} is missing; run \`cargo build --profile dist\``);
   const running = new Running([binary, "gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, ...options]);
   const line = await running.line(/^listening on ws:\/\//);
   running.url = line.split(" ").at(-1).replace(/\/$/, "");
@@ -115,8 +115,8 @@ export async function gateway(upstream, options = []) {
 
 /** `undrop chaos` with its API and no proxy yet; `.api` is the URL of the API. */
 export async function chaos(options = []) {
-  const binary = process.env.UNDROP ?? join(root, "target/release/undrop");
-  if (!existsSync(binary)) throw new Error(`${binary} is missing; run \`cargo build --release\``);
+  const binary = process.env.UNDROP ?? join(root, "target/dist/undrop");
+  if (!existsSync(binary)) throw new Error(`${binary} is missing; run \`cargo build --profile dist\``);
   const running = new Running([binary, "chaos", "--api", "127.0.0.1:0", ...options]);
   const line = await running.line(/^api http:\/\//);
   running.api = line.split(" ").at(-1);

@@ -37,7 +37,7 @@ impl Parts {
             bail!("the Node package ws is missing; run `scripts/setup node`");
         }
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--quiet", "--package", "undrop"])
+            .args(["build", "--profile", "dist", "--quiet", "--package", "undrop"])
             .current_dir(root)
             .status()
             .await?;
@@ -49,7 +49,7 @@ impl Parts {
             launch(Command::new("node").arg("tests/real/soak-backend.mjs").current_dir(root)).await?;
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let log = std::fs::File::create(root.join("target/soak-gateway.log"))?;
-        let mut command = Command::new(target.join("release/undrop"));
+        let mut command = Command::new(target.join("dist/undrop"));
         command.args(["gateway", "--listen", "127.0.0.1:0", "--heartbeat", "800ms", "--upstream"]);
         command.arg(format!("ws://127.0.0.1:{port}")).stderr(log);
         let (gateway, _, gateway_port) = launch(&mut command).await?;
