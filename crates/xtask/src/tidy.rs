@@ -46,6 +46,17 @@ pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
         if !manifest.contains("[lints]\nworkspace = true") {
             problems.push(Problem::new(&relative, "its Cargo.toml does not take the lints of the workspace"));
         }
+        if !manifest.contains("\npublish = false\n") {
+            let missing = ["description", "readme", "keywords", "categories"]
+                .into_iter()
+                .filter(|key| !manifest.contains(&format!("\n{key} = ")));
+            problems.extend(missing.map(|key| {
+                Problem::new(
+                    &relative,
+                    format!("its Cargo.toml has no `{key}`, which a published crate needs"),
+                )
+            }));
+        }
         if layering::is_pure(&package.name) {
             let text = fs::read_to_string(directory.join("clippy.toml")).unwrap_or_default();
             problems.extend(bans::check(&relative, &text)?);
