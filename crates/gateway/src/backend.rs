@@ -8,7 +8,7 @@ use undrop_frame::handshake::{Headers, RequestHead, ResponseHead, request};
 use undrop_transport::{DialError, DialOptions, Offer, Stream, UpgradeError, dial, upgrade};
 use url::Url;
 
-use crate::config::Backend;
+use crate::config::BackendOptions;
 
 /// A backend connection whose handshake is done.
 pub(crate) struct Connected {
@@ -56,7 +56,7 @@ pub(crate) async fn connect(
     url: &Url,
     forward: Forward<'_>,
     options: &DialOptions,
-    config: &Backend,
+    config: &BackendOptions,
 ) -> Result<Connected, BackendError> {
     let stream = dial(url, options).await?;
     let authority = authority(url);

@@ -1,255 +1,232 @@
-//! The configuration ready to use. Whatever can be wrong with it was found by [`Config::try_from`]; nothing checks it
-//! again.
+//! The validated configuration. [`Config::try_from`] finds every error; no other code validates it again.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use undrop_server::SessionOptions;
 use undrop_session::{GatewayConfig, Overflow};
+use undrop_text::suggest;
 use url::Url;
 
-pub mod raw;
-pub mod units;
+mod error;
+pub mod file;
+mod toml;
 
-/// Connections at once, unless configured. Each needs two descriptors; the open-file limit may end it earlier.
+pub use error::ConfigError;
+use file::{BackendTable, ConfigFile, LimitsTable, RouteTable, SessionTable};
+
+/// The default for the maximum number of concurrent connections. Each connection needs two file descriptors, so the limit of open
+/// files may be reached earlier.
 const DEFAULT_CONNECTIONS: usize = 100_000;
 
-/// Largest limit of a message. The lengths in a replay buffer are of 32 bits.
+/// The largest value of `limits.max_message`: replay buffers store lengths in 32 bits.
 const MAX_MESSAGE: u64 = 2 << 30;
 
-/// Why a configuration cannot be used: one sentence that names the place and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(String);
-
-/// A checked configuration.
+/// A validated configuration of the gateway.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Addresses to listen on.
+    /// The addresses to listen on.
     pub listen: Vec<SocketAddr>,
-    /// Threads.
+    /// The number of worker threads.
     pub workers: NonZeroUsize,
-    /// Longest path first; the last one is `/` when there is a default backend.
+    /// The routes, those with the longest path first. If there is a default backend, it is the last one, with an empty path.
     pub routes: Vec<Route>,
-    /// Certificate and key files.
+    /// The files with the certificate chain and its private key; `None` serves without TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Sessions.
+    /// The options of resumable sessions.
     pub session: SessionOptions,
-    /// Limits of one connection.
-    pub limits: Limits,
-    /// How backends are reached.
-    pub backend: Backend,
-    /// From the signal to the end.
+    /// The limits of a single connection, and of their number.
+    pub limits: ConnectionLimits,
+    /// The options for connections to backends.
+    pub backend: BackendOptions,
+    /// The time from the start of a drain until the process exits.
     pub drain_deadline: Duration,
-    /// Clients told to move per second.
+    /// The number of clients per second that a drain asks to reconnect.
     pub drain_rate: u32,
-    /// Networks whose PROXY header is believed; None: no PROXY protocol.
+    /// The networks whose PROXY protocol header is trusted; `None` disables the PROXY protocol.
     pub proxy_trusted: Option<Vec<String>>,
 }
 
-/// A backend and the paths it serves.
+/// A path prefix with its backend.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Path prefix, without a slash at its end; empty for all paths.
+    /// The path prefix without a trailing slash; empty for all paths.
     pub path: String,
-    /// The backend.
+    /// The backend for these paths.
     pub upstream: Upstream,
-    /// Origins that may connect; None: all.
+    /// The origins that may connect; `None` allows all.
     pub origins: Option<Vec<String>>,
-    /// Sessions for clients that ask for them.
+    /// Whether clients that request a resumable session get one.
     pub sessions: bool,
 }
 
-/// Where a route leads.
+/// The backend of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {
-    /// A WebSocket server elsewhere. Its path goes in front of the client's.
+    /// An external WebSocket server. The path of this URL is placed before the path of the request.
     Url(Url),
-    /// The echo and broadcast backend of this process.
+    /// The echo and broadcast backend inside this process.
     Embedded,
 }
 
-/// Limits of one connection.
+/// Limits that apply to the connections of clients.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Payload bytes of a message.
+pub struct ConnectionLimits {
+    /// The maximum number of payload bytes in a message.
     pub max_message: u64,
-    /// Bytes of a request head.
+    /// The maximum number of bytes in a request head.
     pub max_head: usize,
-    /// From accept to the request being complete.
+    /// The time from accepting a connection until its request is complete.
     pub handshake_timeout: Duration,
-    /// Connections at once.
+    /// The maximum number of concurrent connections.
     pub max_connections: usize,
 }
 
-/// How backends are reached.
+/// Options for connections to backends.
 #[derive(Debug, Clone)]
-pub struct Backend {
-    /// DNS, TCP and TLS together.
+pub struct BackendOptions {
+    /// The timeout for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// From the request to the answer.
+    /// The timeout from sending the request to receiving the response head.
     pub handshake_timeout: Duration,
-    /// Authorities to trust for `wss://`.
+    /// A PEM file with the certificate authorities to trust for `wss://`; `None` trusts those of the system.
     pub ca: Option<PathBuf>,
-    /// Pass the client's Host header on.
+    /// Whether the backend gets the Host header of the client rather than its own host name.
     pub preserve_host: bool,
 }
 
-/// Reads a TOML file. File names in it are meant relative to it.
+/// Reads a TOML file. Relative file names in it are resolved against its folder.
 ///
 /// # Errors
-/// Names the file, and the line and key where there are any.
-pub fn read(path: &Path) -> Result<raw::Raw, ConfigError> {
-    let name = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{name}: cannot be read: {e}")))?;
-    let mut raw = parse(&text).map_err(|e| ConfigError(format!("{name}: {e}")))?;
+/// Returns an error with the file, and with the line and the key if the content is wrong.
+pub fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).in_file(path))?;
+    let mut file = parse(&text).map_err(|error| error.in_file(path))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let relative = |file: &String| folder.join(file).to_string_lossy().into_owned();
-    if let Some(tls) = &mut raw.tls {
+    if let Some(tls) = &mut file.tls {
         (tls.certificate, tls.key) = (relative(&tls.certificate), relative(&tls.key));
     }
-    raw.backend.ca = raw.backend.ca.as_ref().map(relative);
-    Ok(raw)
+    file.backend.ca = file.backend.ca.as_ref().map(relative);
+    Ok(file)
 }
 
-/// Reads the text of a configuration file.
+/// Parses the text of a configuration file.
 ///
 /// # Errors
-/// With line, column and, for a mistyped key, the likely one.
-pub fn parse(text: &str) -> Result<raw::Raw, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let message = error.message().to_owned();
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        let hint = did_you_mean(&message).map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
-        match line {
-            Some(line) => ConfigError(format!("line {line}: {message}{hint}")),
-            None => ConfigError(format!("{message}{hint}")),
-        }
-    })
+/// Returns an error with the line and the key, and for a mistyped key with the probable one.
+pub fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
+    toml::from_str(text)
 }
 
-/// The known key nearest to the unknown one, from the words of the parser's message
-/// (unknown field `lisen`, expected one of `listen`, `workers`).
-fn did_you_mean(message: &str) -> Option<&str> {
-    let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| message.starts_with("unknown field"))?;
-    names
-        .map(|name| (distance(unknown, name), name))
-        .min()
-        .filter(|(d, name)| *d <= 1 + name.len() / 3)
-        .map(|(_, n)| n)
-}
-
-/// Edit distance (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-impl TryFrom<raw::Raw> for Config {
+impl TryFrom<ConfigFile> for Config {
     type Error = ConfigError;
 
-    fn try_from(raw: raw::Raw) -> Result<Config, ConfigError> {
-        let limits = limits(&raw.limits)?;
-        let session = session_options(&raw.session, limits.max_message)?;
-        let session_default = raw.session.enabled.unwrap_or(true);
-        let mut routes =
-            raw.route.iter().map(|r| route(r, session_default)).collect::<Result<Vec<_>, _>>()?;
-        let upstream = match &raw.upstream {
-            Some(url) => Some(upstream("upstream", url)?),
-            None if routes.is_empty() => Some(Upstream::Embedded),
-            None => None,
-        };
-        routes.extend(upstream.map(|upstream| Route {
-            path: String::new(),
-            upstream,
-            origins: None,
-            sessions: session_default,
-        }));
-        routes.sort_by_key(|r| std::cmp::Reverse(r.path.len()));
-        for pair in routes.windows(2) {
-            if pair[0].path == pair[1].path {
-                return Err(ConfigError(format!("two routes have the path `{}/`; remove one", pair[0].path)));
-            }
-        }
+    fn try_from(file: ConfigFile) -> Result<Config, ConfigError> {
+        let limits = limits(&file.limits)?;
+        let session = session_options(&file.session, limits.max_message)?;
+        let sessions = file.session.enabled.unwrap_or(true);
+        let routes = routes(&file.route, file.upstream.as_deref(), sessions)?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let workers = match raw.workers {
+        let workers = match file.workers {
             None => cores,
-            Some(n) if n <= 1024 => NonZeroUsize::new(n)
-                .ok_or_else(|| ConfigError("`workers` is 0; leave it out for one per core".into()))?,
-            Some(n) => return Err(ConfigError(format!("`workers` is {n}; at most 1024"))),
+            Some(n) => NonZeroUsize::new(n).filter(|n| n.get() <= 1024).ok_or_else(|| {
+                ConfigError::at_key(
+                    "workers",
+                    format!("{n} is out of range; write 1 to 1024, or remove the key for one per core"),
+                )
+            })?,
         };
+        let drain_rate = file.drain.rate.unwrap_or(200);
+        if drain_rate == 0 {
+            return Err(ConfigError::at_key(
+                "drain.rate",
+                "0 is out of range; write at least 1 client per second",
+            ));
+        }
         Ok(Config {
-            listen: listen(raw.listen)?,
+            listen: listen(file.listen)?,
             workers,
             routes,
-            tls: raw.tls.map(|tls| (tls.certificate.into(), tls.key.into())),
+            tls: file.tls.map(|tls| (tls.certificate.into(), tls.key.into())),
             session,
             limits,
-            backend: backend(raw.backend)?,
-            drain_deadline: span("drain.deadline", raw.drain.deadline, Duration::from_secs(30))?,
-            drain_rate: match raw.drain.rate {
-                Some(0) => return Err(ConfigError("`drain.rate` is 0; at least 1 client per second".into())),
-                rate => rate.unwrap_or(200),
-            },
-            proxy_trusted: raw.proxy_protocol.map(|p| p.trusted),
+            backend: backend(file.backend)?,
+            drain_deadline: file.drain.deadline.unwrap_or(Duration::from_secs(30)),
+            drain_rate,
+            proxy_trusted: file.proxy_protocol.map(|table| table.trusted),
         })
     }
 }
 
-fn listen(raw: Option<raw::OneOrMany>) -> Result<Vec<SocketAddr>, ConfigError> {
-    let names = match raw {
-        None => vec!["127.0.0.1:8080".to_owned()],
-        Some(raw::OneOrMany::One(name)) => vec![name],
-        Some(raw::OneOrMany::Many(names)) => names,
-    };
+fn listen(names: Option<Vec<String>>) -> Result<Vec<SocketAddr>, ConfigError> {
+    let names = names.unwrap_or_else(|| vec!["127.0.0.1:8080".to_owned()]);
     let mut addresses = Vec::new();
     for name in &names {
         let name = if name.starts_with(':') { format!("[::]{name}") } else { name.clone() };
-        let found = name.to_socket_addrs().map_err(|e| {
-            ConfigError(format!("`listen`: `{name}` is not HOST:PORT ({e}); write 127.0.0.1:8080"))
+        let found = name.to_socket_addrs().map_err(|error| {
+            ConfigError::at_key(
+                "listen",
+                format!("`{name}` is not HOST:PORT ({error}); write for example 127.0.0.1:8080"),
+            )
         })?;
         addresses.extend(found);
     }
     if addresses.is_empty() {
-        return Err(ConfigError("`listen` names no address".into()));
+        return Err(ConfigError::at_key(
+            "listen",
+            "the list is empty; write at least one HOST:PORT, or remove the key",
+        ));
     }
     addresses.dedup();
     Ok(addresses)
 }
 
-fn route(raw: &raw::Route, sessions: bool) -> Result<Route, ConfigError> {
-    if !raw.path.starts_with('/') || raw.path.contains(['?', '#']) {
-        return Err(ConfigError(format!(
-            "`route.path`: `{}` is not a path; it begins with / and has no query",
-            raw.path
-        )));
+/// Returns all routes, the longest path first.
+fn routes(tables: &[RouteTable], default: Option<&str>, sessions: bool) -> Result<Vec<Route>, ConfigError> {
+    let mut routes = tables.iter().map(|table| route(table, sessions)).collect::<Result<Vec<_>, _>>()?;
+    let upstream = match default {
+        Some(url) => Some(upstream("upstream", url)?),
+        None if routes.is_empty() => Some(Upstream::Embedded),
+        None => None,
+    };
+    routes.extend(upstream.map(|upstream| Route { path: String::new(), upstream, origins: None, sessions }));
+    routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+    for (at, route) in routes.iter().enumerate() {
+        if routes.iter().skip(at + 1).any(|other| other.path == route.path) {
+            let path = if route.path.is_empty() { "/" } else { &route.path };
+            return Err(ConfigError::at_key(
+                "route.path",
+                format!("two routes have the path `{path}`; remove one of them"),
+            ));
+        }
+    }
+    Ok(routes)
+}
+
+fn route(table: &RouteTable, sessions: bool) -> Result<Route, ConfigError> {
+    if !table.path.starts_with('/') || table.path.contains(['?', '#']) {
+        return Err(ConfigError::at_key(
+            "route.path",
+            format!("`{}` is not a path; write one that starts with / and has no query", table.path),
+        ));
     }
     Ok(Route {
-        path: raw.path.trim_end_matches('/').to_owned(),
-        upstream: upstream("route.upstream", &raw.upstream)?,
-        origins: raw.origins.clone(),
-        sessions: raw.sessions.unwrap_or(sessions),
+        path: table.path.trim_end_matches('/').to_owned(),
+        upstream: upstream("route.upstream", &table.upstream)?,
+        origins: table.origins.clone(),
+        sessions: table.sessions.unwrap_or(sessions),
     })
 }
 
 fn upstream(key: &str, text: &str) -> Result<Upstream, ConfigError> {
-    let wrong = |why: &str| ConfigError(format!("`{key}`: `{text}` {why}; write ws://HOST:PORT/PATH"));
-    let mut url = Url::parse(text).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
+    let wrong = |why: &str| ConfigError::at_key(key, format!("`{text}` {why}; write ws://HOST:PORT/PATH"));
+    let mut url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
     match url.scheme() {
         "ws" | "wss" => {}
         "http" | "https" => {
@@ -259,99 +236,83 @@ fn upstream(key: &str, text: &str) -> Result<Upstream, ConfigError> {
         _ => return Err(wrong("has no WebSocket scheme")),
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("names no host"));
+        return Err(wrong("has no host"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("has a query or fragment, which come from the client"));
+        return Err(wrong("has a query or a fragment, which the client supplies"));
     }
     Ok(Upstream::Url(url))
 }
 
-fn session_options(raw: &raw::Session, max_message: u64) -> Result<SessionOptions, ConfigError> {
+fn session_options(table: &SessionTable, max_message: u64) -> Result<SessionOptions, ConfigError> {
     let default = GatewayConfig::default();
-    let bounded = |key: &str, value: &Option<raw::Size>, default: usize| -> Result<usize, ConfigError> {
-        let bytes = size(key, value.as_ref(), default as u64)?;
-        usize::try_from(bytes)
-            .ok()
-            .filter(|n| (4096..=1 << 40).contains(n))
-            .ok_or_else(|| ConfigError(format!("`{key}` is {bytes} bytes; between 4KiB and 1TiB")))
+    let buffer = |key: &str, bytes: Option<u64>, default: usize| {
+        bounded(key, bytes, default, 4096..=1 << 40, "4KiB to 1TiB")
     };
-    let name = raw.overflow.as_deref().unwrap_or(default.overflow.name());
-    let overflow = Overflow::by_name(name).ok_or_else(|| {
-        ConfigError(format!("`session.overflow` is `{name}`; one of pause, end, drop-oldest"))
-    })?;
-    let max_link_age = span("session.max_link_age", raw.max_link_age.clone(), Duration::ZERO)?;
-    let parked_budget = bounded("session.parked_budget", &raw.parked_budget, 256 << 20)?;
+    let overflow = match table.overflow.as_deref() {
+        None => default.overflow,
+        Some(name) => Overflow::by_name(name)
+            .ok_or_else(|| unknown_word("session.overflow", name, &["pause", "end", "drop-oldest"]))?,
+    };
     let machine = GatewayConfig {
-        heartbeat: span("session.heartbeat", raw.heartbeat.clone(), default.heartbeat)?,
-        ttl: span("session.ttl", raw.ttl.clone(), default.ttl)?,
-        attached_limit: bounded("session.attached_buffer", &raw.attached_buffer, default.attached_limit)?,
-        parked_limit: bounded("session.parked_buffer", &raw.parked_buffer, default.parked_limit)?,
+        heartbeat: table.heartbeat.unwrap_or(default.heartbeat),
+        ttl: table.ttl.unwrap_or(default.ttl),
+        attached_limit: buffer("session.attached_buffer", table.attached_buffer, default.attached_limit)?,
+        parked_limit: buffer("session.parked_buffer", table.parked_buffer, default.parked_limit)?,
         overflow,
-        link_max_age: (!max_link_age.is_zero()).then_some(max_link_age),
+        link_max_age: table.max_link_age.filter(|age| !age.is_zero()),
         ..default
     };
-    Ok(SessionOptions { machine: Arc::new(machine), detached_budget: parked_budget, max_message })
+    let detached_budget = buffer("session.parked_budget", table.parked_budget, 256 << 20)?;
+    Ok(SessionOptions { machine: Arc::new(machine), detached_budget, max_message })
 }
 
-fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
-    let max_head = size("limits.max_head", raw.max_head.as_ref(), 16 * 1024)?;
-    Ok(Limits {
-        max_message: match size("limits.max_message", raw.max_message.as_ref(), 64 << 20)? {
-            bytes @ 1..=MAX_MESSAGE => bytes,
-            bytes => {
-                return Err(ConfigError(format!(
-                    "`limits.max_message` is {bytes} bytes; between 1 and 2GiB"
-                )));
-            }
-        },
-        max_head: usize::try_from(max_head).ok().filter(|n| (1024..=1 << 20).contains(n)).ok_or_else(
-            || ConfigError(format!("`limits.max_head` is {max_head} bytes; between 1KiB and 1MiB")),
+fn limits(table: &LimitsTable) -> Result<ConnectionLimits, ConfigError> {
+    Ok(ConnectionLimits {
+        max_message: bounded(
+            "limits.max_message",
+            table.max_message,
+            64 << 20,
+            1..=MAX_MESSAGE,
+            "1 byte to 2GiB",
         )?,
-        handshake_timeout: span(
-            "limits.handshake_timeout",
-            raw.handshake_timeout.clone(),
-            Duration::from_secs(10),
-        )?,
-        max_connections: raw.max_connections.unwrap_or(DEFAULT_CONNECTIONS),
+        max_head: bounded("limits.max_head", table.max_head, 16 * 1024, 1024..=1 << 20, "1KiB to 1MiB")?,
+        handshake_timeout: table.handshake_timeout.unwrap_or(Duration::from_secs(10)),
+        max_connections: table.max_connections.unwrap_or(DEFAULT_CONNECTIONS),
     })
 }
 
-fn backend(raw: raw::Backend) -> Result<Backend, ConfigError> {
-    Ok(Backend {
-        connect_timeout: span("backend.connect_timeout", raw.connect_timeout, Duration::from_secs(5))?,
-        handshake_timeout: span("backend.handshake_timeout", raw.handshake_timeout, Duration::from_secs(10))?,
-        ca: raw.ca.map(PathBuf::from),
-        preserve_host: match raw.host.as_deref() {
+fn backend(table: BackendTable) -> Result<BackendOptions, ConfigError> {
+    Ok(BackendOptions {
+        connect_timeout: table.connect_timeout.unwrap_or(Duration::from_secs(5)),
+        handshake_timeout: table.handshake_timeout.unwrap_or(Duration::from_secs(10)),
+        ca: table.ca.map(PathBuf::from),
+        preserve_host: match table.host.as_deref() {
             None | Some("preserve") => true,
             Some("upstream") => false,
-            Some(other) => {
-                return Err(ConfigError(format!("`backend.host` is `{other}`; one of preserve, upstream")));
-            }
+            Some(other) => return Err(unknown_word("backend.host", other, &["preserve", "upstream"])),
         },
     })
 }
 
-fn span(key: &str, raw: Option<raw::Span>, default: Duration) -> Result<Duration, ConfigError> {
-    let seconds =
-        |value: f64| units::seconds(value).ok_or_else(|| format!("{value} s is not between 0 and 10 years"));
-    match raw {
-        None => Ok(default),
-        Some(raw::Span::Whole(value)) => seconds(value as f64),
-        Some(raw::Span::Fraction(value)) => seconds(value),
-        Some(raw::Span::Text(text)) => units::duration(&text),
-    }
-    .map_err(|why| ConfigError(format!("`{key}`: {why}")))
+/// Returns the size of a key, or its default, if it is within the range, which `words` states for the error.
+fn bounded<N: TryFrom<u64>>(
+    key: &str,
+    bytes: Option<u64>,
+    default: N,
+    range: RangeInclusive<u64>,
+    words: &str,
+) -> Result<N, ConfigError> {
+    let Some(bytes) = bytes else { return Ok(default) };
+    N::try_from(bytes)
+        .ok()
+        .filter(|_| range.contains(&bytes))
+        .ok_or_else(|| ConfigError::at_key(key, format!("{bytes} bytes is out of range; write {words}")))
 }
 
-fn size(key: &str, raw: Option<&raw::Size>, default: u64) -> Result<u64, ConfigError> {
-    match raw {
-        None => Ok(default),
-        Some(raw::Size::Bytes(bytes)) => Ok(*bytes),
-        Some(raw::Size::Text(text)) => {
-            units::size(text).map_err(|why| ConfigError(format!("`{key}`: {why}")))
-        }
-    }
+fn unknown_word(key: &str, word: &str, known: &[&str]) -> ConfigError {
+    let hint = suggest::hint(word, known.iter().copied());
+    ConfigError::at_key(key, format!("`{word}` is unknown; write one of {}{hint}", known.join(", ")))
 }
 
 #[cfg(test)]
@@ -375,7 +336,16 @@ mod tests {
     #[test]
     fn a_mistyped_key_is_named_with_its_line_and_the_likely_one() {
         let error = config("workers = 2\n[session]\nheartbeet = 5\n").unwrap_err();
-        assert!(error.contains("line 3") && error.contains("did you mean `heartbeat`"), "{error}");
+        assert_eq!(error, "line 3: `session.heartbeet`: unknown key; did you mean `heartbeat`?");
+    }
+
+    #[test]
+    fn durations_and_sizes_may_be_numbers_or_texts() {
+        let text = "[session]\nttl = 1.5\nheartbeat = 0\nparked_buffer = 8192\nattached_buffer = \"8k\"\nmax_link_age = \"5 minutes\"";
+        let machine = config(text).unwrap().session.machine;
+        assert_eq!((machine.ttl, machine.heartbeat), (Duration::from_millis(1500), Duration::ZERO));
+        assert_eq!((machine.parked_limit, machine.attached_limit), (8192, 8192));
+        assert_eq!(machine.link_max_age, Some(Duration::from_secs(300)));
     }
 
     #[test]
@@ -384,8 +354,18 @@ mod tests {
             ("upstream = \"ftp://x\"", "`upstream`"),
             ("upstream = \"ws://x/?a=b\"", "query"),
             ("workers = 0", "`workers`"),
-            ("[limits]\nmax_message = \"3GiB\"", "`limits.max_message`"),
-            ("[session]\nttl = \"soon\"", "`session.ttl`"),
+            (
+                "[limits]\nmax_message = \"3GiB\"",
+                "`limits.max_message`: 3221225472 bytes is out of range; write 1 byte to 2GiB",
+            ),
+            (
+                "[session]\nttl = \"soon\"",
+                "line 2: `session.ttl`: `soon` is not a duration; write a number and a unit",
+            ),
+            ("[session]\nttl = -1", "line 2: `session.ttl`"),
+            ("[limits]\nmax_head = \"1 XiB\"", "`limits.max_head`: `1 XiB` has the unknown unit `XiB`"),
+            ("[session]\noverflow = \"drop_oldest\"", "did you mean `drop-oldest`?"),
+            ("[backend]\nhost = \"client\"", "preserve, upstream"),
             ("[session]\noverflow = \"explode\"", "drop-oldest"),
             ("[session]\nparked_buffer = 1", "`session.parked_buffer`"),
             ("[[route]]\npath = \"chat\"\nupstream = \"ws://x\"", "`route.path`"),

@@ -46,7 +46,14 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-gateway",
         pure: false,
-        imports: &["undrop-server", "undrop-transport", "undrop-session", "undrop-frame", "undrop-store"],
+        imports: &[
+            "undrop-server",
+            "undrop-transport",
+            "undrop-session",
+            "undrop-frame",
+            "undrop-store",
+            "undrop-text",
+        ],
         in_tests: &[],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
@@ -106,6 +113,7 @@ const LAYERS: &[Layer] = &[
             "undrop-session",
             "undrop-frame",
             "undrop-store",
+            "undrop-text",
         ],
         in_tests: &[],
     },

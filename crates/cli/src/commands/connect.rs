@@ -12,7 +12,7 @@ use undrop_client::{
     Backoff, Client, ClientBuilder, ClientConfig, CloseCode, ClosedBy, DialOptions, Event, Message,
     PlainHeartbeat, Receipt, SessionMode, Stage, deflate,
 };
-use undrop_gateway::config::units;
+use undrop_text::duration;
 use undrop_transport::{Proxies, ProxyChoice, tls};
 
 use crate::commands::headers;
@@ -95,7 +95,7 @@ pub(crate) enum Policy {
 }
 
 pub(crate) fn run(command: Connect) -> Result<ExitCode, Failure> {
-    let linger = units::duration(&command.linger).map_err(|e| usage(anyhow!("--linger: {e}")))?;
+    let linger = duration::parse(&command.linger).map_err(|e| usage(anyhow!("--linger: {e}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(talk(command, linger))?;
     // The thread that reads standard input may sit in a read that nothing ends.
@@ -125,7 +125,7 @@ fn builder(command: &Connect) -> Result<ClientBuilder, Failure> {
             PlainHeartbeat { text: Some((ping.to_owned(), pong.to_owned())), ..PlainHeartbeat::default() }
         }
     };
-    let timeout = units::duration(&command.timeout).map_err(|e| usage(anyhow!("--timeout: {e}")))?;
+    let timeout = duration::parse(&command.timeout).map_err(|e| usage(anyhow!("--timeout: {e}")))?;
     let config = ClientConfig {
         session: match command.session {
             Session::Prefer => SessionMode::Prefer,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at
 use undrop_chaos::{Chaos, Faults};
 use undrop_client::{Client, ClientConfig, CloseCode, Event, Message, PlainHeartbeat, SessionMode};
 use undrop_fault::{CloseManner, CutAfter, Fault, Trigger};
-use undrop_gateway::config::raw::{OneOrMany, Raw, Span};
+use undrop_gateway::config::file::ConfigFile;
 use undrop_gateway::{Config, Gateway};
 use undrop_store::MemoryStore;
 
@@ -172,8 +172,8 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
 /// A gateway with its embedded backend, on a free port, that notices silence quickly.
 fn gateway() -> Result<Gateway, Failure> {
     let mut raw =
-        Raw { listen: Some(OneOrMany::One("127.0.0.1:0".into())), workers: Some(1), ..Raw::default() };
-    raw.session.heartbeat = Some(Span::Text("500ms".into()));
+        ConfigFile { listen: Some(vec!["127.0.0.1:0".into()]), workers: Some(1), ..ConfigFile::default() };
+    raw.session.heartbeat = Some(Duration::from_millis(500));
     let config = Config::try_from(raw).map_err(|error| Failure::new(Code::Usage, error))?;
     Gateway::start(config, Arc::new(MemoryStore::new()), "demo")
         .map_err(|error| Failure::new(Code::Usage, error))

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use undrop_gateway::config::raw::{OneOrMany, Span, Tls};
+use undrop_gateway::config::file::{ConfigFile, TlsTable};
 use undrop_gateway::{Config, Gateway as Running, config};
 use undrop_store::MemoryStore;
+use undrop_text::duration;
 
 use crate::exit::{Code, Failure};
 
@@ -42,14 +44,14 @@ pub(crate) struct Gateway {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<String>,
     /// Silence after which a client gets a heartbeat, such as 25s [default: 25s]
-    #[arg(long, value_name = "DURATION")]
-    heartbeat: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    heartbeat: Option<Duration>,
     /// How long a session waits for its client [default: 120s]
-    #[arg(long, value_name = "DURATION")]
-    ttl: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    ttl: Option<Duration>,
     /// Longest time from SIGTERM to the end [default: 30s]
-    #[arg(long, value_name = "DURATION")]
-    drain: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    drain: Option<Duration>,
     /// Pass every client through, even those that ask for a session
     #[arg(long)]
     no_sessions: bool,
@@ -85,19 +87,19 @@ pub(crate) fn run(command: Gateway) -> Result<ExitCode, Failure> {
 fn configuration(command: Gateway) -> anyhow::Result<Config> {
     let mut raw = match &command.config {
         Some(file) => config::read(file)?,
-        None => config::raw::Raw::default(),
+        None => ConfigFile::default(),
     };
     if !command.listen.is_empty() {
-        raw.listen = Some(OneOrMany::Many(command.listen));
+        raw.listen = Some(command.listen);
     }
     raw.upstream = command.upstream.or(raw.upstream);
     raw.workers = command.workers.or(raw.workers);
     if let (Some(certificate), Some(key)) = (command.tls_cert, command.tls_key) {
-        raw.tls = Some(Tls { certificate, key });
+        raw.tls = Some(TlsTable { certificate, key });
     }
-    raw.session.heartbeat = command.heartbeat.map(Span::Text).or(raw.session.heartbeat);
-    raw.session.ttl = command.ttl.map(Span::Text).or(raw.session.ttl);
-    raw.drain.deadline = command.drain.map(Span::Text).or(raw.drain.deadline);
+    raw.session.heartbeat = command.heartbeat.or(raw.session.heartbeat);
+    raw.session.ttl = command.ttl.or(raw.session.ttl);
+    raw.drain.deadline = command.drain.or(raw.drain.deadline);
     if command.no_sessions {
         raw.session.enabled = Some(false);
     }

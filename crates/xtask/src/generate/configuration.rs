@@ -1,4 +1,4 @@
-//! The reference of the gateway's configuration file, from the documentation of `config/raw.rs`.
+//! The reference of the gateway's configuration file, from the documentation of `config/file.rs`.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::Product;
 
-const SOURCE: &str = "crates/gateway/src/config/raw.rs";
+const SOURCE: &str = "crates/gateway/src/config/file.rs";
 
 /// A struct of the source: one table of the file.
 struct Table {

@@ -8,7 +8,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use undrop_bench::report::number::thousands;
 use undrop_bench::{Mode, Payload, Plan, Policy, Session, Target, Trust, stamp};
-use undrop_gateway::config::units;
+use undrop_text::duration::DurationError;
+use undrop_text::size;
 use url::Url;
 
 use crate::commands::headers;
@@ -62,7 +63,7 @@ pub(crate) struct Size {
 #[command(next_help_heading = "Messages")]
 pub(crate) struct Message {
     /// Size of a message [default: 64]
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) size: Option<u64>,
     /// Send binary messages
     #[arg(long)]
@@ -129,7 +130,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// Largest message that is accepted
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
     pub(crate) max_message: u64,
     /// I am allowed to load this public target without the polite limits
     #[arg(long)]
@@ -190,8 +191,8 @@ impl From<PolicyName> for Policy {
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text)
+pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
+    undrop_text::duration::parse(text)
 }
 
 /// A rate: messages or connections per second.

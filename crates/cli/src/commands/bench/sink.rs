@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use undrop_bench::{Fault, Sabotage, Sink as Server, SinkCounts, SinkOptions};
-use undrop_gateway::config::units;
+use undrop_text::size;
 
 use crate::commands::bench::args::duration;
 use crate::exit::{Code, Failure};
@@ -36,7 +36,7 @@ pub(crate) struct Sink {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<Duration>,
     /// Largest message accepted
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
     max_message: u64,
     /// Processes that share the port, each with its own limit of open files. A stream must stay on one connection then
     #[arg(long, short = 'w', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]

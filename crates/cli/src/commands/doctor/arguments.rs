@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use undrop_doctor::Options;
 use undrop_frame::handshake::Headers;
-use undrop_gateway::config::units;
+use undrop_text::{duration, size};
 use undrop_transport::{DialOptions, Proxies, ProxyChoice, Resolve, tls};
 use url::Url;
 
@@ -141,7 +141,7 @@ impl Doctor {
         let text = self.url.as_deref().unwrap_or_default();
         let url = websocket_url("the URL", text)?;
         let duration = |name: &str, text: &str| {
-            units::duration(text).map_err(|error| usage(anyhow!("--{name}: {error}")))
+            duration::parse(text).map_err(|error| usage(anyhow!("--{name}: {error}")))
         };
         let expect_alive =
             self.expect_alive.as_deref().map(|text| duration("expect-alive", text)).transpose()?;
@@ -180,7 +180,7 @@ impl Doctor {
             expect_alive,
             message: self.message.clone(),
             subscribe: self.subscribe.clone(),
-            largest: units::size(&self.largest).map_err(|error| usage(anyhow!("--largest: {error}")))?,
+            largest: size::parse(&self.largest).map_err(|error| usage(anyhow!("--largest: {error}")))?,
             page: self.page.clone(),
             control: optional("--control", &self.control)?,
             via: self.via.iter().map(|text| via(text)).collect::<Result<_, _>>()?,
