@@ -1,4 +1,4 @@
-//! One proxied connection: two sockets, and a [`Wire`] that decides what passes between them and when.
+//! The task of one proxied connection: two sockets, and a [`Tunnel`] that decides what passes between them and when.
 
 use std::io;
 use std::sync::Arc;
@@ -11,214 +11,221 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use undrop_fault::{CloseManner, Delivery, Side};
 
-use crate::Faults;
-use crate::shared::{Connection, Shared};
-use crate::wire::{READ, Wire};
+use crate::clock::now;
+use crate::faults::Faults;
+use crate::proxy_state::{ConnectionRecord, ProxyState};
+use crate::tunnel::{READ, Tunnel};
 
-/// Bytes that may wait for an end's socket before the other end is read no further.
-const WAITING: usize = 64 * 1024;
-/// How long the sockets of a black hole are kept, for ends that never notice. Longer than the quarter of an hour after
-/// which Linux gives up on its own.
+/// The number of bytes that may wait for the socket of one side before the other side is no longer read.
+const MAX_UNWRITTEN: usize = 64 * 1024;
+/// The time for which the sockets of a black hole are kept, for endpoints that never notice. It is longer than the 15
+/// minutes after which Linux gives up by itself.
 const SILENCE: Duration = Duration::from_secs(3600);
-/// How long an end that was sent a FIN may go on sending into nothing before its socket is closed.
+/// The time for which a side may continue to send after it was sent a FIN, before its socket is closed.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// An end of the connection.
+/// The socket of one side.
 struct Endpoint {
-    end: Side,
-    /// `None`: it is gone, or (the upstream) not dialled yet.
+    side: Side,
+    /// The socket; `None` after it was closed, and for an upstream that is not connected yet.
     stream: Option<TcpStream>,
-    /// Arrived here, and not taken by the socket yet; at most [`WAITING`] and what a link holds.
+    /// Delivered data that the socket has not accepted yet: at most [`MAX_UNWRITTEN`] and the buffer of a link.
     out: Vec<u8>,
-    /// Its FIN was read.
+    /// Whether the FIN of the side was read.
     finished: bool,
-    /// A FIN arrived for it.
+    /// Whether a FIN was delivered to the side.
     ending: bool,
-    /// Its FIN was written.
+    /// Whether the FIN was written.
     ended: bool,
 }
 
-/// What the loop of a connection waits for.
-enum Woken {
+/// The reason why the loop of a connection continues.
+enum Wakeup {
     Readable(usize),
-    Plan,
+    FaultsChanged,
     Other,
     Deadline,
 }
 
-/// Runs until both ends are over. Returns who ended it.
+/// Runs until both endpoints have ended. Returns the party that ended the connection.
 pub(crate) async fn run(
-    shared: &Arc<Shared>,
-    connection: &Arc<Connection>,
+    state: &Arc<ProxyState>,
+    connection: &Arc<ConnectionRecord>,
     client: TcpStream,
     faults: Faults,
     seed: u64,
     delay: Duration,
 ) -> &'static str {
-    let mut sides = [Endpoint::new(Side::A, Some(client)), Endpoint::new(Side::B, None)];
+    let mut endpoints = [Endpoint::new(Side::A, Some(client)), Endpoint::new(Side::B, None)];
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    let mut changes = shared.changes();
+    let mut changes = state.changes();
     let opened = connection.opened;
-    let mut wire = Wire::new(opened, faults, seed);
-    assign(shared, connection, &mut wire);
-    let mut dialled = false;
+    let mut tunnel = Tunnel::new(opened, faults, seed);
+    assign(state, connection, &mut tunnel);
+    let mut connected = false;
     let mut counted = false;
     let mut by = None;
     let mut linger = None;
     let mut silence = None;
     loop {
-        wire.advance(now());
-        if connection.is_killed() {
+        tunnel.advance(now());
+        if connection.must_reset() {
             return "proxy";
         }
-        if !dialled && !wire.answers_itself() {
-            dialled = true;
-            let upstream = shared.upstream();
+        if !connected && !tunnel.responds_itself() {
+            connected = true;
+            let upstream = state.upstream();
             match upstream.connect().await {
                 Ok(stream) => {
-                    // A failure means that the peer is gone, which the first read tells.
+                    // A failure means that the peer has disconnected, which the first read reports.
                     let _ = stream.set_nodelay(true);
-                    sides[1].stream = Some(stream);
+                    endpoints[1].stream = Some(stream);
                 }
                 Err(error) => {
-                    // The client sees what it would see from the upstream itself.
-                    shared.note(connection, format!("upstream {upstream} not reached: {error}"));
+                    // The client sees the same as without the proxy.
+                    state.note(connection, format!("cannot connect to upstream {upstream}: {error}"));
                     return "upstream";
                 }
             }
             continue;
         }
-        // Neither direction waits for the other, and cuts are on time: a write never blocks here.
-        for side in &mut sides {
-            side.deliver(&mut wire);
+        // Writes never block, so that the directions do not wait for each other and cuts are on time.
+        for endpoint in &mut endpoints {
+            endpoint.deliver(&mut tunnel);
         }
-        report(shared, connection, &mut wire);
-        if wire.is_cut() && !counted {
+        report(state, connection, &mut tunnel);
+        if tunnel.is_cut() && !counted {
             counted = true;
             by.get_or_insert("fault");
-            shared.counters.cut.fetch_add(1, Ordering::Relaxed);
+            state.counters.cut.fetch_add(1, Ordering::Relaxed);
         }
-        let [a, b] = &sides;
-        let unheard =
-            a.finished && b.finished && wire.poll_timeout().is_none() && a.out.is_empty() && b.out.is_empty();
-        let unanswered = !dialled && (a.stream.is_none() || (a.finished && !wire.is_cut()));
-        if sides.iter().all(|side| side.is_done(&wire)) || unheard || unanswered {
+        let [a, b] = &endpoints;
+        let is_drained = a.finished
+            && b.finished
+            && tunnel.poll_timeout().is_none()
+            && a.out.is_empty()
+            && b.out.is_empty();
+        let is_abandoned = !connected && (a.stream.is_none() || (a.finished && !tunnel.is_cut()));
+        if endpoints.iter().all(|endpoint| endpoint.is_done(&tunnel)) || is_drained || is_abandoned {
             return by.unwrap_or("proxy");
         }
-        if linger.is_none() && sides.iter().all(|side| side.ended || side.stream.is_none()) {
+        if linger.is_none() && endpoints.iter().all(|endpoint| endpoint.ended || endpoint.stream.is_none()) {
             linger = Some(Instant::now() + LINGER);
         }
-        if silence.is_none() && sides.iter().any(|side| wire.is_silent(side.end)) {
+        if silence.is_none() && endpoints.iter().any(|endpoint| tunnel.is_silent(endpoint.side)) {
             silence = Some(Instant::now() + SILENCE);
         }
         let deadline = linger.into_iter().chain(silence).min();
-        let timeout = wire.poll_timeout().map(Instant::from_std);
-        let wants = [sides[0].wants_read(&wire, &sides[1]), sides[1].wants_read(&wire, &sides[0])];
-        match wait(&sides, wants, &mut changes, timeout, deadline).await {
-            Woken::Readable(index) => {
-                if let Some(cut) = sides[index].read(&mut wire) {
+        let timeout = tunnel.poll_timeout().map(Instant::from_std);
+        let wants = [
+            endpoints[0].wants_read(&tunnel, &endpoints[1]),
+            endpoints[1].wants_read(&tunnel, &endpoints[0]),
+        ];
+        match wait(&endpoints, wants, &mut changes, timeout, deadline).await {
+            Wakeup::Readable(index) => {
+                if let Some(cut) = endpoints[index].read(&mut tunnel) {
                     let name = if index == 0 { "client" } else { "upstream" };
-                    tracing::trace!(end = name, ?cut, "an end is over");
+                    tracing::trace!(side = name, ?cut, "a side has ended");
                     by.get_or_insert(name);
                 }
             }
-            Woken::Plan => assign(shared, connection, &mut wire),
-            Woken::Other => {}
-            Woken::Deadline => return by.unwrap_or("proxy"),
+            Wakeup::FaultsChanged => assign(state, connection, &mut tunnel),
+            Wakeup::Other => {}
+            Wakeup::Deadline => return by.unwrap_or("proxy"),
         }
     }
 }
 
-/// Waits until something can be done.
+/// Waits for the next event.
 async fn wait(
-    sides: &[Endpoint; 2],
+    endpoints: &[Endpoint; 2],
     wants: [bool; 2],
     changes: &mut watch::Receiver<()>,
     timeout: Option<Instant>,
     deadline: Option<Instant>,
-) -> Woken {
-    let [a, b] = sides;
+) -> Wakeup {
+    let [a, b] = endpoints;
     tokio::select! {
-        () = a.readable(), if wants[0] => Woken::Readable(0),
-        () = b.readable(), if wants[1] => Woken::Readable(1),
-        () = a.writable(), if !a.out.is_empty() => Woken::Other,
-        () = b.writable(), if !b.out.is_empty() => Woken::Other,
-        () = sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => Woken::Other,
-        () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Woken::Deadline,
-        // The proxy is there as long as its connections.
-        _ = changes.changed() => Woken::Plan,
+        () = a.readable(), if wants[0] => Wakeup::Readable(0),
+        () = b.readable(), if wants[1] => Wakeup::Readable(1),
+        () = a.writable(), if !a.out.is_empty() => Wakeup::Other,
+        () = b.writable(), if !b.out.is_empty() => Wakeup::Other,
+        () = sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => Wakeup::Other,
+        () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wakeup::Deadline,
+        // The proxy exists as long as its connections.
+        _ = changes.changed() => Wakeup::FaultsChanged,
     }
 }
 
-fn assign(shared: &Shared, connection: &Connection, wire: &mut Wire) {
-    let faults = shared.assigned(connection);
-    wire.assign(now(), &faults);
+fn assign(state: &ProxyState, connection: &ConnectionRecord, tunnel: &mut Tunnel) {
+    let faults = state.assigned(connection);
+    tunnel.assign(now(), &faults);
 }
 
-/// Tells what the wire did.
-fn report(shared: &Shared, connection: &Connection, wire: &mut Wire) {
-    connection.up.store(wire.passed(Side::A), Ordering::Relaxed);
-    connection.down.store(wire.passed(Side::B), Ordering::Relaxed);
-    while let Some(injected) = wire.poll_injected() {
-        shared.injected(connection, injected);
+/// Records the progress of the tunnel and its injected faults.
+fn report(state: &ProxyState, connection: &ConnectionRecord, tunnel: &mut Tunnel) {
+    connection.up.store(tunnel.forwarded(Side::A), Ordering::Relaxed);
+    connection.down.store(tunnel.forwarded(Side::B), Ordering::Relaxed);
+    while let Some(injection) = tunnel.poll_injection() {
+        state.record_injection(connection, injection);
     }
-    if let Some(why) = wire.unreadable() {
-        shared.unreadable(connection, why);
+    if let Some(why) = tunnel.unreadable() {
+        state.report_unreadable(connection, why);
     }
 }
 
 impl Endpoint {
-    fn new(end: Side, stream: Option<TcpStream>) -> Endpoint {
+    fn new(side: Side, stream: Option<TcpStream>) -> Endpoint {
         if let Some(stream) = &stream {
-            // A failure means that the peer is gone, which the first read tells.
+            // A failure means that the peer has disconnected, which the first read reports.
             let _ = stream.set_nodelay(true);
         }
-        Endpoint { end, stream, out: Vec::new(), finished: false, ending: false, ended: false }
+        Endpoint { side, stream, out: Vec::new(), finished: false, ending: false, ended: false }
     }
 
-    /// Reads what is there. `Some`: the end is over, in this manner.
-    fn read(&mut self, wire: &mut Wire) -> Option<CloseManner> {
+    /// Reads the available data. Returns the manner in which the side ended, if it has.
+    fn read(&mut self, tunnel: &mut Tunnel) -> Option<CloseManner> {
         let stream = self.stream.as_ref()?;
         let mut buffer = [0; READ];
         match stream.try_read(&mut buffer) {
             Ok(0) => {
                 self.finished = true;
-                wire.finish(now(), self.end, CloseManner::Fin);
+                tunnel.finish(now(), self.side, CloseManner::Fin);
                 Some(CloseManner::Fin)
             }
             Ok(n) => {
-                wire.receive(now(), self.end, buffer.get(..n).unwrap_or_default());
+                tunnel.receive(now(), self.side, buffer.get(..n).unwrap_or_default());
                 None
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {
-                self.lose(wire);
+                self.lose(tunnel);
                 Some(CloseManner::Rst)
             }
         }
     }
 
-    /// Writes what has arrived.
-    fn deliver(&mut self, wire: &mut Wire) {
-        while let Some(delivery) = wire.poll_deliver(now(), self.end) {
+    /// Writes the deliveries of the tunnel.
+    fn deliver(&mut self, tunnel: &mut Tunnel) {
+        while let Some(delivery) = tunnel.poll_deliver(now(), self.side) {
             match delivery {
                 Delivery::Bytes(bytes) => {
-                    // Piece by piece, so that small pieces are small packets.
+                    // Each piece is written separately, so that small pieces become small packets.
                     self.out.extend_from_slice(&bytes);
-                    self.write(wire);
+                    self.write(tunnel);
                 }
                 Delivery::Fin => self.ending = true,
-                // What arrived before it was written as far as the socket takes it.
+                // Earlier data was written as far as the socket accepts it.
                 Delivery::Rst => self.reset(),
             }
         }
-        self.write(wire);
+        self.write(tunnel);
     }
 
-    /// Writes what the socket takes now.
-    fn write(&mut self, wire: &mut Wire) {
+    /// Writes as much as the socket accepts.
+    fn write(&mut self, tunnel: &mut Tunnel) {
         let Some(stream) = &self.stream else {
             self.out = Vec::new();
             return;
@@ -245,14 +252,14 @@ impl Endpoint {
             }
         }
         if lost {
-            self.lose(wire);
+            self.lose(tunnel);
         }
     }
 
-    /// The end is gone.
-    fn lose(&mut self, wire: &mut Wire) {
+    /// Handles the loss of the socket.
+    fn lose(&mut self, tunnel: &mut Tunnel) {
         self.reset();
-        wire.finish(now(), self.end, CloseManner::Rst);
+        tunnel.finish(now(), self.side, CloseManner::Rst);
     }
 
     /// Closes the socket with a RST.
@@ -264,15 +271,18 @@ impl Endpoint {
         self.out = Vec::new();
     }
 
-    fn wants_read(&self, wire: &Wire, to: &Endpoint) -> bool {
-        self.stream.is_some() && !self.finished && wire.wants(self.end) && to.out.len() < WAITING
+    fn wants_read(&self, tunnel: &Tunnel, to: &Endpoint) -> bool {
+        self.stream.is_some()
+            && !self.finished
+            && tunnel.wants_input(self.side)
+            && to.out.len() < MAX_UNWRITTEN
     }
 
-    fn is_done(&self, wire: &Wire) -> bool {
-        self.stream.is_none() || (self.finished && (self.ended || wire.is_silent(self.end)))
+    fn is_done(&self, tunnel: &Tunnel) -> bool {
+        self.stream.is_none() || (self.finished && (self.ended || tunnel.is_silent(self.side)))
     }
 
-    /// An error shows at the read or the write that follows.
+    /// Waits for input; an error is reported by the next read or write.
     async fn readable(&self) {
         match &self.stream {
             Some(stream) => drop(stream.readable().await),
@@ -289,7 +299,7 @@ impl Endpoint {
 }
 
 impl Drop for Endpoint {
-    /// An end that was not told in order is told with a RST.
+    /// Resets a socket that did not end in order.
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take().filter(|_| !self.ended) {
             reset(&stream);
@@ -297,12 +307,8 @@ impl Drop for Endpoint {
     }
 }
 
-/// Closing the socket will send a RST.
+/// Makes the closing of the socket send a RST.
 pub(crate) fn reset(stream: &TcpStream) {
-    // A failure means that the connection is gone already.
+    // A failure means that the connection is already closed.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-}
-
-pub(crate) fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

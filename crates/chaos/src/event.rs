@@ -1,139 +1,141 @@
-//! What happens on a proxy, to be shown, logged and replayed.
+//! The events of a proxy, for display, logs and replay.
 
 use serde::{Deserialize, Serialize};
 
-use crate::proxy::Counts;
-use crate::spec::{Direction, Spec};
+use crate::counts::Counts;
+use crate::direction::Direction;
+use crate::spec::FaultSpec;
 
-/// One line of a log. Times and ages are seconds since the start of the proxy and since the opening of the connection.
+/// An event of a proxy: one line of a log. Times are in seconds since the start of the proxy, ages in seconds since the
+/// opening of the connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
     /// The proxy has started.
     Listening {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// Where it listens.
+        /// The address on which the proxy listens.
         address: String,
-        /// Where it forwards to.
+        /// The address to which it forwards.
         upstream: String,
-        /// The seed of everything it draws.
+        /// The seed of all random draws.
         seed: u64,
     },
     /// Faults were added.
     FaultAdded {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// Their name.
+        /// The name of the faults.
         fault: String,
-        /// The faults, with their durations already at the proxy's speed.
-        faults: Vec<Spec>,
+        /// The faults, with their durations already divided by the speed of the proxy.
+        faults: Vec<FaultSpec>,
     },
-    /// Faults were taken away.
+    /// Faults were removed.
     FaultRemoved {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// Their name.
+        /// The name of the faults.
         fault: String,
     },
     /// The listener was closed: connections are refused.
     Refusing {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
     },
     /// The listener is open again.
     Accepting {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
     },
     /// A connection was accepted.
     Opened {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// Its number, from 1.
+        /// The number of the connection, counted from 1.
         connection: u64,
-        /// The client's address.
+        /// The address of the client.
         peer: String,
     },
     /// A fault was injected.
     Injected {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// Into which connection.
+        /// The number of the connection.
         connection: u64,
-        /// Name of the fault.
+        /// The name of the fault.
         fault: String,
-        /// Its kind.
+        /// The kind of the fault.
         kind: String,
-        /// In which direction.
+        /// The direction in which it was injected.
         direction: Direction,
-        /// Bytes that had passed in that direction (from the client, for both).
+        /// The number of bytes forwarded before in that direction (from the client, for both directions).
         offset: u64,
-        /// Age of the connection.
+        /// The age of the connection.
         age: f64,
-        /// What was done, in words.
+        /// A description of the effect.
         what: String,
-        /// The fault that does the same to this connection …
-        replay: Spec,
-        /// … put on it at this age …
+        /// The fault that has the same effect on this connection if it is …
+        replay: FaultSpec,
+        /// … added at this age …
         from: f64,
-        /// … with what it draws.
+        /// … with this seed.
         seed: u64,
     },
-    /// Something that is no fault and worth a line.
+    /// A remark about a connection that is not a fault.
     Note {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// On which connection.
+        /// The number of the connection.
         connection: u64,
-        /// What.
+        /// The text of the remark.
         note: String,
     },
-    /// A connection is over.
+    /// A connection was closed.
     Closed {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// Which.
+        /// The number of the connection.
         connection: u64,
-        /// Its age.
+        /// The age of the connection.
         age: f64,
-        /// Bytes from the client that were passed on.
+        /// The number of bytes forwarded from the client.
         up: u64,
-        /// Bytes from the upstream that were passed on.
+        /// The number of bytes forwarded from the upstream.
         down: u64,
-        /// Who ended it: `client`, `upstream`, `fault`, `proxy`.
+        /// The party that ended the connection: `client`, `upstream`, `fault` or `proxy`.
         by: String,
     },
-    /// What was counted when the proxy ended.
+    /// The counters at the end of the proxy.
     Summary {
-        /// Name of the proxy.
+        /// The name of the proxy.
         proxy: String,
-        /// When.
+        /// The time of the event.
         time: f64,
-        /// The counts.
+        /// The counters.
         counts: Counts,
     },
-    /// An event that this version does not know.
+    /// An event of a kind that this version does not know.
     #[serde(other)]
     Other,
 }
 
-/// Who is told of events. Called from the tasks of connections: it must not block for long.
+/// A function that is called with every event, from the tasks of the connections: it must not block.
 pub(crate) type Observer = std::sync::Arc<dyn Fn(&Event) + Send + Sync>;

@@ -1,7 +1,7 @@
-//! A proxy that does to connections what real networks and proxies do: it drives `undrop-fault` between sockets, and
-//! knows enough of WebSockets to cut inside of a frame, to lose Pongs, or to say goodbye with a close code.
+//! A proxy that injects the faults of real networks and proxies into connections. It applies `undrop-fault` between
+//! sockets, and reads WebSocket frames, so that it can cut a connection inside a frame, drop Pongs, or send a Close frame.
 //!
-//! It is `undrop chaos` as a library, for tests of anything that speaks WebSocket.
+//! This crate is the library behind `undrop chaos`, for tests of any WebSocket client or server.
 //!
 //! ```
 //! use std::time::Duration;
@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // A backend that echoes; yours in a real test.
+//! // A backend that echoes messages. In a real test, this is the server under test.
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let backend = listener.local_addr()?;
 //! tokio::spawn(async move {
@@ -23,13 +23,13 @@
 //!     }
 //! });
 //!
-//! // A proxy in front of it that ends idle connections after 60 s, run a thousand times as fast.
+//! // A proxy with an idle timeout of 60 s, a thousand times faster than real time.
 //! let chaos = Chaos::start(backend).idle_cut(Duration::from_secs(60)).speed(1000.0).await?;
 //!
 //! let (mut socket, _) = tokio_tungstenite::connect_async(chaos.url()).await?;
 //! socket.send(Message::text("hello")).await?;
 //! assert_eq!(socket.next().await.transpose()?, Some(Message::text("hello")));
-//! // Silence. The proxy's FIN comes without a Close frame, which browsers call 1006.
+//! // After a silence, the proxy ends the connection without a Close frame, which browsers report as code 1006.
 //! let end = socket.next().await;
 //! assert!(matches!(end, Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)))));
 //! assert_eq!(chaos.counts().injected["idle-cut"], 1);
@@ -37,84 +37,57 @@
 //! # }
 //! ```
 //!
-//! Faults of a real product come by its name: `Chaos::start(backend).preset("alb")`; see `undrop chaos --list-presets`.
-//! What has no method of its own is written as on the command line: `.inject("cut mid-frame=3 direction=down how=rst")`.
-//! Faults come and go while the proxy runs with [`Chaos::add`] and [`Chaos::remove`]; the same seed gives the same
-//! draws for the same connection, whatever else is on it.
+//! Presets are the faults of real products: `Chaos::start(backend).preset("alb")`; see `undrop chaos --list-presets`.
+//! Faults without a builder method are written as on the command line: `.inject("cut mid-frame=3 direction=down how=rst")`.
+//! [`Chaos::add`] and [`Chaos::remove`] change the faults of a running proxy. The same seed gives the same random draws for
+//! the same connection, whatever other faults there are.
 
 pub mod api;
+mod assignment;
 mod builder;
+mod clock;
+mod close_frame;
 mod connection;
+mod counts;
+mod declaration;
+mod direction;
+mod error;
 mod event;
-mod interpose;
-mod plan;
+mod fault_set;
+mod faults;
+mod info;
+mod injector;
+pub mod kind;
+mod parameters;
 pub mod preset;
 mod proxy;
+mod proxy_state;
 mod replay;
+mod schedule;
+mod seed;
 mod serve;
-mod shared;
 mod spec;
+mod spec_error;
 mod timeline;
+mod tunnel;
 mod upstream;
-mod wire;
-
-use std::io;
-use std::net::SocketAddr;
-
-use undrop_fault::Fault;
 
 pub use builder::Builder;
+pub use close_frame::CloseFrame;
+pub use counts::Counts;
+pub use declaration::FaultDeclaration;
+pub use direction::Direction;
+pub use error::Error;
 pub use event::Event;
-pub use proxy::{Chaos, ConnectionInfo, Counts, FaultInfo, ToUpstream};
+pub use faults::Faults;
+pub use info::{ConnectionInfo, FaultInfo};
+pub use kind::{FaultKind, fault_kinds};
+pub use parameters::{ParameterInfo, Presence};
+pub use proxy::Chaos;
 pub use replay::{Replay, ReplayError};
-pub use spec::{
-    Counts as Activity, Direction, Forget, How, KINDS, Kind, Mode, Schedule, Spec, SpecError, When,
-};
+pub use schedule::Schedule;
+pub use spec::FaultSpec;
+pub use spec_error::FaultSpecError;
 pub use timeline::{Timeline, TimelineError};
-pub use upstream::{Upstream, UpstreamError};
-
-/// What is wrong with the links of one connection: towards the upstream, and back from it.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// Client to upstream.
-    pub forth: Fault,
-    /// Upstream to client.
-    pub back: Fault,
-}
-
-/// A proxy that cannot be started, or changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The address to listen on is none.
-    #[error("cannot listen on `{address}`: {reason}")]
-    Address {
-        /// The address.
-        address: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The upstream is none.
-    #[error(transparent)]
-    Upstream(UpstreamError),
-    /// A fault is none.
-    #[error(transparent)]
-    Fault(SpecError),
-    /// A preset is none.
-    #[error("{0}")]
-    Preset(String),
-    /// A speed that time cannot have.
-    #[error("a speed of {0} is not above 0")]
-    Speed(f64),
-    /// The name of a fault or a proxy is taken.
-    #[error("the name `{0}` is taken")]
-    NameTaken(String),
-}
+pub use undrop_fault::CloseManner;
+pub use upstream::{ToUpstream, Upstream, UpstreamError};

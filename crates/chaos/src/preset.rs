@@ -2,32 +2,28 @@
 
 use undrop_infra::Preset;
 
-use crate::Error;
-use crate::spec::Spec;
+use crate::error::Error;
+use crate::spec::FaultSpec;
+use crate::spec_error::FaultSpecError;
 
-/// The faults of a preset, in real time.
+/// Returns the faults of a preset, with their durations in real time.
 ///
 /// # Errors
-/// No preset has the name (the error says which is closest); or its faults are none of ours, which a test excludes.
-pub fn faults(name: &str) -> Result<Vec<Spec>, Error> {
-    let preset = undrop_infra::preset(name).map_err(|error| Error::Preset(error.to_string()))?;
-    specs(preset)
+/// No preset has the name; the error suggests the closest one. (The faults of every preset are valid, which a test
+/// ensures.)
+pub fn faults(name: &str) -> Result<Vec<FaultSpec>, Error> {
+    specs(undrop_infra::preset(name)?)
 }
 
-/// Every preset that there is.
+/// Returns all presets.
 pub fn all() -> impl Iterator<Item = &'static Preset> {
     undrop_infra::presets()
 }
 
-fn specs(preset: &Preset) -> Result<Vec<Spec>, Error> {
-    let specs = preset.faults.iter().map(|table| {
-        let table = serde_json::to_value(table).map_err(|error| Error::Preset(error.to_string()))?;
-        let serde_json::Value::Object(table) = table else {
-            return Err(Error::Preset(format!("{}: a fault is a table", preset.name)));
-        };
-        Spec::try_from(table).map_err(Error::Fault)
-    });
-    specs.collect()
+fn specs(preset: &Preset) -> Result<Vec<FaultSpec>, Error> {
+    let specs = preset.faults.iter().map(|table| serde_json::from_value(serde_json::to_value(table)?));
+    let specs: Result<Vec<FaultSpec>, serde_json::Error> = specs.collect();
+    specs.map_err(|error| FaultSpecError::new(format!("preset `{}`: {error}", preset.name)).into())
 }
 
 #[cfg(test)]
@@ -37,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_is_made_of_faults() {
+    fn every_preset_consists_of_valid_faults() {
         let mut names = Vec::new();
         for preset in all() {
             let specs = faults(&preset.name).unwrap_or_else(|error| panic!("{}: {error}", preset.name));

@@ -1,45 +1,46 @@
-//! A log, read again: which faults hit which connection, and when.
+//! Logs that are replayed: which faults affected which connection, and when.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::spec::Spec;
+use crate::spec::FaultSpec;
 
-/// What a log recorded. Connections are told apart by their number, which is the order in which they were accepted.
+/// The recorded faults of a log. Connections are identified by their number, which is the order of acceptance.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
     seed: Option<u64>,
     proxy: Option<String>,
-    connections: BTreeMap<u64, Vec<Recorded>>,
-    /// When nobody listened.
+    connections: BTreeMap<u64, Vec<RecordedFault>>,
+    /// The periods in which the listener was closed.
     closed: Vec<(Duration, Option<Duration>)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Recorded {
+pub(crate) struct RecordedFault {
     pub(crate) name: Arc<str>,
-    pub(crate) spec: Arc<Spec>,
-    /// Age of the connection from which on.
+    pub(crate) spec: Arc<FaultSpec>,
+    /// The age of the connection at which the fault starts.
     pub(crate) from: Duration,
     pub(crate) seed: u64,
 }
 
-/// A log that cannot be read.
+/// The reason why a log is invalid, with its line.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct ReplayError {
-    /// Which line, from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
     reason: String,
 }
 
 impl Replay {
-    /// Reads a log: one JSON object per line, as [`Event`]s are written. Only the first proxy of the log is replayed.
+    /// Parses a log of one JSON object per line, as [`Event`]s are serialized. Only the first proxy of the log is
+    /// replayed.
     ///
     /// # Errors
-    /// A line that is no event; a log that does not say how it started.
+    /// A line is not an event, or the log does not contain the start of the proxy.
     pub fn read(log: &str) -> Result<Replay, ReplayError> {
         let mut replay = Replay::default();
         let lines = log.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -48,7 +49,7 @@ impl Replay {
                 line: number + 1,
                 reason: format!("not an event: {error}"),
             })?;
-            replay.note(event);
+            replay.record(event);
         }
         if replay.seed.is_none() {
             let reason = "the log has no line with \"event\":\"listening\"".to_owned();
@@ -57,17 +58,17 @@ impl Replay {
         Ok(replay)
     }
 
-    /// The seed of the run that was recorded.
+    /// Returns the seed of the recorded run.
     pub fn seed(&self) -> Option<u64> {
         self.seed
     }
 
-    /// Faults that will be injected.
+    /// Returns the number of faults that will be injected.
     pub fn faults(&self) -> usize {
         self.connections.values().map(Vec::len).sum()
     }
 
-    pub(crate) fn of(&self, connection: u64) -> &[Recorded] {
+    pub(crate) fn of(&self, connection: u64) -> &[RecordedFault] {
         self.connections.get(&connection).map_or(&[], Vec::as_slice)
     }
 
@@ -75,7 +76,7 @@ impl Replay {
         &self.closed
     }
 
-    fn note(&mut self, event: Event) {
+    fn record(&mut self, event: Event) {
         match event {
             Event::Listening { proxy, seed, .. } if self.proxy.is_none() => {
                 self.proxy = Some(proxy);
@@ -89,9 +90,9 @@ impl Replay {
             }
             Event::Injected { proxy, connection, fault, replay, from, seed, .. } if self.is(&proxy) => {
                 let spec = Arc::new(replay);
-                let recorded = Recorded { name: fault.into(), spec, from: seconds(from), seed };
+                let recorded = RecordedFault { name: fault.into(), spec, from: seconds(from), seed };
                 let faults = self.connections.entry(connection).or_default();
-                // A fault that goes on is logged again and again, and put on once.
+                // A continuing fault is logged several times, but is added once.
                 if !faults.contains(&recorded) {
                     faults.push(recorded);
                 }
@@ -106,10 +107,8 @@ impl Replay {
 }
 
 fn seconds(seconds: f64) -> Duration {
-    // What a log says beyond all clocks was not written by us; it never comes.
-    Duration::try_from_secs_f64(seconds)
-        .unwrap_or(undrop_text::duration::LONGEST)
-        .min(undrop_text::duration::LONGEST)
+    // A log that exceeds every clock was not written by a proxy; the time never comes.
+    undrop_text::duration::from_seconds(seconds).unwrap_or(undrop_text::duration::LONGEST)
 }
 
 #[cfg(test)]
@@ -130,10 +129,10 @@ mod tests {
 "#;
 
     #[test]
-    fn the_first_proxy_is_replayed_and_what_is_unknown_is_skipped() {
+    fn the_first_proxy_is_replayed_and_unknown_events_are_skipped() {
         let replay = Replay::read(LOG).expect("valid");
         assert_eq!(replay.seed(), Some(u64::MAX));
-        assert_eq!(replay.faults(), 1, "what goes on is put on once");
+        assert_eq!(replay.faults(), 1, "a continuing fault is added once");
         assert_eq!(replay.of(3)[0].spec.kind(), "drop-pings");
         let seconds: Vec<(u64, Option<u64>)> = replay
             .closed()
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_said_with_its_line() {
+    fn an_invalid_log_is_reported_with_its_line() {
         for (log, expected) in [
             ("", "line 1: the log has no line with \"event\":\"listening\""),
             ("\n{}\n", "line 2: not an event: "),

@@ -1,23 +1,25 @@
-//! A timeline: faults that come and go at given times, from a TOML file.
+//! Timelines: faults that are added and removed at given times, from a TOML file.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::spec::{Spec, SpecError, read_duration, scale};
+use crate::parameters::{read_duration, scale};
+use crate::spec::FaultSpec;
+use crate::spec_error::FaultSpecError;
 
-/// Faults over time. Times count from the start of the proxy.
+/// Faults over time. All times count from the start of the proxy.
 ///
 /// ```
 /// let timeline: undrop_chaos::Timeline = r#"
 ///     seed = 7
-///     [[fault]]           # while it is there, it hits old and new connections
+///     [[fault]]           # affects existing and new connections while it is active
 ///     kind = "latency"
 ///     base = "40ms"
 ///     from = "10s"        # default: 0
-///     until = "20s"       # default: for good
-///     [[at]]              # once, to the connections that are open then
+///     until = "20s"       # default: permanent
+///     [[at]]              # once, for the connections that are open at that time
 ///     time = "30s"
 ///     kind = "cut"
 ///     age = 0
@@ -26,32 +28,32 @@ use crate::spec::{Spec, SpecError, read_duration, scale};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timeline {
-    /// Seed of everything that is drawn, when the file names one.
+    /// The seed of all random draws, if the file sets one.
     pub seed: Option<u64>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<TimelineEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct TimelineEntry {
     pub(crate) id: Option<String>,
     pub(crate) from: Duration,
     pub(crate) until: Option<Duration>,
     pub(crate) open_only: bool,
-    pub(crate) spec: Spec,
+    pub(crate) spec: FaultSpec,
 }
 
-/// A timeline that cannot be used. Names the line, and the key when one is at fault.
+/// The reason why a timeline is invalid, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct TimelineError {
-    /// Line, from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
     reason: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct TimelineFile {
     seed: Option<u64>,
     #[serde(default)]
     fault: Vec<toml::Spanned<Map<String, Value>>>,
@@ -63,12 +65,12 @@ impl std::str::FromStr for Timeline {
     type Err = TimelineError;
 
     fn from_str(text: &str) -> Result<Timeline, TimelineError> {
-        let raw: Raw = toml::from_str(text).map_err(|error| {
+        let file: TimelineFile = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line(text, span.start));
             TimelineError { line, reason: error.message().trim().replace('\n', "; ") }
         })?;
         let mut entries = Vec::new();
-        for (tables, once) in [(raw.fault, false), (raw.at, true)] {
+        for (tables, once) in [(file.fault, false), (file.at, true)] {
             for table in tables {
                 let start = table.span().start;
                 entries.push(entry(table.into_inner(), once).map_err(|error| {
@@ -77,16 +79,16 @@ impl std::str::FromStr for Timeline {
                 })?);
             }
         }
-        // In order of time, and as written for the same time: names and draws follow from it.
+        // In the order of time, and as written for equal times: names and draws depend on the order.
         entries.sort_by_key(|entry| entry.from);
-        Ok(Timeline { seed: raw.seed, entries })
+        Ok(Timeline { seed: file.seed, entries })
     }
 }
 
 impl Timeline {
-    /// The same, `speed` times as fast.
+    /// Returns the timeline with every duration divided by `speed`.
     pub(crate) fn faster(&self, speed: f64) -> Timeline {
-        let entry = |entry: &Entry| Entry {
+        let entry = |entry: &TimelineEntry| TimelineEntry {
             from: scale(entry.from, speed),
             until: entry.until.map(|until| scale(until, speed)),
             spec: entry.spec.faster(speed),
@@ -96,42 +98,41 @@ impl Timeline {
     }
 }
 
-fn entry(mut table: Map<String, Value>, once: bool) -> Result<Entry, SpecError> {
+fn entry(mut table: Map<String, Value>, once: bool) -> Result<TimelineEntry, FaultSpecError> {
     let mut time = |key: &str| match table.remove(key) {
         None => Ok(None),
-        Some(value) => {
-            let wrong = |error| SpecError::at(key, format!("`{key}`: {error}"));
-            read_duration(&value).map(Some).map_err(wrong)
-        }
+        Some(value) => read_duration(&value)
+            .map(Some)
+            .map_err(|reason| FaultSpecError::at(key, format!("`{key}`: {reason}"))),
     };
     let (from, until) = if once {
-        (time("time")?.ok_or_else(|| SpecError::new("`[[at]]` needs `time`"))?, None)
+        (time("time")?.ok_or_else(|| FaultSpecError::new("`[[at]]` needs `time`"))?, None)
     } else {
         (time("from")?.unwrap_or_default(), time("until")?)
     };
     if until.is_some_and(|until| until <= from) {
-        return Err(SpecError::at("until", "`until` is not later than `from`"));
+        return Err(FaultSpecError::at("until", "`until` must be later than `from`"));
     }
     let id = match table.remove("id") {
         None => None,
         Some(Value::String(id)) => Some(id),
-        Some(_) => return Err(SpecError::at("id", "`id` is a text")),
+        Some(_) => return Err(FaultSpecError::at("id", "`id` must be a string")),
     };
-    let spec = Spec::try_from(table)?;
-    if once && spec.fault.greets() {
+    let spec = FaultSpec::try_from(table)?;
+    if once && spec.fault.behavior().concerns_opening_only() {
         let kind = spec.kind();
         let message =
-            format!("`{kind}` is about new connections, and `[[at]]` about open ones; write `[[fault]]`");
-        return Err(SpecError::at("kind", message));
+            format!("`{kind}` affects new connections, but `[[at]]` only open ones; use `[[fault]]` instead");
+        return Err(FaultSpecError::at("kind", message));
     }
-    Ok(Entry { id, from, until, open_only: once, spec })
+    Ok(TimelineEntry { id, from, until, open_only: once, spec })
 }
 
 fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The line of a key of the table that begins at `start`, or that of the table.
+/// Returns the line of a key in the table that starts at `start`, or the line of the table.
 fn line_of_key(text: &str, start: usize, key: Option<&str>) -> usize {
     let first = line(text, start);
     let Some(key) = key else { return first };
@@ -166,8 +167,11 @@ mod tests {
                 "line 1: `cut` needs one of `age`, `bytes`",
             ),
             ("[[at]]\nkind = \"cut\"\nage = 0\n", "line 1: `[[at]]` needs `time`"),
-            ("[[fault]]\nkind=\"cut\"\nage=1\nfrom=5\nuntil=5\n", "line 5: `until` is not later than `from`"),
-            ("[[at]]\ntime=1\nkind=\"refuse\"\n", "line 3: `refuse` is about new connections"),
+            (
+                "[[fault]]\nkind=\"cut\"\nage=1\nfrom=5\nuntil=5\n",
+                "line 5: `until` must be later than `from`",
+            ),
+            ("[[at]]\ntime=1\nkind=\"refuse\"\n", "line 3: `refuse` affects new connections"),
             ("sede = 1\n", "line 1: unknown field `sede`"),
             ("seed = \n", "line 1: "),
         ] {
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn times_scale_with_the_rest() {
+    fn times_are_scaled_with_the_durations_of_the_faults() {
         let timeline: Timeline =
             "[[fault]]\nkind = \"idle-cut\"\nafter = 60\nfrom = \"10s\"\nuntil = \"1m\"\n"
                 .parse()

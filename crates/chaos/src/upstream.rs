@@ -1,4 +1,4 @@
-//! Where connections are forwarded to.
+//! The address to which connections are forwarded.
 
 use std::fmt;
 use std::io;
@@ -9,27 +9,27 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long an upstream may take to answer a SYN.
+/// The time limit for connecting to the upstream.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A host and a port. Made from a [`SocketAddr`], or read from `host:port` or a WebSocket URL (of which the path is not
-/// used: the client's request says it).
+/// A host and a port: from a [`SocketAddr`], or parsed from `host:port` or a WebSocket URL. The path of the URL is not
+/// used, because the request of the client contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     host: String,
     port: u16,
 }
 
-/// A text that names no upstream.
+/// A text that is not a valid upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no upstream; write 127.0.0.1:9000 or ws://127.0.0.1:9000")]
+#[error("`{0}` is not a valid upstream; write an address such as 127.0.0.1:9000 or ws://127.0.0.1:9000")]
 pub struct UpstreamError(String);
 
 impl Upstream {
     pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
         timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port)))
             .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 s"))?
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no response within 10 s"))?
     }
 }
 
@@ -47,7 +47,7 @@ impl FromStr for Upstream {
         let (default, authority) = match text.split_once("://") {
             None => (None, text),
             Some(("ws" | "http" | "tcp", rest)) => (Some(80), rest),
-            // TLS passes through; the proxy has no part in it.
+            // TLS passes through unread.
             Some(("wss" | "https", rest)) => (Some(443), rest),
             Some(_) => return Err(wrong()),
         };
@@ -56,7 +56,7 @@ impl FromStr for Upstream {
             None => authority,
         };
         let (host, port) = match authority.rsplit_once(':') {
-            // The colon of an IPv6 address without a port.
+            // A colon inside an IPv6 address without a port.
             Some((host, _)) if host.starts_with('[') && !host.ends_with(']') => (authority, default),
             Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong())?)),
             None => (authority, default),
@@ -67,6 +67,39 @@ impl FromStr for Upstream {
             return Err(wrong());
         }
         Ok(Upstream { host: host.to_owned(), port })
+    }
+}
+
+/// The types that [`Chaos::start`](crate::Chaos::start) accepts as an upstream.
+pub trait ToUpstream {
+    /// Returns the upstream.
+    ///
+    /// # Errors
+    /// The text is not a valid upstream.
+    fn to_upstream(self) -> Result<Upstream, UpstreamError>;
+}
+
+impl ToUpstream for SocketAddr {
+    fn to_upstream(self) -> Result<Upstream, UpstreamError> {
+        Ok(self.into())
+    }
+}
+
+impl ToUpstream for Upstream {
+    fn to_upstream(self) -> Result<Upstream, UpstreamError> {
+        Ok(self)
+    }
+}
+
+impl ToUpstream for &str {
+    fn to_upstream(self) -> Result<Upstream, UpstreamError> {
+        self.parse()
+    }
+}
+
+impl ToUpstream for &String {
+    fn to_upstream(self) -> Result<Upstream, UpstreamError> {
+        self.parse()
     }
 }
 
@@ -85,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts() {
+    fn addresses_and_urls_are_parsed_and_others_are_rejected() {
         for (text, expected) in [
             ("127.0.0.1:9000", "127.0.0.1:9000"),
             ("localhost:1", "localhost:1"),

@@ -47,7 +47,7 @@ impl Setup {
 
     async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         match self.client.request(method, path, Some(&body)).await {
-            Err(ClientError::Refused { status, reason }) => (status, reason),
+            Err(ClientError::Rejected { status, reason }) => (status, reason),
             other => panic!("{other:?}"),
         }
     }
@@ -122,24 +122,36 @@ async fn what_is_wrong_is_said() {
             400,
             "unknown fault `latncy`; did you mean `latency`?",
         ),
-        ("POST", "/api/faults", json!({ "kind": "drop-pings", "id": "x" }), 409, "the name `x` is taken"),
+        (
+            "POST",
+            "/api/faults",
+            json!({ "kind": "drop-pings", "id": "x" }),
+            409,
+            "the name `x` is already in use",
+        ),
         (
             "POST",
             "/api/faults",
             json!({ "preset": "alb", "kind": "x" }),
             400,
-            "`preset` is the name of one, and stands alone",
+            "`preset` must be the name of a preset, without other keys except `id`",
         ),
         (
             "POST",
             "/api/faults",
             json!(7),
             400,
-            "write a fault, such as {\"kind\":\"idle-cut\",\"after\":\"5s\"}",
+            "the body must be a fault, such as {\"kind\":\"idle-cut\",\"after\":\"5s\"}",
         ),
-        ("POST", "/api/faults?proxy=two", json!({ "kind": "drop-pings" }), 404, "no proxy `two`"),
-        ("DELETE", "/api/faults/none", Value::Null, 404, "no fault `none`"),
-        ("GET", "/nowhere", Value::Null, 404, "no such path; see docs/chaos.md"),
+        (
+            "POST",
+            "/api/faults?proxy=two",
+            json!({ "kind": "drop-pings" }),
+            404,
+            "no proxy has the name `two`",
+        ),
+        ("DELETE", "/api/faults/none", Value::Null, 404, "no fault has the name `none`"),
+        ("GET", "/nowhere", Value::Null, 404, "unknown path; see docs/chaos.md"),
         ("GET", "/proxies/none", Value::Null, 404, "proxy not found"),
         ("POST", "/proxies", json!({ "name": "a" }), 400, "missing required field: upstream"),
         ("POST", "/proxies", json!({ "name": "one", "upstream": "a:1" }), 409, "proxy already exists"),
@@ -148,7 +160,7 @@ async fn what_is_wrong_is_said() {
             "/proxies",
             json!({ "name": "two", "upstream": "a" }),
             400,
-            "`a` is no upstream; write 127.0.0.1:9000 or ws://127.0.0.1:9000",
+            "`a` is not a valid upstream; write an address such as 127.0.0.1:9000 or ws://127.0.0.1:9000",
         ),
         ("POST", "/proxies/one/toxics", json!({ "type": "nope" }), 400, "invalid toxic type `nope`"),
         (
@@ -156,7 +168,7 @@ async fn what_is_wrong_is_said() {
             "/proxies/one/toxics",
             json!({ "type": "latency", "attributes": { "latency": -1 } }),
             400,
-            "attribute `latency` of `latency`: -1",
+            "attribute `latency` must be a number that is not negative, not -1",
         ),
     ] {
         assert_eq!(setup.refused(method, path, body).await, (status, reason.to_owned()), "{method} {path}");
@@ -188,8 +200,8 @@ async fn another_server_is_recognised() {
     });
     let client = Client::new(&address.to_string()).unwrap();
     let error = client.request("GET", "/api/status", None).await.unwrap_err().to_string();
-    assert_eq!(error, format!("{address} does not answer as `undrop chaos` does"));
+    assert_eq!(error, format!("{address} is not the API of `undrop chaos`"));
     server.await.unwrap();
     let error = client.request("GET", "/api/status", None).await.unwrap_err().to_string();
-    assert!(error.starts_with(&format!("no API at {address}: ")), "{error}");
+    assert!(error.starts_with(&format!("no API at {address}; start a proxy")), "{error}");
 }

@@ -201,7 +201,7 @@ async fn a_restart_cuts_refuses_and_comes_back() {
 
 #[tokio::test]
 async fn a_status_needs_no_upstream() {
-    let chaos = Chaos::start("127.0.0.1:9").answer(503).await.unwrap();
+    let chaos = Chaos::start("127.0.0.1:9").status(503).await.unwrap();
     let mut client = TcpStream::connect(chaos.address()).await.unwrap();
     client.write_all(REQUEST).await.unwrap();
     let (answer, end) = rest(&mut client, PATIENCE).await;
@@ -219,7 +219,7 @@ async fn an_upstream_that_is_not_there_is_said_and_reset() {
     let mut client = TcpStream::connect(setup.chaos.address()).await.unwrap();
     assert_eq!(rest(&mut client, PATIENCE).await, (vec![], Seen::Rst));
     let events = setup.event(|event| matches!(event, Event::Closed { .. })).await;
-    let said = |event: &Event| matches!(event, Event::Note { note, .. } if note.contains("not reached"));
+    let said = |event: &Event| matches!(event, Event::Note { note, .. } if note.contains("cannot connect"));
     assert!(events.iter().any(said), "{events:?}");
 }
 
@@ -333,12 +333,12 @@ async fn what_cannot_be_started_says_why() {
     for (builder, expected) in [
         (
             Chaos::start("nowhere"),
-            "`nowhere` is no upstream; write 127.0.0.1:9000 or ws://127.0.0.1:9000".to_owned(),
+            "`nowhere` is not a valid upstream; write an address such as 127.0.0.1:9000 or ws://127.0.0.1:9000".to_owned(),
         ),
-        (Chaos::start(address).listen(address), format!("cannot listen on {address}: ")),
+        (Chaos::start(address).listen(address), format!("cannot listen on {address}")),
         (Chaos::start(address).inject("cut ag=1"), "`cut` has no key `ag`; did you mean `age`?".to_owned()),
         (Chaos::start(address).preset("alp"), "".to_owned()),
-        (Chaos::start(address).speed(0.0), "a speed of 0 is not above 0".to_owned()),
+        (Chaos::start(address).speed(0.0), "the speed must be greater than 0, not 0".to_owned()),
     ] {
         let error = builder.await.unwrap_err().to_string();
         assert!(error.starts_with(&expected), "{error}");

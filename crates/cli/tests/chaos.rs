@@ -204,7 +204,7 @@ fn faults_are_added_and_removed_while_it_runs() {
     assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(ask(&["reset"]), "removed 1\n");
     let (code, _, error) = run(&["chaos", "remove", "nothing", "--api", &api]);
-    assert_eq!((code, error.as_str()), (2, "error: no fault `nothing`\n"));
+    assert_eq!((code, error.as_str()), (2, "error: no fault has the name `nothing`\n"));
 }
 
 /// A reader that takes the first line and no more must not stop the proxy.
@@ -259,13 +259,13 @@ fn wrong_use_is_one_sentence_and_exit_code_2() {
         (vec!["chaos", "-u", "127.0.0.1:9", "-l", &taken], format!("error: cannot listen on {taken}: ")),
         (
             vec!["chaos", "-u", "nowhere", "-l", "127.0.0.1:0"],
-            "error: --upstream: `nowhere` is no upstream".to_owned(),
+            "error: --upstream: `nowhere` is not a valid upstream".to_owned(),
         ),
         (
             vec!["chaos", "add", "latncy", "base=1"],
             "error: unknown fault `latncy`; did you mean `latency`?".to_owned(),
         ),
-        (vec!["chaos", "list", "--api", "127.0.0.1:9"], "error: no API at 127.0.0.1:9: ".to_owned()),
+        (vec!["chaos", "list", "--api", "127.0.0.1:9"], "error: no API at 127.0.0.1:9; ".to_owned()),
     ] {
         let (code, _, error) = run(&arguments);
         assert_eq!(code, 2, "{error}");
@@ -286,7 +286,7 @@ fn an_upstream_that_is_not_there_is_said_when_it_is_needed() {
     let mut chaos = Chaos::start(&["--upstream", &address]);
     let mut stream = chaos.connect();
     assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    chaos.until(|line| line.contains(&format!("upstream {address} not reached: ")));
+    chaos.until(|line| line.contains(&format!("cannot connect to upstream {address}: ")));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod peer;
 use std::time::Duration;
 
 use peer::{Ca, Habit, look, options, serve};
-use undrop_chaos::{Chaos, How};
+use undrop_chaos::{Chaos, CloseManner};
 use undrop_diagnosis::observations::Arm;
 use undrop_diagnosis::{Conclusion, Observations, diagnose};
 use undrop_doctor::{Listener, News, Options};
@@ -93,7 +93,7 @@ async fn a_silent_drop_that_resets_the_next_packet() {
 #[tokio::test]
 async fn a_cap_of_age_is_no_idle_timer() {
     let address = serve(Habit::default()).await;
-    let chaos = Chaos::start(address).cut_after(SECOND * 2, How::Fin).await.unwrap();
+    let chaos = Chaos::start(address).cut_after(SECOND * 2, CloseManner::Fin).await.unwrap();
     let seen = look(&format!("ws://{}/", chaos.address()), &options()).await;
     let (report, finding) = found(&seen, "lifetime-cap");
     near(finding.value.unwrap().value, 2.0);

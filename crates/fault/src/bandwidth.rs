@@ -8,7 +8,7 @@ use crate::effect::{Effect, Push, Verdict};
 const SEGMENT: usize = 1460;
 
 /// Limits the link to a number of bytes per second. Excess data is queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bandwidth {
     /// Bytes per second; 0 counts as 1.
     pub bytes_per_second: u64,

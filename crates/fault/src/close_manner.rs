@@ -1,6 +1,7 @@
 //! The manner in which a fault ends a connection.
 
 use std::convert::Infallible;
+use std::fmt;
 
 /// How a fault ends a connection.
 ///
@@ -19,4 +20,15 @@ pub enum CloseManner<CloseFrame = Infallible> {
     Silent,
     /// A Close frame, then an orderly end of the stream.
     Close(CloseFrame),
+}
+
+impl<CloseFrame: fmt::Display> fmt::Display for CloseManner<CloseFrame> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseManner::Fin => f.write_str("FIN without close frame"),
+            CloseManner::Rst => f.write_str("RST"),
+            CloseManner::Silent => f.write_str("black hole"),
+            CloseManner::Close(frame) => frame.fmt(f),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Our own dialect, under `/api`.
+//! The native dialect of the API, under `/api`.
 
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::Control;
-use super::{Refusal, answer, json_body};
-use crate::spec::Spec;
-use crate::{Chaos, preset};
+use super::response::{ApiError, json_body, json_response};
+use crate::preset;
+use crate::proxy::Chaos;
+use crate::spec::FaultSpec;
 
-type Answer = Result<Response, Refusal>;
+type ApiResult = Result<Response, ApiError>;
 
-/// Which proxy; absent: every one.
+/// The query that selects a proxy; all proxies without a name.
 #[derive(Debug, Deserialize)]
-struct Which {
+struct ProxyQuery {
     proxy: Option<String>,
 }
 
@@ -34,8 +35,8 @@ pub(super) fn routes() -> Router<Arc<Control>> {
         .route("/api/presets", get(presets))
 }
 
-async fn status(State(control): State<Arc<Control>>, Query(which): Query<Which>) -> Answer {
-    let proxies = each(&control, &which, |chaos| {
+async fn status(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>) -> ApiResult {
+    let proxies = each(&control, &query, |chaos| {
         json!({
             "proxy": chaos.name(),
             "address": chaos.address(),
@@ -47,80 +48,80 @@ async fn status(State(control): State<Arc<Control>>, Query(which): Query<Which>)
             "faults": chaos.faults(),
         })
     })?;
-    Ok(answer(200, &json!({ "version": env!("CARGO_PKG_VERSION"), "proxies": proxies })))
+    Ok(json_response(200, &json!({ "version": env!("CARGO_PKG_VERSION"), "proxies": proxies })))
 }
 
-async fn list(State(control): State<Arc<Control>>, Query(which): Query<Which>) -> Answer {
-    let faults = each(&control, &which, faults)?;
-    Ok(answer(200, &Value::Array(faults.into_iter().flatten().collect())))
+async fn list(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>) -> ApiResult {
+    let faults = each(&control, &query, faults)?;
+    Ok(json_response(200, &Value::Array(faults.into_iter().flatten().collect())))
 }
 
-async fn add(State(control): State<Arc<Control>>, Query(which): Query<Which>, body: Bytes) -> Answer {
-    let (id, specs) = wanted(json_body(&body)?)?;
-    let added = each(&control, &which, |chaos| -> Result<Value, Refusal> {
+async fn add(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>, body: Bytes) -> ApiResult {
+    let (id, specs) = requested(json_body(&body)?)?;
+    let added = each(&control, &query, |chaos| -> Result<Value, ApiError> {
         let id = chaos.add_as(id.as_deref(), specs.clone())?;
         let faults = chaos.faults().into_iter().find(|fault| fault.id == id).map(|fault| fault.faults);
         Ok(json!({ "proxy": chaos.name(), "id": id, "faults": faults }))
     })?;
-    let added = added.into_iter().collect::<Result<Vec<Value>, Refusal>>()?;
+    let added = added.into_iter().collect::<Result<Vec<Value>, ApiError>>()?;
     control.settle().await;
-    Ok(answer(201, &Value::Array(added)))
+    Ok(json_response(201, &Value::Array(added)))
 }
 
 async fn remove(
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
-    Query(which): Query<Which>,
-) -> Answer {
-    let removed = each(&control, &which, |chaos| chaos.remove(&id))?;
+    Query(query): Query<ProxyQuery>,
+) -> ApiResult {
+    let removed = each(&control, &query, |chaos| chaos.remove(&id))?;
     control.settle().await;
     match removed.into_iter().filter(|removed| *removed).count() {
-        0 => Err(Refusal::new(404, format!("no fault `{id}`"))),
-        n => Ok(answer(200, &json!({ "removed": n }))),
+        0 => Err(ApiError::not_found(format!("no fault has the name `{id}`"))),
+        n => Ok(json_response(200, &json!({ "removed": n }))),
     }
 }
 
-async fn clear(State(control): State<Arc<Control>>, Query(which): Query<Which>) -> Answer {
-    let removed = each(&control, &which, |chaos| {
+async fn clear(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>) -> ApiResult {
+    let removed = each(&control, &query, |chaos| {
         let faults = chaos.faults().len();
         chaos.clear();
         faults
     })?;
     control.settle().await;
-    Ok(answer(200, &json!({ "removed": removed.iter().sum::<usize>() })))
+    Ok(json_response(200, &json!({ "removed": removed.iter().sum::<usize>() })))
 }
 
-async fn connections(State(control): State<Arc<Control>>, Query(which): Query<Which>) -> Answer {
-    let connections = each(&control, &which, |chaos| {
+async fn connections(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>) -> ApiResult {
+    let connections = each(&control, &query, |chaos| {
         let name = chaos.name().to_owned();
         let named = move |connection| with_proxy(&name, json!(connection));
         chaos.connections().into_iter().map(named).collect::<Vec<Value>>()
     })?;
-    Ok(answer(200, &Value::Array(connections.into_iter().flatten().collect())))
+    Ok(json_response(200, &Value::Array(connections.into_iter().flatten().collect())))
 }
 
-async fn reset_all(State(control): State<Arc<Control>>, Query(which): Query<Which>) -> Answer {
-    let reset = each(&control, &which, |chaos| {
+async fn reset_all(State(control): State<Arc<Control>>, Query(query): Query<ProxyQuery>) -> ApiResult {
+    let reset = each(&control, &query, |chaos| {
         let open = chaos.connections().len();
         chaos.reset_connections();
         open
     })?;
-    Ok(answer(200, &json!({ "reset": reset.iter().sum::<usize>() })))
+    Ok(json_response(200, &json!({ "reset": reset.iter().sum::<usize>() })))
 }
 
 async fn reset_one(
     State(control): State<Arc<Control>>,
     Path(number): Path<u64>,
-    Query(which): Query<Which>,
-) -> Answer {
-    let reset = each(&control, &which, |chaos| chaos.reset_connection(number))?;
+    Query(query): Query<ProxyQuery>,
+) -> ApiResult {
+    let reset = each(&control, &query, |chaos| chaos.reset_connection(number))?;
     match reset.into_iter().filter(|reset| *reset).count() {
-        0 => Err(Refusal::new(404, format!("no connection {number} is open"))),
-        n => Ok(answer(200, &json!({ "reset": n }))),
+        0 => Err(ApiError::not_found(format!("no open connection has the number {number}"))),
+        n => Ok(json_response(200, &json!({ "reset": n }))),
     }
 }
 
-async fn presets() -> Answer {
+async fn presets() -> ApiResult {
     let presets: Vec<Value> = preset::all()
         .map(|preset| {
             json!({
@@ -129,34 +130,39 @@ async fn presets() -> Answer {
             })
         })
         .collect();
-    Ok(answer(200, &Value::Array(presets)))
+    Ok(json_response(200, &Value::Array(presets)))
 }
 
-/// A body that asks for faults: a fault table, a list of them, or `{"preset": …}`; with an `id`, if wanted.
-fn wanted(body: Value) -> Result<(Option<String>, Vec<Spec>), Refusal> {
-    let wrong = |error: crate::SpecError| Refusal::new(400, error.to_string());
+/// Parses a request for faults: a fault, a list of faults, or `{"preset": …}`, with an optional `id`.
+fn requested(body: Value) -> Result<(Option<String>, Vec<FaultSpec>), ApiError> {
     match body {
         Value::Object(mut table) => {
             let id = match table.remove("id") {
                 None => None,
                 Some(Value::String(id)) if !id.is_empty() => Some(id),
-                Some(_) => return Err(Refusal::new(400, "`id` is a text")),
+                Some(_) => return Err(ApiError::bad_request("`id` must be a string")),
             };
             let specs = match table.remove("preset") {
                 Some(Value::String(name)) if table.is_empty() => preset::faults(&name)?,
-                Some(_) => return Err(Refusal::new(400, "`preset` is the name of one, and stands alone")),
-                None => vec![Spec::try_from(table).map_err(wrong)?],
+                Some(_) => {
+                    return Err(ApiError::bad_request(
+                        "`preset` must be the name of a preset, without other keys except `id`",
+                    ));
+                }
+                None => vec![FaultSpec::try_from(table)?],
             };
             Ok((id, specs))
         }
         Value::Array(tables) if !tables.is_empty() => {
             let specs = tables.into_iter().map(|table| match table {
-                Value::Object(table) => Spec::try_from(table).map_err(wrong),
-                _ => Err(Refusal::new(400, "a fault is an object")),
+                Value::Object(table) => Ok(FaultSpec::try_from(table)?),
+                _ => Err(ApiError::bad_request("a fault must be an object")),
             });
             Ok((None, specs.collect::<Result<_, _>>()?))
         }
-        _ => Err(Refusal::new(400, "write a fault, such as {\"kind\":\"idle-cut\",\"after\":\"5s\"}")),
+        _ => Err(ApiError::bad_request(
+            "the body must be a fault, such as {\"kind\":\"idle-cut\",\"after\":\"5s\"}",
+        )),
     }
 }
 
@@ -171,13 +177,17 @@ fn with_proxy(name: &str, mut value: Value) -> Value {
     value
 }
 
-fn each<T>(control: &Control, which: &Which, look: impl FnMut(&Chaos) -> T) -> Result<Vec<T>, Refusal> {
-    let mut look = look;
-    match &which.proxy {
-        None => Ok(control.each(look)),
-        Some(name) => match control.with(name, |member| look(&member.chaos)) {
+/// Calls a function for the selected proxies.
+fn each<T>(
+    control: &Control,
+    query: &ProxyQuery,
+    mut visit: impl FnMut(&Chaos) -> T,
+) -> Result<Vec<T>, ApiError> {
+    match &query.proxy {
+        None => Ok(control.each(visit)),
+        Some(name) => match control.with(name, |member| visit(&member.chaos)) {
             Some(one) => Ok(vec![one]),
-            None => Err(Refusal::new(404, format!("no proxy `{name}`"))),
+            None => Err(ApiError::not_found(format!("no proxy has the name `{name}`"))),
         },
     }
 }

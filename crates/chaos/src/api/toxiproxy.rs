@@ -1,4 +1,4 @@
-//! The dialect of toxiproxy 2 at the root: proxies and toxics.
+//! The dialect of toxiproxy 2, at the root: proxies and toxics.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::control::{Control, Member};
-use super::toxic::Toxic;
-use super::{Refusal, answer, json_body};
-use crate::Upstream;
+use super::response::{ApiError, json_body, json_response};
+use super::toxic::{Toxic, ToxicRequest};
+use crate::error::Error;
+use crate::upstream::Upstream;
 
-type Answer = Result<Response, Refusal>;
+type ApiResult = Result<Response, ApiError>;
 
-/// The version of the API that this speaks.
+/// The version of the API that this dialect implements.
 const VERSION: &str = "2.12.0";
 
-/// A proxy as its clients write it; also a change of one.
+/// A proxy as clients request it, or a change of one.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
+struct ProxyRequest {
     #[serde(default)]
     name: String,
     listen: Option<String>,
@@ -33,7 +34,7 @@ struct Wanted {
 
 pub(super) fn routes() -> Router<Arc<Control>> {
     Router::new()
-        .route("/version", get(|| async { answer(200, &json!({ "version": VERSION })) }))
+        .route("/version", get(|| async { json_response(200, &json!({ "version": VERSION })) }))
         .route("/reset", post(reset))
         .route("/populate", post(populate))
         .route("/proxies", get(proxies).post(create))
@@ -45,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Control>> {
 async fn reset(State(control): State<Arc<Control>>) -> StatusCode {
     control.members(|member| {
         for toxic in std::mem::take(&mut member.toxics) {
-            member.chaos.remove(&toxic.fault());
+            member.chaos.remove(&toxic.fault_name());
         }
         member.chaos.set_enabled(true);
     });
@@ -53,11 +54,11 @@ async fn reset(State(control): State<Arc<Control>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn populate(State(control): State<Arc<Control>>, body: Bytes) -> Answer {
-    let wanted: Vec<Wanted> = serde_json::from_value(json_body(&body)?)
-        .map_err(|error| Refusal::new(400, format!("a list of proxies: {error}")))?;
+async fn populate(State(control): State<Arc<Control>>, body: Bytes) -> ApiResult {
+    let request: Vec<ProxyRequest> = serde_json::from_value(json_body(&body)?)
+        .map_err(|error| ApiError::bad_request(format!("the body must be a list of proxies: {error}")))?;
     let mut made = Vec::new();
-    for one in wanted {
+    for one in request {
         let name = one.name.clone();
         let same = control.with(&name, |member| {
             let address = member.chaos.address().to_string();
@@ -72,40 +73,40 @@ async fn populate(State(control): State<Arc<Control>>, body: Bytes) -> Answer {
         made.extend(control.with(&name, |member| show(member)));
     }
     control.settle().await;
-    Ok(answer(201, &json!({ "proxies": made })))
+    Ok(json_response(201, &json!({ "proxies": made })))
 }
 
 async fn proxies(State(control): State<Arc<Control>>) -> Response {
     let proxies: Map<String, Value> =
         control.members(|member| (member.chaos.name().to_owned(), show(member))).into_iter().collect();
-    answer(200, &Value::Object(proxies))
+    json_response(200, &Value::Object(proxies))
 }
 
-async fn create(State(control): State<Arc<Control>>, body: Bytes) -> Answer {
-    let wanted = wanted(&body)?;
-    make(&control, &wanted).await?;
-    if wanted.enabled == Some(false) {
-        control.with(&wanted.name, |member| member.chaos.set_enabled(false));
+async fn create(State(control): State<Arc<Control>>, body: Bytes) -> ApiResult {
+    let request = proxy_request(&body)?;
+    make(&control, &request).await?;
+    if request.enabled == Some(false) {
+        control.with(&request.name, |member| member.chaos.set_enabled(false));
         control.settle().await;
     }
-    shown(&control, &wanted.name, 201)
+    shown(&control, &request.name, 201)
 }
 
-async fn proxy(State(control): State<Arc<Control>>, Path(name): Path<String>) -> Answer {
+async fn proxy(State(control): State<Arc<Control>>, Path(name): Path<String>) -> ApiResult {
     shown(&control, &name, 200)
 }
 
-async fn update(State(control): State<Arc<Control>>, Path(name): Path<String>, body: Bytes) -> Answer {
-    let wanted = wanted(&body)?;
-    let upstream = wanted.upstream.as_deref().map(read_upstream).transpose()?;
+async fn update(State(control): State<Arc<Control>>, Path(name): Path<String>, body: Bytes) -> ApiResult {
+    let request = proxy_request(&body)?;
+    let upstream = request.upstream.as_deref().map(str::parse::<Upstream>).transpose()?;
     let moves = control
         .with(&name, |member| {
             if let Some(upstream) = upstream.clone().filter(|upstream| *upstream != member.chaos.upstream()) {
-                // As its clients expect: connections to the old one end.
+                // Clients of toxiproxy expect that connections to the old upstream end.
                 member.chaos.set_upstream(upstream);
                 member.chaos.reset_connections();
             }
-            wanted.listen.clone().filter(|listen| *listen != member.chaos.address().to_string())
+            request.listen.clone().filter(|listen| *listen != member.chaos.address().to_string())
         })
         .ok_or_else(no_proxy)?;
     if let Some(listen) = moves
@@ -123,7 +124,7 @@ async fn update(State(control): State<Arc<Control>>, Path(name): Path<String>, b
             }
         });
     }
-    if let Some(enabled) = wanted.enabled {
+    if let Some(enabled) = request.enabled {
         control.with(&name, |member| {
             if member.chaos.is_enabled() != enabled {
                 member.chaos.set_enabled(enabled);
@@ -134,107 +135,105 @@ async fn update(State(control): State<Arc<Control>>, Path(name): Path<String>, b
     shown(&control, &name, 200)
 }
 
-async fn remove(State(control): State<Arc<Control>>, Path(name): Path<String>) -> Answer {
+async fn remove(State(control): State<Arc<Control>>, Path(name): Path<String>) -> ApiResult {
     control.take(&name).map(drop).ok_or_else(no_proxy)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn toxics(State(control): State<Arc<Control>>, Path(name): Path<String>) -> Answer {
+async fn toxics(State(control): State<Arc<Control>>, Path(name): Path<String>) -> ApiResult {
     let toxics = control.with(&name, |member| json!(member.toxics)).ok_or_else(no_proxy)?;
-    Ok(answer(200, &toxics))
+    Ok(json_response(200, &toxics))
 }
 
-async fn add_toxic(State(control): State<Arc<Control>>, Path(name): Path<String>, body: Bytes) -> Answer {
-    let toxic: Toxic = serde_json::from_value(json_body(&body)?)
-        .map_err(|error| Refusal::new(400, format!("a toxic: {error}")))?;
-    let toxic = toxic.complete()?;
+async fn add_toxic(State(control): State<Arc<Control>>, Path(name): Path<String>, body: Bytes) -> ApiResult {
+    let request: ToxicRequest = serde_json::from_value(json_body(&body)?)
+        .map_err(|error| ApiError::bad_request(format!("the body must be a toxic: {error}")))?;
+    let toxic = Toxic::try_from(request)?;
     let shown = json!(toxic);
-    let taken = control
+    let exists = control
         .with(&name, |member| {
-            let taken = member.toxics.iter().any(|other| other.name == toxic.name);
-            if !taken {
+            let exists = member.toxics.iter().any(|other| other.name == toxic.name);
+            if !exists {
                 put(member, toxic);
             }
-            taken
+            exists
         })
         .ok_or_else(no_proxy)?;
-    if taken { Err(Refusal::new(409, "toxic already exists")) } else { Ok(answer(200, &shown)) }
+    if exists { Err(ApiError::new(409, "toxic already exists")) } else { Ok(json_response(200, &shown)) }
 }
 
-async fn toxic(State(control): State<Arc<Control>>, Path((name, toxic)): Path<(String, String)>) -> Answer {
+async fn toxic(
+    State(control): State<Arc<Control>>,
+    Path((name, toxic)): Path<(String, String)>,
+) -> ApiResult {
     let found = control
         .with(&name, |member| {
             member.toxics.iter().find(|other| other.name == toxic).map(|toxic| json!(toxic))
         })
         .ok_or_else(no_proxy)?;
-    Ok(answer(200, &found.ok_or_else(no_toxic)?))
+    Ok(json_response(200, &found.ok_or_else(no_toxic)?))
 }
 
 async fn change(
     State(control): State<Arc<Control>>,
     Path((name, toxic)): Path<(String, String)>,
     body: Bytes,
-) -> Answer {
+) -> ApiResult {
     let body = json_body(&body)?;
     let changed = control
-        .with(&name, |member| -> Result<Value, Refusal> {
-            let old = member.toxics.iter().find(|other| other.name == toxic).cloned().ok_or_else(no_toxic)?;
-            let mut new = old;
-            new.change(&body);
-            let new = new.complete()?;
+        .with(&name, |member| -> Result<Value, ApiError> {
+            let old = member.toxics.iter().find(|other| other.name == toxic).ok_or_else(no_toxic)?;
+            let new = old.changed(&body)?;
             take(member, &toxic);
             let shown = json!(new);
             put(member, new);
             Ok(shown)
         })
         .ok_or_else(no_proxy)??;
-    Ok(answer(200, &changed))
+    Ok(json_response(200, &changed))
 }
 
 async fn remove_toxic(
     State(control): State<Arc<Control>>,
     Path((name, toxic)): Path<(String, String)>,
-) -> Answer {
+) -> ApiResult {
     let found = control.with(&name, |member| take(member, &toxic)).ok_or_else(no_proxy)?;
     if found { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(no_toxic()) }
 }
 
-fn wanted(body: &[u8]) -> Result<Wanted, Refusal> {
-    serde_json::from_value(json_body(body)?).map_err(|error| Refusal::new(400, format!("a proxy: {error}")))
+fn proxy_request(body: &[u8]) -> Result<ProxyRequest, ApiError> {
+    serde_json::from_value(json_body(body)?)
+        .map_err(|error| ApiError::bad_request(format!("the body must be a proxy: {error}")))
 }
 
-async fn make(control: &Control, wanted: &Wanted) -> Result<(), Refusal> {
-    if wanted.name.is_empty() {
-        return Err(Refusal::new(400, "missing required field: name"));
+async fn make(control: &Control, request: &ProxyRequest) -> Result<(), ApiError> {
+    if request.name.is_empty() {
+        return Err(ApiError::bad_request("missing required field: name"));
     }
-    let Some(upstream) = &wanted.upstream else {
-        return Err(Refusal::new(400, "missing required field: upstream"));
+    let Some(upstream) = &request.upstream else {
+        return Err(ApiError::bad_request("missing required field: upstream"));
     };
-    let listen = wanted.listen.as_deref().filter(|listen| !listen.is_empty()).unwrap_or("127.0.0.1:0");
-    control.create(&wanted.name, listen, read_upstream(upstream)?).await.map_err(|error| match error {
-        crate::Error::NameTaken(_) => Refusal::new(409, "proxy already exists"),
+    let listen = request.listen.as_deref().filter(|listen| !listen.is_empty()).unwrap_or("127.0.0.1:0");
+    control.create(&request.name, listen, upstream.parse()?).await.map_err(|error| match error {
+        Error::NameTaken(_) => ApiError::new(409, "proxy already exists"),
         other => other.into(),
     })
 }
 
-fn read_upstream(text: &str) -> Result<Upstream, Refusal> {
-    text.parse().map_err(|error: crate::UpstreamError| Refusal::new(400, error.to_string()))
-}
-
-/// Puts a toxic on a proxy.
+/// Adds a toxic to a proxy.
 fn put(member: &mut Member, toxic: Toxic) {
-    // No other faults have a name that begins like this, so it is free.
-    if let Err(error) = member.chaos.add_as(Some(&toxic.fault()), toxic.specs()) {
-        tracing::warn!(%error, "a toxic is not put on");
+    // No other fault has a name with this prefix, so it is not in use.
+    if let Err(error) = member.chaos.add_as(Some(&toxic.fault_name()), toxic.specs()) {
+        tracing::warn!(%error, "cannot add the faults of a toxic");
     }
     member.toxics.push(toxic);
 }
 
-/// Takes a toxic away. False: there is none of that name.
+/// Removes a toxic. Returns false if no toxic has the name.
 fn take(member: &mut Member, name: &str) -> bool {
     let Some(at) = member.toxics.iter().position(|toxic| toxic.name == name) else { return false };
     let toxic = member.toxics.remove(at);
-    member.chaos.remove(&toxic.fault());
+    member.chaos.remove(&toxic.fault_name());
     true
 }
 
@@ -249,15 +248,15 @@ fn show(member: &Member) -> Value {
     })
 }
 
-fn shown(control: &Control, name: &str, status: u16) -> Answer {
+fn shown(control: &Control, name: &str, status: u16) -> ApiResult {
     let proxy = control.with(name, |member| show(member)).ok_or_else(no_proxy)?;
-    Ok(answer(status, &proxy))
+    Ok(json_response(status, &proxy))
 }
 
-fn no_proxy() -> Refusal {
-    Refusal::new(404, "proxy not found")
+fn no_proxy() -> ApiError {
+    ApiError::not_found("proxy not found")
 }
 
-fn no_toxic() -> Refusal {
-    Refusal::new(404, "toxic not found")
+fn no_toxic() -> ApiError {
+    ApiError::not_found("toxic not found")
 }

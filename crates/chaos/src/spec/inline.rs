@@ -4,27 +4,33 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::SpecError;
+use crate::spec_error::FaultSpecError;
 
-/// Reads it as the table that it stands for.
-pub(super) fn table(text: &str) -> Result<Map<String, Value>, SpecError> {
+/// Parses it into the table that it represents.
+pub(super) fn table(text: &str) -> Result<Map<String, Value>, FaultSpecError> {
     let mut words = words(text)?.into_iter();
     let Some(kind) = words.next() else {
-        return Err(SpecError::new(
+        return Err(FaultSpecError::new(
             "a fault is written as a kind and its keys, such as `idle-cut after=5s how=rst`",
         ));
     };
     if kind.contains('=') {
-        return Err(SpecError::at("kind", format!("`{kind}`: the kind comes first, such as `cut {kind}`")));
+        return Err(FaultSpecError::at(
+            "kind",
+            format!("`{kind}`: the kind must come first, such as `cut {kind}`"),
+        ));
     }
     let mut table = Map::new();
     table.insert("kind".into(), Value::String(kind.strip_suffix(':').unwrap_or(&kind).into()));
     for word in words {
         let Some((key, value)) = word.split_once('=') else {
-            return Err(SpecError::at(&word, format!("`{word}`: write key=value, such as `after=5s`")));
+            return Err(FaultSpecError::at(
+                &word,
+                format!("`{word}` is not a parameter; write key=value, such as `after=5s`"),
+            ));
         };
         if table.insert(key.into(), read(key, value)?).is_some() {
-            return Err(SpecError::at(key, format!("`{key}` is given twice")));
+            return Err(FaultSpecError::at(key, format!("`{key}` is given twice")));
         }
     }
     Ok(table)
@@ -38,14 +44,14 @@ pub(super) fn write(table: &Map<String, Value>, f: &mut fmt::Formatter<'_>) -> f
     for (key, value) in table.iter().filter(|(key, _)| *key != "kind") {
         match value {
             Value::String(text) if is_plain(text) => write!(f, " {key}={text}")?,
-            // Quoted as in JSON, which is how `read` takes it.
+            // Quoted as in JSON, which `read` accepts.
             value => write!(f, " {key}={value}")?,
         }
     }
     Ok(())
 }
 
-/// A word that would come back as the same string.
+/// Returns whether a word is parsed as the same string.
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/%+".contains(c))
@@ -53,10 +59,11 @@ fn is_plain(text: &str) -> bool {
         && text.parse::<f64>().is_err()
 }
 
-fn read(key: &str, value: &str) -> Result<Value, SpecError> {
+fn read(key: &str, value: &str) -> Result<Value, FaultSpecError> {
     if value.starts_with(['"', '{', '[']) {
-        return serde_json::from_str(value)
-            .map_err(|_| SpecError::at(key, format!("`{key}={value}`: not a value; quote it as in JSON")));
+        return serde_json::from_str(value).map_err(|_| {
+            FaultSpecError::at(key, format!("`{key}={value}` is not a valid value; quote it as in JSON"))
+        });
     }
     Ok(match value {
         "true" => Value::Bool(true),
@@ -68,8 +75,8 @@ fn read(key: &str, value: &str) -> Result<Value, SpecError> {
     })
 }
 
-/// Splits at white space outside of quotes and braces. `value` may be quoted as a whole, in either quote.
-fn words(text: &str) -> Result<Vec<String>, SpecError> {
+/// Splits the text at white space outside quotes and braces.
+fn words(text: &str) -> Result<Vec<String>, FaultSpecError> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut quoted, mut escaped, mut depth) = (false, false, 0_u32);
@@ -91,7 +98,7 @@ fn words(text: &str) -> Result<Vec<String>, SpecError> {
         word.push(c);
     }
     if quoted || depth > 0 {
-        return Err(SpecError::new(format!("`{text}`: a quote or a brace is not closed")));
+        return Err(FaultSpecError::new(format!("`{text}` has a quote or a brace that is not closed")));
     }
     if !word.is_empty() {
         words.push(word);

@@ -14,7 +14,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use undrop_chaos::api::{Api, Control};
-use undrop_chaos::{Chaos as Proxy, Error, Event, Replay, Spec, Timeline, Upstream};
+use undrop_chaos::{Chaos as Proxy, Error, Event, FaultSpec, Replay, Timeline, Upstream};
 
 use crate::exit::{Code, Failure};
 
@@ -122,7 +122,7 @@ async fn serve(command: Chaos) -> Result<ExitCode, Failure> {
 struct Plan {
     upstream: Option<Upstream>,
     listen: SocketAddr,
-    faults: Vec<Spec>,
+    faults: Vec<FaultSpec>,
     timeline: Option<Timeline>,
     replay: Option<Replay>,
     seed: u64,
@@ -137,7 +137,7 @@ impl Plan {
             faults.extend(undrop_chaos::preset::faults(name).context("--preset")?);
         }
         for fault in &command.fault {
-            faults.push(fault.parse::<Spec>().context("--fault")?);
+            faults.push(fault.parse::<FaultSpec>().context("--fault")?);
         }
         let timeline = match &command.timeline {
             Some(file) => Some(read(file)?.parse::<Timeline>().with_context(|| file.display().to_string())?),

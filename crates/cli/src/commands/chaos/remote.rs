@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use undrop_chaos::Spec;
+use undrop_chaos::FaultSpec;
 use undrop_chaos::api::{Client, ClientError};
 
 use crate::exit::{Code, Failure};
@@ -119,7 +119,8 @@ fn wanted(fault: &[String], preset: &Option<String>, id: &Option<String>) -> Res
     let mut body = match preset {
         Some(name) => json!({ "preset": name }),
         None => {
-            let spec: Spec = fault.join(" ").parse().map_err(|error| Failure::new(Code::Usage, error))?;
+            let spec: FaultSpec =
+                fault.join(" ").parse().map_err(|error| Failure::new(Code::Usage, error))?;
             json!(spec)
         }
     };
@@ -183,7 +184,7 @@ fn fault(item: &Value) {
     let faults = item["faults"].as_array().into_iter().flatten();
     let faults: Vec<String> = faults
         .map(|fault| {
-            serde_json::from_value::<Spec>(fault.clone())
+            serde_json::from_value::<FaultSpec>(fault.clone())
                 .map_or_else(|_| fault.to_string(), |spec| spec.to_string())
         })
         .collect();

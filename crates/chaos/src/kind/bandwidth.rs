@@ -1,0 +1,35 @@
+//! Limited bandwidth.
+
+use std::time::Duration;
+
+use undrop_fault::Fault;
+
+use crate::declaration::{FaultBehavior, FaultDeclaration};
+use crate::injector::links;
+use crate::injector::{Injector, Start};
+use crate::parameters::{POSITIVE_SIZE, Parameters};
+use crate::spec_error::FaultSpecError;
+
+pub use undrop_fault::Bandwidth;
+
+const DECLARATION: FaultDeclaration = FaultDeclaration {
+    kind: "bandwidth",
+    summary: "The rate of each direction is limited.",
+    description: "Each direction carries at most `rate` bytes per second. Excess data is queued.",
+    examples: &["bandwidth rate=65536"],
+};
+
+impl FaultBehavior for Bandwidth {
+    fn declaration(&self) -> &'static FaultDeclaration {
+        &DECLARATION
+    }
+
+    fn parameters(&mut self, parameters: &mut Parameters<'_>) -> Result<(), FaultSpecError> {
+        parameters.required("rate", &POSITIVE_SIZE, &mut self.bytes_per_second)
+    }
+
+    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+        let fault = Fault { bandwidth: Some(*self), ..Fault::default() };
+        Some(links::injector(start, start.direction.senders(), Duration::ZERO, fault))
+    }
+}
