@@ -21,7 +21,6 @@ enum Step {
     Taken(u8),
     Append(u16),
     EndUnit,
-    DiscardOpen,
     Close(u16),
     ControlFrame(u8),
     Transmit(u16),
@@ -88,10 +87,6 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
             }
             Step::EndUnit if open > 0 => {
                 gateway.end_unit();
-                open = 0;
-            }
-            Step::DiscardOpen => {
-                gateway.discard_open_unit();
                 open = 0;
             }
             Step::Close(code) => gateway.close(CloseCode::new(1000 + code % 4000), "fuzzed"),

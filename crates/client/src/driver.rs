@@ -246,8 +246,6 @@ impl Driver {
                 tracing::info!(why, ?after, "the gateway asks for a move");
                 Event::GoAway { why, after }
             }
-            ClientEvent::BackendAway(away) => Event::BackendAway(away),
-            ClientEvent::Credentials(json) => Event::Credentials(json),
             ClientEvent::Closed { code, reason, by, unacked } => {
                 tracing::info!(
                     code = code.get(),

@@ -79,10 +79,6 @@ pub enum Event {
         /// The delay.
         after: Duration,
     },
-    /// The backend is away (true) or back.
-    BackendAway(bool),
-    /// The gateway asks for fresh credentials; JSON.
-    Credentials(String),
     /// Over for good.
     Closed {
         /// The code as any WebSocket would report it.

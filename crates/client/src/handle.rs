@@ -264,11 +264,6 @@ impl Sender {
         self.shared.change(|machine, now| machine.hint(now, page));
     }
 
-    /// Sends fresh credentials in band; `json` is any JSON value.
-    pub fn credentials(&self, json: String) {
-        self.shared.change(|machine, now| machine.credentials(now, json));
-    }
-
     /// Waits until the client has ended for good.
     pub async fn closed(&self) -> Closed {
         poll_fn(|cx| {

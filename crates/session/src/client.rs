@@ -25,7 +25,6 @@ mod inbox;
 mod input;
 mod outbox;
 mod output;
-mod snapshot;
 mod time;
 mod watchdog;
 
@@ -37,11 +36,10 @@ pub use config::{ClientConfig, PlainHeartbeat, QueuePolicy, SessionMode};
 pub use event::{ClientEvent, ClosedBy, GapReason};
 pub use outbox::Full;
 pub use output::Transmit;
-pub use snapshot::Snapshot;
 
 use crate::delivery::Delivery;
 use crate::identity::{SessionId, SessionKey};
-use crate::mutate::{Rules, Sound};
+use crate::mutate::BrokenRule;
 use crate::packet::{Close, Started};
 use crate::timers::Timers;
 use attempt::Pending;
@@ -53,11 +51,8 @@ use undrop_frame::Message;
 use watchdog::{Probe, Watchdog};
 
 /// The client's side of a session: see the module's text.
-pub type Client = ClientMachine<Sound>;
-
-/// [`Client`], with the rules as a parameter for the tests of the simulator.
 #[derive(Debug, Clone)]
-pub struct ClientMachine<R: Rules = Sound> {
+pub struct Client {
     config: ClientConfig,
     cid: String,
     rng: fastrand::Rng,
@@ -90,7 +85,6 @@ pub struct ClientMachine<R: Rules = Sound> {
     ack_due: bool,
     /// `r` was sent and no ack has come since.
     asked: bool,
-    rules: std::marker::PhantomData<R>,
 }
 
 /// Where a client stands.
@@ -138,11 +132,11 @@ impl From<Started> for Session {
     }
 }
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// A client that wants its first link at once. `cid`: 22 or more characters of `[A-Za-z0-9_-]` that hold 128 bits
     /// from the operating system. `seed`: for delays, where chance is no secret.
     pub fn new(now: Instant, config: ClientConfig, cid: String, seed: u64) -> Self {
-        let mut client = Self {
+        Self {
             delivery: Delivery::new(usize::MAX, config.ack_delay),
             outbox: Outbox::new(config.queue_limit, config.queue_policy),
             cid,
@@ -168,10 +162,13 @@ impl<R: Rules> ClientMachine<R> {
             ack_due: false,
             asked: false,
             config,
-            rules: std::marker::PhantomData,
-        };
-        client.due = true;
-        client
+        }
+    }
+
+    /// Breaks a rule, so that the simulator can prove that it would notice.
+    #[doc(hidden)]
+    pub fn break_rule(&mut self, rule: BrokenRule) {
+        self.delivery.break_rule(rule);
     }
 
     /// Where it stands.

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::mutate::BrokenRule;
+
 /// Units after which an ack is due.
 const ACK_UNITS: u32 = 32;
 /// Bytes after which an ack is due, unless a quarter of the peer's window is less.
@@ -38,6 +40,8 @@ pub(crate) struct Delivery {
     deadline: Option<Instant>,
     /// The delay is over, or the peer asked: the next unit taken is acked at once.
     overdue: bool,
+    /// A rule that the simulator breaks.
+    broken: Option<BrokenRule>,
 }
 
 impl Delivery {
@@ -53,12 +57,22 @@ impl Delivery {
             delay: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
             deadline: None,
             overdue: false,
+            broken: None,
         }
     }
 
-    /// Goes on behind unit `taken`.
-    pub(crate) fn resumed(window: usize, delay: Duration, taken: u64) -> Self {
-        Self { received: taken, taken, acked: taken, next: taken + 1, ..Self::new(window, delay) }
+    /// Starts the numbers again for another session.
+    pub(crate) fn restart(&mut self, window: usize) {
+        *self = Self { broken: self.broken, ..Self::new(window, self.delay()) };
+    }
+
+    pub(crate) fn break_rule(&mut self, rule: BrokenRule) {
+        self.broken = Some(rule);
+    }
+
+    #[inline]
+    pub(crate) fn breaks(&self, rule: BrokenRule) -> bool {
+        self.broken == Some(rule)
     }
 
     /// Number of the next unit on the current link.
@@ -101,16 +115,16 @@ impl Delivery {
 
     /// A unit came. Returns what to do with it.
     #[inline]
-    pub(crate) fn on_unit<R: crate::mutate::Rules>(&mut self, now: Instant, len: usize) -> Received {
+    pub(crate) fn on_unit(&mut self, now: Instant, len: usize) -> Received {
         let number = self.next;
-        if R::NO_DEDUPE {
+        if self.breaks(BrokenRule::NoDedupe) {
             self.next = number + 1;
             self.received = self.received.max(self.taken) + 1;
             self.bytes = self.bytes.saturating_add(len as u32);
             return Received::Deliver;
         }
         if number <= self.received {
-            if !R::SKIP_COUNT {
+            if !self.breaks(BrokenRule::SkipCount) {
                 self.next = number + 1;
             }
             return Received::Duplicate;
@@ -146,8 +160,8 @@ impl Delivery {
 
     /// What an ack, an `R` or a hello states now.
     #[inline]
-    pub(crate) const fn statement<R: crate::mutate::Rules>(&self) -> u64 {
-        if R::ACK_ON_RECEIPT { self.received } else { self.taken }
+    pub(crate) fn statement(&self) -> u64 {
+        if self.breaks(BrokenRule::AckOnReceipt) { self.received } else { self.taken }
     }
 
     fn delay(&self) -> Duration {
@@ -207,7 +221,6 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutate::Sound;
 
     const DELAY: Duration = Duration::from_millis(200);
 
@@ -218,7 +231,7 @@ mod tests {
 
     fn receive(d: &mut Delivery, now: Instant, units: usize, len: usize) {
         for _ in 0..units {
-            assert_eq!(d.on_unit::<Sound>(now, len), Received::Deliver);
+            assert_eq!(d.on_unit(now, len), Received::Deliver);
         }
     }
 
@@ -273,9 +286,9 @@ mod tests {
         d.take(2);
         d.link(now, 3);
         for _ in 3..=5 {
-            assert_eq!(d.on_unit::<Sound>(now, 1), Received::Duplicate);
+            assert_eq!(d.on_unit(now, 1), Received::Duplicate);
         }
-        assert_eq!(d.on_unit::<Sound>(now, 1), Received::Deliver);
+        assert_eq!(d.on_unit(now, 1), Received::Deliver);
         assert_eq!((d.received(), d.taken(), d.untaken()), (6, 2, 4));
     }
 

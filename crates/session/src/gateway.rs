@@ -36,8 +36,8 @@ use crate::control::Control;
 use crate::delivery::Delivery;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{SessionId, SessionKey};
-use crate::mutate::{Rules, Sound};
-use crate::packet::{BackendIdentity, Close, PageState};
+use crate::mutate::BrokenRule;
+use crate::packet::{Close, PageState};
 use crate::replay::Replay;
 use crate::timers::Timers;
 use time::Timer;
@@ -46,11 +46,8 @@ use time::Timer;
 ///
 /// The machine never sees payloads: data of the client is only counted, and units of the backend come as the finished
 /// frames that go on the wire.
-pub type Gateway = GatewayMachine<Sound>;
-
-/// [`Gateway`], with the rules as a parameter for the tests of the simulator.
 #[derive(Debug, Clone)]
-pub struct GatewayMachine<R: Rules = Sound> {
+pub struct Gateway {
     config: Arc<GatewayConfig>,
     sid: SessionId,
     key: SessionKey,
@@ -70,12 +67,9 @@ pub struct GatewayMachine<R: Rules = Sound> {
     peer_close: PeerClose,
     state: State,
     page: Option<PageState>,
-    backend: BackendIdentity,
-    backend_away: bool,
     confirmed: bool,
     /// `r` was sent and no ack has come since.
     asked: bool,
-    rules: std::marker::PhantomData<R>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +89,7 @@ enum PeerClose {
     Taken,
 }
 
-impl<R: Rules> GatewayMachine<R> {
+impl Gateway {
     /// A new session, parked and unconfirmed, waiting for its first link.
     pub fn new(
         now: Instant,
@@ -123,13 +117,16 @@ impl<R: Rules> GatewayMachine<R> {
             peer_close: PeerClose::None,
             state: State::Parked,
             page: None,
-            backend: BackendIdentity::Same,
-            backend_away: false,
             confirmed: false,
             asked: false,
             config,
-            rules: std::marker::PhantomData,
         }
+    }
+
+    /// Breaks a rule, so that the simulator can prove that it would notice.
+    #[doc(hidden)]
+    pub fn break_rule(&mut self, rule: BrokenRule) {
+        self.delivery.break_rule(rule);
     }
 
     /// Name of the session.
@@ -152,11 +149,6 @@ impl<R: Rules> GatewayMachine<R> {
         self.state == State::Attached
     }
 
-    /// Newest attempt that was let in; 0 before the first.
-    pub const fn newest_attempt(&self) -> u64 {
-        self.newest
-    }
-
     /// Whether the client has shown that it knows the session.
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed
@@ -172,11 +164,6 @@ impl<R: Rules> GatewayMachine<R> {
             acked: self.replay.acked(),
             buffered: self.replay.charged(),
         }
-    }
-
-    /// What the last page hint said; a link that is new means visible.
-    pub const fn page(&self) -> Option<PageState> {
-        self.page
     }
 
     /// The next news, oldest first. Each is told once.

@@ -28,11 +28,10 @@
 //! - Units wait for their consumer across links (`docs/decisions/001`); first contacts carry an attempt number and opening
 //!   answers may be repeated (`docs/decisions/002`).
 //! - `GatewayConfig` is shared: [`Gateway::new`] takes `impl Into<Arc<GatewayConfig>>`.
-//! - A fourth refusal, [`Refusal::Over`]; news besides those of the design: [`Event::Finished`], [`Event::Dropped`],
-//!   [`Event::Credentials`], [`Event::DrainOver`].
+//! - A fourth refusal, [`Refusal::Over`]; events besides those of the design: [`Event::Finished`], [`Event::Dropped`],
+//!   [`Event::DrainOver`].
 //! - A backend that chose no sub-protocol is answered with the first token of the offer when the bare one was not offered:
 //!   a browser would refuse the bare one.
-//! - [`Client`] can be kept in a [`Snapshot`] and restored in another process.
 
 mod backoff;
 pub mod client;
@@ -56,7 +55,7 @@ mod timers;
 pub use backoff::Backoff;
 pub use client::{
     Attempt, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Mode, PlainHeartbeat,
-    QueuePolicy, SessionMode, Snapshot, State, Transmit, retry_hint,
+    QueuePolicy, SessionMode, State, Transmit, retry_hint,
 };
 pub use delivery::Received;
 pub use error::{Misbehaviour, Refusal};

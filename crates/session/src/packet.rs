@@ -44,9 +44,9 @@ pub enum Packet {
     Gap(Gap),
     /// `x`: the application closed. Sequenced: counts as a unit.
     Close(Close),
-    /// `t`: credentials, or the request for them; any JSON.
+    /// `t`: reserved for credentials and the request for them. The body is any JSON value; receivers ignore it.
     Credentials(String),
-    /// `w`, gateway to client: the backend is away or back.
+    /// `w`, gateway to client: reserved for the state of the backend; receivers ignore it.
     Backend(BackendState),
     /// `q`, client to gateway: what becomes of the page.
     Page(PageState),
@@ -85,7 +85,7 @@ pub struct Resumed {
     pub ttl: u64,
     /// Whether it is still the same backend connection.
     pub backend: BackendIdentity,
-    /// The backend is away for now.
+    /// Reserved for a backend that is not reachable; always false.
     pub away: bool,
 }
 
@@ -95,7 +95,7 @@ pub struct Resumed {
 pub enum BackendIdentity {
     /// The connection that the session was opened with.
     Same,
-    /// Another one; what the backend knew of the client is gone.
+    /// Another connection: what the backend knew of the client is gone. In `R` it is reserved.
     New,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use support::{Bench, KEY, S, closed, lost, resumed, started};
 use undrop_frame::{CloseCode, Message, OpCode};
 use undrop_session::{
-    Attempt, Backoff, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Hello, LossReason,
+    Attempt, Backoff, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Hello, LossReason,
     Misbehaviour, Mode, QueuePolicy, Transmit,
 };
 
@@ -493,29 +493,4 @@ fn a_slow_application_stops_the_reading_and_is_not_taken_for_a_dead_link() {
     assert!(!b.events().iter().any(|event| matches!(event, ClientEvent::Lost { .. })));
     b.messages();
     assert!(b.client.wants_read());
-}
-
-#[test]
-fn snapshot_goes_on_in_another_process() {
-    let mut b = Bench::open();
-    for text in ["a", "b"] {
-        b.send(text);
-    }
-    b.out();
-    b.send("c");
-    b.packet(1, "a1").unwrap();
-    b.data(1, "taken");
-    b.data(1, "not taken");
-    b.client.poll_message(b.now);
-    let snapshot = b.client.snapshot().expect("a session");
-    let mut b = Bench {
-        now: b.now,
-        client: Client::restore(b.now, ClientConfig::default(), "fedcba9876543210".into(), 1, snapshot),
-    };
-    let Some(Hello::Resume { n: 2, rx: 1, .. }) = b.dial().hello else { panic!() };
-    b.client.link_up(b.now, 2, Mode::Session);
-    b.packet(2, &resumed(2, 1, 2)).unwrap();
-    assert_eq!(b.out(), ["2 b", "2 c"]);
-    b.data(2, "not taken");
-    assert_eq!(b.messages(), ["not taken"]);
 }

@@ -2,8 +2,8 @@
 //! shipped, and a clock that jumps to the next deadline.
 //!
 //! A [`Schedule`] is drawn from a seed: what both applications send and how slowly they take it, how each link of the
-//! run is broken, when processes pause, sessions move to another owner, or clients restart from a snapshot. After the
-//! troubled part the network heals, and then everything must be where it belongs: each message once, in order, every
+//! run is broken, when processes pause, or sessions move to another owner. After the troubled
+//! part the network heals, and then everything must be where it belongs: each message once, in order, every
 //! receipt resolved, both closes heard. [`run`] is deterministic: the same seed and rules give the same run, to the byte.
 
 mod applications;
@@ -16,9 +16,8 @@ mod verdict;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use undrop_session::client::ClientMachine;
-use undrop_session::mutate::{Rules, Sound};
-use undrop_session::{ClientEvent, SessionKey};
+use undrop_session::mutate::BrokenRule;
+use undrop_session::{Client, ClientEvent, SessionKey};
 
 use applications::{Backend, Page};
 use connection::Connection;
@@ -36,6 +35,8 @@ const HEALED: Duration = Duration::from_secs(400);
 pub struct Harness {
     /// An owner whose session moved to another one goes on reading its link and feeding the backend.
     pub no_fence: bool,
+    /// The rule that both machines break.
+    pub broken: Option<BrokenRule>,
     /// Keep a log of the run in the failure.
     pub trace: bool,
 }
@@ -45,24 +46,24 @@ pub struct Harness {
 /// # Errors
 /// What went wrong, with how to run it again.
 pub fn run(seed: u64) -> Result<Report, Failure> {
-    run_with::<Sound>(seed, Harness::default())
+    run_with(seed, Harness::default())
 }
 
 /// [`run`] with other rules, or a careless harness.
 ///
 /// # Errors
 /// What went wrong, with how to run it again.
-pub fn run_with<R: Rules>(seed: u64, harness: Harness) -> Result<Report, Failure> {
-    run_schedule::<R>(Schedule::draw(seed), harness)
+pub fn run_with(seed: u64, harness: Harness) -> Result<Report, Failure> {
+    run_schedule(Schedule::draw(seed), harness)
 }
 
 /// [`run_with`], for a schedule made or changed by hand.
 ///
 /// # Errors
 /// What went wrong, with how to run it again.
-pub fn run_schedule<R: Rules>(schedule: Schedule, harness: Harness) -> Result<Report, Failure> {
+pub fn run_schedule(schedule: Schedule, harness: Harness) -> Result<Report, Failure> {
     let seed = schedule.seed;
-    let mut world = World::<R>::new(schedule, harness);
+    let mut world = World::new(schedule, harness);
     let result = world.run();
     let World { report, trace, .. } = world;
     match result {
@@ -71,14 +72,14 @@ pub fn run_schedule<R: Rules>(schedule: Schedule, harness: Harness) -> Result<Re
     }
 }
 
-pub(crate) struct World<R: Rules> {
+pub(crate) struct World {
     schedule: Schedule,
     harness: Harness,
     rng: Rng,
     start: Instant,
     now: Instant,
     healed: bool,
-    client: ClientMachine<R>,
+    client: Client,
     /// The client's process pauses until then.
     client_paused: Instant,
     gateway_paused: Instant,
@@ -86,7 +87,7 @@ pub(crate) struct World<R: Rules> {
     backend: Backend,
     connections: Vec<Connection>,
     /// The newest owns the session; older ones are fenced, or should be.
-    owners: Vec<Owner<R>>,
+    owners: Vec<Owner>,
     sessions: u64,
     report: Report,
     trace: Vec<String>,
@@ -102,14 +103,16 @@ macro_rules! trace {
 }
 pub(crate) use trace;
 
-impl<R: Rules> World<R> {
+impl World {
     #[allow(clippy::disallowed_methods)]
     fn new(schedule: Schedule, harness: Harness) -> Self {
         // The only reading of the clock: a zero to count from.
         let start = Instant::now();
         let mut rng = Rng::with_seed(schedule.seed ^ 0x5eed);
-        let client =
-            ClientMachine::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
+        let mut client = Client::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
+        if let Some(rule) = harness.broken {
+            client.break_rule(rule);
+        }
         Self {
             page: Page::new(start),
             backend: Backend::new(start),
@@ -222,8 +225,6 @@ impl<R: Rules> World<R> {
             let jump = self.draw(Duration::from_secs(30));
             trace!(self, "clock jumps {jump:?}");
             self.now += jump;
-        } else if dice < 0.86 && self.schedule.reloads {
-            self.reload();
         } else if dice < 0.96 {
             self.drain();
         } else {
@@ -237,21 +238,6 @@ impl<R: Rules> World<R> {
             trace!(self, "client: offline");
             self.client.offline(self.now);
         }
-    }
-
-    /// The client's process ends and another one goes on from the snapshot.
-    fn reload(&mut self) {
-        let Some(snapshot) = self.client.snapshot() else { return };
-        trace!(self, "client restarts from its snapshot");
-        self.report.reloads += 1;
-        self.drain_client_events();
-        for connection in &mut self.connections {
-            connection.vanish_client(self.now, &mut self.rng);
-        }
-        let seed = self.rng.u64(..);
-        let cid = format!("reload-{:020}", self.report.reloads);
-        self.client = ClientMachine::restore(self.now, self.schedule.client.clone(), cid, seed, snapshot);
-        self.page.reloaded();
     }
 
     /// The network is good from now on. Links that were broken break for good; the others stay as they are.

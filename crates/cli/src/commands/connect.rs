@@ -379,8 +379,6 @@ impl Face {
             Event::GoAway { why, after } => {
                 (33, format!("the gateway asks to move ({why}), in {:.1} s", after.as_secs_f64()))
             }
-            Event::BackendAway(away) => (33, format!("backend {}", if *away { "away" } else { "back" })),
-            Event::Credentials(_) => (33, "the gateway asks for credentials".into()),
             Event::Closed { code, reason, unacked, .. } => {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 let unacked =

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Retry};
 
-use super::{ClientEvent, ClientMachine, ClosedBy, GapReason, Link, SessionMode, State, Timer};
+use super::{Client, ClientEvent, ClosedBy, GapReason, Link, SessionMode, State, Timer};
 use crate::hello::Hello;
-use crate::mutate::Rules;
 use crate::packet::BackendIdentity;
 
 /// Attempts that may be under way at once.
@@ -90,7 +89,7 @@ pub fn retry_hint(reason: &str) -> Option<Duration> {
     digits[..end].parse().ok().map(Duration::from_millis)
 }
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// An attempt that is to be made now. Attempts may overlap; each ends with [`link_down`](Self::link_down).
     pub fn poll_connect(&mut self, now: Instant) -> Option<Attempt> {
         self.tick(now);
@@ -105,12 +104,12 @@ impl<R: Rules> ClientMachine<R> {
             (_, SessionMode::Off) => None,
             (None, _) => Some(Hello::First { cid: self.cid.clone(), n }),
             (Some(session), _) => {
-                Some(Hello::resume(&session.sid, &session.key, n, self.delivery.statement::<R>()))
+                Some(Hello::resume(&session.sid, &session.key, n, self.delivery.statement()))
             }
         };
         let resume = self.session.is_some();
         let deadline = now + self.config.connect_timeout;
-        let rx = self.delivery.statement::<R>();
+        let rx = self.delivery.statement();
         let generation = self.generation;
         self.attempts.push(Pending {
             n,

@@ -5,11 +5,10 @@ use std::time::Instant;
 use undrop_frame::CloseCode;
 
 use super::output::Control;
-use super::{ClientEvent, ClientMachine, ClosedBy, State, Timer};
-use crate::mutate::Rules;
+use super::{Client, ClientEvent, ClosedBy, State, Timer};
 use crate::packet::{Close, Packet};
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// The application closes. What is queued goes out first and is waited for; [`ClientEvent::Closed`] tells the end.
     /// Messages may still arrive until then. A second call changes nothing.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
@@ -57,7 +56,7 @@ impl<R: Rules> ClientMachine<R> {
         }
         if let Some(link) = self.link.take() {
             if link.mode == super::Mode::Session {
-                let ack = Packet::Ack(self.delivery.statement::<R>());
+                let ack = Packet::Ack(self.delivery.statement());
                 self.control.push_back((link.n, Control::Packet(ack)));
             }
             // In a session the code has travelled in `x`; on a plain link this is the answer to it, or the code itself.

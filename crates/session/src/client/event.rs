@@ -81,10 +81,6 @@ pub enum ClientEvent {
         /// The moment that was drawn.
         after: Duration,
     },
-    /// The backend is away (true) or back.
-    BackendAway(bool),
-    /// The gateway asks for fresh credentials; JSON.
-    Credentials(String),
     /// Close the link or give up the dial of this attempt.
     CloseLink {
         /// The attempt.

@@ -7,15 +7,14 @@ use undrop_frame::Message;
 use super::attempt::Pending;
 use super::inbox::Item;
 use super::output::{Control, MAX_CONTROL};
-use super::{ClientEvent, ClientMachine, GapReason, Mode, Session, State, Timer};
-use crate::delivery::{Delivery, Received};
+use super::{Client, ClientEvent, GapReason, Mode, Session, State, Timer};
+use crate::delivery::Received;
 use crate::error::Misbehaviour;
 use crate::escape::{ESCAPE, TextKind};
 use crate::identity::hmac_over;
-use crate::mutate::Rules;
-use crate::packet::{BackendIdentity, BackendState, GoAway, Lost, Packet, Resumed, Started};
+use crate::packet::{BackendIdentity, GoAway, Lost, Packet, Resumed, Started};
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// A whole message came on the link of attempt `n`.
     ///
     /// # Errors
@@ -77,7 +76,7 @@ impl<R: Rules> ClientMachine<R> {
     }
 
     fn on_data(&mut self, message: Message) -> Result<(), Misbehaviour> {
-        match self.delivery.on_unit::<R>(self.now, message.len()) {
+        match self.delivery.on_unit(self.now, message.len()) {
             Received::Duplicate => Ok(()),
             Received::Deliver if self.inbox.has_close() => Err(Misbehaviour::AfterClose),
             Received::Deliver => {
@@ -148,7 +147,7 @@ impl<R: Rules> ClientMachine<R> {
         let session = Session::from(started);
         let protocol = session.protocol.clone();
         let window = usize::try_from(session.window).unwrap_or(usize::MAX);
-        self.delivery = Delivery::new(window, self.config.ack_delay);
+        self.delivery.restart(window);
         self.session = Some(session);
         self.generation += 1;
         self.adopt(n, Mode::Session);
@@ -157,11 +156,7 @@ impl<R: Rules> ClientMachine<R> {
     }
 
     fn on_resumed(&mut self, n: u64, resumed: &Resumed) -> Result<(), Misbehaviour> {
-        self.resume(n, resumed.rx, resumed.start, resumed.backend)?;
-        if resumed.away {
-            self.events.push_back(ClientEvent::BackendAway(true));
-        }
-        Ok(())
+        self.resume(n, resumed.rx, resumed.start, resumed.backend)
     }
 
     fn resume(&mut self, n: u64, rx: u64, start: u64, backend: BackendIdentity) -> Result<(), Misbehaviour> {
@@ -180,7 +175,7 @@ impl<R: Rules> ClientMachine<R> {
         self.adopt(n, Mode::Session);
         self.delivery.link(self.now, start);
         // What was taken since the hello was written is news to the gateway.
-        self.ack_due = told != Some(self.delivery.statement::<R>());
+        self.ack_due = told != Some(self.delivery.statement());
         self.skip(start);
         let resent = self.outbox.unacked();
         self.events.push_back(ClientEvent::Resumed { n, seamless, resent, backend });
@@ -202,7 +197,7 @@ impl<R: Rules> ClientMachine<R> {
         self.generation += 1;
         self.inbox.uncount();
         let resent = self.outbox.renumber();
-        self.delivery = Delivery::new(usize::MAX, self.config.ack_delay);
+        self.delivery.restart(usize::MAX);
         self.cid = next_cid(&self.cid);
         self.events.push_back(ClientEvent::Gap { reason, lost, resent });
     }
@@ -232,15 +227,13 @@ impl<R: Rules> ClientMachine<R> {
             Packet::GoAway(slot) => self.on_go_away(slot),
             Packet::Moved => self.on_moved(),
             Packet::Gap(gap) => self.on_gap(gap.from, gap.to)?,
-            Packet::Close(close) => match self.delivery.on_unit::<R>(self.now, close.reason.len()) {
+            Packet::Close(close) => match self.delivery.on_unit(self.now, close.reason.len()) {
                 Received::Duplicate => {}
                 Received::Deliver if self.inbox.has_close() => return Err(Misbehaviour::AfterClose),
                 Received::Deliver => self.inbox.push(Item::Close(close)),
             },
-            Packet::Credentials(json) => self.events.push_back(ClientEvent::Credentials(json)),
-            Packet::Backend(state) => {
-                self.events.push_back(ClientEvent::BackendAway(state == BackendState::Away));
-            }
+            // Reserved: ignored.
+            Packet::Credentials(_) | Packet::Backend(_) => {}
             Packet::Started(_) | Packet::Resumed(_) | Packet::Lost(_) | Packet::Page(_) => {
                 return Err(Misbehaviour::UnexpectedPacket(packet.letter()));
             }

@@ -136,11 +136,6 @@ impl Outbox {
         self.push_unit(Content::Close(close), None)
     }
 
-    /// Takes a unit of a snapshot, whatever the limit.
-    pub(super) fn keep(&mut self, content: Content) {
-        self.push_unit(content, None);
-    }
-
     fn push_unit(&mut self, content: Content, expires: Option<Instant>) -> u64 {
         self.receipts += 1;
         let unit = Unit { content, receipt: self.receipts, expires };
@@ -260,13 +255,6 @@ impl Outbox {
     pub(super) fn unacked_units(&self) -> impl Iterator<Item = &Content> {
         let acked = (self.acked + 1).saturating_sub(self.first) as usize;
         self.units.iter().skip(acked).map(|unit| &unit.content)
-    }
-
-    /// Begins where a snapshot stood.
-    pub(super) fn restore(&mut self, first: u64, numbered: usize) {
-        self.first = first;
-        self.acked = first - 1;
-        self.numbered = numbered.min(self.units.len());
     }
 }
 

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use undrop_frame::{CloseCode, Message, OpCode};
 
 use super::outbox::Content;
-use super::{ClientEvent, ClientMachine, Full, Mode, State, Timer};
+use super::{Client, ClientEvent, Full, Mode, State, Timer};
 use crate::escape::escape;
-use crate::mutate::Rules;
 use crate::packet::{Packet, PageState};
 
 /// Packets and frames that may wait because the peer asked for them.
@@ -36,7 +35,7 @@ pub(super) enum Control {
     Close(CloseCode, String),
 }
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// Queues a message. `ttl`: how long it may wait to be sent for the first time. The receipt comes back in
     /// [`ClientEvent::Acked`], [`ClientEvent::Expired`] or [`ClientEvent::Dropped`].
     ///
@@ -52,12 +51,6 @@ impl<R: Rules> ClientMachine<R> {
             self.outbox.push(now, message, ttl, |receipt| events.push_back(ClientEvent::Dropped(receipt)));
         self.watch_expiry();
         pushed
-    }
-
-    /// Answers the gateway's request for credentials, or sends fresh ones unasked. `json` is any JSON value.
-    pub fn credentials(&mut self, now: Instant, json: String) {
-        self.tick(now);
-        self.push_packet(Packet::Credentials(json));
     }
 
     /// Tells the gateway what becomes of the page, and acks at once.
@@ -76,7 +69,7 @@ impl<R: Rules> ClientMachine<R> {
             self.ack_due = false;
             if let Some(n) = self.link().filter(|_| self.in_session()) {
                 self.delivery.stated(self.now);
-                return Some((n, Transmit::Packet(Packet::Ack(self.delivery.statement::<R>()).encode())));
+                return Some((n, Transmit::Packet(Packet::Ack(self.delivery.statement()).encode())));
             }
         }
         if let Some((n, control)) = self.control.pop_front() {

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::watchdog::{STALL, Verdict};
-use super::{ClientEvent, ClientMachine, State};
-use crate::mutate::Rules;
+use super::{Client, ClientEvent, State};
 use crate::timers::TimerSet;
 use undrop_frame::CloseCode;
 
@@ -57,7 +56,7 @@ impl TimerSet for Timer {
     }
 }
 
-impl<R: Rules> ClientMachine<R> {
+impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.state == State::Closed {

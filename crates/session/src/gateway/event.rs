@@ -34,8 +34,6 @@ pub enum Event {
     },
     /// The page said what becomes of it.
     Hint(PageState),
-    /// Fresh credentials, as JSON.
-    Credentials(String),
     /// The link has reached its maximum age: give it a slot with `drain`.
     LinkTooOld,
     /// The link was told to go and is still here at its deadline: close it 1001.
@@ -85,7 +83,7 @@ impl Queue {
             *to = *further;
             return;
         }
-        let provoked = matches!(event, Event::Hint(_) | Event::Credentials(_));
+        let provoked = matches!(event, Event::Hint(_));
         let repeated = matches!(event, Event::SendPing | Event::SuspectDead) && self.0.contains(&event);
         let too_many = provoked && self.0.len() >= MAX_QUEUED;
         if !repeated && !too_many {

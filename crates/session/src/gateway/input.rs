@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Event, GatewayMachine, PeerClose, State};
+use super::{Event, Gateway, PeerClose, State};
 use crate::delivery::Received;
 use crate::error::Misbehaviour;
-use crate::mutate::Rules;
 use crate::packet::Packet;
 
-impl<R: Rules> GatewayMachine<R> {
+impl Gateway {
     /// A data message of `len` payload bytes came on the current link, whole.
     /// A message behind the client's close is a duplicate: nobody takes it.
     #[inline]
@@ -17,13 +16,13 @@ impl<R: Rules> GatewayMachine<R> {
             return self.on_data_while_closing(now, len);
         }
         self.confirmed = true;
-        self.delivery.on_unit::<R>(now, len)
+        self.delivery.on_unit(now, len)
     }
 
     /// Resent units may come again before the close that was received already.
     #[cold]
     fn on_data_while_closing(&mut self, now: Instant, len: usize) -> Received {
-        if self.delivery.next_is_known() { self.delivery.on_unit::<R>(now, len) } else { Received::Duplicate }
+        if self.delivery.next_is_known() { self.delivery.on_unit(now, len) } else { Received::Duplicate }
     }
 
     /// A control packet came on the current link.
@@ -48,7 +47,7 @@ impl<R: Rules> GatewayMachine<R> {
                 self.ack_now(now);
             }
             Packet::ProbeAnswer(_) => {}
-            Packet::Close(close) => match self.delivery.on_unit::<R>(now, close.reason.len()) {
+            Packet::Close(close) => match self.delivery.on_unit(now, close.reason.len()) {
                 Received::Duplicate => {}
                 Received::Deliver => {
                     if self.peer_close != PeerClose::None {
@@ -58,7 +57,8 @@ impl<R: Rules> GatewayMachine<R> {
                     self.take_close(now);
                 }
             },
-            Packet::Credentials(json) => self.events.push(Event::Credentials(json.clone())),
+            // Reserved: ignored.
+            Packet::Credentials(_) => {}
             Packet::Page(state) => {
                 self.page = Some(*state);
                 self.ack_now(now);
@@ -123,7 +123,7 @@ impl<R: Rules> GatewayMachine<R> {
     }
 
     pub(super) fn push_ack(&mut self, now: Instant) {
-        self.control.push_ack(self.delivery.statement::<R>());
+        self.control.push_ack(self.delivery.statement());
         self.delivery.stated(now);
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Event, GatewayMachine, Loss, Overflow, PeerClose, State, Timer};
+use super::{Event, Gateway, Loss, Overflow, PeerClose, State, Timer};
 use crate::error::Refusal;
-use crate::mutate::Rules;
-use crate::packet::{Gap, Lost, Packet, Resumed, Started};
+use crate::mutate::BrokenRule;
+use crate::packet::{BackendIdentity, Gap, Lost, Packet, Resumed, Started};
 
-impl<R: Rules> GatewayMachine<R> {
+impl Gateway {
     /// A link arrived whose hello was checked (owner, proof, admission). `rx`: last server unit that the client took;
     /// `None` on first contact. The link that was current is fenced: nothing more may be fed from it, and it should be
     /// told [`MOVED_FRAME`](crate::MOVED_FRAME) if it stood [at a boundary](Self::at_boundary), then closed.
@@ -30,11 +30,11 @@ impl<R: Rules> GatewayMachine<R> {
             None => Packet::Started(self.started()),
             Some(rx) => Packet::Resumed(Resumed {
                 att: n,
-                rx: self.delivery.statement::<R>(),
-                start: if R::START_FROM_RX { rx + 1 } else { start },
+                rx: self.delivery.statement(),
+                start: if self.delivery.breaks(BrokenRule::StartFromRx) { rx + 1 } else { start },
                 ttl: millis(self.config.ttl),
-                backend: self.backend,
-                away: self.backend_away,
+                backend: BackendIdentity::Same,
+                away: false,
             }),
         };
         self.control.push(&answer);
@@ -85,22 +85,6 @@ impl<R: Rules> GatewayMachine<R> {
         }
     }
 
-    /// The session goes on with another backend connection: `R.backend` says `new` from now on.
-    pub const fn backend_replaced(&mut self) {
-        self.backend = crate::packet::BackendIdentity::New;
-    }
-
-    /// The backend is away, or back: a link is told with `w`, a later one in `R.away`.
-    pub fn backend_away(&mut self, away: bool) {
-        use crate::packet::BackendState::{Away, Back};
-        if self.backend_away != away {
-            self.backend_away = away;
-            if self.is_attached() {
-                self.control.push(&Packet::Backend(if away { Away } else { Back }));
-            }
-        }
-    }
-
     /// Tells the client to open its next link inside a slot, and watches the deadline.
     pub fn drain(&mut self, now: Instant, slot: crate::packet::GoAway) {
         if self.is_attached() {
@@ -137,7 +121,7 @@ impl<R: Rules> GatewayMachine<R> {
         self.newest = n;
         self.state = State::Attached;
         self.page = None;
-        self.delivery.link(now, self.delivery.statement::<R>() + 1);
+        self.delivery.link(now, self.delivery.statement() + 1);
         self.heartbeat = crate::heartbeat::Heartbeat::new(now);
         self.timers.stop(Timer::Expire);
         if !self.config.heartbeat.is_zero() {

@@ -4,15 +4,14 @@ use std::time::Instant;
 
 use undrop_frame::CloseCode;
 
-use super::{GatewayMachine, Overflow, State};
-use crate::mutate::Rules;
+use super::{Gateway, Overflow, State};
 use crate::packet::{Close, Packet, push_text_frame};
 
 /// An open unit without complete ones before it may always grow by this much at a time, whatever the limit: otherwise a
 /// message larger than the buffer could never pass.
 const GROWTH: usize = 64 * 1024;
 
-impl<R: Rules> GatewayMachine<R> {
+impl Gateway {
     /// Bytes that may be appended before the producer must pause. A unit of any size is admitted when no complete unit
     /// is held, so this is only 0 while acks can make room. Policies that never pause always have room.
     #[inline]
@@ -47,11 +46,6 @@ impl<R: Rules> GatewayMachine<R> {
         }
     }
 
-    /// The backend died inside a message: the open unit never existed.
-    pub fn discard_open_unit(&mut self) {
-        self.replay.discard_open();
-    }
-
     /// The backend closed: a sequenced `x` behind everything before it. An open unit is discarded; later ones are
     /// ignored, and so is a second close.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
@@ -66,38 +60,12 @@ impl<R: Rules> GatewayMachine<R> {
         self.closing = self.replay.last();
     }
 
-    /// Whether the backend's close was appended.
-    pub const fn is_closing(&self) -> bool {
-        self.closing != 0
-    }
-
     /// A whole raw control frame (a Pong, say) for the current link. It goes out at the next unit boundary; when too
     /// much waits already it is dropped, which RFC 6455 5.5.3 allows for Pongs.
     pub fn control_frame(&mut self, frame: &[u8]) {
         if self.is_attached() {
             self.control.push_frame(frame);
         }
-    }
-
-    /// A packet for the current link; dropped when there is none. `x` is sequenced, as by [`close`](Self::close).
-    pub fn send_packet(&mut self, now: Instant, packet: &Packet) {
-        match packet {
-            Packet::Close(close) => self.close(close.code, &close.reason),
-            Packet::GoAway(slot) => self.drain(now, slot.clone()),
-            packet if self.is_attached() => {
-                self.control.push(packet);
-            }
-            _ => {}
-        }
-    }
-
-    /// Something can go out now.
-    #[inline]
-    pub fn has_output(&self) -> bool {
-        self.state == State::Attached
-            && (!self.control.is_empty()
-                || (self.gap.0 == 0 && self.replay.pending_len() > 0)
-                || self.replay.rest() > 0)
     }
 
     /// All that could go out now is an ack. It may wait a little for company: what it says can be said later, and a

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Event, GatewayMachine, State};
-use crate::mutate::Rules;
+use super::{Event, Gateway, State};
 use crate::packet::Packet;
 use crate::timers::TimerSet;
 
@@ -32,7 +31,7 @@ impl TimerSet for Timer {
     }
 }
 
-impl<R: Rules> GatewayMachine<R> {
+impl Gateway {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.timers.next(), self.delivery.deadline()].into_iter().flatten().min()

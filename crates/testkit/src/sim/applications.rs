@@ -46,8 +46,6 @@ pub(super) struct Page {
     /// Ranges that were announced as lost, by session.
     pub(super) announced: Vec<(u64, u64, u64)>,
     pub(super) acked: u64,
-    /// Receipts are unknown after a restart.
-    pub(super) reloaded: bool,
     pub(super) close_sent: bool,
     pub(super) closed: Option<CloseCode>,
     /// The session that the machine is in.
@@ -67,17 +65,12 @@ impl Page {
             received: 0,
             announced: Vec::new(),
             acked: 0,
-            reloaded: false,
             close_sent: false,
             closed: None,
             epoch: 1,
             wrong: None,
             hurry: false,
         }
-    }
-
-    pub(super) fn reloaded(&mut self) {
-        self.reloaded = true;
     }
 
     pub(super) fn hurry(&mut self, now: Instant) {

@@ -2,7 +2,6 @@
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{Incoming, OpCode};
-use undrop_session::mutate::Rules;
 use undrop_session::{ClientEvent, Down, GapReason, Mode, State, Transmit, is_session_answer, offer};
 
 use super::applications::{HURRIED, message};
@@ -13,7 +12,7 @@ use super::{World, trace};
 /// Bytes that the client's socket buffers before its driver stops asking the machine for more.
 const SOCKET: usize = 1500;
 
-impl<R: Rules> World<R> {
+impl World {
     pub(super) fn client_turn(&mut self) -> Result<(), String> {
         let now = self.now;
         if self.client.poll_timeout().is_some_and(|at| at <= now) {
@@ -217,7 +216,7 @@ impl<R: Rules> World<R> {
     }
 }
 
-pub(super) fn on_event<R: Rules>(world: &mut World<R>, event: ClientEvent) {
+pub(super) fn on_event(world: &mut World, event: ClientEvent) {
     match event {
         ClientEvent::CloseLink { n, code } => {
             let key = world.rng.u32(..).to_be_bytes();

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
-use undrop_session::gateway::GatewayMachine;
-use undrop_session::mutate::Rules;
 use undrop_session::{
-    Event, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal, SessionId, TextKind,
-    answer, escape, parse_offer,
+    Event, Gateway, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal, SessionId,
+    TextKind, answer, escape, parse_offer,
 };
 
 use super::applications::{HURRIED, Pipe, message};
@@ -17,8 +15,8 @@ use super::schedule::Closes;
 use super::{World, trace};
 
 /// One process's hold on a session.
-pub(super) struct Owner<R: Rules> {
-    pub(super) gateway: GatewayMachine<R>,
+pub(super) struct Owner {
+    pub(super) gateway: Gateway,
     /// Received, not taken by the backend.
     pub(super) pipe: Pipe,
     cid: String,
@@ -41,7 +39,7 @@ pub(super) enum Hold {
     Finished,
 }
 
-impl<R: Rules> World<R> {
+impl World {
     pub(super) fn gateway_turn(&mut self) -> Result<(), String> {
         let now = self.now;
         for owner in &mut self.owners {
@@ -239,13 +237,11 @@ impl<R: Rules> World<R> {
         self.sessions += 1;
         self.backend.sent.push(0);
         let sid = SessionId::parse(&format!("sim.{}", self.sessions)).unwrap_or_else(|_| unreachable!());
-        let gateway = GatewayMachine::new(
-            self.now,
-            self.schedule.gateway.clone(),
-            sid,
-            self.key(),
-            Some("chat".into()),
-        );
+        let mut gateway =
+            Gateway::new(self.now, self.schedule.gateway.clone(), sid, self.key(), Some("chat".into()));
+        if let Some(rule) = self.harness.broken {
+            gateway.break_rule(rule);
+        }
         let epoch = self.sessions;
         let (pipe, link, state) = (Pipe::new(), None, Hold::Owning);
         self.owners.push(Owner { gateway, pipe, cid, replaces, link, epoch, state });
@@ -379,7 +375,9 @@ impl<R: Rules> World<R> {
         // A session that is over closes its link behind the last byte.
         for index in 0..self.owners.len() {
             let owner = &self.owners[index];
-            let Some(n) = owner.link.filter(|_| owner.state == Hold::Finished && !owner.gateway.has_output())
+            let Some(n) = owner
+                .link
+                .filter(|_| owner.state == Hold::Finished && owner.gateway.transmit(&mut [&[]; 3]) == 0)
             else {
                 continue;
             };
@@ -478,7 +476,7 @@ impl<R: Rules> World<R> {
     }
 
     /// The owner whose word counts.
-    pub(super) fn live(&self) -> Option<&Owner<R>> {
+    pub(super) fn live(&self) -> Option<&Owner> {
         self.owners.iter().rev().find(|owner| matches!(owner.state, Hold::Owning | Hold::Finished))
     }
 

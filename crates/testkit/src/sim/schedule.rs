@@ -49,8 +49,6 @@ pub struct Schedule {
     pub discards: bool,
     /// Sessions move between owners.
     pub moves: bool,
-    /// The client restarts from snapshots.
-    pub reloads: bool,
     /// Who closes at the end.
     pub closes: Closes,
     /// Settings of the client.
@@ -129,7 +127,6 @@ impl Schedule {
             faulty: rng.f64(),
             discards: rng.bool(),
             moves: rng.f64() < 0.2 && kind == Kind::Exact,
-            reloads: rng.f64() < 0.2 && kind == Kind::Exact,
             closes: match rng.u32(0..6) {
                 _ if kind == Kind::Expiring => Closes::Nobody,
                 0 => Closes::Backend,
