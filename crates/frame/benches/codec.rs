@@ -197,7 +197,7 @@ compare!(echo_server_binary, Role::Server, OpCode::Binary, true);
 compare!(echo_server_text, Role::Server, OpCode::Text, true);
 compare!(echo_client_binary, Role::Client, OpCode::Binary, true);
 
-/// The floor of every reading benchmark: the copies that stand for the kernel's.
+/// The floor of every reading benchmark: the copies that the kernel would make.
 #[divan::bench(args = SIZES)]
 fn wire_only(bencher: Bencher, size: usize) {
     let mut wire = stream(Role::Server, OpCode::Binary, size);

@@ -1,4 +1,4 @@
-//! What compression costs: one message through an own, a lent and a kept context, and the memory of each.
+//! The cost of compression: one message through an own, a lent and a kept context, and the memory of each.
 //!
 //! `cargo bench -p undrop-frame --bench deflate`. Memory is printed first, counted by the allocator.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]

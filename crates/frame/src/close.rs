@@ -1,4 +1,4 @@
-//! The payload of a Close frame (RFC 6455 5.5.1, 7.4).
+//! The payload of a Close frame (RFC 6455 §5.5.1, §7.4).
 
 use crate::{CloseCode, FrameError};
 

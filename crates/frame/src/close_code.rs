@@ -1,4 +1,4 @@
-//! Close codes: what a Close frame says about the end of a connection (RFC 6455 7.4).
+//! Close codes, which a Close frame carries to explain the end of a connection (RFC 6455 §7.4).
 //!
 //! Names, meanings and retry rules come from `spec/close-codes.json`, the one table for every language.
 
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// One line of the table: a code, or an inclusive range of codes.
-struct Entry {
+struct CloseCodeEntry {
     first: u16,
     last: u16,
     name: &'static str,
@@ -19,13 +19,14 @@ struct Entry {
     meaning: &'static str,
 }
 
-/// The number in a Close frame. Any number can be held; [`is_valid_on_wire`](Self::is_valid_on_wire) judges it.
+/// The number in a Close frame. It holds any number; [`is_valid_on_wire`](Self::is_valid_on_wire) checks
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[repr(transparent)]
 pub struct CloseCode(u16);
 
-/// What a client should do after a close with some code when nothing else decides it.
+/// The default reaction of a client to a close code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// Connecting again would end the same way.
@@ -36,27 +37,27 @@ pub enum Retry {
     AfterHint,
 }
 
-/// Who may put a code into a Close frame.
+/// The ends that may send a Close frame with a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sender {
-    /// Client and server.
+    /// Clients and servers may send it.
     Either,
-    /// Clients only.
+    /// Only clients may send it.
     Client,
-    /// Servers only.
+    /// Only servers may send it.
     Server,
-    /// Nobody: the code is reserved or only reported locally.
+    /// Neither end: the code is reserved or only reported locally.
     Nobody,
 }
 
 impl CloseCode {
     /// 1000: the purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: one end leaves.
+    /// 1001: one end goes away.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the other end broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a message type that is not taken here.
+    /// 1003: a message type that the receiver does not accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: reported locally for a Close frame without a code; never on the wire.
     pub const NO_STATUS: Self = Self(1005);
@@ -64,7 +65,7 @@ impl CloseCode {
     pub const ABNORMAL: Self = Self(1006);
     /// 1007: content that does not fit its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: against the rules of this end.
+    /// 1008: the message violates a policy of the receiver.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message larger than accepted.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
@@ -76,52 +77,52 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: overloaded for now.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: the server behind a gateway failed.
+    /// 1014: a gateway received no valid response from its backend.
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: reported locally for a failed TLS handshake; never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Wraps a number without judging it.
+    /// Wraps a number without checking it.
     pub const fn new(code: u16) -> Self {
         Self(code)
     }
 
-    /// The number.
+    /// Returns the number of the code.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Whether a received Close frame may carry it: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 7.4.2).
+    /// Returns whether a received Close frame may carry the code: 1000–1003, 1007–1014, 3000–4999 (RFC 6455 §7.4.2).
     pub const fn is_valid_on_wire(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether an endpoint may send it, by the table. The same set as [`is_valid_on_wire`](Self::is_valid_on_wire).
+    /// Returns whether an endpoint may send the code according to the table: the same set as [`is_valid_on_wire`](Self::is_valid_on_wire).
     pub fn may_be_sent(self) -> bool {
         self.entry().is_some_and(|entry| entry.may_be_sent)
     }
 
-    /// Who may send it; [`Sender::Nobody`] for a number without an entry.
+    /// Returns the ends that may send the code; [`Sender::Nobody`] for a number without an entry.
     pub fn sender(self) -> Sender {
         self.entry().map_or(Sender::Nobody, |entry| entry.sender)
     }
 
-    /// Short name such as `Going Away`; `Unknown` for a number without an entry.
+    /// Returns the short name, such as `Going Away`; `Unknown` for a number without an entry.
     pub fn name(self) -> &'static str {
         self.entry().map_or("Unknown", |entry| entry.name)
     }
 
-    /// One sentence for people.
+    /// Returns a sentence that explains the code.
     pub fn meaning(self) -> &'static str {
         self.entry().map_or("A number that the protocol does not define.", |entry| entry.meaning)
     }
 
-    /// The default retry rule of plain mode; inside a session only a sequenced close is final.
+    /// Returns the retry rule of plain mode. Inside a session only a sequenced close is final.
     pub fn retry(self) -> Retry {
         self.entry().map_or(Retry::Retry, |entry| entry.retry)
     }
 
-    fn entry(self) -> Option<&'static Entry> {
+    fn entry(self) -> Option<&'static CloseCodeEntry> {
         table::TABLE.iter().find(|entry| (entry.first..=entry.last).contains(&self.0))
     }
 }

@@ -7,7 +7,7 @@ use std::mem;
 use crate::deflate::Inflater;
 use crate::sequence::Sequence;
 use crate::{FrameError, Header, Incoming, Limits, OpCode, Payload, Role, mask, utf8};
-use partial::{Body, Frame, Partial};
+use partial::{Partial, PartialFrame, PartialMessage};
 
 /// Decodes messages and control frames from a byte stream that arrives in any pieces.
 ///
@@ -32,44 +32,44 @@ use partial::{Body, Frame, Partial};
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    phase: Phase,
+    phase: DecoderPhase,
     sequence: Sequence,
     inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum DecoderPhase {
     /// Between messages and between frames; nothing kept.
     Idle,
     /// In the middle of a header, a frame or a message.
     Partial(Box<Partial>),
-    /// After a Close frame: everything else is ignored (RFC 6455 5.5.1).
+    /// After a Close frame: everything else is ignored (RFC 6455 §5.5.1).
     Closed,
     /// After an error: the same again.
     Failed(FrameError),
 }
 
 impl Decoder {
-    /// A decoder for what the peer sends; `role` is ours.
+    /// Creates a decoder for the bytes of the peer; `role` is the role of this end.
     pub fn new(role: Role, limits: Limits) -> Self {
-        Self { phase: Phase::Idle, sequence: Sequence::new(role, limits, false), inflater: None }
+        Self { phase: DecoderPhase::Idle, sequence: Sequence::new(role, limits, false), inflater: None }
     }
 
-    /// Takes compressed messages (permessage-deflate was negotiated).
+    /// Accepts compressed messages: permessage-deflate was negotiated.
     pub fn with_deflate(mut self, inflater: Inflater) -> Self {
         self.sequence.rsv1 = true;
         self.inflater = Some(Box::new(inflater));
         self
     }
 
-    /// The next message or control frame. What is used comes off the front of `input`; `None` means that all of
-    /// it is used. Call it until then: a lent payload is gone with the buffer, what is left in `input` is not.
+    /// Returns the next message or control frame and removes its bytes from the front of `input`; `None` when all of
+    /// `input` is used. Call it until then: a lent payload lives in the buffer, and bytes left in `input` would be lost.
     ///
     /// # Errors
-    /// The peer broke a rule. Close with [`FrameError::close_code`]; every further call gives the same error.
+    /// The peer violated a rule. Close with [`FrameError::close_code`]; every further call returns the same error.
     #[inline(always)]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
-        if matches!(self.phase, Phase::Idle)
+        if matches!(self.phase, DecoderPhase::Idle)
             && let Some(incoming) = self.quick(input)
         {
             return Ok(Some(incoming));
@@ -81,38 +81,39 @@ impl Decoder {
         slot
     }
 
-    /// Room to read the rest of a large data frame straight into, instead of into a shared buffer and from there
-    /// by copy. `None` when no frame is open or its rest is small. Never more than 64 KiB ahead of what arrived or
-    /// twice of it, whatever length the header claims.
+    /// Returns memory into which the rest of a large data frame can be read directly, without a copy through a shared
+    /// buffer; `None` if no frame is open or its rest is small. It grows at most 64 KiB ahead of the bytes that arrived, or
+    /// to twice their number, whatever length the header claims.
     ///
-    /// After reading `n` bytes into it: [`filled`](Self::filled), then [`decode`](Self::decode), with what was
-    /// read behind it or with an empty input.
+    /// After reading `n` bytes into it, call [`filled`](Self::filled), then [`decode`](Self::decode) with the bytes that
+    /// were read after them or with an empty input.
     pub fn spare(&mut self) -> Option<&mut [u8]> {
         match &mut self.phase {
-            Phase::Partial(partial) => partial.spare(),
+            DecoderPhase::Partial(partial) => partial.spare(),
             _ => None,
         }
     }
 
-    /// The first `n` bytes of [`spare`](Self::spare) hold what came next on the wire.
+    /// Reports that the first `n` bytes of [`spare`](Self::spare) were read from the wire.
     pub fn filled(&mut self, n: usize) {
-        if let Phase::Partial(partial) = &mut self.phase {
+        if let DecoderPhase::Partial(partial) = &mut self.phase {
             partial.filled(n);
         }
     }
 
-    /// Nothing is kept: no started header, frame or message. A connection that ends here ends between messages.
+    /// Returns whether nothing is kept: no started header, frame or message. A connection that ends now ends between
+    /// messages.
     pub fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle)
+        matches!(self.phase, DecoderPhase::Idle)
     }
 
-    /// The inflater, to lend it a context or take one back; see [`Inflater::lend`].
+    /// Returns the inflater, to lend it a context or take one back; see [`Inflater::lend`].
     pub fn inflater(&mut self) -> Option<&mut Inflater> {
         self.inflater.as_deref_mut()
     }
 
-    /// A frame that stands whole and right in the caller's buffer and can be lent from there. `None` changes
-    /// nothing, or leaves the decoder failed.
+    /// Returns a frame that is complete and valid in the caller's buffer, lent from there. `None` changes nothing, or
+    /// leaves the decoder failed.
     #[inline(always)]
     fn quick<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<Incoming<'b>> {
         let Ok(Some((header, head))) = Header::parse(input) else { return None };
@@ -123,7 +124,7 @@ impl Decoder {
         *input = rest;
         let incoming = lend(&header, &mut frame[head..]);
         if incoming.is_none() {
-            self.phase = Phase::Failed(FrameError::InvalidUtf8);
+            self.phase = DecoderPhase::Failed(FrameError::InvalidUtf8);
         }
         incoming
     }
@@ -132,7 +133,7 @@ impl Decoder {
     fn slow<'b>(&mut self, input: &mut &'b mut [u8], slot: &mut Result<Option<Incoming<'b>>, FrameError>) {
         *slot = self.advance(input);
         if let Err(error) = slot {
-            self.phase = Phase::Failed(*error);
+            self.phase = DecoderPhase::Failed(*error);
         }
     }
 
@@ -140,12 +141,12 @@ impl Decoder {
     fn advance<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
         loop {
             match &mut self.phase {
-                Phase::Failed(error) => return Err(*error),
-                Phase::Closed => {
+                DecoderPhase::Failed(error) => return Err(*error),
+                DecoderPhase::Closed => {
                     *input = &mut [];
                     return Ok(None);
                 }
-                Phase::Idle => {
+                DecoderPhase::Idle => {
                     if input.is_empty() {
                         return Ok(None);
                     }
@@ -157,9 +158,9 @@ impl Decoder {
                         *input = rest;
                         return self.whole(&header, &mut frame[head..]).map(Some);
                     }
-                    self.phase = Phase::Partial(Box::default());
+                    self.phase = DecoderPhase::Partial(Box::default());
                 }
-                Phase::Partial(partial) if partial.frame.is_some() => {
+                DecoderPhase::Partial(partial) if partial.frame.is_some() => {
                     if !partial.absorb(input)? {
                         return Ok(None);
                     }
@@ -169,7 +170,7 @@ impl Decoder {
                         return Ok(incoming);
                     }
                 }
-                Phase::Partial(partial) => {
+                DecoderPhase::Partial(partial) => {
                     if input.is_empty() {
                         self.rest();
                         return Ok(None);
@@ -205,8 +206,8 @@ impl Decoder {
 
     /// The open frame has all its payload. A control frame or a finished message comes out.
     fn finish_frame(&mut self) -> Result<Option<Incoming<'static>>, FrameError> {
-        let Phase::Partial(partial) = &mut self.phase else { return Ok(None) };
-        let Some(Frame { opcode, fin, .. }) = partial.frame.take() else { return Ok(None) };
+        let DecoderPhase::Partial(partial) = &mut self.phase else { return Ok(None) };
+        let Some(PartialFrame { opcode, fin, .. }) = partial.frame.take() else { return Ok(None) };
         match opcode {
             OpCode::Ping => Ok(Some(Incoming::Ping(Payload::Owned(mem::take(&mut partial.control))))),
             OpCode::Pong => Ok(Some(Incoming::Pong(Payload::Owned(mem::take(&mut partial.control))))),
@@ -216,7 +217,7 @@ impl Decoder {
             }
             _ if !fin => Ok(None),
             _ => {
-                let Some(Body { opcode, compressed, data, utf8, .. }) = partial.body.take() else {
+                let Some(PartialMessage { opcode, compressed, data, utf8, .. }) = partial.body.take() else {
                     return Ok(None);
                 };
                 if compressed {
@@ -233,10 +234,10 @@ impl Decoder {
 
     /// Gives the partial state back when nothing is left in it.
     fn rest(&mut self) {
-        if let Phase::Partial(partial) = &self.phase
+        if let DecoderPhase::Partial(partial) = &self.phase
             && partial.is_empty()
         {
-            self.phase = Phase::Idle;
+            self.phase = DecoderPhase::Idle;
         }
     }
 
@@ -254,11 +255,11 @@ impl Decoder {
         Ok(Incoming::Binary(Payload::Owned(data)))
     }
 
-    /// RFC 6455 5.5.1, 7.4
+    /// RFC 6455 §5.5.1, §7.4
     #[inline(never)]
     fn close(&mut self, payload: &[u8]) -> Result<Incoming<'static>, FrameError> {
         let close = crate::parse_close(payload)?;
-        self.phase = Phase::Closed;
+        self.phase = DecoderPhase::Closed;
         Ok(Incoming::Close(close))
     }
 }

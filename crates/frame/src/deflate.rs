@@ -1,6 +1,6 @@
 //! permessage-deflate (RFC 7692): negotiation, and messages compressed one by one.
 //!
-//! The default is no context takeover in either direction. Each compressed message then stands for itself: its
+//! The default is no context takeover in either direction. Each compressed message is then independent: its
 //! bytes can be stored, sent again on another connection, or made once for many receivers. The compression state
 //! (32 KiB and up) exists only while a message passes through it, so a connection that compresses costs as little
 //! while idle as one that does not. A driver with many connections keeps one [`InflateContext`] and one
@@ -15,7 +15,7 @@ pub use config::{Config, Params};
 pub use deflater::{DeflateContext, Deflater};
 pub use inflater::{InflateContext, Inflater};
 
-/// What the sender takes off the end of every compressed message, and the receiver puts back (RFC 7692 7.2.1).
+/// The bytes that the sender removes from the end of every compressed message, and the receiver appends (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Smallest window that the compressor can keep to; RFC 7692 allows 8, zlib does not (it uses 9 without saying).

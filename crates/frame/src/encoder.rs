@@ -3,12 +3,12 @@
 use crate::deflate::Deflater;
 use crate::{CloseCode, Header, OpCode, Role, mask};
 
-/// Longest payload of a control frame, in bytes (RFC 6455 5.5).
+/// The maximum payload of a control frame, in bytes (RFC 6455 §5.5).
 const CONTROL_MAX: usize = 125;
 
-/// Writes frames behind each other into the caller's buffer.
+/// Appends frames to the caller's buffer.
 ///
-/// `key`: the masking key, four fresh random bytes for each frame (RFC 6455 5.3); a server's frames are not masked
+/// `key`: the masking key, four fresh random bytes for each frame (RFC 6455 §5.3); a server's frames are not masked
 /// and the key is ignored. For a vectored write of an uncompressed message, [`header`](Self::header) gives the head
 /// alone, and [`mask`](crate::mask) treats the payload where it is.
 ///
@@ -27,7 +27,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for what we send; `role` is ours.
+    /// Creates an encoder; `role` is the role of this end.
     pub fn new(role: Role) -> Self {
         Self { role, deflater: None }
     }
@@ -38,7 +38,7 @@ impl Encoder {
         self
     }
 
-    /// Appends a whole message as one frame, compressed when that was negotiated and pays. `opcode` is Text or
+    /// Appends a whole message as one frame, compressed if that was negotiated and makes it smaller. `opcode` is Text or
     /// Binary; a control opcode is written as [`control`](Self::control) does.
     #[inline(always)]
     pub fn message(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
@@ -93,13 +93,13 @@ impl Encoder {
         let mut rest = if rsv1 { &compressed } else { payload };
         let mut first = true;
         loop {
-            let (piece, behind) = rest.split_at(rest.len().min(max_fragment.max(1)));
+            let (piece, after) = rest.split_at(rest.len().min(max_fragment.max(1)));
             let opcode = if first { opcode } else { OpCode::Continuation };
-            self.frame(behind.is_empty(), rsv1 && first, opcode, piece, next_key(), out);
-            if behind.is_empty() {
+            self.frame(after.is_empty(), rsv1 && first, opcode, piece, next_key(), out);
+            if after.is_empty() {
                 return;
             }
-            rest = behind;
+            rest = after;
             first = false;
         }
     }

@@ -1,4 +1,4 @@
-//! How a connection ended, in the vocabulary that every command shares.
+//! The vocabulary for the end of a connection, which every command shares.
 
 mod fault;
 
@@ -11,7 +11,7 @@ pub use fault::{HeadFault, LocalFault, ProtocolFault, ProxyFault, SocksReply, Tl
 use crate::handshake::HandshakeError;
 use crate::{CloseCode, FrameError};
 
-/// How a connection ended. `Display` gives the shared vocabulary: `clean 1000` · `going away 1001` · `close NNNN` ·
+/// The way a connection ended. `Display` gives the shared vocabulary: `clean 1000` · `going away 1001` · `close NNNN` ·
 /// `FIN without close frame` · `RST` · `black hole` · `refused` · `protocol error (which)` · `local error (which)`.
 ///
 /// ```

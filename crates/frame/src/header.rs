@@ -1,13 +1,13 @@
-//! The head of a frame: 2 to 14 bytes (RFC 6455 5.2).
+//! The header of a frame: 2 to 14 bytes (RFC 6455 §5.2).
 
 use crate::{FrameError, OpCode};
 
-/// A frame header that obeys every rule that can be checked without knowing what came before.
+/// A frame header that obeys every rule that can be checked without the frames before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Last frame of its message.
     pub fin: bool,
-    /// Reserved bit 1; set on the first frame of a compressed message (RFC 7692 6).
+    /// Reserved bit 1; set on the first frame of a compressed message (RFC 7692 §6).
     pub rsv1: bool,
     /// Type of the frame.
     pub opcode: OpCode,
@@ -21,8 +21,8 @@ impl Header {
     /// Longest header, in bytes.
     pub const MAX_LEN: usize = 14;
 
-    /// Reads the header at the front of `bytes`: the header and its own length, or `None` when more bytes are
-    /// needed. What a prefix already proves wrong is refused without waiting for the rest.
+    /// Parses the header at the front of `bytes`. Returns the header and its own length, or `None` if more bytes are
+    /// needed. An incomplete header that is already invalid is rejected without waiting for the rest.
     ///
     /// # Errors
     /// RSV2 or RSV3, a reserved opcode, a length that is not minimal or not below 2^63, a control frame that is
@@ -88,7 +88,7 @@ impl Header {
         at
     }
 
-    /// Length of the header on the wire, in bytes: 2 to 14.
+    /// Returns the length of the header on the wire, in bytes: 2 to 14.
     #[inline(always)]
     pub fn encoded_len(&self) -> usize {
         let length = if self.len > 0xffff {
@@ -101,7 +101,7 @@ impl Header {
         2 + length + if self.mask.is_some() { 4 } else { 0 }
     }
 
-    /// The two bytes that every header begins with.
+    /// Returns the two bytes that every header starts with.
     #[inline(always)]
     pub(crate) fn lead(&self) -> [u8; 2] {
         let short = if self.len > 0xffff {
@@ -133,7 +133,7 @@ fn check_first(first: u8) -> Result<OpCode, FrameError> {
     Ok(opcode)
 }
 
-/// Payload length, bytes behind it, header bytes used so far; `None`: more bytes are needed.
+/// Returns the payload length, the bytes after it, and the number of header bytes so far; `None`: more bytes are needed.
 type Extended<'a> = Option<(u64, &'a [u8], usize)>;
 
 /// A length of two or eight bytes; `short` is 126 or 127.

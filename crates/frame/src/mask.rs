@@ -1,4 +1,4 @@
-//! Masking: XOR of the payload with a repeating four-byte key (RFC 6455 5.3).
+//! Masking: XOR of the payload with a repeating four-byte key (RFC 6455 §5.3).
 
 /// Masks or unmasks `buf` in place. `offset` is the position of `buf[0]` in its frame's payload; only its value
 /// modulo 4 matters, so a payload may be handled piece by piece.
@@ -6,7 +6,7 @@
 /// ```
 /// let mut text = *b"Hello";
 /// undrop_frame::mask(&mut text, [0x37, 0xfa, 0x21, 0x3d], 0);
-/// assert_eq!(text, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // the example of RFC 6455 5.7
+/// assert_eq!(text, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // the example of RFC 6455 §5.7
 /// ```
 #[inline(always)]
 pub fn mask(buf: &mut [u8], key: [u8; 4], offset: usize) {
@@ -14,10 +14,10 @@ pub fn mask(buf: &mut [u8], key: [u8; 4], offset: usize) {
     if buf.len() < LONG { short(buf, key) } else { long(buf, key) }
 }
 
-/// From here on the way to a cache line's border pays.
+/// The length from which alignment to a cache line pays.
 const LONG: usize = 256;
 
-/// XOR with a key that begins at the first byte.
+/// Applies a key that starts at the first byte.
 #[inline(always)]
 fn short(buf: &mut [u8], key: u32) {
     let wide = u64::from(key) | u64::from(key) << 32;
@@ -39,7 +39,7 @@ fn short(buf: &mut [u8], key: u32) {
     }
 }
 
-/// A payload begins anywhere in a read buffer; from the border of a cache line on, no step touches two lines, which
+/// A payload starts anywhere in a read buffer. From the start of a cache line on, no step touches two lines, which
 /// doubles the speed.
 #[inline(never)]
 fn long(buf: &mut [u8], key: u32) {

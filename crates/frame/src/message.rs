@@ -126,23 +126,23 @@ impl AsRef<[u8]> for Payload<'_> {
     }
 }
 
-/// What the decoder found: a whole message, or a control frame.
+/// A whole message or a control frame from the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'b> {
     /// A text message; the payload is valid UTF-8.
     Text(Payload<'b>),
     /// A binary message.
     Binary(Payload<'b>),
-    /// To be answered with a Pong of the same payload (RFC 6455 5.5.2); at most 125 bytes.
+    /// A Ping with at most 125 bytes of payload, which needs a Pong with the same payload in reply (RFC 6455 §5.5.2).
     Ping(Payload<'b>),
-    /// At most 125 bytes.
+    /// A Pong with at most 125 bytes of payload.
     Pong(Payload<'b>),
-    /// Code and reason of a Close frame, if it has any. Nothing after it counts.
+    /// A Close frame, with code and reason if it has them. Everything after it is ignored.
     Close(Option<(CloseCode, String)>),
 }
 
 impl Incoming<'_> {
-    /// The owned message, when it is one; control frames are handed back.
+    /// Converts this to an owned message; a control frame is returned as the error.
     pub fn into_message(self) -> Result<Message, Self> {
         match self {
             Self::Text(payload) => match String::from_utf8(payload.into_vec()) {

@@ -1,26 +1,27 @@
-//! Which end we are, and how much we accept.
+//! The role of an endpoint, and the sizes that it accepts.
 
-/// Our end of the connection. A server reads masked frames and writes unmasked ones, a client the reverse
-/// (RFC 6455 5.1).
+/// The role of this end. A server reads masked frames and writes unmasked ones, a client the reverse
+/// (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// We opened the connection.
+    /// This end opened the connection.
     Client,
-    /// We accepted the connection.
+    /// This end accepted the connection.
     Server,
 }
 
-/// Largest sizes accepted from the peer, in payload bytes. Beyond them: close code 1009.
+/// The largest sizes that are accepted from the peer, in payload bytes. A larger frame or message is answered with close
+/// code 1009.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// One frame, as on the wire.
+    /// The payload of one frame, as on the wire.
     pub frame: u64,
-    /// All frames of one message together, as on the wire, and the message after decompression.
+    /// The payloads of all frames of a message, as on the wire, and the message after decompression.
     pub message: u64,
 }
 
 impl Limits {
-    /// No limit but that of the frame format (2^63 - 1 bytes per frame). For relays that buffer nothing.
+    /// No limits except that of the frame format (2^63 - 1 bytes per frame), for relays that buffer nothing.
     pub const NONE: Self = Self { frame: u64::MAX, message: u64::MAX };
 }
 

@@ -3,10 +3,10 @@
 use crate::sequence::Sequence;
 use crate::{FrameError, Header, Limits, Role};
 
-/// Tells where frames begin and end without touching or keeping payload bytes.
+/// Finds where frames start and end, without touching or storing payload bytes.
 ///
-/// It is positional: it keeps no bytes of its own, so the caller keeps those of an incomplete header (13 at most)
-/// and presents them again with more behind.
+/// The scanner stores no bytes: the caller keeps those of an incomplete header (at most 13) and presents them again,
+/// followed by more.
 ///
 /// ```
 /// use undrop_frame::{Limits, OpCode, Piece, Role, Scanner};
@@ -25,7 +25,7 @@ pub struct Scanner {
     sequence: Sequence,
 }
 
-/// What stands at the front of the input.
+/// The element at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// A complete, checked header.
@@ -35,7 +35,7 @@ pub enum Piece {
         /// Its length on the wire, in bytes.
         len: usize,
     },
-    /// Payload of the frame whose header came before. A frame without payload has no such piece.
+    /// Payload of the frame whose header came before. An empty frame has no such piece.
     Payload {
         /// Bytes of it at the front of the input; never 0.
         len: usize,
@@ -45,18 +45,17 @@ pub enum Piece {
 }
 
 impl Scanner {
-    /// `role` is ours: a [`Role::Server`] scans what a client sent. `rsv1`: an extension that uses RSV1 was
+    /// Creates a scanner. `role` is the role of this end: a [`Role::Server`] scans the bytes of a client. `rsv1`: an extension that uses RSV1 was
     /// negotiated between the two ends.
     pub fn new(role: Role, limits: Limits, rsv1: bool) -> Self {
         Self { remaining: 0, sequence: Sequence::new(role, limits, rsv1) }
     }
 
-    /// The first piece of `input`, which the caller takes off before the next call. `None`: `input` is empty or
+    /// Returns the first piece of `input`, which the caller removes before the next call; `None` if `input` is empty or
     /// an incomplete header.
     ///
     /// # Errors
-    /// Whatever [`Header::parse`] refuses; mask, RSV1, continuation and size rules. The scanner is then of no
-    /// further use.
+    /// A violation that [`Header::parse`] or [`Sequence`](crate::Sequence) reports. The scanner must not be used after it.
     #[inline(always)]
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self, input: &[u8]) -> Result<Option<Piece>, FrameError> {
@@ -75,10 +74,10 @@ impl Scanner {
         Ok(Some(Piece::Header { header, len }))
     }
 
-    /// Bytes at the front of `input` that are whole messages of one frame each, nothing but data: what a relay passes on
-    /// without a look at each header. They are thereby scanned; go on behind them with [`next`](Self::next). 0 in the
-    /// middle of a frame or a message, and before anything that needs a closer look (a control frame, a fragment, a
-    /// frame of 64 KiB or more, whatever breaks a rule).
+    /// Returns the number of bytes at the front of `input` that are whole data messages of one frame each, which a relay
+    /// can forward without examining each header. They count as scanned; continue after them with [`next`](Self::next). 0 in the
+    /// middle of a frame or a message, and before anything that needs individual treatment (a control frame, a fragment,
+    /// a frame of 64 KiB or more, a violation).
     #[inline]
     pub fn whole_messages(&self, input: &[u8]) -> usize {
         if self.remaining > 0 || self.sequence.in_message() {
@@ -98,7 +97,7 @@ impl Scanner {
                 _ => break,
             };
             let end = at + head + key + len;
-            // RFC 6455 5.2: the length in its shortest form.
+            // RFC 6455 §5.2: the length in its shortest form.
             if (head == 4 && len < 126) || len as u64 > largest || end > input.len() {
                 break;
             }
@@ -107,19 +106,19 @@ impl Scanner {
         at
     }
 
-    /// Between frames: a control frame may be put in here (RFC 6455 5.4).
+    /// Returns whether the position is between frames: a control frame may be inserted here (RFC 6455 §5.4).
     #[inline(always)]
     pub fn at_boundary(&self) -> bool {
         self.remaining == 0
     }
 
-    /// Inside a fragmented message: the header of its last frame has not been seen.
+    /// Returns whether a fragmented message is open: the header of its last frame has not been seen.
     #[inline(always)]
     pub fn in_message(&self) -> bool {
         self.sequence.in_message()
     }
 
-    /// Payload bytes of the current frame that are still to come.
+    /// Returns the number of payload bytes of the current frame that are still to come.
     #[inline(always)]
     pub fn remaining(&self) -> u64 {
         self.remaining

@@ -1,4 +1,4 @@
-//! UTF-8 checked while it arrives (RFC 6455 8.1, RFC 3629).
+//! Validation of UTF-8 while it arrives (RFC 6455 §8.1, RFC 3629).
 
 use crate::FrameError;
 
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn fails_at_the_first_impossible_byte() {
-        // RFC 3629 4: each pair is (bytes, index of the first byte that cannot stand there).
+        // RFC 3629 §4: each pair is (bytes, index of the first byte that is invalid there).
         for (bytes, at) in [
             (&b"\xc0\x80"[..], 0),
             (b"\xe0\x80\x80", 1),

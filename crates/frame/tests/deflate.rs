@@ -21,7 +21,7 @@ fn inflate(inflater: &mut Inflater, compressed: &[u8]) -> Result<Vec<u8>, FrameE
     inflater.inflate(compressed, &mut out).map(|()| out)
 }
 
-/// RFC 7692 7.2.3, the examples.
+/// RFC 7692 §7.2.3, the examples.
 #[test]
 fn examples_of_the_standard() {
     let mut inflater = Inflater::new(TAKEOVER, Role::Server, 100);
@@ -31,7 +31,7 @@ fn examples_of_the_standard() {
     // 7.2.3.3: a block that is stored.
     let stored = [0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00];
     assert_eq!(inflate(&mut inflater, &stored).unwrap(), b"Hello");
-    // 7.2.3.4: a block that is the last of its stream; the next message begins a new one.
+    // 7.2.3.4: a block that is the last of its stream; the next message starts a new one.
     let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
     assert_eq!(inflate(&mut inflater, &last).unwrap(), b"Hello");
     assert_eq!(inflate(&mut inflater, &last[..7]).unwrap(), b"Hello");
@@ -100,7 +100,7 @@ fn every_level_and_window_round_trips() {
     }
 }
 
-/// RFC 7692 7.1.2: no reference goes further back than the window.
+/// RFC 7692 §7.1.2: no reference goes further back than the window.
 #[test]
 fn the_window_is_kept() {
     // The same 600 bytes at a distance of 20,000, and smaller ones: out of reach for small windows.
@@ -127,7 +127,7 @@ fn the_window_is_kept() {
     assert!(seen > 1 << 14, "the test sees only {seen}");
 }
 
-/// RFC 7692 8: a small message that would fill memory.
+/// RFC 7692 §8: a small message that would fill memory.
 #[test]
 fn a_bomb_is_refused_before_it_fills_memory() {
     let mut compressed = Vec::new();
@@ -177,7 +177,7 @@ fn messages(decoder: &mut Decoder, bytes: &[u8]) -> Result<Vec<Vec<u8>>, FrameEr
     Ok(messages)
 }
 
-/// RFC 7692 6.1, 7.2.2
+/// RFC 7692 §6.1, §7.2.2
 #[test]
 fn frames_carry_rsv1_only_where_it_belongs() {
     let inflater = || Inflater::new(NO_TAKEOVER, Role::Client, 1 << 20);
@@ -222,7 +222,7 @@ fn small_and_incompressible_messages_go_as_they_are() {
     assert_eq!(out[0], 0x81);
 }
 
-/// RFC 7692 5.1, 7.1: the server's answer to each form of offer.
+/// RFC 7692 §5.1, §7.1: the server's answer to each form of offer.
 #[test]
 fn negotiation_as_a_server() {
     let lenient =
@@ -267,7 +267,7 @@ fn negotiation_as_a_server() {
             "permessage-deflate; client_max_window_bits; server_max_window_bits=12",
             Some("permessage-deflate; server_max_window_bits=10; client_max_window_bits=11"),
         ),
-        // Passed over: a window that the compressor cannot keep to, and what RFC 7692 7.1 does not allow.
+        // Passed over: a window that the compressor cannot keep to, and what RFC 7692 §7.1 does not allow.
         (&lenient, "permessage-deflate; server_max_window_bits=8", None),
         (&lenient, "permessage-deflate; server_max_window_bits", None),
         (&lenient, "permessage-deflate; server_max_window_bits=16", None),
@@ -297,7 +297,7 @@ fn negotiation_as_a_server() {
     );
 }
 
-/// RFC 7692 5.1, 7.1: which answers a client takes.
+/// RFC 7692 §5.1, §7.1: the responses that a client accepts.
 #[test]
 fn negotiation_as_a_client() {
     let lenient =

@@ -15,7 +15,7 @@ use undrop_frame::{Decoder, Header, Incoming, Limits, OpCode, Role, mask};
 const LIMIT: usize = 100_000;
 const LIMITS: Limits = Limits { frame: LIMIT as u64, message: LIMIT as u64 };
 
-/// What an implementation made of a stream.
+/// The result of an implementation for a stream.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     seen: Vec<(OpCode, Vec<u8>)>,
@@ -279,7 +279,7 @@ fn completed(role: Role, bytes: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// Why a difference is meant, or `None` when it is a fault of one of the two.
+/// Returns why a difference is intended; `None` if it is a fault of one of the two.
 fn deliberate(
     role: Role,
     bytes: &[u8],

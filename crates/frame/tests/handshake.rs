@@ -63,7 +63,7 @@ fn a_good_request() {
     assert_eq!(with(&[("Host", Some("[::1]:80"))], &[("Content-Length", "0")]), Ok(101));
 }
 
-/// RFC 6455 4.2.1, RFC 9112 3.2, 6.1
+/// RFC 6455 §4.2.1, RFC 9112 §3.2, §6.1
 #[test]
 fn bad_fields_are_400() {
     for name in ["Host", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"] {
@@ -115,7 +115,7 @@ fn other_refusals() {
     assert_eq!(error.headers(), [("Allow", "GET")]);
 }
 
-/// RFC 9112 2.2, 5.2: forms in which two readers could see different heads.
+/// RFC 9112 §2.2, §5.2: forms in which two readers could see different heads.
 #[test]
 fn ambiguous_heads_are_refused() {
     for bytes in [
@@ -166,7 +166,7 @@ fn answer(fields: &str) -> Result<Accepted, HandshakeError> {
     check_response(&head, KEY, &["chat".to_owned(), "superchat".to_owned()], true)
 }
 
-/// RFC 6455 4.1, the client's checks.
+/// RFC 6455 §4.1, the client's checks.
 #[test]
 fn responses() {
     let accept = accept_key(KEY);
@@ -249,7 +249,7 @@ fn headers() {
 }
 
 proptest! {
-    /// What one end writes, the other takes and understands.
+    /// Each end parses what the other one writes.
     #[test]
     fn both_ends_together(
         random in any::<[u8; 16]>(),

@@ -1,4 +1,4 @@
-//! What a connection's codec holds on the heap: nothing while idle, no more than it was sent while busy.
+//! The heap memory of a connection's codec: none while idle, no more than it received while busy.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -6,7 +6,7 @@ use undrop_frame::{
     Scanner,
 };
 
-/// What an endpoint made of a whole stream: messages in order, then the error if there was one.
+/// Returns the result for a whole stream: messages in order, then the error if there was one.
 fn read(role: Role, limits: Limits, bytes: &[u8]) -> (Vec<String>, Option<FrameError>) {
     let mut decoder = Decoder::new(role, limits);
     let mut bytes = bytes.to_vec();
@@ -46,7 +46,7 @@ fn refused(bytes: &[u8]) -> FrameError {
     from_server(bytes).1.expect("an error")
 }
 
-/// RFC 6455 5.7, the examples.
+/// RFC 6455 §5.7, the examples.
 #[test]
 fn examples_of_the_standard() {
     assert_eq!(from_server(b"\x81\x05Hello").0, ["text Hello"]);
@@ -62,14 +62,14 @@ fn examples_of_the_standard() {
     assert_eq!(from_server(&longer).0[0].len(), "binary ".len() + 65536);
 }
 
-/// RFC 6455 5.1
+/// RFC 6455 §5.1
 #[test]
 fn mask_is_required_of_clients_and_forbidden_to_servers() {
     assert_eq!(read(Role::Server, Limits::default(), b"\x81\x00").1, Some(FrameError::Unmasked));
     assert_eq!(refused(b"\x81\x80\0\0\0\0"), FrameError::Masked);
 }
 
-/// RFC 6455 5.2
+/// RFC 6455 §5.2
 #[test]
 fn reserved_bits_and_opcodes() {
     for first in [0x91, 0xa1, 0xb1, 0xc1, 0xf1, 0x99, 0xd9] {
@@ -80,7 +80,7 @@ fn reserved_bits_and_opcodes() {
     }
 }
 
-/// RFC 6455 5.2
+/// RFC 6455 §5.2
 #[test]
 fn length_is_minimal_and_below_two_to_the_63() {
     assert_eq!(refused(&[0x82, 126, 0, 125]), FrameError::NonMinimalLength);
@@ -90,7 +90,7 @@ fn length_is_minimal_and_below_two_to_the_63() {
     assert_eq!(Header::parse(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]).unwrap().unwrap().0.len, 65536);
 }
 
-/// RFC 6455 5.5
+/// RFC 6455 §5.5
 #[test]
 fn control_frames_are_short_and_whole() {
     for opcode in [8, 9, 10] {
@@ -103,7 +103,7 @@ fn control_frames_are_short_and_whole() {
     assert_eq!(from_server(&ping).0[0].len(), "ping ".len() + 125);
 }
 
-/// RFC 6455 5.4
+/// RFC 6455 §5.4
 #[test]
 fn fragments_follow_their_message() {
     assert_eq!(refused(b"\x80\x00"), FrameError::UnexpectedContinuation);
@@ -116,7 +116,7 @@ fn fragments_follow_their_message() {
     assert_eq!(from_server(b"\x02\x00\x00\x00\x80\x00").0, ["binary "]);
 }
 
-/// RFC 6455 5.5.1, 7.4
+/// RFC 6455 §5.5.1, §7.4
 #[test]
 fn close_frames() {
     assert_eq!(from_server(b"\x88\x00").0, ["close"]);
@@ -138,7 +138,7 @@ fn close_frames() {
     assert_eq!(from_server(b"\x88\x00\x81\x01a\xff\xff"), (vec!["close".to_owned()], None));
 }
 
-/// RFC 6455 8.1
+/// RFC 6455 §8.1
 #[test]
 fn text_is_checked_while_it_arrives() {
     assert_eq!(refused(b"\x81\x01\xff"), FrameError::InvalidUtf8);
@@ -152,7 +152,7 @@ fn text_is_checked_while_it_arrives() {
     assert_eq!(refused(b"\x01\x01\xce\x80\x00"), FrameError::InvalidUtf8);
 }
 
-/// RFC 6455 10.4: limits on frame and on message.
+/// RFC 6455 §10.4: limits on frame and on message.
 #[test]
 fn sizes_are_bounded_before_the_bytes_arrive() {
     let limits = Limits { frame: 4, message: 6 };
@@ -161,7 +161,7 @@ fn sizes_are_bounded_before_the_bytes_arrive() {
     assert_eq!(verdict(b"\x82\x05"), Some(FrameError::FrameTooBig { limit: 4 }));
     assert_eq!(verdict(b"\x02\x04abcd\x80\x02ef"), None);
     assert_eq!(verdict(b"\x02\x04abcd\x80\x03"), Some(FrameError::MessageTooBig { limit: 6 }));
-    // A control frame does not count, and the next message begins anew.
+    // A control frame does not count, and the next message starts again.
     assert_eq!(verdict(b"\x02\x04abcd\x89\x05hello\x80\x02ef\x82\x04abcd"), None);
     let mut huge = [0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(refused(&huge), FrameError::FrameTooBig { limit: 64 << 20 });
@@ -197,7 +197,7 @@ fn header_survives_its_own_encoding() {
     }
 }
 
-/// RFC 6455 5.5: what we send keeps to the rules too.
+/// RFC 6455 §5.5: what we send keeps to the rules too.
 #[test]
 fn encoder_cuts_what_does_not_fit_a_control_frame() {
     let mut out = Vec::new();
@@ -214,7 +214,7 @@ fn encoder_cuts_what_does_not_fit_a_control_frame() {
     assert_eq!(out, b"\x88\x00\x88\x00\x88\x00\x88\x00");
 }
 
-/// RFC 6455 5.4
+/// RFC 6455 §5.4
 #[test]
 fn encoder_fragments() {
     let mut out = Vec::new();
@@ -282,7 +282,7 @@ fn scanner_knows_where_control_frames_fit() {
     assert!(scanner.at_boundary() && !scanner.in_message());
 }
 
-/// RFC 7692 6.1: RSV1 on the first frame of a data message only, and only when negotiated.
+/// RFC 7692 §6.1: RSV1 on the first frame of a data message only, and only when negotiated.
 #[test]
 fn scanner_passes_compressed_frames_when_told_so() {
     let verdict = |rsv1, bytes: &[&[u8]]| {

@@ -18,7 +18,7 @@ pub(crate) fn batch(size: usize) -> usize {
     (1 << 20) / size
 }
 
-/// What the peer of `role` sends: frames of `size` bytes each, one key for each.
+/// Returns the bytes that the peer of `role` sends: frames of `size` bytes each, one key for each.
 pub(crate) fn stream(role: Role, opcode: OpCode, size: usize) -> Wire {
     let peer = match role {
         Role::Server => Role::Client,

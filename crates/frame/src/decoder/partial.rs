@@ -1,4 +1,4 @@
-//! What a decoder keeps when a buffer ends in the middle of something.
+//! The state of a decoder between two buffers, in the middle of a header, frame or message.
 
 use std::mem;
 
@@ -17,16 +17,16 @@ pub(super) struct Partial {
     head: [u8; Header::MAX_LEN],
     head_len: usize,
     /// The frame whose payload is arriving.
-    pub(super) frame: Option<Frame>,
+    pub(super) frame: Option<PartialFrame>,
     /// Payload of the control frame that is arriving; 125 bytes at most.
     pub(super) control: Vec<u8>,
     /// The message that is arriving.
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<PartialMessage>,
 }
 
 /// A frame whose payload is arriving.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct PartialFrame {
     pub(super) opcode: OpCode,
     pub(super) fin: bool,
     mask: Option<[u8; 4]>,
@@ -37,10 +37,10 @@ pub(super) struct Frame {
 
 /// A message that is arriving.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(super) struct PartialMessage {
     pub(super) opcode: OpCode,
     pub(super) compressed: bool,
-    /// Payload so far, and behind `used` what was lent for reading and is not filled.
+    /// The payload so far and, after `used`, memory that was lent for reading and is not filled.
     pub(super) data: Vec<u8>,
     /// Bytes of `data` that came from the wire.
     used: usize,
@@ -74,12 +74,12 @@ impl Partial {
         }
     }
 
-    /// Begins to take the payload of a frame.
+    /// Starts a frame: its payload follows.
     pub(super) fn open(&mut self, header: &Header) {
         let &Header { fin, rsv1, opcode, mask, len } = header;
-        self.frame = Some(Frame { opcode, fin, mask, len, done: 0 });
+        self.frame = Some(PartialFrame { opcode, fin, mask, len, done: 0 });
         if matches!(opcode, OpCode::Text | OpCode::Binary) {
-            self.body = Some(Body {
+            self.body = Some(PartialMessage {
                 opcode,
                 compressed: rsv1,
                 data: Vec::new(),
@@ -139,9 +139,9 @@ impl Partial {
     }
 }
 
-impl Body {
+impl PartialMessage {
     /// Takes what was read into the spare room, then from `input`.
-    fn absorb(&mut self, frame: &mut Frame, input: &mut &mut [u8]) -> Result<(), FrameError> {
+    fn absorb(&mut self, frame: &mut PartialFrame, input: &mut &mut [u8]) -> Result<(), FrameError> {
         self.accept(frame)?;
         let left = frame.len - frame.done;
         if left == 0 || !input.is_empty() {
@@ -161,7 +161,7 @@ impl Body {
     }
 
     /// Unmasks and checks what is new.
-    fn accept(&mut self, frame: &mut Frame) -> Result<(), FrameError> {
+    fn accept(&mut self, frame: &mut PartialFrame) -> Result<(), FrameError> {
         let Some(new) = self.data.get_mut(self.clean..self.used) else { return Ok(()) };
         if let Some(key) = frame.mask {
             mask(new, key, frame.done as usize);

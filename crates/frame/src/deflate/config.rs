@@ -1,4 +1,4 @@
-//! What we want, what the peer wants, what both keep to (RFC 7692 7.1).
+//! The settings of permessage-deflate, their negotiation, and the agreed parameters (RFC 7692 §7.1).
 
 use super::extension::{self, Extension};
 use super::{MAX_BITS, MIN_DEFLATE_BITS};
@@ -6,7 +6,7 @@ use crate::handshake::HandshakeError;
 
 const NAME: &str = "permessage-deflate";
 
-/// What one end wants of permessage-deflate.
+/// The settings of permessage-deflate that one end asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The client compresses each message on its own.
@@ -23,7 +23,7 @@ pub struct Config {
     pub level: u8,
 }
 
-/// What was agreed; the same at both ends.
+/// The agreed parameters, the same at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
     /// The client compresses each message on its own.
@@ -52,7 +52,7 @@ impl Default for Config {
 }
 
 impl Default for Params {
-    /// What holds when an extension is accepted without parameters.
+    /// The parameters of an extension that is accepted without any.
     fn default() -> Self {
         Self {
             client_no_context_takeover: false,
@@ -74,7 +74,7 @@ struct Written {
 }
 
 impl Config {
-    /// As a client: the value of `Sec-WebSocket-Extensions` to offer.
+    /// As a client: returns the value of `Sec-WebSocket-Extensions` to offer.
     pub fn offer(&self) -> String {
         let mut offer = String::from(NAME);
         if self.server_no_context_takeover {
@@ -92,10 +92,10 @@ impl Config {
         offer
     }
 
-    /// As a client: judges what the server answered to [`offer`](Self::offer). `None`: no compression.
+    /// As a client: checks the server's response to [`offer`](Self::offer). `None`: no compression.
     ///
     /// # Errors
-    /// [`HandshakeError::ExtensionNotOffered`] for anything that the offer does not cover (RFC 7692 5.1, 7.1).
+    /// [`HandshakeError::ExtensionNotOffered`] for anything that the offer does not cover (RFC 7692 §5.1, §7.1).
     pub fn accept(&self, response: Option<&str>) -> Result<Option<Params>, HandshakeError> {
         let Some(response) = response else { return Ok(None) };
         let refuse = || HandshakeError::ExtensionNotOffered(response.to_owned());
@@ -119,7 +119,7 @@ impl Config {
             return Err(refuse());
         }
         Ok(Some(Params {
-            // Ours to decide: the client may always do without its own context (RFC 7692 7.1.1.2).
+            // The client may always do without its own context (RFC 7692 §7.1.1.2).
             client_no_context_takeover: written.client_no_context_takeover || self.client_no_context_takeover,
             server_no_context_takeover: written.server_no_context_takeover,
             client_max_window_bits: client_max_window_bits.min(self.client_bits()),
@@ -167,7 +167,7 @@ impl Config {
         if server_max_window_bits < MIN_DEFLATE_BITS {
             return None;
         }
-        // Only a client that names the parameter understands a limit in the answer (RFC 7692 7.1.2.2).
+        // Only a client that names the parameter understands a limit in the answer (RFC 7692 §7.1.2.2).
         let client_max_window_bits = match written.client_max_window_bits {
             None => MAX_BITS,
             Some(bits) => bits.unwrap_or(MAX_BITS).min(self.client_bits()),
@@ -185,7 +185,7 @@ impl Config {
         if params.client_no_context_takeover {
             answer.push_str("; client_no_context_takeover");
         }
-        // An offered limit is accepted by repeating it, even 15 (RFC 7692 7.1.2.1).
+        // An offered limit is accepted by repeating it, even 15 (RFC 7692 §7.1.2.1).
         if written.server_max_window_bits.is_some() || params.server_max_window_bits < MAX_BITS {
             answer.push_str(&format!("; server_max_window_bits={server_max_window_bits}"));
         }
@@ -230,7 +230,7 @@ impl Written {
     }
 }
 
-/// 8 to 15 in decimal, without leading zeros (RFC 7692 7.1.2).
+/// 8 to 15 in decimal, without leading zeros (RFC 7692 §7.1.2).
 fn bits(value: &str) -> Option<u8> {
     match value {
         "8" => Some(8),

@@ -128,7 +128,7 @@ impl fmt::Debug for Deflater {
     }
 }
 
-/// Compresses all of `input` up to a byte boundary and takes the tail off (RFC 7692 7.2.1). `false` when the
+/// Compresses all of `input` up to a byte boundary and takes the tail off (RFC 7692 §7.2.1). `false` when the
 /// library fails.
 fn run(context: &mut Compress, mut input: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();

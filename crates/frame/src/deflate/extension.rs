@@ -1,4 +1,4 @@
-//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 9.1).
+//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 
 /// One extension with its parameters.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Decompression of received messages, with a cap against bombs.
+//! Decompression of received messages, with a limit against decompression bombs.
 
 use std::fmt;
 
@@ -104,7 +104,7 @@ impl fmt::Debug for Inflater {
 fn message(context: &mut Decompress, cap: u64, input: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
     let start = out.len();
     let mut run = Run { context, cap, out, start };
-    // A sender may end the deflate stream itself; nothing is missing then (RFC 7692 7.2.3.4).
+    // A sender may end the deflate stream itself; then the message is complete (RFC 7692 §7.2.3.4).
     if run.feed(input)? {
         return Ok(());
     }
@@ -116,7 +116,7 @@ struct Run<'a> {
     context: &'a mut Decompress,
     cap: u64,
     out: &'a mut Vec<u8>,
-    /// Where the message begins in `out`.
+    /// The start of the message in `out`.
     start: usize,
 }
 
@@ -164,8 +164,8 @@ impl Run<'_> {
     }
 
     /// A block was marked as the last of its stream; the next stream may refer to the data of this message
-    /// (RFC 7692 7.2.3.4). What came before this message is out of its reach: the library gives no access to its
-    /// window, and no known sender does both, take its context over and end the stream.
+    /// (RFC 7692 §7.2.3.4). Data before this message is out of its reach: the library gives no access to its window,
+    /// and no known sender both takes its context over and ends the stream.
     fn restart(&mut self) -> Result<(), FrameError> {
         self.context.reset(false);
         let message = self.out.get(self.start..).unwrap_or_default();

@@ -1,15 +1,16 @@
-//! Why a handshake cannot go on, and what to tell the other end.
+//! The faults of a handshake, and the response to each.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// A fault in a request (answer it with [`status`](Self::status)) or in a response (do not use the connection).
+/// A fault in a request, to be answered with [`status`](Self::status), or in a response, which makes the connection
+/// unusable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// Not HTTP, or HTTP in a form that two readers could take differently.
+    /// Not HTTP, or HTTP in a form that two readers could interpret differently.
     #[error("malformed HTTP head: {0}")]
     Malformed(MalformedHead),
     /// The head is longer than the limit, or has too many fields.
@@ -21,14 +22,14 @@ pub enum HandshakeError {
     /// Not HTTP/1.1.
     #[error("HTTP/1.{0} cannot be upgraded; HTTP/1.1 is needed")]
     Version(u8),
-    /// A method other than GET (RFC 6455 4.1).
+    /// A method other than GET (RFC 6455 §4.1).
     #[error("method {0} cannot open a WebSocket; GET is needed")]
     Method(String),
-    /// A request for a plain page: no `Upgrade: websocket`.
+    /// A request without `Upgrade: websocket`.
     #[error("the request does not ask for a WebSocket")]
     NotUpgrade,
-    /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 4.4).
-    #[error("WebSocket version {0:?} is not spoken here; 13 is")]
+    /// A `Sec-WebSocket-Version` other than 13 (RFC 6455 §4.4).
+    #[error("WebSocket version {0:?} is not supported; use 13")]
     WebSocketVersion(String),
     /// A field of the request that is missing, repeated or malformed.
     #[error("request field {0} is missing, repeated or malformed")]
@@ -39,14 +40,14 @@ pub enum HandshakeError {
     /// A field of the response that is missing, repeated or malformed.
     #[error("response field {0} is missing, repeated or malformed")]
     ResponseField(Cow<'static, str>),
-    /// `Sec-WebSocket-Accept` does not fit the key: the server does not speak WebSocket, or a cache answered.
-    #[error("the server's Sec-WebSocket-Accept does not fit the key")]
+    /// `Sec-WebSocket-Accept` does not match the key: the server does not speak WebSocket, or a cache responded.
+    #[error("the server's Sec-WebSocket-Accept does not match the key")]
     AcceptMismatch,
-    /// The server chose a sub-protocol that was not offered (RFC 6455 4.1).
-    #[error("the server chose sub-protocol {0:?}, which was not offered")]
+    /// The server chose a subprotocol that was not offered (RFC 6455 §4.1).
+    #[error("the server chose subprotocol {0:?}, which was not offered")]
     ProtocolNotOffered(String),
-    /// The server chose an extension that was not offered, or with parameters that do not fit the offer.
-    #[error("the server chose extensions {0:?}, which do not fit the offer")]
+    /// The server chose an extension that was not offered, or with parameters that do not match the offer.
+    #[error("the server chose extensions {0:?}, which do not match the offer")]
     ExtensionNotOffered(String),
 }
 
@@ -93,8 +94,8 @@ pub enum MalformedHead {
 }
 
 impl HandshakeError {
-    /// The HTTP status for the other end: 400, 405, 426, 431 or 505 for a request. For a response, 502: what a
-    /// gateway tells its own client.
+    /// Returns the HTTP status for the other end: 400, 405, 426, 431 or 505 for a request. For a response, 502: the
+    /// status that a gateway sends to its own client.
     pub fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) | Self::RequestField(_) => 400,
@@ -110,7 +111,7 @@ impl HandshakeError {
         }
     }
 
-    /// Fields that the answer with [`status`](Self::status) has to carry.
+    /// Returns the fields that the response with [`status`](Self::status) must carry.
     pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Method(_) => &[("Allow", "GET")],

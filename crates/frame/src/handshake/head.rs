@@ -2,7 +2,7 @@
 
 use super::{HandshakeError, Headers, MalformedHead};
 
-/// Most header fields in a head.
+/// The maximum number of header fields in a head.
 pub const MAX_HEADERS: usize = 100;
 
 /// The head of a request.
@@ -31,8 +31,8 @@ pub struct ResponseHead {
     pub headers: Headers,
 }
 
-/// Reads a request head from the front of `bytes`: the head and its length in bytes, or `None` when more bytes
-/// are needed. `limit`: most bytes of a head; what stands behind a complete head does not count.
+/// Parses a request head at the front of `bytes`. Returns the head and its length in bytes, or `None` if more bytes
+/// are needed. `limit`: the maximum size of a head, in bytes; bytes after a complete head do not count.
 ///
 /// # Errors
 /// Not HTTP/1.x, lines that end in a bare LF, a target that is neither a path nor an absolute URL, a head over
@@ -59,7 +59,7 @@ pub fn parse_request(bytes: &[u8], limit: usize) -> Result<Option<(RequestHead, 
 }
 
 /// Reads a response head; the rules are those of [`parse_request`]. An interim response (1xx other than 101)
-/// comes out like any other: the caller goes on behind it.
+/// is returned like any other: the caller continues after it.
 ///
 /// # Errors
 /// Not HTTP/1.x, lines that end in a bare LF, a head over `limit` bytes or [`MAX_HEADERS`] fields.
@@ -97,8 +97,7 @@ fn complete(
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(sort(error, limit)),
     };
-    // RFC 9112 2.2 lets a reader take a bare LF as a line end; readers that differ in that can be played off
-    // against each other.
+    // RFC 9112 §2.2 lets a reader take a bare LF as a line end; an attacker can exploit readers that differ in that.
     let head = bytes.get(..len).unwrap_or_default();
     let mut before = b'\n';
     for &byte in head {
@@ -126,7 +125,7 @@ fn own(fields: &[httparse::Header<'_>]) -> Headers {
     fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
 }
 
-/// Origin-form or absolute-form, no fragment, visible ASCII (RFC 9112 3.2).
+/// Origin-form or absolute-form, no fragment, visible ASCII (RFC 9112 §3.2).
 fn is_target(target: &str) -> bool {
     let known = ["/", "http://", "https://", "ws://", "wss://"];
     let starts = |prefix: &&str| target.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));

@@ -31,7 +31,7 @@ impl Headers {
     }
 
     /// The elements of a comma-separated list over all fields of that name, trimmed, empty ones left out
-    /// (RFC 9110 5.6.1). Not for values with quoted strings. Values that are not UTF-8 are skipped.
+    /// (RFC 9110 §5.6.1). Not for values with quoted strings. Values that are not UTF-8 are skipped.
     pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.get_all(name)
             .filter_map(|value| std::str::from_utf8(value).ok())
@@ -84,7 +84,7 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// How many fields.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -94,7 +94,7 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The value of a field that may stand only once: `Ok(None)` when missing, `Err` when repeated or not
+    /// Returns the value of a field that may occur only once: `Ok(None)` when missing, `Err` when repeated or not
     /// visible ASCII.
     pub(super) fn single(&self, name: &str) -> Result<Option<&str>, ()> {
         let Some(value) = self.get(name) else { return Ok(None) };
@@ -111,12 +111,12 @@ impl FromIterator<(String, Vec<u8>)> for Headers {
     }
 }
 
-/// A token of RFC 9110 5.6.2: header names, sub-protocols.
+/// A token of RFC 9110 §5.6.2: header names, subprotocols.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// Writes one field. A name or value that HTTP does not allow is left out, so that no caller's data can begin a
+/// Writes one field. A name or value that HTTP does not allow is left out, so the caller's data cannot start a
 /// line of its own.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     if !is_token(name) || value.iter().any(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {

@@ -1,9 +1,9 @@
-//! The client's half of the handshake: writing it, and checking it on the server.
+//! The client's half of the handshake: writing the request, and checking it on the server.
 
 use super::headers::{is_token, push_field};
 use super::{HandshakeError, Headers, RequestHead, is_key};
 
-/// What a client asks for; every rule of RFC 6455 4.2.1 has been checked.
+/// The content of a client's request, which obeys every rule of RFC 6455 §4.2.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeRequest {
     /// `Sec-WebSocket-Key`.
@@ -18,7 +18,7 @@ pub struct UpgradeRequest {
     pub host: String,
 }
 
-/// Checks that a request opens a WebSocket and reads what it asks for.
+/// Checks that a request opens a WebSocket, and returns its content.
 ///
 /// # Errors
 /// See [`HandshakeError`]; answer with its [`status`](HandshakeError::status) and
@@ -52,7 +52,7 @@ pub fn check_upgrade(head: &RequestHead) -> Result<UpgradeRequest, HandshakeErro
         Some(key) if is_key(key) => key.to_owned(),
         _ => return Err(HandshakeError::RequestField("Sec-WebSocket-Key".into())),
     };
-    // A body would be read as frames here and as a body by whoever stands in front.
+    // A body would be read as frames here and as a body by an intermediary.
     if headers.contains("Transfer-Encoding") {
         return Err(HandshakeError::RequestField("Transfer-Encoding".into()));
     }
@@ -70,7 +70,7 @@ pub fn check_upgrade(head: &RequestHead) -> Result<UpgradeRequest, HandshakeErro
     Ok(UpgradeRequest { key, protocols, extensions, origin, host })
 }
 
-/// The offered sub-protocols: tokens, none twice (RFC 6455 4.1).
+/// The offered subprotocols: tokens, none twice (RFC 6455 §4.1).
 fn protocols(headers: &Headers) -> Result<Vec<String>, HandshakeError> {
     const NAME: &str = "Sec-WebSocket-Protocol";
     let mut offered: Vec<String> = Vec::new();

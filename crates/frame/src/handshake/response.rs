@@ -3,10 +3,10 @@
 use super::headers::push_field;
 use super::{HandshakeError, ResponseHead, accept_key};
 
-/// What the server agreed to.
+/// The subprotocol and the extensions that the server chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// The chosen sub-protocol, one of the offered.
+    /// The chosen subprotocol, one of the offered.
     pub protocol: Option<String>,
     /// The chosen extensions, all fields as one list.
     pub extensions: Option<String>,
@@ -43,7 +43,7 @@ pub fn response_101(
 pub fn response_plain(status: u16, extra: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(192 + body.len());
     out.extend_from_slice(format!("HTTP/1.1 {status} {}\r\n", reason(status)).as_bytes());
-    // RFC 9110 7.8: a response with Upgrade names it in Connection too.
+    // RFC 9110 §7.8: a response with Upgrade names it in Connection too.
     let upgrade = extra.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
     push_field(&mut out, "Connection", if upgrade { b"Upgrade, close" } else { b"close" });
     if !extra.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
@@ -90,12 +90,12 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Checks a server's answer (RFC 6455 4.1). `key` and `offered_protocols` are those of the request;
-/// `offered_extensions`: the request offered some. What the extensions say is for
-/// [`deflate::Config::accept`](crate::deflate::Config::accept) to judge.
+/// Checks a server's response (RFC 6455 §4.1). `key` and `offered_protocols` are those of the request;
+/// `offered_extensions`: the request offered some.
+/// [`deflate::Config::accept`](crate::deflate::Config::accept) checks the content of the extensions.
 ///
 /// # Errors
-/// A status other than 101; Upgrade, Connection or Accept missing or wrong; a sub-protocol or extension that was
+/// A status other than 101; Upgrade, Connection or Accept missing or wrong; a subprotocol or extension that was
 /// not offered.
 pub fn check_response(
     head: &ResponseHead,

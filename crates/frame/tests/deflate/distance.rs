@@ -1,4 +1,4 @@
-//! A slow reader of deflate data that tells how far back it refers (RFC 1951).
+//! A slow reader of deflate data that measures how far back it refers (RFC 1951).
 
 /// Largest distance of any reference in a stream of blocks that ends at a byte border.
 pub(crate) fn largest(data: &[u8]) -> usize {
@@ -77,7 +77,7 @@ impl Code {
     }
 }
 
-/// The codes that stand in front of a block of type 2.
+/// The codes before a block of type 2.
 fn codes(bits: &mut Bits<'_>) -> (Code, Code) {
     let (literals, distances, used) = (bits.take(5) + 257, bits.take(5) + 1, bits.take(4) + 4);
     let mut lengths = [0; 19];
