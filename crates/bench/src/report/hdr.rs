@@ -1,22 +1,38 @@
-//! Histograms as a log that the HdrHistogram tools of all languages read.
+//! The histograms as a log that the HdrHistogram tools of all languages read.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use crate::Times;
+use crate::metrics::histogram::Times;
 use crate::metrics::tally::Tally;
 
-/// Everything that was timed, as an HdrHistogram log, format 1.3: one line per histogram, with its name as tag. Values are
-/// nanoseconds, which those tools print as milliseconds unless told otherwise.
+/// The number of nanoseconds in a millisecond, the unit of the maximum in each line.
+const NANOS_PER_MILLISECOND: f64 = 1e6;
+
+/// Returns all histograms of a run as an HdrHistogram log, format 1.3: one line for each, with its name as the tag.
+///
+/// The values are in nanoseconds, which the tools print in milliseconds unless told otherwise.
 pub fn hdr_log(tally: &Tally) -> String {
-    let mut log = String::from(
-        "#[Histogram log format version 1.3]\n\
-         #[undrop bench: values are nanoseconds; Interval_Max is in milliseconds]\n\
-         #[BaseTime: 0.000 (seconds since epoch)]\n\
-         #[StartTime: 0.000 (seconds since epoch)]\n\
-         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
-    );
-    let length = tally.sending.as_secs_f64();
-    for (tag, times) in [
+    let mut log = Vec::new();
+    // Writing to a vector cannot fail, and the histograms are within the bounds of the encoding.
+    let _ = write(&mut log, tally);
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+fn write(log: &mut Vec<u8>, tally: &Tally) -> Result<(), Box<dyn Error>> {
+    let mut serializer = V2DeflateSerializer::new();
+    let mut writer = IntervalLogWriterBuilder::new()
+        .add_comment("[Histogram log format version 1.3]")
+        .add_comment("[undrop bench: values are in nanoseconds, the maximum in each line is in milliseconds]")
+        .with_start_time(SystemTime::UNIX_EPOCH)
+        .with_base_time(SystemTime::UNIX_EPOCH)
+        .with_max_value_divisor(NANOS_PER_MILLISECOND)
+        .begin_log_with(log, &mut serializer)?;
+    for (name, times) in [
         ("latency-corrected", &tally.corrected),
         ("latency-uncorrected", &tally.uncorrected),
         ("schedule-lag", &tally.lag),
@@ -26,14 +42,15 @@ pub fn hdr_log(tally: &Tally) -> String {
         ("handshake", &tally.handshake),
         ("away", &tally.away),
     ] {
-        let Some((encoded, max)) = nanoseconds(times) else { continue };
-        log.push_str(&format!("Tag={tag},0.000,{length:.3},{:.3},{encoded}\n", max as f64 / 1e6));
+        if let Some(histogram) = in_nanoseconds(times) {
+            writer.write_histogram(&histogram, Duration::ZERO, tally.sending, Tag::new(name))?;
+        }
     }
-    log
+    Ok(())
 }
 
-/// The same values in nanoseconds, encoded, and the highest of them.
-fn nanoseconds(times: &Times) -> Option<(String, u64)> {
+/// Returns the values in nanoseconds, or `None` if there are none.
+fn in_nanoseconds(times: &Times) -> Option<Histogram<u64>> {
     let ours = times.filled()?;
     let mut scaled = Histogram::<u64>::new_with_bounds(1, ours.high().saturating_mul(1000), 3).ok()?;
     for value in ours.iter_recorded() {
@@ -42,15 +59,12 @@ fn nanoseconds(times: &Times) -> Option<(String, u64)> {
             value.count_since_last_iteration(),
         );
     }
-    let max = scaled.max();
-    Some((crate::metrics::histogram::encoded(&scaled), max))
+    Some(scaled)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use hdrhistogram::serialization::Deserializer;
@@ -89,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_run_is_a_log_without_intervals() {
+    fn the_log_of_an_empty_run_has_no_intervals() {
         let log = hdr_log(&Tally::default());
         let intervals = IntervalLogIterator::new(log.as_bytes())
             .filter(|entry| matches!(entry, Ok(LogEntry::Interval(_))))
