@@ -6,7 +6,6 @@
 mod clock;
 mod connection;
 mod engine;
-pub mod ensure;
 mod metrics;
 mod plan;
 pub mod report;

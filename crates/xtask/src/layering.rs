@@ -85,7 +85,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-bench",
         pure: false,
-        imports: &["undrop-client", "undrop-transport", "undrop-session", "undrop-frame", "undrop-scenario"],
+        imports: &[
+            "undrop-client",
+            "undrop-transport",
+            "undrop-session",
+            "undrop-frame",
+            "undrop-scenario",
+            "undrop-report",
+            "undrop-text",
+        ],
         in_tests: &["undrop-chaos", "undrop-fault"],
     },
     Layer {

@@ -1,42 +1,43 @@
-//! A histogram in figures.
+//! The figures of a histogram.
 
 use serde::Serialize;
 
-use crate::Times;
+use crate::metrics::histogram::Times;
 
-/// Times in figures, milliseconds. A percentile that so few values cannot show is `null`: p99.99 needs 10,000 of them.
+/// The figures of a histogram of times, in milliseconds. A percentile is `null` if there are too few values for it: p99.99 needs
+/// 10,000.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Distribution {
-    /// How many values there are.
+    /// The number of values.
     pub count: u64,
-    /// The lowest.
+    /// The lowest value.
     pub min: f64,
-    /// Their mean.
+    /// The mean of the values.
     pub mean: f64,
-    /// Their standard deviation.
+    /// The standard deviation of the values.
     pub deviation: f64,
-    /// Half of them are not above this.
+    /// The median: 50 % of the values are not above it.
     pub p50: Option<f64>,
-    /// 75 of 100 are not above this.
+    /// The 75th percentile.
     pub p75: Option<f64>,
-    /// 90 of 100 are not above this.
+    /// The 90th percentile.
     pub p90: Option<f64>,
-    /// 95 of 100 are not above this.
+    /// The 95th percentile.
     pub p95: Option<f64>,
-    /// 99 of 100 are not above this.
+    /// The 99th percentile.
     pub p99: Option<f64>,
-    /// 999 of 1,000 are not above this.
+    /// The 99.9th percentile.
     #[serde(rename = "p99.9")]
     pub p99_9: Option<f64>,
-    /// 9,999 of 10,000 are not above this.
+    /// The 99.99th percentile.
     #[serde(rename = "p99.99")]
     pub p99_99: Option<f64>,
-    /// The highest.
+    /// The highest value.
     pub max: f64,
 }
 
 impl Distribution {
-    /// `None` when there are no values.
+    /// Returns the figures of a histogram, or `None` if it is empty.
     pub fn of(times: &Times) -> Option<Distribution> {
         let ms = |time: std::time::Duration| round(time.as_secs_f64() * 1e3);
         let at = |percent: f64| {
@@ -60,12 +61,18 @@ impl Distribution {
     }
 }
 
-/// Whether so many values can show this quantile: at least one of them must be above it. The median is always shown.
+/// Returns whether this number of values is enough for the quantile: at least one of them must be above it. The median is always
+/// supported.
 pub(crate) fn is_supported(count: u64, quantile: f64) -> bool {
     count > 0 && (quantile <= 0.5 || count as f64 * (1.0 - quantile) >= 1.0 - 1e-6)
 }
 
-/// To a microsecond: the histograms hold no more.
+/// Returns the part of a whole, or `None` if the whole is 0.
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Rounds to a microsecond, the resolution of the histograms.
 fn round(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }

@@ -1,58 +1,59 @@
-//! Endings of one kind together, and what their times have in common.
+//! Endings grouped by kind, and what the times of a group have in common.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::number;
+use undrop_text::number;
+
 use crate::metrics::tally::EndingRecord;
 
-/// Ages that a report lists for each ending.
+/// The maximum number of ages that a report lists for each group.
 const LISTED: usize = 1000;
-/// Kinds of endings that are told apart; a peer that breaks the protocol in ever new ways gets no ever longer report.
+/// The maximum number of groups. It bounds the report of a peer that violates the protocol in many ways.
 const KINDS: usize = 32;
-/// Close reasons listed for each ending.
+/// The maximum number of close reasons listed for each group.
 const REASONS: usize = 5;
-/// Fewer endings than this have nothing in common that could not be chance.
+/// The number of endings below which common times may be a coincidence.
 const FEW: usize = 3;
 
 /// Connections that ended in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EndingGroup {
-    /// In the shared vocabulary: `RST`, `close 1011` and so on.
+    /// The kind, in the shared vocabulary of endings: `RST`, `close 1011` and so on.
     pub ending: String,
-    /// How many.
+    /// The number of endings.
     pub count: u64,
-    /// Ages, seconds, ascending: all of them, or 1,000 evenly picked ones when there are more.
+    /// The ages in seconds, ascending: all of them, or 1,000 evenly chosen ones if there are more.
     pub ages_s: Vec<f64>,
-    /// Lowest age, seconds.
+    /// The lowest age, in seconds.
     pub age_min_s: f64,
-    /// Half were not older than this, seconds.
+    /// The median of the ages, in seconds.
     pub age_median_s: f64,
-    /// Highest age, seconds.
+    /// The highest age, in seconds.
     pub age_max_s: f64,
-    /// The first one, seconds since the begin of the run.
+    /// The time of the first ending, in seconds since the start of the run.
     pub first_at_s: f64,
-    /// The last one, seconds since the begin of the run.
+    /// The time of the last ending, in seconds since the start of the run.
     pub last_at_s: f64,
-    /// Code that a browser would show.
+    /// The close code that a browser would report.
     pub browser: u16,
-    /// Close reasons and how often each came, the most frequent ones.
+    /// The most frequent close reasons and their counts.
     pub reasons: BTreeMap<String, u64>,
-    /// What the times have in common, and what that hints at.
+    /// A hint at the cause, if the times have something in common.
     pub hint: Option<String>,
 }
 
-/// What the run did, as far as it bears on a hint.
+/// The properties of the load that a hint depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
-    /// Longest silence on a connection that the load itself left; `None`: it sent nothing.
+    /// The longest time without a message that the load itself causes; `None` if it sends none.
     pub(super) quiet_s: Option<f64>,
-    /// The run was told to lose its connections.
+    /// Whether the run cuts the connections itself.
     pub(super) losses_wanted: bool,
 }
 
-/// The groups, largest first, and how many endings are in none of them.
+/// Groups endings by kind, the largest group first.
 pub(super) fn group(records: &[EndingRecord], load: Load) -> Vec<EndingGroup> {
     let mut kinds: BTreeMap<&str, Vec<&EndingRecord>> = BTreeMap::new();
     for record in records {
@@ -103,8 +104,8 @@ fn listed(ages: Vec<f64>) -> Vec<f64> {
     (0..LISTED).map(|at| ms(ages[at * last / (LISTED - 1)])).collect()
 }
 
-/// Equal ages come from a timer that began with each connection, equal instants from one event. Both are hints, never
-/// facts: the numbers stand beside them.
+/// Returns what the times of a group have in common: equal ages come from a timer that starts with each connection, equal times
+/// from a single event. Both are hints; the report shows the figures as well.
 fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -> Option<String> {
     if records.len() < FEW {
         return None;
@@ -114,7 +115,7 @@ fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -
     if age < 0.5 {
         return None;
     }
-    // The middle 90 %: a straggler says nothing about the rest.
+    // The middle 90 %, since a few stragglers are irrelevant to the rest.
     let spread = |values: &[f64]| part(values, 0.95) - part(values, 0.05);
     let (age_spread, at_spread, opened_spread) = (spread(ages), spread(instants), spread(&opened));
     let allowed = |value: f64| (value * 0.01).max(0.2);
@@ -123,27 +124,27 @@ fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -
         |s: f64| if s < 0.0995 { format!("{} ms", (s * 1e3).ceil().max(1.0)) } else { number::seconds(s) };
     match (equal_age, equal_at) {
         (true, true) if opened_spread <= allowed(age) => Some(format!(
-            "Equal age and equal instant, since all were opened within {}: a timer, or one event such as a reload. \
-             A --ramp of {} or more would tell them apart.",
+            "The connections ended at the same age and at the same time, since all were opened within {}. The cause is a timer or \
+             a single event such as a reload; `--ramp {}s` or more would tell which.",
             within(opened_spread),
-            within((age * 0.2).ceil().max(5.0)),
+            (age * 0.2).ceil().max(5.0),
         )),
         (true, _) => Some(format!(
-            "Equal age ({} within {}) although opened over {}: {}",
+            "The connections ended at the same age ({} within {}) although they were opened over {}. {}",
             within(age),
             within(age_spread),
             within(opened_spread),
             match load.quiet_s {
-                Some(quiet) if quiet < age * 0.5 => {
-                    "looks like a lifetime cap, as messages went on until the end."
-                }
+                Some(quiet) if quiet < age * 0.5 =>
+                    "This looks like a maximum connection age, since messages were sent until the end.",
                 _ =>
-                    "looks like an idle timer or a lifetime cap. With messages (--rate) an idle timer would not fire.",
+                    "This looks like an idle timeout or a maximum connection age. With messages (`--rate`), an idle timeout would \
+                     not end them.",
             }
         )),
         (false, true) => Some(format!(
-            "Equal instant ({} of the run, within {}) although ages differ by {}: looks like one event, such as a \
-             reload, a deploy or a restart.",
+            "The connections ended at the same time ({} into the run, within {}) although their ages differ by {}. This looks like \
+             a single event, such as a reload, a deployment or a restart.",
             within(at),
             within(at_spread),
             within(age_spread),
@@ -162,7 +163,7 @@ fn first(values: &[f64]) -> f64 {
     values.first().copied().unwrap_or_default()
 }
 
-/// The value at this part (0 to 1) of a sorted list.
+/// Returns the value at this position (0 to 1) of a sorted list.
 fn part(values: &[f64], part: f64) -> f64 {
     let last = values.len().saturating_sub(1);
     values.get((last as f64 * part).round() as usize).copied().unwrap_or_default()
@@ -216,19 +217,19 @@ mod tests {
         let timer: Vec<_> =
             (0..50).map(|i| record("RST", f64::from(i), 60.0 + f64::from(i % 3) * 0.05)).collect();
         assert!(
-            hint_of(&timer, QUIET).contains("an idle timer or a lifetime cap"),
+            hint_of(&timer, QUIET).contains("an idle timeout or a maximum connection age"),
             "{}",
             hint_of(&timer, QUIET)
         );
-        assert!(hint_of(&timer, BUSY).contains("looks like a lifetime cap"));
+        assert!(hint_of(&timer, BUSY).contains("looks like a maximum connection age"));
         let event: Vec<_> = (0..50).map(|i| record("RST", f64::from(i), 90.0 - f64::from(i))).collect();
         assert!(
-            hint_of(&event, BUSY).starts_with("Equal instant (90.0 s of the run"),
+            hint_of(&event, BUSY).starts_with("The connections ended at the same time (90.0 s into the run"),
             "{}",
             hint_of(&event, BUSY)
         );
         let both: Vec<_> = (0..50).map(|_| record("RST", 0.0, 60.0)).collect();
-        assert!(hint_of(&both, BUSY).contains("--ramp of 12.0 s"), "{}", hint_of(&both, BUSY));
+        assert!(hint_of(&both, BUSY).contains("`--ramp 12s`"), "{}", hint_of(&both, BUSY));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the numbered streams prove.
+//! The exactly-once proof, which the numbered streams of messages allow.
 
 use serde::Serialize;
 
@@ -6,35 +6,35 @@ use crate::connection::proof::Counts;
 use crate::metrics::tally::Tally;
 use crate::plan::{Mode, Plan};
 
-/// The exactly-once proof.
+/// The result of the exactly-once proof.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Proof {
-    /// Streams (connections) that were checked.
+    /// The number of streams (connections) that were verified.
     pub streams: u64,
-    /// Streams whose sink did not say what it received: nothing is known of their way up.
+    /// The number of streams whose sink did not report what it received.
     pub unanswered: u64,
-    /// Messages that were sent on those: whether they arrived is not known.
+    /// The number of messages that were sent on those streams. It is unknown whether they arrived.
     pub unproven: u64,
-    /// Each direction by itself.
+    /// The counts of each direction.
     pub directions: Vec<Direction>,
 }
 
-/// One direction.
+/// The counts of one direction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Direction {
-    /// `round_trip` with a target that echoes, `up` and `down` with a sink, `copies` in a broadcast.
+    /// The direction: `round_trip` with a target that echoes, `up` and `down` with a sink, `copies` in a broadcast.
     pub direction: &'static str,
-    /// Messages sent; in a broadcast, copies that should have been made.
+    /// The number of messages sent; in a broadcast, the number of copies expected.
     pub sent: u64,
-    /// Different ones that came intact.
+    /// The number of different messages that arrived intact.
     pub received: u64,
-    /// Sent, and never received intact.
+    /// The number of messages that were sent and never received intact.
     pub lost: u64,
-    /// Came again.
+    /// The number of messages that arrived again.
     pub doubled: u64,
-    /// Came behind a later one.
+    /// The number of messages that arrived after a later one.
     pub reordered: u64,
-    /// Changed on the way, or sent by nobody.
+    /// The number of messages that were changed on the way or never sent.
     pub corrupted: u64,
 }
 
@@ -46,10 +46,10 @@ impl Proof {
             directions.push(Direction::new("copies", copies(tally), &tally.echoed));
         } else if sink {
             directions.push(Direction::new("up", tally.up_sent, &tally.up));
-            // What a sink sent on streams that gave no answer is unknown, so a loss there shows as `unanswered`.
+            // It is unknown what a sink sent on streams without a report, so a loss there is counted in `unanswered`.
             directions.push(Direction::new("down", tally.down_sent, &tally.down));
             if tally.echoed != Counts::default() {
-                // Some connections reached a target that echoes: what no sink was asked about went there.
+                // Some connections reached a target that echoes: they sent the messages that are in no sink's report.
                 let sent = tally.sent.saturating_sub(tally.up_sent + tally.unproven);
                 directions.push(Direction::new("round_trip", sent, &tally.echoed));
             }
@@ -59,17 +59,17 @@ impl Proof {
         Proof { streams: tally.proven, unanswered: tally.unanswered, unproven: tally.unproven, directions }
     }
 
-    /// Every stream is proven, and nothing is lost, doubled, reordered or corrupted, or came without having been sent.
+    /// Returns whether every stream was verified and no message was lost, duplicated, reordered, corrupted or made up.
     pub fn holds(&self) -> bool {
         self.unanswered == 0 && self.directions.iter().all(Direction::is_clean)
     }
 
-    /// Nothing that came back carries a number of ours, or one of a sink.
+    /// Returns whether no received message carries a number of the client or of a sink.
     pub(super) fn is_empty(&self) -> bool {
         self.unanswered == 0 && self.directions.iter().all(|direction| direction.received == 0)
     }
 
-    /// Over all directions.
+    /// Returns the sum of a count over all directions.
     pub(super) fn sum(&self, count: impl Fn(&Direction) -> u64) -> u64 {
         self.directions.iter().map(count).sum()
     }
@@ -89,15 +89,15 @@ impl Direction {
         }
     }
 
-    /// Nothing is lost, doubled, reordered or corrupted. More than was sent means that somebody's count is wrong.
+    /// Returns whether no message was lost, duplicated, reordered or corrupted. If more arrived than were sent, a count is wrong.
     pub fn is_clean(&self) -> bool {
         let bad = self.lost + self.doubled + self.reordered + self.corrupted;
         bad == 0 && self.received <= self.sent
     }
 }
 
-/// Copies that a broadcast should make: one for each connection, or for each but the sender's own, whichever the target
-/// does.
+/// Returns the number of copies that a broadcast should make: one for each connection, or one for each but the sender's,
+/// depending on the target.
 pub(super) fn copies(tally: &Tally) -> u64 {
     let others = tally.sent.saturating_mul(tally.opened.saturating_sub(1));
     if tally.received > others { tally.sent.saturating_mul(tally.opened) } else { others }

@@ -1,125 +1,126 @@
-//! The parts of a report that belong to one mode, and a few small ones.
+//! The figures that belong to one mode, and a few small groups of figures.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::distribution::Distribution;
+use super::distribution::ratio;
 use super::proof::copies;
-use super::{Raw, ratio};
-use crate::metrics::tally::{Tally, Timeline};
+use crate::metrics::tally::Tally;
 use crate::plan::{Mode, Plan, Policy, Trigger};
 
-/// Connections below which memory for each is not stated: what the process needs anyway would be most of it.
+/// The number of connections below which the memory of each is not stated, since most of it is that of the process.
 const MANY_CONNECTIONS: u64 = 100;
-/// Messages below which processor time for each is not stated.
+/// The number of messages below which the CPU time of each is not stated.
 const MANY_MESSAGES: u64 = 1000;
 
-/// How a churn notes a connection that was due while as many as allowed were open.
+/// The ending that a churn records for a connection that was due while as many as allowed were open.
 pub(crate) const TOO_FEW: &str = "local error (too few connections allowed)";
 
-/// How long the phases of handshakes took, milliseconds.
+/// The durations of the phases of handshakes, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Handshake {
-    /// TCP, with the forward proxy if there is one.
+    /// The TCP connection, with the forward proxy if there is one.
     pub connect: Option<Distribution>,
-    /// TLS.
+    /// The TLS handshake.
     pub tls: Option<Distribution>,
-    /// From the request to the 101.
+    /// The time from the request to the 101 response.
     pub upgrade: Option<Distribution>,
-    /// All of it.
+    /// All phases together.
     pub total: Option<Distribution>,
 }
 
-/// Lost links that came back, by resume or by a new connection.
+/// The lost links that were restored, by resuming a session or by a new connection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Resumes {
-    /// How many.
+    /// The number of links that were restored.
     pub count: u64,
-    /// Sessions that could not be resumed, and stated a gap.
+    /// The number of sessions that could not be resumed and reported a gap.
     pub gaps: u64,
-    /// From the loss until messages could flow again, milliseconds.
+    /// The time from the loss until messages could be sent again, in milliseconds.
     pub away_ms: Option<Distribution>,
 }
 
-/// How connections came back when all were lost.
+/// The figures of mode `storm`: how connections were restored after all were lost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Storm {
-    /// `cut`: by us; `wait`: by something else.
+pub struct StormReport {
+    /// The cause of the loss: `cut` by the client, or `wait` for the loss by something else.
     pub trigger: &'static str,
-    /// full-jitter, classic or immediate.
+    /// The backoff policy: full-jitter, classic or immediate.
     pub policy: &'static str,
-    /// Links lost.
+    /// The number of links that were lost.
     pub lost: u64,
-    /// Links that came back.
+    /// The number of links that were restored.
     pub back: u64,
-    /// From the first loss until the last one was back, seconds.
+    /// The time from the first loss until the last link was restored, in seconds.
     pub last_back_s: Option<f64>,
-    /// Handshakes begun since the first loss.
+    /// The number of handshakes started since the first loss.
     pub attempts: u64,
-    /// Most handshakes begun within one second of the storm (or within one slot of the timeline, when that is longer).
+    /// The largest number of handshakes started within one second, or within one slot of the timeline if that is longer.
     pub peak_handshakes_per_s: f64,
 }
 
-/// Where the target stopped to take connections.
+/// The figures of mode `ramp`: the number of connections at which the target started to refuse new ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Ramp {
-    /// New connections per second.
+pub struct RampReport {
+    /// The number of new connections per second.
     pub opened_per_s: f64,
-    /// Open when the first one was refused; `null`: none was.
+    /// The number of connections that were open when the first one was refused; `null` if none was.
     pub plateau: Option<u64>,
 }
 
-/// How complete copies of broadcast messages arrived.
+/// The figures of mode `broadcast`: how many copies of the messages arrived.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Broadcast {
-    /// Connections that send.
+pub struct BroadcastReport {
+    /// The number of connections that send.
     pub senders: u32,
-    /// Connections that were opened.
+    /// The number of connections that were opened.
     pub receivers: u64,
-    /// Messages sent.
+    /// The number of messages sent.
     pub sent: u64,
-    /// Copies that should have arrived: to every connection, or to every one but the sender, whichever the target does.
+    /// The number of copies that should have arrived: one for each connection, or one for each but the sender, depending on the
+    /// target.
     pub copies_expected: u64,
-    /// Copies that arrived.
+    /// The number of copies that arrived.
     pub copies: u64,
     /// `copies` / `copies_expected`.
     pub completeness: Option<f64>,
 }
 
-/// Connections that came and went.
+/// The figures of mode `churn`: connections that are opened and closed at a constant rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Churn {
-    /// New connections per second that were asked for.
+pub struct ChurnReport {
+    /// The intended number of new connections per second.
     pub intended_per_s: f64,
-    /// New connections per second that were opened.
+    /// The number of new connections per second that were opened.
     pub achieved_per_s: Option<f64>,
-    /// How long each should live, seconds.
+    /// The intended lifetime of each connection, in seconds.
     pub lifetime_s: f64,
-    /// Connections that were due and not begun, since as many as allowed were open already: our limit, not the target's.
+    /// The number of connections that were due but not attempted, because as many as the client allows were open.
     pub skipped: u64,
 }
 
-/// Virtual users.
+/// The figures of mode `scenario`: virtual users.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UsersReport {
-    /// Arrived.
+    /// The number of users that arrived.
     pub arrived: u64,
-    /// Turned away, since as many as allowed were there already.
+    /// The number of users that were skipped because as many as allowed were active.
     pub skipped: u64,
-    /// Did all that their flow says.
+    /// The number of users that completed their flow.
     pub completed: u64,
-    /// Did not, by reason.
+    /// The number of users that did not, by reason.
     pub failed: BTreeMap<String, u64>,
 }
 
-/// What the load cost this machine.
+/// The resources that generating the load took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
-    /// Processor time per message sent, with what came back for it, microseconds; `null` where the system does not tell, or
-    /// with too few messages to say.
+    /// The CPU time per message sent, including its reply, in microseconds; `null` if the system does not report it or too few
+    /// messages were sent.
     pub cpu_us_per_message: Option<f64>,
-    /// Memory per connection, bytes; `null` where the system does not tell, or with too few connections to say.
+    /// The memory per connection in bytes; `null` if the system does not report it or too few connections were open.
     pub memory_bytes_per_connection: Option<f64>,
 }
 
@@ -140,8 +141,8 @@ impl Resumes {
     }
 }
 
-impl Storm {
-    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<Storm> {
+impl StormReport {
+    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<StormReport> {
         let Mode::Storm { trigger, policy } = plan.mode else { return None };
         let timeline = &tally.timeline;
         let began = timeline.slots.iter().position(|slot| slot.lost > 0).unwrap_or(timeline.slots.len());
@@ -149,7 +150,7 @@ impl Storm {
         let window = ((1.0 / timeline.step).round() as usize).max(1);
         let most = since.windows(window.min(since.len()).max(1));
         let most = most.map(|slots| slots.iter().map(|slot| slot.attempts).sum::<u64>()).max().unwrap_or(0);
-        Some(Storm {
+        Some(StormReport {
             trigger: match trigger {
                 Trigger::Cut => "cut",
                 Trigger::Wait => "wait",
@@ -168,18 +169,18 @@ impl Storm {
     }
 }
 
-impl Ramp {
-    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<Ramp> {
+impl RampReport {
+    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<RampReport> {
         let Mode::Ramp { rate } = plan.mode else { return None };
-        Some(Ramp { opened_per_s: rate, plateau: tally.plateau })
+        Some(RampReport { opened_per_s: rate, plateau: tally.plateau })
     }
 }
 
-impl Broadcast {
-    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<Broadcast> {
+impl BroadcastReport {
+    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<BroadcastReport> {
         let Mode::Broadcast { senders } = plan.mode else { return None };
         let copies_expected = copies(tally);
-        Some(Broadcast {
+        Some(BroadcastReport {
             senders,
             receivers: tally.opened,
             sent: tally.sent,
@@ -190,11 +191,11 @@ impl Broadcast {
     }
 }
 
-impl Churn {
-    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<Churn> {
+impl ChurnReport {
+    pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<ChurnReport> {
         let Mode::Churn { rate, lifetime } = plan.mode else { return None };
         let seconds = tally.sending.as_secs_f64();
-        Some(Churn {
+        Some(ChurnReport {
             intended_per_s: rate,
             achieved_per_s: (seconds > 0.0).then(|| tally.opened as f64 / seconds),
             lifetime_s: lifetime.as_secs_f64(),
@@ -203,7 +204,7 @@ impl Churn {
     }
 }
 
-/// Connections of a churn that were not begun.
+/// Returns the number of connections of a churn that were not attempted.
 pub(super) fn skipped(tally: &Tally) -> u64 {
     let own = tally.failures.values().filter(|failures| failures.ending == TOO_FEW);
     own.map(|failures| failures.count).sum()
@@ -221,7 +222,7 @@ impl UsersReport {
         })
     }
 
-    /// Users that did not do all that their flow says.
+    /// Returns the number of users that did not complete their flow.
     pub fn failed_count(&self) -> u64 {
         self.failed.values().sum()
     }
@@ -235,20 +236,5 @@ impl Cost {
             cpu_us_per_message: cpu.then(|| tally.cpu.as_secs_f64() * 1e6 / tally.cpu_messages as f64),
             memory_bytes_per_connection: memory.then(|| tally.memory as f64 / tally.opened as f64),
         }
-    }
-}
-
-impl Raw {
-    /// Connections alive at the end of each slot. Those that we closed count as gone only where closing is a part of the
-    /// load: at the end of a run everything is closed.
-    pub(super) fn alive(timeline: &Timeline, with_closed: bool) -> Vec<u64> {
-        let mut alive: u64 = 0;
-        let mut curve = Vec::with_capacity(timeline.slots.len());
-        for slot in &timeline.slots {
-            let closed = if with_closed { slot.closed } else { 0 };
-            alive = (alive + slot.opened).saturating_sub(slot.lost + closed);
-            curve.push(alive);
-        }
-        curve
     }
 }

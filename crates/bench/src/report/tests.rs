@@ -1,9 +1,22 @@
 #![allow(clippy::unwrap_used)]
 
 use serde_json::Value;
+use undrop_report::{Style, layout};
 
+use super::conditions::Condition;
 use super::*;
 use crate::connection::proof::Counts;
+use crate::metrics::tally::{EndingRecord, Tally};
+use crate::plan::Plan;
+
+fn plain(report: &Report) -> String {
+    text(report, &Style::plain())
+}
+
+/// The text on one line, so that a test does not depend on where lines are wrapped.
+fn unwrapped(report: &Report) -> String {
+    plain(report).split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 fn report((plan, tally): (Plan, Tally)) -> Report {
     Report::new(&plan, &tally)
@@ -19,7 +32,7 @@ fn judged(sample: (Plan, Tally), conditions: &[&str]) -> Report {
 #[test]
 fn the_report_of_a_run() {
     let report = judged(samples::run(), &["p99<50ms", "survival>=99.9%", "rate>=99%", "lost=0"]);
-    insta::assert_snapshot!(text(&report, false));
+    insta::assert_snapshot!(plain(&report));
 }
 
 #[test]
@@ -38,35 +51,104 @@ fn the_reports_of_other_modes() {
         ("churn", samples::churn()),
         ("scenario", samples::scenario()),
     ] {
-        insta::assert_snapshot!(name, text(&report(sample), false));
+        insta::assert_snapshot!(name, plain(&report(sample)));
+    }
+}
+
+/// A sample of each mode.
+fn all() -> Vec<(&'static str, (Plan, Tally))> {
+    vec![
+        ("run", samples::run()),
+        ("slow", samples::slow()),
+        ("hold", samples::hold(1000)),
+        ("hold-100000", samples::hold(100_000)),
+        ("one", samples::quiet(1)),
+        ("two", samples::quiet(2)),
+        ("refused", samples::refused()),
+        ("storm", samples::storm()),
+        ("sessions", samples::sessions()),
+        ("sink", samples::sink()),
+        ("flood", samples::flood()),
+        ("broadcast", samples::broadcast()),
+        ("ramp", samples::ramp()),
+        ("churn", samples::churn()),
+        ("scenario", samples::scenario()),
+    ]
+}
+
+#[test]
+fn all_lines_but_the_first_fit_the_terminal() {
+    for (name, sample) in all() {
+        let report = judged(sample, &["p99<50ms", "survival>=99.9%", "lost=0"]);
+        for width in [40, 80, 120] {
+            let text = text(&report, &Style { colour: false, width });
+            if let Some(directory) = std::env::var_os("UNDROP_SAMPLE_PAGES") {
+                let file = std::path::Path::new(&directory).join(format!("{name}-{width}.txt"));
+                std::fs::write(file, &text).unwrap();
+            }
+            for line in text.lines().skip(1) {
+                assert!(layout::width(line) <= width, "{name}: {line}");
+                assert!(!line.ends_with(' ') && !line.contains('\u{1b}'), "{line:?}");
+            }
+        }
     }
 }
 
 #[test]
-fn all_but_the_first_line_fit_in_eighty_columns() {
-    for sample in [samples::run(), samples::hold(1000), samples::sink(), samples::storm(), samples::refused()]
-    {
-        let text = text(&report(sample), false);
-        for line in text.lines().skip(1) {
-            assert!(line.chars().count() <= 80, "{line}");
-            assert!(!line.ends_with(' ') && !line.contains('\u{1b}'), "{line:?}");
+fn pages_are_deterministic_small_and_need_no_other_file() {
+    for (name, sample) in all() {
+        let report = judged(sample, &["p99<50ms", "survival>=99.9%"]);
+        let page = html(&report);
+        assert_eq!(page, html(&report), "{name}");
+        assert!(page.len() < 120_000, "{name}: {}", page.len());
+        for bad in ["<script", "src=", "href=", "@import", "url(", "NaN", "inf ", "\u{1b}"] {
+            assert!(!page.contains(bad), "{name}: {bad}");
         }
+        assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+        if let Some(directory) = std::env::var_os("UNDROP_SAMPLE_PAGES") {
+            let file = std::path::Path::new(&directory).join(format!("{name}.html"));
+            std::fs::write(file, page).unwrap();
+        }
+    }
+}
+
+#[test]
+fn text_of_a_target_stays_text_and_invisible_characters_are_shown() {
+    let evil = "<script>alert(1)</script>\"'&\u{1b}\u{202e}";
+    let (mut plan, mut tally) = samples::run();
+    plan.target.url = evil.to_owned();
+    plan.verify = true;
+    tally.ended(EndingRecord { reason: evil.to_owned(), ..samples::ending(evil, 1.0, 1.0) });
+    tally.failed(evil, evil, evil, 1.0);
+    let (_, users) = samples::scenario();
+    tally.users = users.users;
+    tally.users.failed.insert(evil.to_owned(), 1);
+    plan.mode = samples::scenario().0.mode;
+    let report = Report::new(&plan, &tally);
+    let page = html(&report);
+    for bad in ["<script", "alert(1)</", "\"'&", "\u{1b}", "\u{202e}"] {
+        assert!(!page.contains(bad), "{bad}");
+    }
+    assert!(page.matches("&lt;script&gt;").count() >= 6, "{}", page.matches("&lt;script&gt;").count());
+    for text in [page, plain(&report)] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+        assert!(text.contains("\\u{202e}"), "{text}");
     }
 }
 
 #[test]
 fn colour_changes_nothing_but_colour() {
     let report = report(samples::run());
-    let coloured = text(&report, true);
+    let coloured = text(&report, &Style { colour: true, width: 80 });
     assert!(coloured.contains("\u{1b}[1m"));
-    let mut plain = String::new();
+    let mut stripped = String::new();
     let mut rest = coloured.as_str();
     while let Some(at) = rest.find('\u{1b}') {
-        plain.push_str(&rest[..at]);
+        stripped.push_str(&rest[..at]);
         rest = &rest[at + rest[at..].find('m').unwrap() + 1..];
     }
-    plain.push_str(rest);
-    assert_eq!(plain, text(&report, false));
+    stripped.push_str(rest);
+    assert_eq!(stripped, plain(&report));
 }
 
 #[test]
@@ -183,8 +265,11 @@ fn a_proof_is_judged_per_direction() {
     (tally.unanswered, tally.unproven) = (1, 1200);
     let unproven = Report::new(&plan, &tally);
     assert!(!unproven.is_exactly_once());
-    let said = text(&unproven, false).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("1 of 100 streams are not proven, nor 1,200 messages sent on them"), "{said}");
+    let said = unwrapped(&unproven);
+    assert!(
+        said.contains("1 of 100 streams and the 1,200 messages sent on them could not be verified"),
+        "{said}"
+    );
     assert!(report(samples::run()).is_exactly_once(), "nothing was to be verified");
 }
 
@@ -194,7 +279,7 @@ fn more_than_was_sent_proves_nothing() {
     (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_001);
     let report = Report::new(&plan, &tally);
     assert!(!report.is_exactly_once());
-    assert!(text(&report, false).contains("down: 10,001 messages came, more than were sent"));
+    assert!(unwrapped(&report).contains("from the sink: 10,001 messages received, more than were sent"));
 }
 
 #[test]
@@ -214,16 +299,17 @@ fn answers_that_are_not_ours_are_said_to_be() {
     let (mut plan, mut tally) = samples::run();
     plan.verify = true;
     (tally.corrected, tally.uncorrected) = (crate::Times::default(), crate::Times::default());
-    let said = |tally: &crate::Tally| {
-        text(&Report::new(&plan, tally), false).split_whitespace().collect::<Vec<_>>().join(" ")
-    };
+    let said = |tally: &Tally| unwrapped(&Report::new(&plan, tally));
     let other = said(&tally);
-    assert!(other.contains("Latency none: what came back is not what was sent"), "{other}");
-    assert!(other.contains("nothing that came back is numbered: a target that neither echoes"), "{other}");
+    assert!(other.contains("Latency Not measured: the messages received differ from those sent"), "{other}");
+    assert!(
+        other.contains("no message that was received carries a number: the target may neither echo"),
+        "{other}"
+    );
     tally.received = 0;
     let silent = said(&tally);
-    assert!(silent.contains("Latency none: nothing came back"), "{silent}");
-    assert!(silent.contains("nothing came back: a target that neither echoes"), "{silent}");
+    assert!(silent.contains("Latency Not measured: no reply was received"), "{silent}");
+    assert!(silent.contains("nothing was received: the target may neither echo"), "{silent}");
 }
 
 #[test]
@@ -238,11 +324,7 @@ fn a_churn_that_had_no_room_did_not_keep_its_rate() {
     assert!(report.is_slow());
     assert!(!report.survival_line().contains("failed"), "{}", report.survival_line());
     assert_eq!(report.unopened(), 0.0, "our own limit is no failure of the target's");
-    assert!(
-        text(&report, false).contains("500 of 1,499 connections were not begun"),
-        "{}",
-        text(&report, false)
-    );
+    assert!(unwrapped(&report).contains("500 of 1,499 connections were not attempted"), "{}", plain(&report));
 }
 
 #[test]
@@ -261,10 +343,9 @@ fn connections_that_could_not_be_opened_are_a_part_of_those_asked_for() {
 fn a_rate_that_was_not_kept_is_said_before_latency() {
     let slow = report(samples::slow());
     assert!(slow.is_slow());
-    let text = text(&slow, false);
-    let warning =
-        text.find("asked 120,000, sent 85,464 (71.2 %): latency below is of what was sent").unwrap();
-    assert!(warning < text.find("\nLatency").unwrap());
+    let text = unwrapped(&slow);
+    let warning = text.find("Only 85,464 of 120,000 intended messages (71.2 %) were sent").unwrap();
+    assert!(warning < text.find(" Latency ").unwrap());
     assert!(!report(samples::run()).is_slow());
     assert!(!report(samples::flood()).is_slow(), "a closed workload has no rate to keep");
 }

@@ -2,13 +2,15 @@
 
 use url::{Url, form_urlencoded};
 
-/// Parts of a parameter's name that say its value is a secret. Hiding a harmless value costs little.
+/// Parts of parameter names that indicate a secret value. Hiding a harmless value does little damage.
 const SECRET: [&str; 16] = [
     "token", "key", "secret", "auth", "pass", "pwd", "sig", "jwt", "ticket", "sid", "session", "code",
     "cred", "nonce", "bearer", "otp",
 ];
 
-/// A report is handed around, and so are error messages: what is secret in a URL stays out of them, also where the text is no URL.
+/// Returns a URL without user information, fragment and secret query values, also if the text is not a valid URL.
+///
+/// Reports and error messages are passed on, so they must not contain secrets.
 pub fn shown_url(text: &str) -> String {
     let (rest, fragment) = match text.split_once('#') {
         Some((rest, _)) => (rest, "#…"),
@@ -20,7 +22,7 @@ pub fn shown_url(text: &str) -> String {
     };
     let mut shown = match Url::parse(base) {
         Ok(mut url) if url.has_host() => {
-            // Both fail only for URLs that cannot have them.
+            // Both fail only for URLs that cannot have user information.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             url.to_string()
@@ -34,13 +36,13 @@ pub fn shown_url(text: &str) -> String {
     shown + fragment
 }
 
-/// `wss://user:password@host/path` without what stands before the `@`.
+/// Removes the user information of `wss://user:password@host/path`.
 fn without_user(text: &str) -> String {
     let (scheme, rest) = match text.find("//") {
         Some(at) => text.split_at(at + 2),
         None => ("", text),
     };
-    // A password that was not encoded may hold a slash.
+    // A password that was not encoded may contain a slash.
     match rest.rfind('@') {
         Some(at) => format!("{scheme}{}", &rest[at + 1..]),
         None => text.to_owned(),

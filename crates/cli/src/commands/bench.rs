@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::task::LocalSet;
-use undrop_bench::ensure::Condition;
+use undrop_bench::report::conditions::Condition;
 use undrop_bench::{Mode, Plan, Trigger};
 
 use crate::exit::{Code, Failure};

@@ -4,7 +4,7 @@ use undrop_text::printable;
 
 use super::{Paint, Screen};
 use crate::document::{Align, Cell, Grid, Tone};
-use crate::layout::{pad_left, width, wrap, wrap_strictly};
+use crate::layout::{width, wrap, wrap_strictly};
 
 /// The number of spaces between two columns.
 const GAP: usize = 3;
@@ -44,9 +44,9 @@ impl Screen {
             .iter()
             .zip(widths)
             .enumerate()
-            .map(|(i, (cell, width))| {
+            .map(|(i, (cell, columns))| {
                 // A long word in the last column can be copied whole; elsewhere it would shift the next column.
-                if i == last { wrap(&cell.text, *width) } else { wrap_strictly(&cell.text, *width) }
+                if i == last { wrap(&cell.text, *columns) } else { wrap_strictly(&cell.text, *columns) }
             })
             .collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or_default();
@@ -57,7 +57,8 @@ impl Screen {
                 line.push_str(&" ".repeat(if i == 0 { 1 } else { GAP }));
                 let paint = Paint::of(cells[i].tone);
                 if grid.columns[i].align == Align::Right {
-                    line.push_str(&self.paint(&pad_left(text, widths[i]), paint));
+                    line.push_str(&" ".repeat(widths[i].saturating_sub(width(text))));
+                    line.push_str(&self.paint(text, paint));
                 } else if i == last {
                     line.push_str(&self.paint(text, paint));
                 } else {

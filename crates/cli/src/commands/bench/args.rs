@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
-use undrop_bench::report::number::thousands;
 use undrop_bench::{Mode, Payload, Plan, Policy, Session, Target, Trust, stamp};
 use undrop_text::duration::DurationError;
+use undrop_text::number::thousands;
 use undrop_text::size;
 use url::Url;
 

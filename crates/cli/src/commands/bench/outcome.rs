@@ -6,15 +6,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use undrop_bench::ensure::Condition;
+use undrop_bench::report::conditions::Condition;
 use undrop_bench::report::{Report, hdr_log, html, text};
 use undrop_bench::{Mode, Plan, Tally};
+use undrop_report::Style;
 
 use super::args::Output;
 use crate::exit::{Code, Failure};
 
 /// Part of the connections that may fail to open before that is the verdict.
 const UNOPENED: f64 = 0.01;
+
+/// The width of the report in columns. It does not depend on the terminal, so reports of different runs can be compared.
+const WIDTH: usize = 80;
 
 /// Files that are written at the end, opened before the first connection: a report that has no place is better known then.
 pub(super) struct Files {
@@ -57,7 +61,7 @@ pub(super) fn report(
         say!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::new(Code::Usage, error))?);
     } else {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        say!("{}", text(&report, colour).trim_end());
+        say!("{}", text(&report, &Style { colour, width: WIDTH }).trim_end());
     }
     let code = exit_code(plan, tally, &report);
     let written = [

@@ -7,8 +7,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use undrop_bench::report::number::thousands;
 use undrop_bench::{Mode, Plan, Program, SetupError, Snapshot, Tally};
+use undrop_text::number::thousands;
 
 use super::live;
 use crate::exit::{Code, Failure};

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use undrop_bench::report::number::thousands;
 use undrop_bench::{Mode, ScenarioSource, load_scenario};
 use undrop_scenario::{self as scenario, Inputs};
+use undrop_text::number::thousands;
 
 use super::args::{self, Load};
 use super::{Scenario, carry_out, conditions, useless};

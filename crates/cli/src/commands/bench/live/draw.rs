@@ -5,7 +5,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, LineGauge, Paragraph, RenderDirection, Sparkline, Wrap};
-use undrop_bench::report::number::{bytes, milliseconds, percent, printable, rate, seconds, thousands};
+use undrop_text::number::{bytes, milliseconds, percent, rate, seconds, thousands};
+use undrop_text::printable::truncated;
 
 use super::model::{Live, sorted};
 
@@ -69,7 +70,7 @@ fn title(frame: &mut Frame, area: Rect, live: &Live) {
     let line = Line::from(vec![
         Span::styled(" undrop bench ", bold),
         Span::styled(format!("{} ", live.mode), BLUE),
-        Span::raw(printable(&live.target, 200)),
+        Span::raw(truncated(&live.target, 200)),
     ]);
     frame.render_widget(line, area);
 }
@@ -183,7 +184,7 @@ fn endings(frame: &mut Frame, area: Rect, live: &Live) {
     let room = usize::from(inner.height);
     let row = |(kind, count): &(String, u64), style: Style| {
         let count = thousands(*count);
-        let kind = printable(kind, width.saturating_sub(count.len() + 1));
+        let kind = truncated(kind, width.saturating_sub(count.len() + 1));
         let gap = width.saturating_sub(kind.chars().count() + count.len());
         Line::from(vec![Span::raw(kind), Span::raw(" ".repeat(gap)), Span::styled(count, style)])
     };

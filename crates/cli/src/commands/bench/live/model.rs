@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use undrop_bench::report::number::{milliseconds, percent, printable, rate, seconds, thousands};
 use undrop_bench::{Mode, Phase, Plan, Snapshot, Times};
+use undrop_text::number::{milliseconds, percent, rate, seconds, thousands};
+use undrop_text::printable::truncated;
 
 /// Points of history that are kept: four minutes at two a second.
 const HISTORY: usize = 480;
@@ -209,7 +210,7 @@ impl Mark {
 /// Kinds by count, the most frequent first.
 pub(super) fn sorted(kinds: &std::collections::BTreeMap<String, u64>) -> Vec<(String, u64)> {
     let mut sorted: Vec<(String, u64)> =
-        kinds.iter().map(|(kind, count)| (printable(kind, 60), *count)).collect();
+        kinds.iter().map(|(kind, count)| (truncated(kind, 60), *count)).collect();
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     sorted
 }

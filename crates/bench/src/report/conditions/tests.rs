@@ -1,11 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::report::{Report, samples};
+use crate::report::samples;
 
-fn outcome(condition: &str, sample: (crate::Plan, crate::Tally)) -> Outcome {
+fn outcome(condition: &str, sample: (crate::Plan, crate::Tally)) -> ConditionResult {
     let condition: Condition = condition.parse().unwrap();
-    condition.judge(&Report::new(&sample.0, &sample.1))
+    condition.evaluate(&Report::new(&sample.0, &sample.1))
 }
 
 #[test]
@@ -60,17 +60,17 @@ fn conditions_hold_or_not() {
 #[test]
 fn what_was_not_measured_is_missed_with_a_reason() {
     for (condition, reason) in [
-        ("p99<50ms", "no answer came"),
+        ("p99<50ms", "no reply was received"),
         ("lost=0", "without --verify"),
         ("lost<1%", "without --verify"),
-        ("resume_p99<2s", "no lost link came back"),
+        ("resume_p99<2s", "no lost link was restored"),
         ("rate>=99%", "no schedule"),
         ("tls_p99<1s", "no TLS handshake"),
         ("send_rate>=0", "no message was sent"),
         ("completed>=99%", "not scenario"),
         ("completeness>=99%", "not broadcast"),
         ("last_back<10s", "no storm"),
-        ("received>=0%", "nothing it would be a part of"),
+        ("received>=0%", "no whole that it is a part of"),
     ] {
         let outcome = outcome(condition, samples::quiet(2));
         assert!(!outcome.passed && outcome.actual.is_none(), "{outcome:?}");
@@ -87,7 +87,7 @@ fn what_was_not_measured_is_missed_with_a_reason() {
 fn a_percentile_of_few_values_is_judged_by_the_highest() {
     let outcome = outcome("handshake_p99<1s", samples::quiet(2));
     assert!(outcome.passed);
-    assert!(outcome.found().ends_with("(of 2 values: the highest)"), "{}", outcome.found());
+    assert!(outcome.found().ends_with("(the highest of 2 values)"), "{}", outcome.found());
 }
 
 #[test]
@@ -118,23 +118,23 @@ fn proofs_and_users_are_judged() {
 #[test]
 fn mistakes_are_named() {
     for (condition, message) in [
-        ("", "a condition is metric, comparison, limit"),
-        ("p99", "a condition is metric, comparison, limit"),
-        ("<5ms", "the metric is missing"),
+        ("", "a condition consists of a metric, a comparison and a limit"),
+        ("p99", "a condition consists of a metric, a comparison and a limit"),
+        ("<5ms", "the metric before the comparison is missing"),
         ("survivl>=99%", "did you mean `survival`?"),
         ("reorderd=0", "did you mean `reordered`?"),
-        ("foo=0", "there are p99, min"),
-        ("p100<5ms", "there is no metric `p100`"),
-        ("p99<5", "5 of what? Write `5ms` or `5s`"),
-        ("p99<5kg", "`kg` is no unit of p99; write it as in `p99<50ms`"),
-        ("p99<fast", "`fast` is no limit"),
-        ("p99<", "`` is no limit"),
+        ("foo=0", "the metrics are p99, min"),
+        ("p100<5ms", "unknown metric `p100`"),
+        ("p99<5", "`5` has no unit; write `5ms` or `5s`"),
+        ("p99<5kg", "`kg` is not a unit of p99; write the limit as in `p99<50ms`"),
+        ("p99<fast", "`fast` is not a limit"),
+        ("p99<", "`` is not a limit"),
         ("survival>=0.99", "write it in percent"),
-        ("lost=0ms", "`ms` is no unit of lost"),
-        ("gaps<1%", "`%` is no unit of gaps"),
-        ("p99!5ms", "the comparison is one of"),
-        ("lost=-1", "`-1` is no limit"),
-        ("lost=1.2.3", "`1.2.3` is no limit"),
+        ("lost=0ms", "`ms` is not a unit of lost"),
+        ("gaps<1%", "`%` is not a unit of gaps"),
+        ("p99!5ms", "the comparison must be one of"),
+        ("lost=-1", "`-1` is not a limit"),
+        ("lost=1.2.3", "`1.2.3` is not a limit"),
     ] {
         let error = condition.parse::<Condition>().unwrap_err().to_string();
         assert!(error.contains(message), "{condition}: {error}");
