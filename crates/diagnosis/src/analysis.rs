@@ -16,10 +16,10 @@ use undrop_frame::Ending;
 use undrop_infra::{Chain, Hop};
 use undrop_report::Measure;
 
-use crate::observations::{Arm, Endpoint, Life, Observations};
+use crate::observations::{Endpoint, Observations, Traffic, WatchedConnection};
 
 pub(crate) use ages::Drops;
-pub(crate) use attribution::{attribute, without_lateness};
+pub(crate) use attribution::{attribute, without_end_delay};
 pub(crate) use early::{EARLY_S, ended_before_sending, is_early};
 pub(crate) use ending::{close_code, described};
 pub(crate) use http2::{Http2, offers_http11};
@@ -60,23 +60,23 @@ impl<'a> Case<'a> {
     }
 
     /// The watched connections of the target that did this, opened or not.
-    pub(crate) fn arm(&self, arm: &Arm) -> impl Iterator<Item = &'a Life> {
-        let arm = arm.clone();
-        self.target.lives.iter().filter(move |life| life.arm == arm)
+    pub(crate) fn traffic(&self, traffic: &Traffic) -> impl Iterator<Item = &'a WatchedConnection> {
+        let traffic = traffic.clone();
+        self.target.connections.iter().filter(move |connection| connection.traffic == traffic)
     }
 
     /// A watched connection of this sort was opened and lived on.
-    pub(crate) fn lived(&self, arm: &Arm) -> bool {
-        self.arm(arm).any(Life::alive)
+    pub(crate) fn lived(&self, traffic: &Traffic) -> bool {
+        self.traffic(traffic).any(WatchedConnection::alive)
     }
 
     /// A watched connection of this sort was opened and ended.
-    pub(crate) fn died(&self, arm: &Arm) -> Option<&'a Life> {
-        self.arm(arm).find(|life| life.end.is_some())
+    pub(crate) fn ended(&self, traffic: &Traffic) -> Option<&'a WatchedConnection> {
+        self.traffic(traffic).find(|connection| connection.end.is_some())
     }
 
     /// The product with this id is in the way.
-    pub(crate) fn passes(&self, id: &str) -> Option<&Product> {
+    pub(crate) fn product(&self, id: &str) -> Option<&Product> {
         self.products.iter().find(|product| product.entry.id == id)
     }
 
@@ -93,7 +93,7 @@ pub(crate) fn measure_s(samples: impl IntoIterator<Item = f64>) -> Option<Measur
 }
 
 /// Seconds as the report writes them.
-pub(crate) fn s(seconds: f64) -> String {
+pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.01 => format!("{:.2} ms", s * 1e3),
         s if s < 0.1 => format!("{:.1} ms", s * 1e3),
@@ -102,17 +102,18 @@ pub(crate) fn s(seconds: f64) -> String {
 }
 
 /// What became of the arms, one line each: what keeps the connection and what does not.
-pub(crate) fn outcomes(case: &Case<'_>) -> Vec<String> {
+pub(crate) fn kept_and_lost(case: &Case<'_>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut lost = Vec::new();
-    let arms = [Arm::TcpKeepalive, Arm::Ping, Arm::Pong, Arm::Data, Arm::OneWay, Arm::Push];
-    for arm in arms {
-        let name = arm.name();
-        match (case.lived(&arm), case.died(&arm)) {
+    let patterns =
+        [Traffic::TcpKeepalive, Traffic::Ping, Traffic::Pong, Traffic::Data, Traffic::OneWay, Traffic::Push];
+    for traffic in patterns {
+        let name = traffic.name();
+        match (case.lived(&traffic), case.ended(&traffic)) {
             (true, _) => kept.push(name),
-            (false, Some(life)) => {
-                let end = life.end.as_ref().map(ToString::to_string).unwrap_or_default();
-                lost.push(format!("{name} ({end} at {})", s(life.age_s)));
+            (false, Some(connection)) => {
+                let end = connection.end.as_ref().map(ToString::to_string).unwrap_or_default();
+                lost.push(format!("{name} ({end} at {})", seconds(connection.age_s)));
             }
             (false, None) => {}
         }
@@ -129,16 +130,18 @@ pub(crate) fn outcomes(case: &Case<'_>) -> Vec<String> {
 
 /// How often the server sends Pings by itself, seconds.
 pub(crate) fn server_heartbeat(case: &Case<'_>) -> Option<f64> {
-    let lives = case.target.lives.iter().filter(|life| life.server_pings_s.len() >= 2);
-    let gaps: Vec<f64> = lives
-        .flat_map(|life| life.server_pings_s.windows(2))
+    let connections =
+        case.target.connections.iter().filter(|connection| connection.server_pings_s.len() >= 2);
+    let gaps: Vec<f64> = connections
+        .flat_map(|connection| connection.server_pings_s.windows(2))
         .filter_map(|pair| Some(pair.get(1)? - pair.first()?))
         .collect();
     if let Some(gap) = Measure::of(&gaps, "s") {
         return Some(gap.value);
     }
     // A single Ping says at least that much.
-    let firsts = case.target.lives.iter().filter_map(|life| life.server_pings_s.first().copied());
+    let firsts =
+        case.target.connections.iter().filter_map(|connection| connection.server_pings_s.first().copied());
     firsts.filter(|first| *first > 1.0).min_by(f64::total_cmp)
 }
 
@@ -152,16 +155,16 @@ pub(crate) fn half_of(idle_s: f64) -> f64 {
 
 /// What to send, how often, from which side, so that a connection is never quiet for `idle_s`.
 pub(crate) fn heartbeat_below(case: &Case<'_>, idle_s: f64) -> String {
-    let every = s(half_of(idle_s));
+    let every = seconds(half_of(idle_s));
     let ways = [
-        (Arm::Ping, "Pings from the server (pages in browsers cannot send any)"),
-        (Arm::Data, "a small message from the client that the server replies to"),
-        (Arm::OneWay, "a small message from the client"),
-        (Arm::TcpKeepalive, "TCP keepalive at the server"),
+        (Traffic::Ping, "Pings from the server (pages in browsers cannot send any)"),
+        (Traffic::Data, "a small message from the client that the server replies to"),
+        (Traffic::OneWay, "a small message from the client"),
+        (Traffic::TcpKeepalive, "TCP keepalive at the server"),
     ];
-    match ways.iter().find(|(arm, _)| case.lived(arm)) {
+    match ways.iter().find(|(traffic, _)| case.lived(traffic)) {
         Some((_, way)) => format!("Send a heartbeat every {every} or more often: {way}."),
-        None if case.target.lives.is_empty() => {
+        None if case.target.connections.is_empty() => {
             format!(
                 "Send a heartbeat every {every} or more often, in both directions; which frames count was not tried."
             )

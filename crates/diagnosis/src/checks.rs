@@ -61,7 +61,7 @@ pub struct Check {
     pub doc: &'static str,
     /// The cases of the catalogue that it recognises.
     pub cases: &'static [u8],
-    judge: fn(&Case<'_>) -> Vec<Finding>,
+    evaluate: fn(&Case<'_>) -> Vec<Finding>,
 }
 
 /// Every check, in the order in which equal findings are reported: the earlier stage first.
@@ -111,8 +111,8 @@ pub const CHECKS: &[Check] = &[
 
 impl Check {
     /// What it finds in a case.
-    pub(crate) fn judge(&self, case: &Case<'_>) -> Vec<Finding> {
-        (self.judge)(case)
+    pub(crate) fn evaluate(&self, case: &Case<'_>) -> Vec<Finding> {
+        (self.evaluate)(case)
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
         let seen = sample::healthy();
         let case = Case::new(&seen).unwrap();
         for check in CHECKS {
-            assert_eq!(check.judge(&case), [], "{}", check.id);
+            assert_eq!(check.evaluate(&case), [], "{}", check.id);
         }
     }
 }

@@ -32,7 +32,10 @@ impl Conclusion {
             return Conclusion::Handshake;
         }
         if let Some(expected_s) = seen.plan.expect_alive_s
-            && target.lives.iter().any(|life| life.end.is_some() && life.age_s < expected_s)
+            && target
+                .connections
+                .iter()
+                .any(|connection| connection.end.is_some() && connection.age_s < expected_s)
         {
             return Conclusion::DroppedEarly;
         }
@@ -46,9 +49,9 @@ impl Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{dropped, healthy, http, lives, refused};
+    use crate::checks::sample::{connections, dropped, healthy, http, refused};
     use crate::diagnose;
-    use crate::observations::Tls;
+    use crate::observations::TlsResult;
     use undrop_frame::Ending;
 
     fn of(seen: &Observations) -> Conclusion {
@@ -60,11 +63,12 @@ mod tests {
         assert_eq!(of(&healthy()), Conclusion::Good);
         assert_eq!(of(&refused(http(502, &[], ""))), Conclusion::Handshake);
         let mut seen = healthy();
-        seen.endpoints[0].tls = Some(Tls::default());
+        seen.endpoints[0].tls = Some(TlsResult::default());
         assert_eq!(of(&seen), Conclusion::Tls);
         let mut seen = healthy();
-        seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
+        seen.endpoints = vec![connections(|connection| {
+            if connection.traffic.is_quiet() { dropped(connection, 60.0, Ending::Fin) } else { connection }
+        })];
         assert_eq!(of(&seen), Conclusion::Findings);
         seen.plan.expect_alive_s = Some(100.0);
         assert_eq!(of(&seen), Conclusion::DroppedEarly);

@@ -40,10 +40,10 @@ pub fn diagnose(seen: &Observations) -> Report {
         return report;
     };
     for check in CHECKS {
-        for mut finding in check.judge(&case) {
-            if is_late(seen) && finding.confidence > Confidence::Low && !case.target.lives.is_empty() {
+        for mut finding in check.evaluate(&case) {
+            if is_late(seen) && finding.confidence > Confidence::Low && !case.target.connections.is_empty() {
                 finding.confidence = Confidence::Low;
-                let lag = crate::analysis::s(seen.lag_s);
+                let lag = crate::analysis::seconds(seen.lag_s);
                 finding.candidates.insert(0, format!("this machine, which was too busy to look for {lag}"));
             }
             report.add(finding);
@@ -61,12 +61,14 @@ pub fn diagnose(seen: &Observations) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{healthy, hole, lives};
+    use crate::checks::sample::{connections, healthy, hole};
 
     #[test]
     fn a_machine_that_was_too_busy_makes_everything_doubtful() {
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| if life.arm.is_quiet() { hole(life, 100.0) } else { life })];
+        seen.endpoints = vec![connections(|connection| {
+            if connection.traffic.is_quiet() { hole(connection, 100.0) } else { connection }
+        })];
         let confidence = |seen: &Observations| diagnose(seen).findings[0].confidence;
         assert_eq!(confidence(&seen), Confidence::High);
         seen.lag_s = 4.0;

@@ -3,20 +3,20 @@
 //! Every time is in seconds: `_s` fields of a connection count from when its handshake was done, `at_s` fields from the
 //! start of the run. A run can be saved and judged again; judging reads nothing but this.
 
+mod connection;
 mod endpoint;
-mod life;
 mod local;
 mod tls;
 
 use serde::{Deserialize, Serialize};
 
+pub use connection::{AliveProbe, Traffic, WatchedConnection};
 pub use endpoint::{
-    Answer, Close, Compression, Connect, Dns, Echo, Endpoint, Flaw, Outcome, Pings, Place, Size, Trip,
-    Variant,
+    CloseTest, CompressionTest, DnsLookup, EchoTest, Endpoint, EndpointRole, HttpAttempt, HttpOutcome,
+    MessageOutcome, PingTest, RequestVariant, SizeTest, TcpConnect, UpgradeFlaw,
 };
-pub use life::{Arm, Life, Question};
-pub use local::Local;
-pub use tls::{Certificate, Tls, TlsFailure, TlsFailureKind, TlsTrial};
+pub use local::LocalMachine;
+pub use tls::{Certificate, TlsAttempt, TlsFailure, TlsFailureKind, TlsResult};
 
 /// Everything one run saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Observations {
     /// Version of this structure.
     pub version: u32,
     /// What was asked for.
-    pub plan: Plan,
+    pub plan: RunPlan,
     /// The time of day when the run began, seconds since 1970.
     pub started_unix_s: f64,
     /// How long the run took.
@@ -37,12 +37,12 @@ pub struct Observations {
     /// The target first, then what it is compared with.
     pub endpoints: Vec<Endpoint>,
     /// This machine.
-    pub local: Local,
+    pub local: LocalMachine,
 }
 
 /// What a run was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct RunPlan {
     /// The URL.
     pub url: String,
     /// How long connections are watched at most; 0: not at all.

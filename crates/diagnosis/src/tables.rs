@@ -6,15 +6,15 @@ use undrop_infra::{Cap, Chain, Hop, Origin, spelled};
 use undrop_report::Table;
 use undrop_text::printable;
 
-use crate::analysis::{Case, measure_s, s, server_heartbeat};
-use crate::observations::{Endpoint, Outcome, Trip, Variant};
+use crate::analysis::{Case, measure_s, seconds, server_heartbeat};
+use crate::observations::{Endpoint, HttpOutcome, MessageOutcome, RequestVariant};
 
 /// Stage by stage.
 pub(super) fn stages(case: &Case<'_>) -> Table {
     let mut table = Table::new("Stages", &["endpoint", "stage", "outcome"]);
     for endpoint in &case.seen.endpoints {
         for (stage, outcome) in rows(endpoint) {
-            table.row([endpoint.place.name().to_owned(), stage.to_owned(), outcome]);
+            table.row([endpoint.role.name().to_owned(), stage.to_owned(), outcome]);
         }
     }
     table
@@ -29,12 +29,14 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
         let addresses: Vec<String> = dns.addresses.iter().map(ToString::to_string).collect();
         rows.push((
             "DNS",
-            dns.error.clone().unwrap_or_else(|| format!("{} in {}", addresses.join(", "), s(dns.took_s))),
+            dns.error
+                .clone()
+                .unwrap_or_else(|| format!("{} in {}", addresses.join(", "), seconds(dns.took_s))),
         ));
     }
     for connect in &endpoint.connects {
         let how = connect.failed.as_ref().map_or_else(|| "connected".to_owned(), ToString::to_string);
-        rows.push(("TCP", format!("{}: {how} in {}", connect.address, s(connect.took_s))));
+        rows.push(("TCP", format!("{}: {how} in {}", connect.address, seconds(connect.took_s))));
     }
     if let Some(tls) = &endpoint.tls {
         for trial in &tls.trials {
@@ -56,84 +58,96 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
             rows.push(("certificate", format!("{} by {}: {trusted}", leaf.names.join(", "), leaf.issuer)));
         }
     }
-    for answer in &endpoint.answers {
+    for attempt in &endpoint.attempts {
         rows.push((
             "handshake",
-            format!("{}: {} in {}", variant(&answer.variant), outcome(&answer.outcome), s(answer.took_s)),
+            format!(
+                "{}: {} in {}",
+                variant(&attempt.variant),
+                outcome(&attempt.outcome),
+                seconds(attempt.took_s)
+            ),
         ));
     }
     if let Some(echo) = &endpoint.echo {
-        rows.push(("message", trip(&echo.trip)));
+        rows.push(("message", result(&echo.result)));
     }
     if let Some(pings) = &endpoint.pings {
         let pong = measure_s(pings.pongs_s.iter().copied());
         let echo = measure_s(pings.echoes_s.iter().copied());
         let told =
-            |measure: Option<undrop_report::Measure>| measure.map_or("none".to_owned(), |m| s(m.value));
+            |measure: Option<undrop_report::Measure>| measure.map_or("none".to_owned(), |m| seconds(m.value));
         rows.push(("ping", format!("pong after {}, message back after {}", told(pong), told(echo))));
     }
     for one in endpoint.compression.iter().filter(|one| one.offered) {
         let agreed = if one.agreed.is_some() { "agreed" } else { "not agreed" };
         let kind = if one.compressible { "compressible" } else { "random" };
-        rows.push(("compression", format!("{agreed}, {} bytes {kind}: {}", one.size, trip(&one.trip))));
+        rows.push(("compression", format!("{agreed}, {} bytes {kind}: {}", one.size, result(&one.result))));
     }
-    if let Some(largest) = endpoint.sizes.iter().filter(|one| one.trip.arrived()).map(|one| one.size).max() {
-        let back =
-            endpoint.sizes.iter().any(|one| one.size == largest && matches!(one.trip, Trip::Returned { .. }));
+    if let Some(largest) = endpoint.sizes.iter().filter(|one| one.result.arrived()).map(|one| one.size).max()
+    {
+        let back = endpoint
+            .sizes
+            .iter()
+            .any(|one| one.size == largest && matches!(one.result, MessageOutcome::Returned { .. }));
         let how = if back { "come back" } else { "are sent, and the connection lives on" };
-        let bad = endpoint.sizes.iter().filter(|one| !one.trip.arrived()).min_by_key(|one| one.size);
-        let bad = bad.map_or_else(String::new, |one| format!("; {} bytes: {}", one.size, trip(&one.trip)));
+        let bad = endpoint.sizes.iter().filter(|one| !one.result.arrived()).min_by_key(|one| one.size);
+        let bad =
+            bad.map_or_else(String::new, |one| format!("; {} bytes: {}", one.size, result(&one.result)));
         rows.push(("size", format!("{largest} bytes {how}{bad}")));
     }
     if let Some(close) = &endpoint.close {
-        rows.push(("close", format!("our Close 1000 ends with {} after {}", close.end, s(close.took_s))));
+        rows.push((
+            "close",
+            format!("our Close 1000 ends with {} after {}", close.end, seconds(close.took_s)),
+        ));
     }
     rows
 }
 
-fn variant(variant: &Variant) -> String {
+fn variant(variant: &RequestVariant) -> String {
     match variant {
-        Variant::Asked => "as asked for".to_owned(),
-        Variant::SecondKey => "another key".to_owned(),
-        Variant::NoAlpn => "without ALPN".to_owned(),
-        Variant::ExtendedConnect => "extended CONNECT over HTTP/2".to_owned(),
-        Variant::Redirected(url) => format!("redirected to {url}"),
-        Variant::Origin(origin) => format!("Origin {origin}"),
-        Variant::NoProtocol => "without sub-protocols".to_owned(),
-        Variant::Protocols(offered) => format!("sub-protocols {}", offered.join(", ")),
-        Variant::Deflate => "permessage-deflate offered".to_owned(),
-        Variant::PlainGet => "plain GET".to_owned(),
-        Variant::Malformed => "no HTTP".to_owned(),
-        Variant::ProxyItself => "no HTTP, to the forward proxy".to_owned(),
-        Variant::EngineIo => "Engine.IO polling".to_owned(),
+        RequestVariant::AsRequested => "as asked for".to_owned(),
+        RequestVariant::SecondKey => "another key".to_owned(),
+        RequestVariant::NoAlpn => "without ALPN".to_owned(),
+        RequestVariant::ExtendedConnect => "extended CONNECT over HTTP/2".to_owned(),
+        RequestVariant::Redirected(url) => format!("redirected to {url}"),
+        RequestVariant::Origin(origin) => format!("Origin {origin}"),
+        RequestVariant::NoProtocol => "without sub-protocols".to_owned(),
+        RequestVariant::Protocols(offered) => format!("sub-protocols {}", offered.join(", ")),
+        RequestVariant::Deflate => "permessage-deflate offered".to_owned(),
+        RequestVariant::PlainGet => "plain GET".to_owned(),
+        RequestVariant::Malformed => "no HTTP".to_owned(),
+        RequestVariant::ProxyItself => "no HTTP, to the forward proxy".to_owned(),
+        RequestVariant::EngineIo => "Engine.IO polling".to_owned(),
     }
 }
 
-fn outcome(outcome: &Outcome) -> String {
+fn outcome(outcome: &HttpOutcome) -> String {
     match outcome {
-        Outcome::Answered { status, flaws, .. } if flaws.is_empty() => status.to_string(),
-        Outcome::Answered { status, flaws, .. } => {
+        HttpOutcome::Response { status, flaws, .. } if flaws.is_empty() => status.to_string(),
+        HttpOutcome::Response { status, flaws, .. } => {
             let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
             format!("{status}, but {}", flaws.join("; "))
         }
-        Outcome::NotHttp { fault, start } => format!("{fault} ({})", printable::bytes(start, 120)),
-        Outcome::Http2 { offered: false, .. } => "HTTP/2 without extended CONNECT".to_owned(),
-        Outcome::Http2 { status, .. } => {
+        HttpOutcome::NotHttp { fault, start } => format!("{fault} ({})", printable::bytes(start, 120)),
+        HttpOutcome::Http2 { offered: false, .. } => "HTTP/2 without extended CONNECT".to_owned(),
+        HttpOutcome::Http2 { status, .. } => {
             status.map_or_else(|| "HTTP/2, no answer".to_owned(), |status| format!("HTTP/2 {status}"))
         }
-        Outcome::OtherProtocol(alpn) => format!("no HTTP/2 (ALPN {})", alpn.as_deref().unwrap_or("none")),
-        Outcome::Failed(end) => end.to_string(),
+        HttpOutcome::OtherProtocol(alpn) => format!("no HTTP/2 (ALPN {})", alpn.as_deref().unwrap_or("none")),
+        HttpOutcome::Failed(end) => end.to_string(),
     }
 }
 
-fn trip(trip: &Trip) -> String {
-    match trip {
-        Trip::Returned { rtt_s } => format!("comes back after {}", s(*rtt_s)),
-        Trip::Other { rtt_s, start } => format!("another comes after {}: {start}", s(*rtt_s)),
-        Trip::Taken { .. } => "is taken, nothing comes back".to_owned(),
-        Trip::Silent { waited_s, .. } => format!("no sign for {}", s(*waited_s)),
-        Trip::Ended { end, after_s } => format!("{end} after {}", s(*after_s)),
-        Trip::NotOpened(end) => format!("not opened: {end}"),
+fn result(result: &MessageOutcome) -> String {
+    match result {
+        MessageOutcome::Returned { rtt_s } => format!("comes back after {}", seconds(*rtt_s)),
+        MessageOutcome::Other { rtt_s, start } => format!("another comes after {}: {start}", seconds(*rtt_s)),
+        MessageOutcome::Accepted { .. } => "is taken, nothing comes back".to_owned(),
+        MessageOutcome::Silent { waited_s, .. } => format!("no sign for {}", seconds(*waited_s)),
+        MessageOutcome::Ended { end, after_s } => format!("{end} after {}", seconds(*after_s)),
+        MessageOutcome::NotOpened(end) => format!("not opened: {end}"),
     }
 }
 
@@ -163,8 +177,12 @@ pub(super) fn budget(case: &Case<'_>) -> Table {
     }
     chain.push(measured);
     // What was measured counts; a default that should have struck before it and did not is another setting now.
-    let quiet = case.target.lives.iter().filter(|life| life.arm.is_quiet() && life.alive());
-    let survived = quiet.map(crate::observations::Life::quiet_s).fold(0.0, f64::max);
+    let quiet = case
+        .target
+        .connections
+        .iter()
+        .filter(|connection| connection.traffic.is_quiet() && connection.alive());
+    let survived = quiet.map(crate::observations::WatchedConnection::quiet_s).fold(0.0, f64::max);
     for product in case.products.iter().filter(|product| product.is_seen()) {
         chain.push(Hop::of(product.entry));
     }
@@ -174,15 +192,15 @@ pub(super) fn budget(case: &Case<'_>) -> Table {
         table.row([format!("{}, {}", cap.hop, cap.timer), spelled(round(cap.value)), source(cap)]);
     }
     if let Some(every) = server_heartbeat(case) {
-        table.row(["server's own Pings".to_owned(), s(every), "measured".to_owned()]);
+        table.row(["server's own Pings".to_owned(), seconds(every), "measured".to_owned()]);
     }
     if survived > 0.0 {
-        table.row(["longest silence survived".to_owned(), s(survived), "measured".to_owned()]);
+        table.row(["longest silence survived".to_owned(), seconds(survived), "measured".to_owned()]);
     }
     if let Some(shortest) = budget.idle.first() {
         let every = crate::analysis::half_of(shortest.value.as_secs_f64());
         let what = crate::analysis::heartbeat_below(case, shortest.value.as_secs_f64());
-        table.row(["recommended heartbeat".to_owned(), format!("≤ {}", s(every)), what]);
+        table.row(["recommended heartbeat".to_owned(), format!("≤ {}", seconds(every)), what]);
     }
     table
 }
@@ -206,26 +224,26 @@ pub(super) fn notes(case: &Case<'_>) -> Vec<String> {
     if case.seen.interrupted {
         notes.push("The run was stopped early; what would have come later is not known.".to_owned());
     }
-    if case.target.cut_short {
+    if case.target.incomplete {
         notes.push("The stages took too long; what was left of them was left out.".to_owned());
     }
     if super::is_late(case.seen) {
         notes.push(format!(
             "This machine was too busy to look for {}; late answers may be its own fault. Run again when it is idle.",
-            s(case.seen.lag_s)
+            seconds(case.seen.lag_s)
         ));
     }
     if !case.seen.plan.held_back.is_empty() {
         let what = case.seen.plan.held_back.join("; ");
         notes.push(format!("Left out, since the target is public (--i-own-this allows it): {what}."));
     }
-    let longest_s = case.target.lives.iter().map(|life| life.age_s).fold(0.0, f64::max);
+    let longest_s = case.target.connections.iter().map(|connection| connection.age_s).fold(0.0, f64::max);
     if longest_s > 0.0 {
         // A run that was stopped watched for less than was planned.
         let watched_s = if case.seen.interrupted { longest_s } else { case.seen.plan.horizon_s };
         notes.push(format!(
             "Watched for {}: a timer that is longer shows only with a longer --horizon.",
-            s(watched_s)
+            seconds(watched_s)
         ));
     }
     notes

@@ -2,7 +2,7 @@
 
 use undrop_report::{Finding, Severity};
 
-use crate::analysis::{Case, s};
+use crate::analysis::{Case, seconds};
 
 /// The cause of the worst finding, or what was survived. Never more than was seen.
 pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
@@ -19,10 +19,10 @@ pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
         return "No WebSocket could be opened, and no check knows why; the stages below show how far it got."
             .to_owned();
     }
-    let watched = case.target.lives.iter().filter(|life| life.opened());
-    let longest = watched.clone().map(|life| life.age_s).fold(0.0, f64::max);
+    let watched = case.target.connections.iter().filter(|connection| connection.opened());
+    let longest = watched.clone().map(|connection| connection.age_s).fold(0.0, f64::max);
     let count = watched.clone().count();
-    let ended = watched.filter(|life| life.end.is_some()).count();
+    let ended = watched.filter(|connection| connection.end.is_some()).count();
     let stopped = if case.seen.interrupted { " The run was stopped early." } else { "" };
     if count == 0 {
         return format!(
@@ -32,16 +32,24 @@ pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
     if ended > 0 {
         return format!(
             "{ended} of {count} connections ended within {}, and no check knows why; the lanes below show when.{stopped}",
-            s(longest)
+            seconds(longest)
         );
     }
     // Where the server itself speaks all the time, no idle timer was put to the test.
-    let quiet =
-        case.target.lives.iter().filter(|life| life.alive()).map(|life| life.quiet_s()).fold(0.0, f64::max);
+    let quiet = case
+        .target
+        .connections
+        .iter()
+        .filter(|connection| connection.alive())
+        .map(|connection| connection.quiet_s())
+        .fold(0.0, f64::max);
     let silence = if quiet * 2.0 >= longest {
         ", the quiet ones too".to_owned()
     } else {
-        format!("; none was quiet for longer than {}", s(quiet))
+        format!("; none was quiet for longer than {}", seconds(quiet))
     };
-    format!("Nothing wrong was found: {count} connections lived for up to {}{silence}.{stopped}", s(longest))
+    format!(
+        "Nothing wrong was found: {count} connections lived for up to {}{silence}.{stopped}",
+        seconds(longest)
+    )
 }

@@ -1,83 +1,84 @@
-//! What a run tells while it goes on.
+//! Events that a run reports while it goes on.
 
+use undrop_diagnosis::observations::Traffic;
 use undrop_frame::Ending;
 
-/// Hears what a run does. Calls come from one thread, in order, and should return soon.
-pub trait Listener {
-    /// Something happened.
-    fn hear(&self, news: News<'_>);
+/// Receives the events of a run. The calls come from one thread, in order, and should return soon.
+pub trait RunListener {
+    /// Receives an event.
+    fn on_event(&self, event: RunEvent<'_>);
 }
 
-/// Something that happened.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum News<'a> {
-    /// A stage begins at an endpoint.
+pub enum RunEvent<'a> {
+    /// A stage starts at an endpoint.
     Stage {
-        /// The endpoint, by the name of its place.
+        /// The name of the endpoint's role.
         endpoint: &'a str,
-        /// What is done.
+        /// The name of the stage.
         stage: &'static str,
     },
-    /// A stage is over.
+    /// A stage is complete.
     Done {
-        /// What was done.
+        /// The name of the stage.
         stage: &'static str,
         /// The outcome in a few words.
         outcome: &'a str,
-        /// It went well.
+        /// Whether the stage succeeded.
         good: bool,
     },
-    /// Lanes begin that will be watched for this long.
+    /// The run starts to watch connections.
     Watching {
-        /// How many.
-        lanes: usize,
-        /// How long, seconds.
+        /// The number of connections.
+        connections: usize,
+        /// The time for which they are watched, in seconds.
         until_s: f64,
     },
-    /// A lane was opened.
+    /// A watched connection was opened.
     Opened {
-        /// Its number within the run.
-        lane: usize,
-        /// What it does.
-        name: &'a str,
+        /// The number of the connection within the run.
+        connection: usize,
+        /// The traffic on the connection.
+        traffic: &'a Traffic,
     },
-    /// A quiet lane asked, and this came of it.
-    Asked {
-        /// Its number.
-        lane: usize,
-        /// It was answered.
+    /// A probe was sent on an idle connection, and its result is known.
+    Probed {
+        /// The number of the connection within the run.
+        connection: usize,
+        /// Whether a reply arrived in time.
         answered: bool,
     },
-    /// A lane ended.
+    /// A watched connection ended.
     Ended {
-        /// Its number.
-        lane: usize,
-        /// Its age, seconds.
+        /// The number of the connection within the run.
+        connection: usize,
+        /// The age of the connection, in seconds.
         age_s: f64,
-        /// How.
+        /// How the connection ended.
         end: &'a Ending,
     },
-    /// A lane was alive when it was let go.
+    /// A watched connection was alive at the end of its time.
     Released {
-        /// Its number.
-        lane: usize,
+        /// The number of the connection within the run.
+        connection: usize,
     },
-    /// A lane could not be opened.
+    /// A connection could not be opened.
     Failed {
-        /// Its number.
-        lane: usize,
-        /// What it would have done.
-        name: &'a str,
-        /// Why not.
+        /// The number of the connection within the run.
+        connection: usize,
+        /// The traffic that the connection would have carried.
+        traffic: &'a Traffic,
+        /// The reason for the failure.
         end: &'a Ending,
     },
 }
 
-/// Hears nothing.
+/// A listener that ignores every event.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Quiet;
+pub struct NoListener;
 
-impl Listener for Quiet {
-    fn hear(&self, _news: News<'_>) {}
+impl RunListener for NoListener {
+    fn on_event(&self, _event: RunEvent<'_>) {}
 }

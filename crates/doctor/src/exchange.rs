@@ -9,8 +9,8 @@ use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_response};
 use undrop_transport::{Ending, Stream, ending_of};
 
-use crate::caller::Opened;
-use undrop_diagnosis::observations::{Flaw, Outcome};
+use crate::prober::OpenedWebSocket;
+use undrop_diagnosis::observations::{HttpOutcome, UpgradeFlaw};
 
 /// Largest head of an answer, bytes.
 const HEAD: usize = 16 << 10;
@@ -25,7 +25,7 @@ const BODY: usize = 4 << 10;
 const BODY_TIME: Duration = Duration::from_secs(2);
 
 /// What the request held that the answer must fit.
-pub(crate) struct Sent<'a> {
+pub(crate) struct SentHandshake<'a> {
     pub(crate) key: &'a str,
     pub(crate) protocols: &'a [String],
     pub(crate) deflate: Option<&'a Config>,
@@ -35,9 +35,9 @@ pub(crate) struct Sent<'a> {
 pub(crate) async fn exchange(
     mut stream: Stream,
     request: &[u8],
-    sent: &Sent<'_>,
+    sent: &SentHandshake<'_>,
     deadline: Instant,
-) -> (Outcome, Option<Opened>) {
+) -> (HttpOutcome, Option<OpenedWebSocket>) {
     let mut bytes = Vec::new();
     let head = async {
         // A server that answers without reading may have closed already; its answer still counts.
@@ -63,19 +63,19 @@ pub(crate) async fn exchange(
         Err(HeadError::Closed) if !bytes.is_empty() => {
             return (not_http(HeadFault::Truncated, &bytes), None);
         }
-        Err(HeadError::Closed) => return (Outcome::Failed(Ending::Fin), None),
-        Err(HeadError::Io(ending)) => return (Outcome::Failed(ending), None),
+        Err(HeadError::Closed) => return (HttpOutcome::Failed(Ending::Fin), None),
+        Err(HeadError::Io(ending)) => return (HttpOutcome::Failed(ending), None),
     };
     let headers = fields(&head);
     if head.status == 101 {
         let (flaws, deflate) = judge(&head, sent);
-        let open = flaws.is_empty().then_some(Opened { stream, leftover: bytes, deflate });
-        return (Outcome::Answered { status: 101, headers, body: String::new(), flaws }, open);
+        let open = flaws.is_empty().then_some(OpenedWebSocket { stream, leftover: bytes, deflate });
+        return (HttpOutcome::Response { status: 101, headers, body: String::new(), flaws }, open);
     }
     let by = deadline.min(Instant::now() + BODY_TIME);
     read_body(&mut stream, &head, &mut bytes, by).await;
     let body = String::from_utf8_lossy(&bytes).into_owned();
-    (Outcome::Answered { status: head.status, headers, body, flaws: Vec::new() }, None)
+    (HttpOutcome::Response { status: head.status, headers, body, flaws: Vec::new() }, None)
 }
 
 enum HeadError {
@@ -134,37 +134,40 @@ async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<
 }
 
 /// What is wrong with a 101, all of it, and the compression that was agreed.
-fn judge(head: &ResponseHead, sent: &Sent<'_>) -> (Vec<Flaw>, Option<undrop_frame::deflate::Params>) {
+fn judge(
+    head: &ResponseHead,
+    sent: &SentHandshake<'_>,
+) -> (Vec<UpgradeFlaw>, Option<undrop_frame::deflate::Params>) {
     let headers = &head.headers;
     let mut flaws = Vec::new();
     if head.version_minor != 1 {
-        flaws.push(Flaw::Version);
+        flaws.push(UpgradeFlaw::Version);
     }
     if !headers.get_str("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-        flaws.push(Flaw::Upgrade);
+        flaws.push(UpgradeFlaw::Upgrade);
     }
     if !headers.has_token("Connection", "upgrade") {
-        flaws.push(Flaw::Connection);
+        flaws.push(UpgradeFlaw::Connection);
     }
     match headers.get_str("Sec-WebSocket-Accept") {
-        None => flaws.push(Flaw::NoAccept),
-        Some(accept) if accept != accept_key(sent.key) => flaws.push(Flaw::Accept(accept.to_owned())),
+        None => flaws.push(UpgradeFlaw::NoAccept),
+        Some(accept) if accept != accept_key(sent.key) => flaws.push(UpgradeFlaw::Accept(accept.to_owned())),
         Some(_) => {}
     }
     if let Some(chosen) = headers.get_str("Sec-WebSocket-Protocol")
         && !sent.protocols.iter().any(|offered| offered == chosen)
     {
-        flaws.push(Flaw::Protocol(chosen.to_owned()));
+        flaws.push(UpgradeFlaw::Protocol(chosen.to_owned()));
     }
     let extensions = headers.joined("Sec-WebSocket-Extensions").filter(|list| !list.trim().is_empty());
     let deflate = match (sent.deflate, extensions) {
         (_, None) => None,
         (None, Some(list)) => {
-            flaws.push(Flaw::Extensions(list));
+            flaws.push(UpgradeFlaw::Extensions(list));
             None
         }
         (Some(config), Some(list)) => config.accept(Some(&list)).unwrap_or_else(|_| {
-            flaws.push(Flaw::Extensions(list));
+            flaws.push(UpgradeFlaw::Extensions(list));
             None
         }),
     };
@@ -176,8 +179,8 @@ fn fields(head: &ResponseHead) -> Vec<(String, String)> {
     head.headers.iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
 
-fn not_http(fault: HeadFault, bytes: &[u8]) -> Outcome {
-    Outcome::NotHttp { fault, start: bytes.iter().copied().take(START).collect() }
+fn not_http(fault: HeadFault, bytes: &[u8]) -> HttpOutcome {
+    HttpOutcome::NotHttp { fault, start: bytes.iter().copied().take(START).collect() }
 }
 
 #[cfg(test)]
@@ -188,7 +191,7 @@ mod tests {
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-    async fn answered(answer: &str) -> (Outcome, bool) {
+    async fn answered(answer: &str) -> (HttpOutcome, bool) {
         let (near, mut far) = duplex(1 << 16);
         let serve = async {
             let mut request = [0; 3];
@@ -196,7 +199,7 @@ mod tests {
             let _ = far.write_all(answer.as_bytes()).await;
             drop(far);
         };
-        let sent = Sent { key: KEY, protocols: &[], deflate: None };
+        let sent = SentHandshake { key: KEY, protocols: &[], deflate: None };
         let deadline = Instant::now() + Duration::from_secs(5);
         let (result, ()) = tokio::join!(exchange(near.into(), b"GET", &sent, deadline), serve);
         (result.0, result.1.is_some())
@@ -211,14 +214,14 @@ mod tests {
         let bad = "HTTP/1.0 101 S\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: p\r\n\
                    Sec-WebSocket-Extensions: e\r\n\r\n";
         let (outcome, open) = answered(bad).await;
-        let Outcome::Answered { flaws, .. } = &outcome else { panic!("{outcome:?}") };
+        let HttpOutcome::Response { flaws, .. } = &outcome else { panic!("{outcome:?}") };
         let wanted = [
-            Flaw::Version,
-            Flaw::Upgrade,
-            Flaw::Connection,
-            Flaw::Accept("x".to_owned()),
-            Flaw::Protocol("p".to_owned()),
-            Flaw::Extensions("e".to_owned()),
+            UpgradeFlaw::Version,
+            UpgradeFlaw::Upgrade,
+            UpgradeFlaw::Connection,
+            UpgradeFlaw::Accept("x".to_owned()),
+            UpgradeFlaw::Protocol("p".to_owned()),
+            UpgradeFlaw::Extensions("e".to_owned()),
         ];
         assert_eq!((flaws.as_slice(), open, outcome.opened()), (&wanted[..], false, false));
     }
@@ -230,22 +233,22 @@ mod tests {
         assert_eq!((outcome.status(), outcome.body()), (Some(403), "nope"));
         let (outcome, _) = answered("<html>no status line").await;
         assert!(
-            matches!(&outcome, Outcome::NotHttp { start, .. } if start.starts_with(b"<html>")),
+            matches!(&outcome, HttpOutcome::NotHttp { start, .. } if start.starts_with(b"<html>")),
             "{outcome:?}"
         );
-        assert_eq!(answered("").await.0, Outcome::Failed(Ending::Fin));
+        assert_eq!(answered("").await.0, HttpOutcome::Failed(Ending::Fin));
 
         let (near, _far) = duplex(64);
-        let sent = Sent { key: KEY, protocols: &[], deflate: None };
+        let sent = SentHandshake { key: KEY, protocols: &[], deflate: None };
         let deadline = Instant::now() + Duration::from_secs(5);
         let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
-        assert_eq!(outcome, Outcome::Failed(Ending::BlackHole));
+        assert_eq!(outcome, HttpOutcome::Failed(Ending::BlackHole));
         assert_eq!(Instant::now(), deadline);
 
         let (near, mut far) = duplex(64);
         assert!(far.write_all(b"HTTP/1.1 101 S\r\nX").await.is_ok());
         let deadline = Instant::now() + Duration::from_secs(5);
         let (outcome, _) = exchange(near.into(), b"GET", &sent, deadline).await;
-        assert!(matches!(&outcome, Outcome::NotHttp { fault: HeadFault::Incomplete, .. }), "{outcome:?}");
+        assert!(matches!(&outcome, HttpOutcome::NotHttp { fault: HeadFault::Incomplete, .. }), "{outcome:?}");
     }
 }

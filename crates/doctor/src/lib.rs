@@ -6,24 +6,24 @@
 //! | for | start at |
 //! |---|---|
 //! | what is asked of an endpoint | `probes/`, one file each |
-//! | what is watched over time | `lanes/plan.rs` plans, `lanes/lane.rs` watches one connection |
+//! | what is watched over time | `connections/plan.rs` plans, `connections/connection.rs` watches one connection |
 
 #![forbid(unsafe_code)]
 
-mod caller;
 mod clock;
+mod connections;
 mod events;
 mod exchange;
-mod lanes;
 mod options;
+mod prober;
 mod probes;
 mod run;
 mod socket;
 mod stop;
 mod watch;
 
-pub use events::{Listener, News, Quiet};
+pub use events::{NoListener, RunEvent, RunListener};
 pub use options::Options;
 pub use run::examine;
 pub use stop::{Stop, Stopper, stop};
-pub use watch::{Incident, What, keep_watch, post};
+pub use watch::{WatchEvent, WatchEventKind, post, watch_endpoint};

@@ -8,9 +8,9 @@ mod dns;
 mod extended_connect;
 mod handshake;
 mod local;
+mod message;
 mod size;
 mod tls;
-mod trip;
 
 pub(crate) use close::close;
 pub(crate) use compression::compression;

@@ -6,30 +6,32 @@ use tokio::time::{Instant, sleep, sleep_until};
 use url::{Host, Url};
 
 use crate::Options;
-use crate::caller::Caller;
 use crate::clock::{Clock, seconds};
-use crate::events::{Listener, News};
-use crate::lanes::{self, Known};
+use crate::connections::{self, Capabilities};
+use crate::events::{RunEvent, RunListener};
+use crate::prober::Prober;
 use crate::probes;
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Endpoint, Observations, Outcome, Place, Plan, Trip, micros};
+use undrop_diagnosis::observations::{
+    Endpoint, EndpointRole, HttpOutcome, MessageOutcome, Observations, RunPlan, micros,
+};
 
 /// Largest message that a public target gets unless somebody says that it is theirs.
 const POLITE_SIZE: u64 = (64 << 10) + 1;
 
 /// Asks and watches the endpoint of a URL, and what it is to be compared with. Always returns what was seen, however little.
-pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn Listener) -> Observations {
+pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn RunListener) -> Observations {
     let clock = Clock::start();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut held_back = Vec::new();
     let mut endpoints = Vec::new();
-    let mut places = vec![(Place::Target, url.clone())];
-    places.extend(options.control.clone().map(|url| (Place::Control, url)));
-    places.extend(options.via.iter().map(|(name, url)| (Place::Via(name.clone()), url.clone())));
-    places.extend(options.direct.clone().map(|url| (Place::Direct, url)));
-    for (place, url) in places {
-        let caller = Caller { url, options, clock };
-        endpoints.push(stages(&caller, place, stop, listener, &mut held_back).await);
+    let mut places = vec![(EndpointRole::Target, url.clone())];
+    places.extend(options.control.clone().map(|url| (EndpointRole::Control, url)));
+    places.extend(options.via.iter().map(|(name, url)| (EndpointRole::Via(name.clone()), url.clone())));
+    places.extend(options.direct.clone().map(|url| (EndpointRole::Direct, url)));
+    for (role, url) in places {
+        let prober = Prober { url, options, clock };
+        endpoints.push(stages(&prober, role, stop, listener, &mut held_back).await);
     }
     let mut lag = Duration::ZERO;
     if !options.horizon.is_zero() {
@@ -42,7 +44,7 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn L
     held_back.dedup();
     Observations {
         version: Observations::VERSION,
-        plan: Plan {
+        plan: RunPlan {
             url: url.to_string(),
             horizon_s: seconds(options.horizon),
             every_s: seconds(options.every),
@@ -63,50 +65,50 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn L
 
 /// The stages of one endpoint, each only when the one before let it.
 pub(crate) async fn stages(
-    caller: &Caller<'_>,
-    place: Place,
+    prober: &Prober<'_>,
+    role: EndpointRole,
     stop: &Stop,
-    listener: &dyn Listener,
+    listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) -> Endpoint {
     let mut seen = Endpoint {
-        url: caller.url.to_string(),
-        host: caller.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
-        port: caller.url.port_or_known_default().unwrap_or(0),
-        secure: matches!(caller.url.scheme(), "wss" | "https"),
-        public: !is_loopback(&caller.url),
-        proxy: caller.options.dial.proxy.for_url(&caller.url).map(ToString::to_string),
-        place,
+        url: prober.url.to_string(),
+        host: prober.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
+        port: prober.url.port_or_known_default().unwrap_or(0),
+        secure: matches!(prober.url.scheme(), "wss" | "https"),
+        public: !is_loopback(&prober.url),
+        proxy: prober.options.dial.proxy.for_url(&prober.url).map(ToString::to_string),
+        role,
         ..Endpoint::default()
     };
     tokio::select! {
-        () = ladder(caller, &mut seen, stop, listener, held_back) => {}
+        () = ladder(prober, &mut seen, stop, listener, held_back) => {}
         () = stop.stopped() => {}
-        () = sleep(caller.options.stages_within) => seen.cut_short = true,
+        () = sleep(prober.options.stages_within) => seen.incomplete = true,
     }
     seen
 }
 
 async fn ladder(
-    caller: &Caller<'_>,
+    prober: &Prober<'_>,
     seen: &mut Endpoint,
     stop: &Stop,
-    listener: &dyn Listener,
+    listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
-    let name = seen.place.name().to_owned();
-    let begin = |stage| listener.hear(News::Stage { endpoint: &name, stage });
-    let done = |stage, good, outcome: &str| listener.hear(News::Done { stage, outcome, good });
+    let name = seen.role.name().to_owned();
+    let begin = |stage| listener.on_event(RunEvent::Stage { endpoint: &name, stage });
+    let done = |stage, good, outcome: &str| listener.on_event(RunEvent::Done { stage, outcome, good });
     // A forward proxy looks up the name and connects by itself.
     if seen.proxy.is_none() {
         begin("DNS");
-        let dns = seen.dns.insert(probes::dns(caller).await).clone();
+        let dns = seen.dns.insert(probes::dns(prober).await).clone();
         done("DNS", dns.error.is_none(), dns.error.as_deref().unwrap_or(&list(&dns.addresses)));
         if dns.addresses.is_empty() {
             return;
         }
         begin("TCP");
-        seen.connects = probes::connect(caller, &dns.addresses).await;
+        seen.connects = probes::connect(prober, &dns.addresses).await;
         let good = seen.connects.iter().filter(|connect| connect.failed.is_none()).count();
         done("TCP", good > 0, &format!("{good} of {} addresses", seen.connects.len()));
         if good == 0 {
@@ -115,7 +117,7 @@ async fn ladder(
     }
     if seen.secure {
         begin("TLS");
-        let tls = seen.tls.insert(probes::tls(caller).await);
+        let tls = seen.tls.insert(probes::tls(prober).await);
         let (good, outcome) = match (&tls.distrust, tls.speaks()) {
             (_, false) => (false, "no handshake"),
             (Some(fault), true) => (false, fault.text.as_str()),
@@ -127,51 +129,55 @@ async fn ladder(
         }
     }
     begin("upgrade");
-    seen.answers = probes::handshake(caller).await;
-    let outcome = seen.asked().map_or_else(String::new, said);
+    seen.attempts = probes::handshake(prober).await;
+    let outcome = seen.handshake().map_or_else(String::new, said);
     done("upgrade", seen.opens(), &outcome);
     begin("variants");
-    probes::variants(caller, seen, stop).await;
-    done("variants", true, &format!("{} requests", seen.answers.len()));
+    probes::variants(prober, seen, stop).await;
+    done("variants", true, &format!("{} requests", seen.attempts.len()));
     if seen.opens() {
-        talk(caller, seen, stop, listener, held_back).await;
+        talk(prober, seen, stop, listener, held_back).await;
     }
 }
 
 /// The stages on an open WebSocket.
 async fn talk(
-    caller: &Caller<'_>,
+    prober: &Prober<'_>,
     seen: &mut Endpoint,
     stop: &Stop,
-    listener: &dyn Listener,
+    listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
-    let name = seen.place.name().to_owned();
-    let begin = |stage| listener.hear(News::Stage { endpoint: &name, stage });
-    let done = |stage, good, outcome: &str| listener.hear(News::Done { stage, outcome, good });
+    let name = seen.role.name().to_owned();
+    let begin = |stage| listener.on_event(RunEvent::Stage { endpoint: &name, stage });
+    let done = |stage, good, outcome: &str| listener.on_event(RunEvent::Done { stage, outcome, good });
     begin("messages");
-    let (echo, pings) = probes::conversation(caller).await;
+    let (echo, pings) = probes::conversation(prober).await;
     let pong = pings.as_ref().is_some_and(|pings| !pings.pongs_s.is_empty());
-    done("messages", echo.trip.arrived(), if pong { "pings are answered" } else { "pings are not answered" });
-    let arrives = echo.trip.arrived();
+    done(
+        "messages",
+        echo.result.arrived(),
+        if pong { "pings are answered" } else { "pings are not answered" },
+    );
+    let arrives = echo.result.arrived();
     (seen.echo, seen.pings) = (Some(echo), pings);
-    let polite = seen.public && !caller.options.own;
+    let limited = seen.public && !prober.options.own;
     if arrives {
-        let wanted = caller.options.largest;
-        let limit = if polite { wanted.min(POLITE_SIZE) } else { wanted };
+        let wanted = prober.options.largest;
+        let limit = if limited { wanted.min(POLITE_SIZE) } else { wanted };
         if limit < wanted {
             held_back.push(format!("messages larger than {limit} bytes"));
         }
         begin("compression");
-        seen.compression = probes::compression(caller, limit as usize, stop).await;
-        done("compression", seen.compression.iter().all(|one| one.trip.arrived()), "");
+        seen.compression = probes::compression(prober, limit as usize, stop).await;
+        done("compression", seen.compression.iter().all(|one| one.result.arrived()), "");
         begin("sizes");
-        seen.sizes = probes::size(caller, limit, if polite { 6 } else { 12 }, stop).await;
-        let largest = seen.sizes.iter().filter(|one| one.trip.arrived()).map(|one| one.size).max();
+        seen.sizes = probes::size(prober, limit, if limited { 6 } else { 12 }, stop).await;
+        let largest = seen.sizes.iter().filter(|one| one.result.arrived()).map(|one| one.size).max();
         done("sizes", true, &format!("up to {} bytes", largest.unwrap_or(0)));
     }
     begin("close");
-    seen.close = probes::close(caller).await;
+    seen.close = probes::close(prober).await;
     let outcome = seen.close.as_ref().map_or_else(String::new, |close| close.end.to_string());
     done("close", seen.close.as_ref().is_some_and(|close| close.end.close().is_some()), &outcome);
 }
@@ -182,46 +188,50 @@ async fn watch(
     options: &Options,
     clock: Clock,
     stop: &Stop,
-    listener: &dyn Listener,
+    listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
-    let callers: Vec<Option<Caller<'_>>> = endpoints
+    let probers: Vec<Option<Prober<'_>>> = endpoints
         .iter()
         .map(|seen| {
             let url = Url::parse(&seen.url).ok().filter(|_| seen.opens())?;
-            Some(Caller { url, options, clock })
+            Some(Prober { url, options, clock })
         })
         .collect();
     let mut first = 0;
     let mut rounds = Vec::new();
     for seen in endpoints.iter() {
-        let polite = seen.public && !options.own;
-        let seats = lanes::seats(options, known(seen), polite);
-        if polite && seats.len() < lanes::seats(options, known(seen), false).len() {
+        let limited = seen.public && !options.own;
+        let planned = connections::plan(options, known(seen), limited);
+        if limited && planned.len() < connections::plan(options, known(seen), false).len() {
             held_back.push("some of the connections that are watched".to_owned());
         }
-        first += seats.len();
-        rounds.push((first - seats.len(), seats));
+        first += planned.len();
+        rounds.push((first - planned.len(), planned));
     }
-    if callers.iter().all(Option::is_none) {
+    if probers.iter().all(Option::is_none) {
         return;
     }
-    listener.hear(News::Watching { lanes: first, until_s: seconds(options.horizon) });
-    round(endpoints, &callers, &rounds, stop, listener).await;
+    listener.on_event(RunEvent::Watching { connections: first, until_s: seconds(options.horizon) });
+    round(endpoints, &probers, &rounds, stop, listener).await;
     if stop.is_set() {
         return;
     }
     let mut refined = Vec::new();
     for seen in endpoints.iter() {
-        let seats = lanes::refined(options, known(seen), &seen.lives);
-        first += seats.len();
-        refined.push((first - seats.len(), seats));
+        let planned = connections::refined(options, known(seen), &seen.connections);
+        first += planned.len();
+        refined.push((first - planned.len(), planned));
     }
-    let more: usize = refined.iter().map(|(_, seats)| seats.len()).sum();
+    let more: usize = refined.iter().map(|(_, planned)| planned.len()).sum();
     if more > 0 {
-        let longest = refined.iter().flat_map(|(_, seats)| seats).map(|seat| seat.script.asks_after).max();
-        listener.hear(News::Watching { lanes: more, until_s: seconds(longest.unwrap_or(Duration::ZERO)) });
-        round(endpoints, &callers, &refined, stop, listener).await;
+        let longest =
+            refined.iter().flat_map(|(_, planned)| planned).map(|planned| planned.script.asks_after).max();
+        listener.on_event(RunEvent::Watching {
+            connections: more,
+            until_s: seconds(longest.unwrap_or(Duration::ZERO)),
+        });
+        round(endpoints, &probers, &refined, stop, listener).await;
     }
 }
 
@@ -238,43 +248,45 @@ async fn measure_lag(worst: &mut Duration) {
 
 async fn round(
     endpoints: &mut [Endpoint],
-    callers: &[Option<Caller<'_>>],
-    rounds: &[(usize, Vec<lanes::Seat>)],
+    probers: &[Option<Prober<'_>>],
+    rounds: &[(usize, Vec<connections::PlannedConnection>)],
     stop: &Stop,
-    listener: &dyn Listener,
+    listener: &dyn RunListener,
 ) {
-    let running = callers.iter().zip(rounds).map(|(caller, (first, seats))| async move {
-        match caller {
-            Some(caller) => lanes::run(caller, seats, *first, stop, listener).await,
+    let running = probers.iter().zip(rounds).map(|(prober, (first, planned))| async move {
+        match prober {
+            Some(prober) => connections::run(prober, planned, *first, stop, listener).await,
             None => Vec::new(),
         }
     });
-    let lives = futures_util::future::join_all(running).await;
-    for (seen, lives) in endpoints.iter_mut().zip(lives) {
-        seen.lives.extend(lives);
+    let connections = futures_util::future::join_all(running).await;
+    for (seen, connections) in endpoints.iter_mut().zip(connections) {
+        seen.connections.extend(connections);
     }
 }
 
 /// What the stages found out for the lanes.
-pub(crate) fn known(seen: &Endpoint) -> Known {
-    let trip = seen.echo.as_ref().map(|echo| &echo.trip);
-    Known {
+pub(crate) fn known(seen: &Endpoint) -> Capabilities {
+    let result = seen.echo.as_ref().map(|echo| &echo.result);
+    Capabilities {
         echoes: seen.echoes(),
-        takes_messages: trip.is_some_and(|trip| !matches!(trip, Trip::Ended { .. } | Trip::NotOpened(_))),
+        takes_messages: result.is_some_and(|result| {
+            !matches!(result, MessageOutcome::Ended { .. } | MessageOutcome::NotOpened(_))
+        }),
         pongs: seen.pings.as_ref().is_some_and(|pings| !pings.pongs_s.is_empty()),
     }
 }
 
-fn said(outcome: &Outcome) -> String {
+fn said(outcome: &HttpOutcome) -> String {
     match outcome {
-        Outcome::Answered { status, flaws, .. } => match flaws.first() {
+        HttpOutcome::Response { status, flaws, .. } => match flaws.first() {
             Some(flaw) => format!("{status}, but {flaw}"),
             None => status.to_string(),
         },
-        Outcome::NotHttp { fault, .. } => fault.to_string(),
-        Outcome::Http2 { status, .. } => format!("HTTP/2 {status:?}"),
-        Outcome::OtherProtocol(_) => "another protocol".to_owned(),
-        Outcome::Failed(end) => end.to_string(),
+        HttpOutcome::NotHttp { fault, .. } => fault.to_string(),
+        HttpOutcome::Http2 { status, .. } => format!("HTTP/2 {status:?}"),
+        HttpOutcome::OtherProtocol(_) => "another protocol".to_owned(),
+        HttpOutcome::Failed(end) => end.to_string(),
     }
 }
 

@@ -19,25 +19,25 @@ const PENDING: usize = 64 << 10;
 
 /// What came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub(crate) enum ReceivedFrame {
     Text(Vec<u8>),
     Binary(Vec<u8>),
     Ping,
     Pong(Vec<u8>),
 }
 
-impl Frame {
+impl ReceivedFrame {
     /// The payload of a message.
     pub(crate) fn message(&self) -> Option<&[u8]> {
         match self {
-            Frame::Text(payload) | Frame::Binary(payload) => Some(payload),
-            Frame::Ping | Frame::Pong(_) => None,
+            ReceivedFrame::Text(payload) | ReceivedFrame::Binary(payload) => Some(payload),
+            ReceivedFrame::Ping | ReceivedFrame::Pong(_) => None,
         }
     }
 }
 
 /// The connection. Output waits in it until [`recv`](Self::recv) brings it out.
-pub(crate) struct Wire {
+pub(crate) struct FrameSocket {
     stream: Stream,
     decoder: Decoder,
     encoder: Encoder,
@@ -53,9 +53,9 @@ pub(crate) struct Wire {
     reset: bool,
 }
 
-impl Wire {
+impl FrameSocket {
     /// `leftover`: what came behind the handshake.
-    pub(crate) fn new(stream: Stream, leftover: Vec<u8>, deflate: Option<Params>) -> Wire {
+    pub(crate) fn new(stream: Stream, leftover: Vec<u8>, deflate: Option<Params>) -> FrameSocket {
         let limits = Limits { frame: LIMIT, message: LIMIT };
         let mut decoder = Decoder::new(Role::Client, limits);
         let mut encoder = Encoder::new(Role::Client);
@@ -65,7 +65,7 @@ impl Wire {
             decoder = decoder.with_deflate(Inflater::new(params, Role::Client, limits.message));
             encoder = encoder.with_deflate(Deflater::new(params, Role::Client, 0, config.level));
         }
-        Wire {
+        FrameSocket {
             stream,
             decoder,
             encoder,
@@ -108,7 +108,7 @@ impl Wire {
     }
 
     /// What comes next, or how the connection ended. Cancel-safe.
-    pub(crate) async fn recv(&mut self) -> Result<Frame, Ending> {
+    pub(crate) async fn recv(&mut self) -> Result<ReceivedFrame, Ending> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -128,7 +128,7 @@ impl Wire {
         &self.stream
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, Ending>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReceivedFrame, Ending>> {
         loop {
             if let Some(frame) = self.decode()? {
                 // The answer to a Ping leaves at once, whoever waits for whatever.
@@ -150,20 +150,20 @@ impl Wire {
         }
     }
 
-    fn decode(&mut self) -> Result<Option<Frame>, Ending> {
+    fn decode(&mut self) -> Result<Option<ReceivedFrame>, Ending> {
         let mut input = self.held.get_mut(self.at..).unwrap_or_default();
         let before = input.len();
         let decoded = self.decoder.decode(&mut input).map_err(Ending::from)?;
         let frame = match decoded {
-            Some(Incoming::Text(payload)) => Some(Frame::Text(payload.into_vec())),
-            Some(Incoming::Binary(payload)) => Some(Frame::Binary(payload.into_vec())),
-            Some(Incoming::Pong(payload)) => Some(Frame::Pong(payload.into_vec())),
+            Some(Incoming::Text(payload)) => Some(ReceivedFrame::Text(payload.into_vec())),
+            Some(Incoming::Binary(payload)) => Some(ReceivedFrame::Binary(payload.into_vec())),
+            Some(Incoming::Pong(payload)) => Some(ReceivedFrame::Pong(payload.into_vec())),
             Some(Incoming::Ping(payload)) => {
                 if self.answers_pings && self.out.len() - self.written < PENDING {
                     let payload = payload.into_vec();
                     self.encoder.control(OpCode::Pong, &payload, key(), &mut self.out);
                 }
-                Some(Frame::Ping)
+                Some(ReceivedFrame::Ping)
             }
             Some(Incoming::Close(close)) => {
                 let (code, reason) = close.unwrap_or((CloseCode::NO_STATUS, String::new()));
@@ -226,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn messages_pings_and_the_close_of_a_server() {
         let (near, mut far) = duplex(1 << 16);
-        let mut wire = Wire::new(near.into(), Vec::new(), None);
+        let mut socket = FrameSocket::new(near.into(), Vec::new(), None);
         let bytes = served(|encoder, out| {
             encoder.message(OpCode::Text, b"hello", [0; 4], out);
             encoder.control(OpCode::Ping, b"p", [0; 4], out);
@@ -235,14 +235,14 @@ mod tests {
         // In two pieces, the cut within a frame.
         far.write_all(&bytes[..4]).await.unwrap();
         let rest = bytes[4..].to_vec();
-        let (first, ()) = tokio::join!(wire.recv(), async {
+        let (first, ()) = tokio::join!(socket.recv(), async {
             tokio::task::yield_now().await;
             far.write_all(&rest).await.unwrap();
         });
-        assert_eq!(first, Ok(Frame::Text(b"hello".to_vec())));
-        assert_eq!(wire.recv().await, Ok(Frame::Ping));
+        assert_eq!(first, Ok(ReceivedFrame::Text(b"hello".to_vec())));
+        assert_eq!(socket.recv().await, Ok(ReceivedFrame::Ping));
         assert_eq!(
-            wire.recv().await,
+            socket.recv().await,
             Err(Ending::Close { code: CloseCode::new(4001), reason: "why".to_owned() })
         );
         let mut pong = [0; 7];
@@ -253,14 +253,14 @@ mod tests {
     #[tokio::test]
     async fn a_ping_is_left_unanswered_on_purpose() {
         let (near, mut far) = duplex(1 << 16);
-        let mut wire = Wire::new(near.into(), Vec::new(), None);
-        wire.answers_pings = false;
+        let mut socket = FrameSocket::new(near.into(), Vec::new(), None);
+        socket.answers_pings = false;
         far.write_all(&served(|encoder, out| encoder.control(OpCode::Ping, b"p", [0; 4], out)))
             .await
             .unwrap();
-        assert_eq!(wire.recv().await, Ok(Frame::Ping));
-        wire.pong(b"other");
-        wire.flush().await;
+        assert_eq!(socket.recv().await, Ok(ReceivedFrame::Ping));
+        socket.pong(b"other");
+        socket.flush().await;
         let mut read = [0; 32];
         let n = far.read(&mut read).await.unwrap();
         assert_eq!((n, read[0], read[1]), (2 + 4 + 5, 0x8a, 0x85));
@@ -269,10 +269,10 @@ mod tests {
     #[tokio::test]
     async fn fragments_are_frames_of_one_message_without_end() {
         let (near, mut far) = duplex(1 << 16);
-        let mut wire = Wire::new(near.into(), Vec::new(), None);
-        wire.fragment(true);
-        wire.fragment(false);
-        wire.flush().await;
+        let mut socket = FrameSocket::new(near.into(), Vec::new(), None);
+        socket.fragment(true);
+        socket.fragment(false);
+        socket.flush().await;
         let mut bytes = vec![0; 14];
         far.read_exact(&mut bytes).await.unwrap();
         let mut decoder = Decoder::new(Role::Server, Limits::default());
@@ -284,10 +284,10 @@ mod tests {
     async fn endings_are_told_apart() {
         let (near, far) = duplex(64);
         drop(far);
-        assert_eq!(Wire::new(near.into(), Vec::new(), None).recv().await, Err(Ending::Fin));
+        assert_eq!(FrameSocket::new(near.into(), Vec::new(), None).recv().await, Err(Ending::Fin));
         let (near, mut far) = duplex(64);
         far.write_all(&[0xff, 0]).await.unwrap();
-        let end = Wire::new(near.into(), Vec::new(), None).recv().await.unwrap_err();
+        let end = FrameSocket::new(near.into(), Vec::new(), None).recv().await.unwrap_err();
         assert!(matches!(end, Ending::ProtocolError(_)), "{end}");
     }
 }

@@ -10,15 +10,17 @@ use tokio::time::sleep;
 use url::Url;
 
 use crate::Options;
-use crate::caller::Caller;
 use crate::clock::{Clock, seconds};
-use crate::events::Listener;
-use crate::lanes::Known;
-use crate::lanes::lane::{Beat, Script, watch};
+use crate::connections::Capabilities;
+use crate::connections::watcher::{Activity, ConnectionScript, watch};
+use crate::events::RunListener;
+use crate::prober::Prober;
 use crate::probes;
 use crate::run::{known, stages};
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Arm, Life, Observations, Place, Plan, micros};
+use undrop_diagnosis::observations::{
+    EndpointRole, Observations, RunPlan, Traffic, WatchedConnection, micros,
+};
 use undrop_frame::Ending;
 
 /// Ended connections that are kept for the report; the oldest make room.
@@ -29,13 +31,14 @@ const BACKOFF: Duration = Duration::from_secs(30);
 
 /// Something that happened to a sentinel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Incident {
+pub struct WatchEvent {
     /// When, seconds since 1970.
     pub unix_s: f64,
     /// What the connection did: `silent`, `ping`, `data with reply`.
-    pub sentinel: String,
+    #[serde(rename = "sentinel")]
+    pub connection: String,
     /// What happened.
-    pub what: What,
+    pub what: WatchEventKind,
     /// Its age, seconds; 0 unless it ended.
     pub age_s: f64,
     /// How long no byte had gone, seconds; 0 unless it ended.
@@ -49,7 +52,7 @@ pub struct Incident {
 /// What happened to a sentinel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum WatchEventKind {
     /// It was opened.
     Opened,
     /// It ended.
@@ -60,40 +63,40 @@ pub enum What {
 
 /// Keeps sentinels open until the run is stopped, or until `limit` of them were dropped, and returns what was seen, so that
 /// it can be diagnosed. `told` hears of every incident. When the handshake fails at the start, nothing is watched.
-pub async fn keep_watch(
+pub async fn watch_endpoint(
     url: &Url,
     options: &Options,
     limit: Option<u64>,
     stop: &Stop,
-    listener: &dyn Listener,
-    told: &dyn Fn(&Incident),
+    listener: &dyn RunListener,
+    told: &dyn Fn(&WatchEvent),
 ) -> Observations {
     let clock = Clock::start();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let caller = Caller { url: url.clone(), options, clock };
+    let prober = Prober { url: url.clone(), options, clock };
     let mut held_back = Vec::new();
-    let mut target = stages(&caller, Place::Target, stop, listener, &mut held_back).await;
+    let mut target = stages(&prober, EndpointRole::Target, stop, listener, &mut held_back).await;
     if target.opens() && !stop.is_set() {
-        let post = Post {
-            caller,
+        let watch = EndpointWatch {
+            prober,
             stop,
             told,
             started_s: started.as_secs_f64(),
             dropped: Cell::new(0),
             limit: limit.unwrap_or(u64::MAX),
-            lives: RefCell::new(VecDeque::new()),
+            connections: RefCell::new(VecDeque::new()),
             full: tokio::sync::Notify::new(),
         };
-        let watching = scripts(options, known(&target)).into_iter().map(|script| post.sentinel(script));
+        let watching = scripts(options, known(&target)).into_iter().map(|script| watch.keep_open(script));
         tokio::select! {
             _ = join_all(watching) => {}
-            () = post.full.notified() => {}
+            () = watch.full.notified() => {}
         }
-        target.lives = post.lives.into_inner().into();
+        target.connections = watch.connections.into_inner().into();
     }
     Observations {
         version: Observations::VERSION,
-        plan: Plan {
+        plan: RunPlan {
             url: url.to_string(),
             horizon_s: clock.now_s(),
             every_s: seconds(options.every),
@@ -113,17 +116,17 @@ pub async fn keep_watch(
 }
 
 /// What every sentinel does: nothing, Pings, and messages where they are answered.
-fn scripts(options: &Options, known: Known) -> Vec<Script> {
+fn scripts(options: &Options, known: Capabilities) -> Vec<ConnectionScript> {
     // Longer than any run: a sentinel is never done.
     let for_ever = Duration::from_secs(100 * 365 * 86_400);
-    let script = |arm: Arm, beat: Option<Beat>| Script {
-        beat: beat.map(|beat| (beat, options.every)),
+    let script = |traffic: Traffic, activity: Option<Activity>| ConnectionScript {
+        activity: activity.map(|activity| (activity, options.every)),
         message: options.message.clone(),
-        ..Script::quiet(arm, for_ever, known.means(), options.patience)
+        ..ConnectionScript::quiet(traffic, for_ever, known.probe_method(), options.patience)
     };
-    let mut scripts = vec![script(Arm::Silent, None), script(Arm::Ping, Some(Beat::Ping))];
+    let mut scripts = vec![script(Traffic::Silent, None), script(Traffic::Ping, Some(Activity::Ping))];
     if known.echoes {
-        scripts.push(script(Arm::Data, Some(Beat::Message)));
+        scripts.push(script(Traffic::Data, Some(Activity::Message)));
     }
     scripts
 }
@@ -132,42 +135,45 @@ fn scripts(options: &Options, known: Known) -> Vec<Script> {
 const SHORT_S: f64 = 10.0;
 
 /// How many times in a row no connection could be kept: a server that opens and ends at once is not asked without a pause.
-fn failed_in_a_row(before: u32, life: &Life) -> u32 {
-    if life.end.is_some() && life.age_s < SHORT_S { before.saturating_add(1) } else { 0 }
+fn failed_in_a_row(before: u32, connection: &WatchedConnection) -> u32 {
+    if connection.end.is_some() && connection.age_s < SHORT_S { before.saturating_add(1) } else { 0 }
 }
 
-struct Post<'a> {
-    caller: Caller<'a>,
+struct EndpointWatch<'a> {
+    prober: Prober<'a>,
     stop: &'a Stop,
-    told: &'a dyn Fn(&Incident),
+    told: &'a dyn Fn(&WatchEvent),
     started_s: f64,
     dropped: Cell<u64>,
     limit: u64,
-    lives: RefCell<VecDeque<Life>>,
+    connections: RefCell<VecDeque<WatchedConnection>>,
     /// So many were dropped that it is enough.
     full: tokio::sync::Notify,
 }
 
-impl Post<'_> {
-    async fn sentinel(&self, script: Script) {
+impl EndpointWatch<'_> {
+    async fn keep_open(&self, script: ConnectionScript) {
         let mut failures = 0;
-        let ask = self.caller.asked();
+        let ask = self.prober.handshake_request();
         while !self.stop.is_set() {
             let opened = tokio::select! {
-                opened = self.caller.open(None, &ask) => opened,
+                opened = self.prober.open(None, &ask) => opened,
                 () = self.stop.stopped() => return,
             };
-            let at_s = self.caller.clock.now_s();
+            let at_s = self.prober.clock.now_s();
             match opened {
                 Ok(opened) => {
-                    self.tell(&Life::failed(script.arm.clone(), at_s, Ending::Fin), What::Opened);
-                    let life = watch(opened.wire(), &script, at_s, self.stop).await;
-                    failures = failed_in_a_row(failures, &life);
-                    if life.end.is_some() {
-                        self.tell(&life, What::Dropped);
+                    self.tell(
+                        &WatchedConnection::failed(script.traffic.clone(), at_s, Ending::Fin),
+                        WatchEventKind::Opened,
+                    );
+                    let connection = watch(opened.into_socket(), &script, at_s, self.stop).await;
+                    failures = failed_in_a_row(failures, &connection);
+                    if connection.end.is_some() {
+                        self.tell(&connection, WatchEventKind::Dropped);
                         self.dropped.set(self.dropped.get() + 1);
                     }
-                    self.keep(life);
+                    self.keep(connection);
                     if self.dropped.get() >= self.limit {
                         self.full.notify_one();
                         return;
@@ -175,9 +181,9 @@ impl Post<'_> {
                 }
                 Err(end) => {
                     failures = failures.saturating_add(1);
-                    let life = Life::failed(script.arm.clone(), at_s, end);
-                    self.tell(&life, What::Failed);
-                    self.keep(life);
+                    let connection = WatchedConnection::failed(script.traffic.clone(), at_s, end);
+                    self.tell(&connection, WatchEventKind::Failed);
+                    self.keep(connection);
                 }
             }
             let most = BACKOFF.min(Duration::from_secs(1 << failures.min(5)));
@@ -188,26 +194,26 @@ impl Post<'_> {
         }
     }
 
-    fn keep(&self, life: Life) {
-        let mut lives = self.lives.borrow_mut();
-        if lives.len() == KEPT {
-            lives.pop_front();
+    fn keep(&self, connection: WatchedConnection) {
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() == KEPT {
+            connections.pop_front();
         }
-        lives.push_back(life);
+        connections.push_back(connection);
     }
 
-    fn tell(&self, life: &Life, what: What) {
+    fn tell(&self, connection: &WatchedConnection, what: WatchEventKind) {
         let end = match what {
-            What::Opened => None,
-            What::Dropped => life.end.as_ref(),
-            What::Failed => life.failed.as_ref(),
+            WatchEventKind::Opened => None,
+            WatchEventKind::Dropped => connection.end.as_ref(),
+            WatchEventKind::Failed => connection.failed.as_ref(),
         };
-        (self.told)(&Incident {
-            unix_s: micros(self.started_s + self.caller.clock.now_s()),
-            sentinel: life.arm.name(),
+        (self.told)(&WatchEvent {
+            unix_s: micros(self.started_s + self.prober.clock.now_s()),
+            connection: connection.traffic.name(),
             what,
-            age_s: if what == What::Dropped { life.age_s } else { 0.0 },
-            quiet_s: if what == What::Dropped { micros(life.quiet_s()) } else { 0.0 },
+            age_s: if what == WatchEventKind::Dropped { connection.age_s } else { 0.0 },
+            quiet_s: if what == WatchEventKind::Dropped { micros(connection.quiet_s()) } else { 0.0 },
             ending: end.map(ToString::to_string),
             browser: end.map(|end| end.browser_view().get()),
         });
@@ -219,15 +225,18 @@ impl Post<'_> {
 /// # Errors
 /// There was no answer, in words.
 pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, String> {
-    let caller = Caller { url: url.clone(), options, clock: Clock::start() };
+    let prober = Prober { url: url.clone(), options, clock: Clock::start() };
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        crate::caller::target(url),
+        crate::prober::target(url),
         undrop_transport::host_header(url),
         text.len()
     );
-    let answer = caller
-        .send(undrop_diagnosis::observations::Variant::PlainGet, &[head.as_bytes(), text.as_bytes()].concat())
+    let answer = prober
+        .send(
+            undrop_diagnosis::observations::RequestVariant::PlainGet,
+            &[head.as_bytes(), text.as_bytes()].concat(),
+        )
         .await;
     match answer.outcome.status() {
         Some(status) => Ok(status),
@@ -238,19 +247,19 @@ pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use undrop_diagnosis::observations::Arm;
+    use undrop_diagnosis::observations::Traffic;
 
     #[test]
     fn what_is_opened_and_ended_at_once_is_asked_for_less_and_less_often() {
-        let ended = |age_s| Life {
+        let ended = |age_s| WatchedConnection {
             age_s,
             end: Some(Ending::Fin),
             failed: None,
-            ..Life::failed(Arm::Silent, 0.0, Ending::Fin)
+            ..WatchedConnection::failed(Traffic::Silent, 0.0, Ending::Fin)
         };
         let row = [0.0, 0.1, 9.0].into_iter().fold(0, |before, age_s| failed_in_a_row(before, &ended(age_s)));
         assert_eq!(row, 3);
         assert_eq!(failed_in_a_row(row, &ended(60.0)), 0);
-        assert_eq!(failed_in_a_row(row, &Life { end: None, ..ended(1.0) }), 0);
+        assert_eq!(failed_in_a_row(row, &WatchedConnection { end: None, ..ended(1.0) }), 0);
     }
 }

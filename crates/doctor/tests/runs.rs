@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use peer::{Ca, Habit, look, options, serve};
 use undrop_chaos::{Chaos, CloseManner};
-use undrop_diagnosis::observations::Arm;
+use undrop_diagnosis::observations::Traffic;
 use undrop_diagnosis::{Conclusion, Observations, diagnose};
-use undrop_doctor::{Listener, News, Options};
+use undrop_doctor::{Options, RunEvent, RunListener};
 use undrop_frame::Ending;
 use undrop_report::{Finding, Report, json};
 use undrop_transport::tls::Trust;
@@ -22,8 +22,8 @@ fn found(seen: &Observations, id: &str) -> (Report, Finding) {
     let report = diagnose(seen);
     let ids: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
     let finding = report.findings.iter().find(|finding| finding.id == id).cloned();
-    let finding =
-        finding.unwrap_or_else(|| panic!("{id} is not among {ids:?}: {:#?}", seen.target().unwrap().lives));
+    let finding = finding
+        .unwrap_or_else(|| panic!("{id} is not among {ids:?}: {:#?}", seen.target().unwrap().connections));
     (report, finding)
 }
 
@@ -40,7 +40,7 @@ async fn a_healthy_server_gets_no_finding() {
     assert_eq!(report.findings, [], "{:#?}", report.findings);
     assert_eq!(Conclusion::of(&seen, &report), Conclusion::Good);
     let target = seen.target().unwrap();
-    assert!(target.lives.len() >= 15 && target.lives.iter().all(|life| life.alive()));
+    assert!(target.connections.len() >= 15 && target.connections.iter().all(|connection| connection.alive()));
     assert!(target.compression.iter().any(|one| one.offered && one.agreed.is_some()));
     assert_eq!(target.close.as_ref().unwrap().end.browser_view().get(), 1000);
 }
@@ -211,9 +211,9 @@ async fn a_run_that_is_stopped_reports_what_it_saw() {
 /// Stops the run as soon as a connection that was watched has ended.
 struct StopsAtAnEnd(undrop_doctor::Stopper);
 
-impl Listener for StopsAtAnEnd {
-    fn hear(&self, news: News<'_>) {
-        if matches!(news, News::Ended { .. }) {
+impl RunListener for StopsAtAnEnd {
+    fn on_event(&self, event: RunEvent<'_>) {
+        if matches!(event, RunEvent::Ended { .. }) {
             self.0.stop();
         }
     }
@@ -225,7 +225,13 @@ async fn messages_of_the_server_are_an_arm_where_they_can_be_had() {
     let chaos = Chaos::start(address).idle_cut(SECOND).await.unwrap();
     let options = Options { subscribe: Some("subscribe".to_owned()), ..options() };
     let seen = look(&format!("ws://{}/", chaos.address()), &options).await;
-    let push = seen.target().unwrap().lives.iter().find(|life| life.arm == Arm::Push).unwrap();
+    let push = seen
+        .target()
+        .unwrap()
+        .connections
+        .iter()
+        .find(|connection| connection.traffic == Traffic::Push)
+        .unwrap();
     assert!(push.alive() && push.received > 5 && push.end != Some(Ending::Fin), "{push:?}");
 }
 
@@ -239,6 +245,6 @@ async fn stages_that_take_too_long_are_cut_short() {
         ..options()
     };
     let seen = look(&format!("ws://{address}/"), &options).await;
-    assert!(seen.took_s < 5.0 && seen.target().unwrap().cut_short, "{}", seen.took_s);
+    assert!(seen.took_s < 5.0 && seen.target().unwrap().incomplete, "{}", seen.took_s);
     assert!(diagnose(&seen).notes.iter().any(|note| note.contains("took too long")));
 }

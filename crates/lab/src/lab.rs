@@ -19,7 +19,7 @@ use clap::Args;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::LocalSet;
 use undrop_diagnosis::diagnose;
-use undrop_doctor::{Listener, News, Options, examine, stop};
+use undrop_doctor::{Options, RunEvent, RunListener, examine, stop};
 use undrop_transport::tls::{ClientTls, Trust};
 
 use backend::Backends;
@@ -160,9 +160,9 @@ struct Watching {
     failed: RefCell<Option<anyhow::Error>>,
 }
 
-impl Listener for Watching {
-    fn hear(&self, news: News<'_>) {
-        if matches!(news, News::Watching { .. }) {
+impl RunListener for Watching {
+    fn on_event(&self, event: RunEvent<'_>) {
+        if matches!(event, RunEvent::Watching { .. }) {
             self.begun.notify_one();
         }
     }

@@ -116,6 +116,7 @@ const LAYERS: &[Layer] = &[
             "undrop-doctor",
             "undrop-report",
             "undrop-infra",
+            "undrop-text",
             "undrop-fault",
             "undrop-transport",
             "undrop-session",

@@ -1,7 +1,7 @@
 //! `undrop doctor`
 
 mod arguments;
-mod face;
+mod progress;
 mod watch;
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use undrop_doctor::{examine, stop};
 use undrop_report::{Report, Style, html, json, markdown, terminal};
 
 pub(crate) use arguments::Doctor;
-use face::Face;
+use progress::ProgressView;
 
 use crate::exit::{Code, Failure};
 
@@ -49,8 +49,12 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
     if let Some(file) = &command.document {
         write(file, &markdown(&report))?;
     }
-    let dropped =
-        || seen.endpoints.iter().flat_map(|endpoint| &endpoint.lives).any(|life| life.end.is_some());
+    let dropped = || {
+        seen.endpoints
+            .iter()
+            .flat_map(|endpoint| &endpoint.connections)
+            .any(|connection| connection.end.is_some())
+    };
     if command.watch && dropped() {
         return Ok(Code::Dropped.into());
     }
@@ -71,17 +75,17 @@ fn usage(error: anyhow::Error) -> Failure {
 async fn look(command: &Doctor) -> Result<Observations, Failure> {
     let (url, options) = command.options()?;
     let (stopper, stop) = stop();
-    let face = Face::new();
-    let examining = examine(&url, &options, &stop, &face);
+    let progress = ProgressView::new();
+    let examining = examine(&url, &options, &stop, &progress);
     let mut examining = std::pin::pin!(examining);
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     loop {
         tokio::select! {
             seen = &mut examining => {
-                face.close();
+                progress.close();
                 return Ok(seen);
             }
-            _ = ticks.tick() => face.draw(),
+            _ = ticks.tick() => progress.draw(),
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
                 stopper.stop();
@@ -115,7 +119,7 @@ fn show(command: &Doctor, report: &Report) -> Result<(), Failure> {
         json(report)
     } else {
         let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = if stdout.is_terminal() { face::width().min(110) } else { 80 };
+        let width = if stdout.is_terminal() { progress::width().min(110) } else { 80 };
         terminal(report, &Style { colour, width })
     };
     stdout.write_all(text.as_bytes())?;

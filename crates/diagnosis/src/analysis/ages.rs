@@ -1,6 +1,6 @@
 //! Which ends belong together: at one moment, at one age, after one silence, or without a sign.
 
-use crate::observations::{Arm, Endpoint, Life};
+use crate::observations::{Endpoint, Traffic, WatchedConnection};
 
 /// Ends of the same kind differ by at most this part of the figure …
 const PART: f64 = 0.03;
@@ -14,13 +14,13 @@ pub(crate) struct Drops<'a> {
     /// Ended at one moment, whatever their age and whatever they did.
     pub(crate) aligned: Option<Alignment<'a>>,
     /// Ended at one age although they were busy.
-    pub(crate) capped: Vec<&'a Life>,
+    pub(crate) capped: Vec<&'a WatchedConnection>,
     /// Ended visibly after one silence, while busy ones lived on.
-    pub(crate) idle: Vec<&'a Life>,
+    pub(crate) idle: Vec<&'a WatchedConnection>,
     /// Asked after a silence, and were gone.
-    pub(crate) silent: Vec<&'a Life>,
+    pub(crate) silent: Vec<&'a WatchedConnection>,
     /// Ended in ways that fit nothing above.
-    pub(crate) other: Vec<&'a Life>,
+    pub(crate) other: Vec<&'a WatchedConnection>,
 }
 
 /// Connections that ended at one moment.
@@ -28,26 +28,33 @@ pub(crate) struct Drops<'a> {
 pub(crate) struct Alignment<'a> {
     /// The moment, since the start of the run.
     pub(crate) at_s: f64,
-    pub(crate) lives: Vec<&'a Life>,
+    pub(crate) connections: Vec<&'a WatchedConnection>,
 }
 
 impl<'a> Drops<'a> {
     pub(crate) fn of(endpoint: &'a Endpoint) -> Drops<'a> {
         let mut drops = Drops::default();
-        let mut ended: Vec<&Life> = endpoint.lives.iter().filter(|life| life.end.is_some()).collect();
+        let mut ended: Vec<&WatchedConnection> =
+            endpoint.connections.iter().filter(|connection| connection.end.is_some()).collect();
         // What is silent by nature first: its age says nothing about when it was dropped.
-        take(&mut ended, &mut drops.silent, |life| life.arm.is_quiet() && life.asked_in_vain());
+        take(&mut ended, &mut drops.silent, |connection| {
+            connection.traffic.is_quiet() && connection.probe_failed()
+        });
         drops.aligned = aligned(&mut ended, endpoint);
         drops.capped = capped(&mut ended);
         drops.idle = idle(&mut ended);
         // One that happened to ask while a timer was ending it found what the timer did.
-        if let Some(shortest) = drops.idle.iter().map(|life| life.quiet_s()).min_by(f64::total_cmp) {
-            let asked = |life: &&Life| life.question.as_ref().map_or(0.0, |question| question.asked_s);
-            drops.silent.retain(|life| asked(life) < shortest - SLACK_S);
+        if let Some(shortest) =
+            drops.idle.iter().map(|connection| connection.quiet_s()).min_by(f64::total_cmp)
+        {
+            let asked =
+                |connection: &&WatchedConnection| connection.probe.as_ref().map_or(0.0, |probe| probe.sent_s);
+            drops.silent.retain(|connection| asked(connection) < shortest - SLACK_S);
         }
-        if let Some(oldest) = drops.capped.iter().map(|life| life.age_s).max_by(f64::total_cmp) {
-            let asked = |life: &&Life| life.question.as_ref().map_or(0.0, |question| question.asked_s);
-            drops.silent.retain(|life| asked(life) < oldest - 2.0 * SLACK_S);
+        if let Some(oldest) = drops.capped.iter().map(|connection| connection.age_s).max_by(f64::total_cmp) {
+            let asked =
+                |connection: &&WatchedConnection| connection.probe.as_ref().map_or(0.0, |probe| probe.sent_s);
+            drops.silent.retain(|connection| asked(connection) < oldest - 2.0 * SLACK_S);
         }
         drops.other = ended;
         drops
@@ -55,20 +62,24 @@ impl<'a> Drops<'a> {
 
     /// The silences after which quiet connections were ended, seconds.
     pub(crate) fn idle_s(&self) -> Vec<f64> {
-        self.idle.iter().map(|life| life.quiet_s()).collect()
+        self.idle.iter().map(|connection| connection.quiet_s()).collect()
     }
 
     /// The ages at which busy connections were ended, seconds.
     pub(crate) fn capped_s(&self) -> Vec<f64> {
-        self.capped.iter().map(|life| life.age_s).collect()
+        self.capped.iter().map(|connection| connection.age_s).collect()
     }
 }
 
-fn take<'a>(from: &mut Vec<&'a Life>, to: &mut Vec<&'a Life>, wanted: impl Fn(&Life) -> bool) {
-    from.retain(|life| {
-        let fits = wanted(life);
+fn take<'a>(
+    from: &mut Vec<&'a WatchedConnection>,
+    to: &mut Vec<&'a WatchedConnection>,
+    wanted: impl Fn(&WatchedConnection) -> bool,
+) {
+    from.retain(|connection| {
+        let fits = wanted(connection);
         if fits {
-            to.push(life);
+            to.push(connection);
         }
         !fits
     });
@@ -80,48 +91,54 @@ fn near(a: f64, b: f64) -> bool {
 
 /// At least three connections that were opened at clearly different times ended at the same moment, busy ones among
 /// them, and none that was open then lived on unless it was opened later.
-fn aligned<'a>(ended: &mut Vec<&'a Life>, endpoint: &Endpoint) -> Option<Alignment<'a>> {
-    let moment = |life: &Life| life.at_s + life.age_s;
-    let busy = ended.iter().filter(|life| life.arm.is_busy() && life.ended_visibly());
+fn aligned<'a>(ended: &mut Vec<&'a WatchedConnection>, endpoint: &Endpoint) -> Option<Alignment<'a>> {
+    let moment = |connection: &WatchedConnection| connection.at_s + connection.age_s;
+    let busy = ended.iter().filter(|connection| connection.traffic.is_busy() && connection.ended_visibly());
     for candidate in busy {
         let at_s = moment(candidate);
-        let same: Vec<&Life> =
-            ended.iter().copied().filter(|life| (moment(life) - at_s).abs() <= SLACK_S).collect();
-        let opened = same.iter().filter(|life| life.arm.is_busy()).map(|life| life.at_s);
+        let same: Vec<&WatchedConnection> =
+            ended.iter().copied().filter(|connection| (moment(connection) - at_s).abs() <= SLACK_S).collect();
+        let opened =
+            same.iter().filter(|connection| connection.traffic.is_busy()).map(|connection| connection.at_s);
         let (first, last) = opened.fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
         // Opened at the same time, an equal age is an equal moment and says nothing.
         if same.len() < 3 || last - first <= 2.0 * SLACK_S {
             continue;
         }
         let survivors = endpoint
-            .lives
+            .connections
             .iter()
-            .filter(|life| life.arm.is_busy() && life.opened() && life.at_s < at_s - SLACK_S)
-            .filter(|life| moment(life) > at_s + SLACK_S)
+            .filter(|connection| {
+                connection.traffic.is_busy() && connection.opened() && connection.at_s < at_s - SLACK_S
+            })
+            .filter(|connection| moment(connection) > at_s + SLACK_S)
             .count();
-        let busy_ones = same.iter().filter(|life| life.arm.is_busy()).count();
+        let busy_ones = same.iter().filter(|connection| connection.traffic.is_busy()).count();
         if busy_ones > 2 * survivors {
-            ended.retain(|life| (moment(life) - at_s).abs() > SLACK_S);
-            return Some(Alignment { at_s, lives: same });
+            ended.retain(|connection| (moment(connection) - at_s).abs() > SLACK_S);
+            return Some(Alignment { at_s, connections: same });
         }
     }
     None
 }
 
 /// At least two busy connections ended at one age; quiet ones that ended at that age too belong to them.
-fn capped<'a>(ended: &mut Vec<&'a Life>) -> Vec<&'a Life> {
-    let mut best: Vec<&Life> = Vec::new();
-    let busy: Vec<&Life> =
-        ended.iter().copied().filter(|life| keeps(&life.arm) && life.ended_visibly()).collect();
+fn capped<'a>(ended: &mut Vec<&'a WatchedConnection>) -> Vec<&'a WatchedConnection> {
+    let mut best: Vec<&WatchedConnection> = Vec::new();
+    let busy: Vec<&WatchedConnection> = ended
+        .iter()
+        .copied()
+        .filter(|connection| keeps(&connection.traffic) && connection.ended_visibly())
+        .collect();
     for candidate in &busy {
-        let same: Vec<&Life> =
-            busy.iter().copied().filter(|life| near(life.age_s, candidate.age_s)).collect();
+        let same: Vec<&WatchedConnection> =
+            busy.iter().copied().filter(|connection| near(connection.age_s, candidate.age_s)).collect();
         if same.len() > best.len() {
             best = same;
         }
     }
     let kinds = {
-        let mut kinds: Vec<String> = best.iter().map(|life| life.arm.name()).collect();
+        let mut kinds: Vec<String> = best.iter().map(|connection| connection.traffic.name()).collect();
         kinds.sort();
         kinds.dedup();
         kinds.len()
@@ -129,41 +146,47 @@ fn capped<'a>(ended: &mut Vec<&'a Life>) -> Vec<&'a Life> {
     if kinds < 2 {
         return Vec::new();
     }
-    let age = best.iter().map(|life| life.age_s).sum::<f64>() / best.len() as f64;
+    let age = best.iter().map(|connection| connection.age_s).sum::<f64>() / best.len() as f64;
     let mut capped = Vec::new();
-    take(ended, &mut capped, |life| life.ended_visibly() && near(life.age_s, age));
+    take(ended, &mut capped, |connection| connection.ended_visibly() && near(connection.age_s, age));
     capped
 }
 
 /// What keeps every idle timer that is known: frames both ways.
-fn keeps(arm: &Arm) -> bool {
-    matches!(arm, Arm::Data | Arm::Ping | Arm::Fleet)
+fn keeps(traffic: &Traffic) -> bool {
+    matches!(traffic, Traffic::Data | Traffic::Ping | Traffic::Staggered)
 }
 
 /// Quiet connections that ended after the same silence.
-fn idle<'a>(ended: &mut Vec<&'a Life>) -> Vec<&'a Life> {
-    let quiet: Vec<&Life> =
-        ended.iter().copied().filter(|life| life.arm.is_quiet() && life.ended_visibly()).collect();
-    let mut best: Vec<&Life> = Vec::new();
+fn idle<'a>(ended: &mut Vec<&'a WatchedConnection>) -> Vec<&'a WatchedConnection> {
+    let quiet: Vec<&WatchedConnection> = ended
+        .iter()
+        .copied()
+        .filter(|connection| connection.traffic.is_quiet() && connection.ended_visibly())
+        .collect();
+    let mut best: Vec<&WatchedConnection> = Vec::new();
     for candidate in &quiet {
-        let same: Vec<&Life> =
-            quiet.iter().copied().filter(|life| near(life.quiet_s(), candidate.quiet_s())).collect();
+        let same: Vec<&WatchedConnection> = quiet
+            .iter()
+            .copied()
+            .filter(|connection| near(connection.quiet_s(), candidate.quiet_s()))
+            .collect();
         if same.len() > best.len() {
             best = same;
         }
     }
-    ended.retain(|life| !best.iter().any(|known| std::ptr::eq(*known, *life)));
+    ended.retain(|connection| !best.iter().any(|known| std::ptr::eq(*known, *connection)));
     best
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{dropped, endpoint, fleet, hole, lives};
+    use crate::checks::sample::{connections, dropped, endpoint, hole, staggered};
     use undrop_frame::Ending;
 
     fn counts(drops: &Drops<'_>) -> (usize, usize, usize, usize, usize) {
-        let aligned = drops.aligned.as_ref().map_or(0, |aligned| aligned.lives.len());
+        let aligned = drops.aligned.as_ref().map_or(0, |aligned| aligned.connections.len());
         (aligned, drops.capped.len(), drops.idle.len(), drops.silent.len(), drops.other.len())
     }
 
@@ -174,29 +197,34 @@ mod tests {
 
     #[test]
     fn an_idle_timer_ends_quiet_ones_after_one_silence() {
-        let seen = lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life });
+        let seen = connections(|connection| {
+            if connection.traffic.is_quiet() { dropped(connection, 60.0, Ending::Fin) } else { connection }
+        });
         let drops = Drops::of(&seen);
         assert!(drops.capped.is_empty() && drops.aligned.is_none() && drops.idle.len() >= 5, "{drops:?}");
     }
 
     #[test]
     fn a_cap_ends_all_at_one_age_and_a_reload_at_one_moment() {
-        let capped = lives(|life| dropped(life, 30.0, Ending::Fin));
+        let capped = connections(|connection| dropped(connection, 30.0, Ending::Fin));
         let drops = Drops::of(&capped);
         assert!(drops.aligned.is_none() && drops.capped.len() >= 8 && drops.idle.is_empty(), "{drops:?}");
-        let reloaded = lives(|life| {
-            let age = 40.0 - life.at_s;
-            dropped(life, age, Ending::Fin)
+        let reloaded = connections(|connection| {
+            let age = 40.0 - connection.at_s;
+            dropped(connection, age, Ending::Fin)
         });
         let drops = Drops::of(&reloaded);
-        assert!(drops.aligned.is_some_and(|aligned| aligned.lives.len() >= 8 && aligned.at_s == 40.0));
+        assert!(drops.aligned.is_some_and(|aligned| aligned.connections.len() >= 8 && aligned.at_s == 40.0));
     }
 
     #[test]
     fn a_hole_is_silent() {
-        let seen = lives(|life| if life.arm.is_quiet() { hole(life, 60.0) } else { life });
+        let seen =
+            connections(
+                |connection| if connection.traffic.is_quiet() { hole(connection, 60.0) } else { connection },
+            );
         let drops = Drops::of(&seen);
         assert!(drops.silent.len() >= 3 && drops.idle.is_empty(), "{drops:?}");
-        assert!(fleet(&seen).iter().all(|life| life.alive()));
+        assert!(staggered(&seen).iter().all(|connection| connection.alive()));
     }
 }

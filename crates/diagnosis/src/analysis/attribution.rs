@@ -7,7 +7,7 @@ use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timer
 use undrop_report::{Confidence, Finding, Fix, Measure};
 
 use super::{Case, Product, close_code, products};
-use crate::observations::{Endpoint, Place};
+use crate::observations::{Endpoint, EndpointRole};
 use undrop_frame::Ending;
 
 /// How far a measured age may be from a known timer, as a part of it.
@@ -18,7 +18,7 @@ const LISTED: usize = 5;
 
 /// How much later than its timer a product shows the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Late {
+pub(crate) enum EndDelay {
     /// At once.
     Not,
     /// Always by this much.
@@ -39,7 +39,7 @@ pub(crate) struct Attribution {
     pub(crate) evidence: Vec<String>,
     pub(crate) candidates: Vec<String>,
     /// How much later than the timer the client sees the end.
-    pub(crate) late: Late,
+    pub(crate) late: EndDelay,
 }
 
 /// Looks for whose timer of this kind ends connections at `value` in this way.
@@ -73,7 +73,7 @@ pub(crate) fn attribute(
         .seen
         .others()
         .iter()
-        .filter(|other| other.place != Place::Control && same_elsewhere(other) == Some(true))
+        .filter(|other| other.role != EndpointRole::Control && same_elsewhere(other) == Some(true))
         .map(products)
         .collect();
     let is_present = |id: &str| {
@@ -150,7 +150,7 @@ pub(crate) fn attribute(
     } else if candidates.is_empty() {
         candidates.push("no timer that is known has this length".to_owned());
     }
-    let late = culprit.map_or(Late::Not, |(entry, timer)| lateness(entry, timer, kind));
+    let late = culprit.map_or(EndDelay::Not, |(entry, timer)| end_delay(entry, timer, kind));
     Attribution { culprit, between, confidence, evidence, candidates, late }
 }
 
@@ -194,12 +194,12 @@ fn occasion(kind: TimerKind) -> Occasion {
     if kind == TimerKind::Lifetime { Occasion::Lifetime } else { Occasion::Idle }
 }
 
-fn lateness(entry: &Entry, timer: &Timer, kind: TimerKind) -> Late {
+fn end_delay(entry: &Entry, timer: &Timer, kind: TimerKind) -> EndDelay {
     let mut closings = entry.closings_on(occasion(kind)).chain(entry.closings_on(Occasion::Idle));
     match (closings.find_map(|closing| closing.after), timer.seen_after) {
-        (Some(by), _) => Late::By(by),
-        (None, Some(at_most)) => Late::AtMost(at_most),
-        (None, None) => Late::Not,
+        (Some(by), _) => EndDelay::By(by),
+        (None, Some(at_most)) => EndDelay::AtMost(at_most),
+        (None, None) => EndDelay::Not,
     }
 }
 
@@ -210,29 +210,31 @@ fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<
     let mut last_same = "the target".to_owned();
     let mut between = None;
     for other in case.seen.others() {
-        let name = match &other.place {
-            Place::Control => "the control endpoint".to_owned(),
-            Place::Direct => "the origin, reached directly,".to_owned(),
-            place => format!("the entry {}", place.name()),
+        let name = match &other.role {
+            EndpointRole::Control => "the control endpoint".to_owned(),
+            EndpointRole::Direct => "the origin, reached directly,".to_owned(),
+            role => format!("the entry {}", role.name()),
         };
         match same(other) {
             Some(true) => {
                 told.push(format!("{name} shows the same"));
-                last_same = match &other.place {
-                    Place::Via(name) => name.clone(),
-                    Place::Direct => "the origin".to_owned(),
+                last_same = match &other.role {
+                    EndpointRole::Via(name) => name.clone(),
+                    EndpointRole::Direct => "the origin".to_owned(),
                     _ => continue,
                 };
-                between = matches!(other.place, Place::Direct).then(|| "the origin itself".to_owned());
+                between = matches!(other.role, EndpointRole::Direct).then(|| "the origin itself".to_owned());
             }
             Some(false) => {
                 told.push(format!("{name} does not show it"));
                 between = between.or_else(|| {
-                    Some(match &other.place {
-                        Place::Via(next) if last_same == "the target" => format!("before {next}"),
-                        Place::Via(next) => format!("{last_same} (before {next})"),
-                        Place::Direct if last_same == "the target" => "between you and the origin".to_owned(),
-                        Place::Direct => format!("{last_same} (before the origin)"),
+                    Some(match &other.role {
+                        EndpointRole::Via(next) if last_same == "the target" => format!("before {next}"),
+                        EndpointRole::Via(next) => format!("{last_same} (before {next})"),
+                        EndpointRole::Direct if last_same == "the target" => {
+                            "between you and the origin".to_owned()
+                        }
+                        EndpointRole::Direct => format!("{last_same} (before the origin)"),
                         _ => "on the way that the control endpoint does not take".to_owned(),
                     })
                 });
@@ -286,16 +288,16 @@ impl Attribution {
 }
 
 /// The figure without what the product takes longer to show it.
-pub(crate) fn without_lateness(value: &Measure, late: Late) -> (Measure, Option<String>) {
+pub(crate) fn without_end_delay(value: &Measure, late: EndDelay) -> (Measure, Option<String>) {
     let seen = value.value;
     match late {
-        Late::By(by) if seen > by.as_secs_f64() => {
+        EndDelay::By(by) if seen > by.as_secs_f64() => {
             let set = ((seen - by.as_secs_f64()) * 1e6).round() / 1e6;
             let told =
                 format!("seen after {seen:.1} s; this product shows the end {} after the timer", spelled(by));
             (Measure { value: set, ..value.clone() }, Some(told))
         }
-        Late::AtMost(at_most) => {
+        EndDelay::AtMost(at_most) => {
             let told = format!(
                 "this product looks at its timers only once in {}, so the figure is not exact",
                 spelled(at_most)

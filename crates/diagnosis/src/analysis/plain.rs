@@ -1,6 +1,6 @@
 //! Plain HTTP on a port that speaks TLS.
 
-use crate::observations::{Endpoint, Outcome};
+use crate::observations::{Endpoint, HttpOutcome};
 
 /// The texts with which servers refuse plain HTTP on a port that speaks TLS (nginx, Apache, Go).
 const PLAIN_TO_TLS: [&str; 3] = [
@@ -11,6 +11,6 @@ const PLAIN_TO_TLS: [&str; 3] = [
 
 /// Returns whether the response says that the port speaks TLS.
 pub(super) fn wants_tls(target: &Endpoint) -> bool {
-    let body = target.asked().map_or("", Outcome::body);
+    let body = target.handshake().map_or("", HttpOutcome::body);
     PLAIN_TO_TLS.iter().any(|text| body.contains(text))
 }

@@ -2,7 +2,7 @@
 
 use undrop_infra::{Entry, Evidence, Kind, identify};
 
-use crate::observations::{Endpoint, Outcome};
+use crate::observations::{Endpoint, HttpOutcome};
 
 /// A product that was recognised.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,15 +42,15 @@ pub(crate) fn products(endpoint: &Endpoint) -> Vec<Product> {
 fn evidence(endpoint: &Endpoint) -> Vec<Evidence> {
     let issuer = endpoint.tls.as_ref().and_then(|tls| Some(tls.chain.first()?.issuer.clone()));
     let mut all = vec![Evidence { host: Some(endpoint.host.clone()), issuer, ..Evidence::default() }];
-    for answer in &endpoint.answers {
-        match &answer.outcome {
-            Outcome::Answered { status, headers, body, .. } => all.push(Evidence {
+    for attempt in &endpoint.attempts {
+        match &attempt.outcome {
+            HttpOutcome::Response { status, headers, body, .. } => all.push(Evidence {
                 status: Some(*status),
                 headers: headers.clone(),
                 body: body.clone(),
                 ..Evidence::default()
             }),
-            Outcome::Http2 { status, headers, .. } => {
+            HttpOutcome::Http2 { status, headers, .. } => {
                 all.push(Evidence { status: *status, headers: headers.clone(), ..Evidence::default() });
             }
             _ => {}

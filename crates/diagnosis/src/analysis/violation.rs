@@ -2,7 +2,7 @@
 
 use undrop_frame::{Ending, ProtocolFault};
 
-use crate::observations::{Endpoint, Trip};
+use crate::observations::{Endpoint, MessageOutcome};
 
 /// A violation of the protocol by the server, or by an intermediary that changes the stream.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(crate) enum Moment {
 impl<'a> Violation<'a> {
     /// Returns the first violation on the connections that exchanged a message and a Close frame.
     pub(super) fn of(target: &'a Endpoint) -> Option<Violation<'a>> {
-        if let Some(Trip::Ended { end: Ending::ProtocolError(fault), after_s }) =
-            target.echo.as_ref().map(|echo| &echo.trip)
+        if let Some(MessageOutcome::Ended { end: Ending::ProtocolError(fault), after_s }) =
+            target.echo.as_ref().map(|echo| &echo.result)
         {
             let after_s = *after_s;
             let moment =

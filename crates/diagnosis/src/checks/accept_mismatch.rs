@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Flaw, Outcome, Variant};
+use crate::observations::{HttpOutcome, RequestVariant, UpgradeFlaw};
 
 pub(super) const CHECK: Check = Check {
     id: "accept-mismatch",
@@ -16,19 +16,20 @@ this key: a cache gave an older answer again (two keys then get the same Accept)
 their own, or the server computes it wrongly.
 ",
     cases: &[38],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let accept = |variant: &Variant| match case.target.answer(variant).map(|answer| &answer.outcome) {
-        Some(Outcome::Answered { flaws, .. }) => flaws.iter().find_map(|flaw| match flaw {
-            Flaw::Accept(accept) => Some(accept.clone()),
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let accept = |variant: &RequestVariant| match case.target.attempt(variant).map(|attempt| &attempt.outcome)
+    {
+        Some(HttpOutcome::Response { flaws, .. }) => flaws.iter().find_map(|flaw| match flaw {
+            UpgradeFlaw::Accept(accept) => Some(accept.clone()),
             _ => None,
         }),
         _ => None,
     };
-    let Some(first) = accept(&Variant::Asked) else { return Vec::new() };
-    let cached = accept(&Variant::SecondKey).is_some_and(|second| second == first);
+    let Some(first) = accept(&RequestVariant::AsRequested) else { return Vec::new() };
+    let cached = accept(&RequestVariant::SecondKey).is_some_and(|second| second == first);
     let finding = if cached {
         Finding::new(
             CHECK.id,
@@ -63,17 +64,17 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, refused, silent};
+    use crate::checks::sample::{attempt, fires, healthy, refused, silent};
 
     fn accepts(first: &str, second: &str) -> crate::Observations {
-        let outcome = |accept: &str| Outcome::Answered {
+        let outcome = |accept: &str| HttpOutcome::Response {
             status: 101,
             headers: Vec::new(),
             body: String::new(),
-            flaws: vec![Flaw::Accept(accept.to_owned())],
+            flaws: vec![UpgradeFlaw::Accept(accept.to_owned())],
         };
         let mut seen = refused(outcome(first));
-        seen.endpoints[0].answers.push(answer(Variant::SecondKey, outcome(second)));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::SecondKey, outcome(second)));
         seen
     }
 

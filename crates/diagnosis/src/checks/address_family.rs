@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::Connect;
+use crate::analysis::{Case, seconds};
+use crate::observations::TcpConnect;
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -17,18 +17,18 @@ a dead one are slow or fail (`localhost` is ::1 first, and the server listens on
 without IPv6; a member of a pool that is down).
 ",
     cases: &[50],
-    judge,
+    evaluate,
 };
 
 /// So late, a connection is as good as none for people, seconds.
 const SLOW_S: f64 = 2.0;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let connects = &case.target.connects;
-    let (bad, good): (Vec<&Connect>, Vec<&Connect>) =
+    let (bad, good): (Vec<&TcpConnect>, Vec<&TcpConnect>) =
         connects.iter().partition(|connect| connect.failed.is_some() || connect.took_s >= SLOW_S);
     // A machine without IPv6 says so at once and is not to blame for it: nothing was sent.
-    let bad: Vec<&Connect> =
+    let bad: Vec<&TcpConnect> =
         bad.into_iter().filter(|connect| !matches!(connect.failed, Some(Ending::Local(_)))).collect();
     let (Some(first), false) = (bad.first(), good.is_empty()) else { return Vec::new() };
     let six = bad.iter().all(|connect| connect.address.is_ipv6()) && good.iter().all(|c| c.address.is_ipv4());
@@ -51,7 +51,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     .fix(Fix::words("Listen on all addresses of the name ([::] as well as 0.0.0.0), or remove the records that lead nowhere."));
     for connect in connects {
         let how = connect.failed.as_ref().map_or_else(|| "connected".to_owned(), ToString::to_string);
-        finding = finding.evidence(format!("{}: {how} in {}", connect.address, s(connect.took_s)));
+        finding = finding.evidence(format!("{}: {how} in {}", connect.address, seconds(connect.took_s)));
     }
     vec![finding]
 }
@@ -66,7 +66,7 @@ mod tests {
     fn six(failed: Ending) -> Observations {
         with(|target| {
             let address = "[2001:db8::7]:80".parse().unwrap();
-            target.connects.insert(0, Connect { address, took_s: 0.01, failed: Some(failed) });
+            target.connects.insert(0, TcpConnect { address, took_s: 0.01, failed: Some(failed) });
         })
     }
 

@@ -4,7 +4,7 @@ use undrop_infra::{Occasion, TimerKind, presets};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Product, close_code, described, s};
+use crate::analysis::{Case, Product, close_code, described, seconds};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -20,14 +20,15 @@ FIN without a Close frame comes from a worker that was not given more time (ngin
 One moment is one observation: watch longer (`--horizon 15m`) to see whether it comes again.
 ",
     cases: &[15, 21, 25, 26, 27],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(aligned) = &case.drops.aligned else { return Vec::new() };
-    let ends: Vec<&Ending> = aligned.lives.iter().filter_map(|life| life.end.as_ref()).collect();
+    let ends: Vec<&Ending> =
+        aligned.connections.iter().filter_map(|connection| connection.end.as_ref()).collect();
     let polite = ends.iter().all(|end| matches!(close_code(end), Some(1001 | 1012)));
-    let ages = aligned.lives.iter().map(|life| life.age_s);
+    let ages = aligned.connections.iter().map(|connection| connection.age_s);
     let (youngest, oldest) = ages.fold((f64::MAX, f64::MIN), |(a, b), age| (a.min(age), b.max(age)));
     let product =
         case.products.iter().filter(|product| product.is_seen()).find(|product| ends_so(product, &ends));
@@ -40,19 +41,19 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         if product.is_some() { Confidence::Medium } else { Confidence::Low },
         format!(
             "{} connections of different ages ended at the same moment: {who} was {what}.",
-            aligned.lives.len()
+            aligned.connections.len()
         ),
     )
     .evidence(format!(
         "at {} after the start of the run, aged {} to {}",
-        s(aligned.at_s),
-        s(youngest),
-        s(oldest)
+        seconds(aligned.at_s),
+        seconds(youngest),
+        seconds(oldest)
     ));
     if let Some(end) = ends.first() {
         finding = finding.evidence(format!("they ended with {}", described(end)));
     }
-    let busy = aligned.lives.iter().filter(|life| life.arm.is_busy()).count();
+    let busy = aligned.connections.iter().filter(|connection| connection.traffic.is_busy()).count();
     finding = finding
         .evidence(format!("{busy} of them were busy, so no idle timer did it"))
         .refuted_by("a log of the proxies and the server without a reload, restart or deploy at that time")
@@ -110,17 +111,18 @@ mod tests {
     use undrop_frame::CloseCode;
 
     use super::*;
-    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
-    use crate::observations::{Observations, Variant};
+    use crate::checks::sample::{attempt, connections, dropped, fires, healthy, silent, switched};
+    use crate::observations::{Observations, RequestVariant};
 
     fn at_once(end: &Ending, server: &str) -> Observations {
         let mut seen = healthy();
-        let together = |life: crate::observations::Life| {
-            let age = 40.0 - life.at_s;
-            dropped(life, age, end.clone())
+        let together = |connection: crate::observations::WatchedConnection| {
+            let age = 40.0 - connection.at_s;
+            dropped(connection, age, end.clone())
         };
-        seen.endpoints = vec![lives(together)];
-        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(&[("Server", server)]))];
+        seen.endpoints = vec![connections(together)];
+        seen.endpoints[0].attempts =
+            vec![attempt(RequestVariant::AsRequested, switched(&[("Server", server)]))];
         seen
     }
 
@@ -138,7 +140,7 @@ mod tests {
     fn an_equal_age_is_no_equal_moment() {
         let mut seen = healthy();
         silent(&CHECK, &seen);
-        seen.endpoints = vec![lives(|life| dropped(life, 30.0, Ending::Fin))];
+        seen.endpoints = vec![connections(|connection| dropped(connection, 30.0, Ending::Fin))];
         silent(&CHECK, &seen);
     }
 }

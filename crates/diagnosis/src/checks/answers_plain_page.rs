@@ -16,18 +16,18 @@ WebSocket is not routed to its backend. Empty, it is often Caddy, which answers 
 of its configuration has.
 ",
     cases: &[35],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(asked) = case.target.asked() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.handshake() else { return Vec::new() };
     let Some(status @ (200..=206 | 404)) = asked.status() else { return Vec::new() };
     let kind = asked.header("Content-Type").unwrap_or("no type").to_owned();
     let empty = asked.body().trim().is_empty();
     if status == 404 {
         return not_found(case);
     }
-    let caddy = case.passes("caddy").filter(|product| product.is_seen());
+    let caddy = case.product("caddy").filter(|product| product.is_seen());
     let (cause, hop, fix) = match caddy {
         Some(product) if empty => (
             format!(

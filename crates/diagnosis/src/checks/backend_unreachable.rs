@@ -4,8 +4,8 @@ use undrop_infra::{NoAnswer, Trouble};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Http2, s};
-use crate::observations::{Outcome, Variant};
+use crate::analysis::{Case, Http2, seconds};
+use crate::observations::{HttpOutcome, RequestVariant};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -20,20 +20,20 @@ in time. The status and the time it took tell which: 502 or 503 at once is an up
 Browsers show none of this to the page: `new WebSocket()` fails with 1006.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
 /// From here on an answer was waited for rather than given, seconds.
 const SLOW_S: f64 = 2.0;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     // A server that wants HTTP/2 ends what speaks HTTP/1.1.
     if case.http2 == Some(Http2::Only) {
         return Vec::new();
     }
-    let Some(answer) = case.target.answer(&Variant::Asked) else { return Vec::new() };
-    let slow = answer.took_s >= SLOW_S;
-    let (cause, what) = match (&answer.outcome, answer.outcome.status()) {
+    let Some(attempt) = case.target.attempt(&RequestVariant::AsRequested) else { return Vec::new() };
+    let slow = attempt.took_s >= SLOW_S;
+    let (cause, what) = match (&attempt.outcome, attempt.outcome.status()) {
         (_, Some(504 | 524)) => ("hangs: it does not answer the handshake in time", Trouble::UpstreamHangs),
         // A proxy that tries a refusing backend several times is as slow as one that waits for a hanging one.
         (_, Some(502 | 503)) if slow => {
@@ -45,20 +45,20 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         (_, Some(status)) if status >= 500 && is_known_for(case, status) => {
             ("ends connections before it answers, or refuses them", Trouble::UpstreamDies)
         }
-        (Outcome::Failed(Ending::BlackHole), _) => return vec![hangs(case, answer.took_s)],
-        (Outcome::Failed(end @ (Ending::Fin | Ending::Reset)), _) => return vec![ends(case, end)],
+        (HttpOutcome::Failed(Ending::BlackHole), _) => return vec![hangs(case, attempt.took_s)],
+        (HttpOutcome::Failed(end @ (Ending::Fin | Ending::Reset)), _) => return vec![ends(case, end)],
         _ => return Vec::new(),
     };
     let product = case.products.iter().find(|product| product.is_seen());
     let who = product.map_or("A proxy", |product| product.entry.name.as_str());
-    let status = answer.outcome.status().unwrap_or_default();
+    let status = attempt.outcome.status().unwrap_or_default();
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
         if product.is_some() { Confidence::High } else { Confidence::Medium },
         format!("{who} answers {status}: the backend behind it {cause}."),
     )
-    .evidence(format!("status {status} after {}", s(answer.took_s)))
+    .evidence(format!("status {status} after {}", seconds(attempt.took_s)))
     .refuted_by("a handshake made directly to the backend that works (--direct URL)")
     .candidate("the backend answers with this status itself, for instance while it is overloaded")
     .fix(Fix::words(
@@ -99,7 +99,7 @@ fn hangs(case: &Case<'_>, took_s: f64) -> Finding {
         "The handshake is taken and never answered: the server, or the backend behind a proxy, hangs.",
     )
     .at(where_silent(case, NoAnswer::Hangs))
-    .evidence(format!("TCP connects, and no answer came within {}", s(took_s)))
+    .evidence(format!("TCP connects, and no answer came within {}", seconds(took_s)))
     .refuted_by("an answer that comes when it is waited for longer (--timeout)")
     .candidate("a port that speaks another protocol, such as TLS or PROXY protocol")
     .fix(Fix::words(
@@ -162,9 +162,9 @@ mod tests {
 
     #[test]
     fn silence_and_a_sudden_end() {
-        let found = fires(&CHECK, &refused(Outcome::Failed(Ending::BlackHole)));
+        let found = fires(&CHECK, &refused(HttpOutcome::Failed(Ending::BlackHole)));
         assert!(found.cause.contains("never answered"), "{}", found.cause);
-        let found = fires(&CHECK, &refused(Outcome::Failed(Ending::Reset)));
+        let found = fires(&CHECK, &refused(HttpOutcome::Failed(Ending::Reset)));
         assert!(found.cause.contains("RST"), "{}", found.cause);
     }
 

@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Flaw, Outcome};
+use crate::observations::{HttpOutcome, UpgradeFlaw};
 
 pub(super) const CHECK: Check = Check {
     id: "bad-switch",
@@ -17,15 +17,20 @@ another. A proxy that strips hop-by-hop fields from responses is the usual cause
 offered is a fault of the server.
 ",
     cases: &[32, 37],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(Outcome::Answered { status: 101, flaws, .. }) = case.target.asked() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(HttpOutcome::Response { status: 101, flaws, .. }) = case.target.handshake() else {
+        return Vec::new();
+    };
     // A wrong Accept has causes of its own.
-    let flaws: Vec<&Flaw> = flaws.iter().filter(|flaw| !matches!(flaw, Flaw::Accept(_))).collect();
+    let flaws: Vec<&UpgradeFlaw> =
+        flaws.iter().filter(|flaw| !matches!(flaw, UpgradeFlaw::Accept(_))).collect();
     let Some(first) = flaws.first() else { return Vec::new() };
-    let stripped = flaws.iter().any(|flaw| matches!(flaw, Flaw::Upgrade | Flaw::Connection | Flaw::NoAccept));
+    let stripped = flaws
+        .iter()
+        .any(|flaw| matches!(flaw, UpgradeFlaw::Upgrade | UpgradeFlaw::Connection | UpgradeFlaw::NoAccept));
     let (hop, fix) = if stripped {
         (
             "a proxy that strips the answer, or the server",
@@ -57,17 +62,17 @@ mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, refused, silent};
 
-    fn flawed(flaws: Vec<Flaw>) -> crate::Observations {
-        refused(Outcome::Answered { status: 101, headers: Vec::new(), body: String::new(), flaws })
+    fn flawed(flaws: Vec<UpgradeFlaw>) -> crate::Observations {
+        refused(HttpOutcome::Response { status: 101, headers: Vec::new(), body: String::new(), flaws })
     }
 
     #[test]
     fn stripped_fields_and_choices_that_were_not_offered() {
-        let found = fires(&CHECK, &flawed(vec![Flaw::Upgrade, Flaw::Connection]));
+        let found = fires(&CHECK, &flawed(vec![UpgradeFlaw::Upgrade, UpgradeFlaw::Connection]));
         assert!(found.hop.is_some_and(|hop| hop.starts_with("a proxy")) && found.evidence.len() == 2);
-        let found = fires(&CHECK, &flawed(vec![Flaw::Protocol("mqtt".to_owned())]));
+        let found = fires(&CHECK, &flawed(vec![UpgradeFlaw::Protocol("mqtt".to_owned())]));
         assert_eq!(found.hop.as_deref(), Some("the server"));
-        silent(&CHECK, &flawed(vec![Flaw::Accept("x".to_owned())]));
+        silent(&CHECK, &flawed(vec![UpgradeFlaw::Accept("x".to_owned())]));
         silent(&CHECK, &healthy());
     }
 }

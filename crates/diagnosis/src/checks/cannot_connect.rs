@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
+use crate::analysis::{Case, seconds};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -18,10 +18,10 @@ firewall drops, the address is wrong, or the machine is gone.
 When only one address family or only some addresses fail, see `address-family`.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let connects = &case.target.connects;
     let failed: Vec<&Ending> = connects.iter().filter_map(|connect| connect.failed.as_ref()).collect();
     if connects.is_empty() || failed.len() < connects.len() {
@@ -45,7 +45,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .fix(Fix::words(fix));
     for connect in connects {
         let end = connect.failed.as_ref().map_or_else(String::new, ToString::to_string);
-        finding = finding.evidence(format!("{}: {end} after {}", connect.address, s(connect.took_s)));
+        finding = finding.evidence(format!("{}: {end} after {}", connect.address, seconds(connect.took_s)));
     }
     vec![finding]
 }

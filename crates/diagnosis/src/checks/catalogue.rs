@@ -2,57 +2,65 @@
 #![allow(clippy::unwrap_used)]
 
 use super::CHECKS;
-use super::sample::{alive, answer, healthy, http, refused, switched};
+use super::sample::{alive, attempt, healthy, http, refused, switched};
 use crate::diagnose;
-use crate::observations::{Arm, Endpoint, Flaw, Life, Observations, Outcome, Question, Variant};
+use crate::observations::{
+    AliveProbe, Endpoint, HttpOutcome, Observations, RequestVariant, Traffic, UpgradeFlaw, WatchedConnection,
+};
 use undrop_frame::{CloseCode, Ending, HeadFault};
 
 /// Quiet connections end after so long, busy ones live; the server answers with these fields.
 fn idle(after_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
-    watched(host, headers, |arm, at_s| match arm.is_quiet() {
-        true => ended(arm, at_s, after_s, Ending::Fin),
-        false => alive(arm, at_s, after_s * 2.0),
+    watched(host, headers, |traffic, at_s| match traffic.is_quiet() {
+        true => ended(traffic, at_s, after_s, Ending::Fin),
+        false => alive(traffic, at_s, after_s * 2.0),
     })
 }
 
 /// All connections end at this age.
 fn capped(age_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
-    watched(host, headers, |arm, at_s| ended(arm, at_s, age_s, Ending::Fin))
+    watched(host, headers, |traffic, at_s| ended(traffic, at_s, age_s, Ending::Fin))
 }
 
 /// All connections end at one moment.
 fn together(end: &Ending, headers: &[(&str, &str)]) -> Observations {
-    watched("example.com", headers, |arm, at_s| ended(arm, at_s, 60.0 - at_s, end.clone()))
+    watched("example.com", headers, |traffic, at_s| ended(traffic, at_s, 60.0 - at_s, end.clone()))
 }
 
 /// Questions after more than this silence find nobody.
 fn silent(after_s: f64, end: &Ending) -> Observations {
-    let mut seen = watched("example.com", &[], |arm, at_s| alive(arm, at_s, after_s * 2.0));
+    let mut seen = watched("example.com", &[], |traffic, at_s| alive(traffic, at_s, after_s * 2.0));
     for part in [0.9, 0.97, 1.03, 1.2] {
         let quiet_s = after_s * part;
-        let mut life = alive(Arm::Tooth { quiet_s }, 1.0, quiet_s);
+        let mut connection = alive(Traffic::IdleProbe { quiet_s }, 1.0, quiet_s);
         if part > 1.0 {
-            life.question = Some(Question { asked_s: quiet_s, answered_after_s: None, acked: None });
-            life.end = Some(end.clone());
+            connection.probe = Some(AliveProbe { sent_s: quiet_s, reply_after_s: None, acked: None });
+            connection.end = Some(end.clone());
         }
-        seen.endpoints[0].lives.push(life);
+        seen.endpoints[0].connections.push(connection);
     }
     seen
 }
 
-fn watched(host: &str, headers: &[(&str, &str)], life: impl Fn(Arm, f64) -> Life) -> Observations {
+fn watched(
+    host: &str,
+    headers: &[(&str, &str)],
+    connection: impl Fn(Traffic, f64) -> WatchedConnection,
+) -> Observations {
     let mut seen = healthy();
     let target = &mut seen.endpoints[0];
     target.host = host.to_owned();
-    target.answers = vec![answer(Variant::Asked, switched(headers))];
-    target.lives = [Arm::Silent, Arm::TcpKeepalive, Arm::Ping, Arm::Data].map(|arm| life(arm, 1.0)).into();
-    target.lives.extend([5.0, 12.0, 25.0].map(|at_s| life(Arm::Fleet, at_s)));
+    target.attempts = vec![attempt(RequestVariant::AsRequested, switched(headers))];
+    target.connections = [Traffic::Silent, Traffic::TcpKeepalive, Traffic::Ping, Traffic::Data]
+        .map(|traffic| connection(traffic, 1.0))
+        .into();
+    target.connections.extend([5.0, 12.0, 25.0].map(|at_s| connection(Traffic::Staggered, at_s)));
     seen
 }
 
-fn ended(arm: Arm, at_s: f64, age_s: f64, end: Ending) -> Life {
-    let last_byte_s = if arm.is_busy() { age_s - 1.0 } else { 0.0 };
-    Life { end: Some(end), last_byte_s, question: None, ..alive(arm, at_s, age_s) }
+fn ended(traffic: Traffic, at_s: f64, age_s: f64, end: Ending) -> WatchedConnection {
+    let last_byte_s = if traffic.is_busy() { age_s - 1.0 } else { 0.0 };
+    WatchedConnection { end: Some(end), last_byte_s, probe: None, ..alive(traffic, at_s, age_s) }
 }
 
 fn changed(change: impl FnOnce(&mut Endpoint)) -> Observations {
@@ -64,11 +72,11 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
     let goodbye = Ending::Close { code: CloseCode::new(1001), reason: String::new() };
     let plain = |status: u16, headers: &[(&str, &str)], body: &str| {
         let mut seen = refused(http(status, headers, body));
-        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(status, headers, body)));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::PlainGet, http(status, headers, body)));
         seen
     };
-    let flawed = |flaws: Vec<Flaw>| {
-        refused(Outcome::Answered { status: 101, headers: Vec::new(), body: String::new(), flaws })
+    let flawed = |flaws: Vec<UpgradeFlaw>| {
+        refused(HttpOutcome::Response { status: 101, headers: Vec::new(), body: String::new(), flaws })
     };
     vec![
         (1, idle(60.0, "example.com", &[("Server", "nginx")]), "idle-cut", "nginx"),
@@ -128,7 +136,7 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
         ),
         (30, silent(900.0, &Ending::BlackHole), "silent-drop", ""),
         (31, plain(426, &[("Server", "nginx")], "Upgrade Required"), "upgrade-stripped", "nginx"),
-        (32, flawed(vec![Flaw::Upgrade]), "bad-switch", "a proxy that strips"),
+        (32, flawed(vec![UpgradeFlaw::Upgrade]), "bad-switch", "a proxy that strips"),
         (34, refused(http(301, &[("Location", "/chat/")], "")), "redirected", ""),
         (
             35,
@@ -136,10 +144,10 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
             "answers-plain-page",
             "",
         ),
-        (38, flawed(vec![Flaw::Accept("x".to_owned())]), "accept-mismatch", ""),
+        (38, flawed(vec![UpgradeFlaw::Accept("x".to_owned())]), "accept-mismatch", ""),
         (
             45,
-            refused(Outcome::NotHttp { fault: HeadFault::Truncated, start: b"<html>".to_vec() }),
+            refused(HttpOutcome::NotHttp { fault: HeadFault::Truncated, start: b"<html>".to_vec() }),
             "not-http",
             "",
         ),
@@ -147,10 +155,10 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
             54,
             changed(|target| {
                 target
-                    .lives
+                    .connections
                     .iter_mut()
-                    .filter(|life| life.arm == Arm::Data)
-                    .for_each(|life| life.stalled_s = Some(40.0))
+                    .filter(|connection| connection.traffic == Traffic::Data)
+                    .for_each(|connection| connection.stalled_s = Some(40.0))
             }),
             "one-way-loss",
             "",

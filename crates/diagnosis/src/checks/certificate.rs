@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Outcome, Tls, TlsFailure, TlsFailureKind};
+use crate::observations::{HttpOutcome, TlsFailure, TlsFailureKind, TlsResult};
 
 pub(super) const CHECK: Check = Check {
     id: "certificate",
@@ -18,10 +18,10 @@ Browsers often have the intermediate from elsewhere and work, while command-line
 Servers that speak neither TLS 1.2 nor 1.3, and ports that speak no TLS at all, are found here as well.
 ",
     cases: &[43],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.target.tls else { return Vec::new() };
     let fault = if tls.speaks() {
         tls.distrust.as_ref()
@@ -39,7 +39,7 @@ fn wants_ours(case: &Case<'_>) -> Option<Finding> {
     if !case.target.requires_client_certificate() {
         return None;
     }
-    let Some(Outcome::Failed(end)) = case.target.asked() else { return None };
+    let Some(HttpOutcome::Failed(end)) = case.target.handshake() else { return None };
     Some(
         Finding::new(
             CHECK.id,
@@ -57,7 +57,7 @@ fn wants_ours(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-fn finding(case: &Case<'_>, tls: &Tls, fault: &TlsFailure) -> Finding {
+fn finding(case: &Case<'_>, tls: &TlsResult, fault: &TlsFailure) -> Finding {
     let host = &case.target.host;
     let (cause, fix) = match fault.kind {
         TlsFailureKind::Expired => (
@@ -122,12 +122,12 @@ fn names(names: &[String], subject: &str) -> String {
     if names.is_empty() { subject.to_owned() } else { names.join(", ") }
 }
 
-fn is_self_signed(tls: &Tls) -> bool {
+fn is_self_signed(tls: &TlsResult) -> bool {
     tls.chain.first().is_some_and(|leaf| leaf.subject == leaf.issuer)
 }
 
 /// The last certificate that was sent does not lead to itself: its issuer has to be known to the client.
-fn lacks_intermediate(tls: &Tls) -> bool {
+fn lacks_intermediate(tls: &TlsResult) -> bool {
     tls.chain.len() == 1
 }
 
@@ -136,8 +136,8 @@ mod tests {
     use undrop_frame::Ending;
 
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, silent, with};
-    use crate::observations::{Certificate, Observations, TlsTrial, Variant};
+    use crate::checks::sample::{attempt, fires, healthy, silent, with};
+    use crate::observations::{Certificate, Observations, RequestVariant, TlsAttempt};
 
     fn tls(kind: TlsFailureKind, speaks: bool) -> Observations {
         let fault = TlsFailure { kind, text: "as rustls says".to_owned() };
@@ -150,8 +150,8 @@ mod tests {
             authority: false,
         };
         with(|target| {
-            target.tls = Some(Tls {
-                trials: vec![TlsTrial {
+            target.tls = Some(TlsResult {
+                trials: vec![TlsAttempt {
                     only: None,
                     offered: vec!["http/1.1".to_owned()],
                     version: speaks.then(|| "1.3".to_owned()),
@@ -187,7 +187,7 @@ mod tests {
         let target = &mut seen.endpoints[0];
         target.tls.iter_mut().for_each(|tls| tls.distrust = None);
         let end: Ending = undrop_frame::TlsFault::ClientCertificateRequired.into();
-        target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
+        target.attempts = vec![attempt(RequestVariant::AsRequested, HttpOutcome::Failed(end))];
         target.stop_at_handshake();
         assert!(fires(&CHECK, &seen).cause.contains("wants a certificate of the client"));
         let report = crate::diagnose(&seen);

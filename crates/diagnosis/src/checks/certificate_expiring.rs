@@ -14,19 +14,19 @@ The certificate is good, but has less than 14 days left. Automatic renewal usual
 probably failed, or the server was not reloaded after it. On the day it expires every client fails at once.
 ",
     cases: &[43],
-    judge,
+    evaluate,
 };
 
 const DAYS: i64 = 14;
 const DAY_S: i64 = 86_400;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = case.target.tls.as_ref().filter(|tls| tls.distrust.is_none()) else { return Vec::new() };
     let Some(leaf) = tls.chain.first() else { return Vec::new() };
     let left = leaf.not_after_unix_s - case.now_unix_s();
     // Certificates of a few days are renewed daily; for them a week is the whole life.
-    let life = leaf.not_after_unix_s - leaf.not_before_unix_s;
-    if left >= DAYS * DAY_S || left * 4 >= life {
+    let connection = leaf.not_after_unix_s - leaf.not_before_unix_s;
+    if left >= DAYS * DAY_S || left * 4 >= connection {
         return Vec::new();
     }
     vec![
@@ -47,7 +47,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::{Certificate, Observations, Tls};
+    use crate::observations::{Certificate, Observations, TlsResult};
 
     fn left(days: i64, of: i64) -> Observations {
         let now = healthy().started_unix_s as i64;
@@ -59,7 +59,7 @@ mod tests {
             not_after_unix_s: now + days * DAY_S,
             authority: false,
         };
-        with(|target| target.tls = Some(Tls { chain: vec![leaf], ..Tls::default() }))
+        with(|target| target.tls = Some(TlsResult { chain: vec![leaf], ..TlsResult::default() }))
     }
 
     #[test]

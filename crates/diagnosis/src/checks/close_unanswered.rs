@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
+use crate::analysis::{Case, seconds};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -16,10 +16,10 @@ fire `close` with 1006 and `wasClean: false` after an orderly close, or only aft
 are none.
 ",
     cases: &[55],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     // Where connections end by themselves, the end is no answer to the Close.
     if case.ended_at_once.is_some() || case.violation.is_some() {
         return Vec::new();
@@ -28,7 +28,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let what = match &close.end {
-        Ending::BlackHole => format!("is not answered within {}", s(close.took_s)),
+        Ending::BlackHole => format!("is not answered within {}", seconds(close.took_s)),
         end => format!("is answered by {end}"),
     };
     vec![
@@ -39,7 +39,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             format!("A Close {what} instead of a Close: browsers report 1006 for an orderly end."),
         )
         .at("the server, or a proxy that ends connections at the first FIN")
-        .evidence(format!("we sent Close 1000; after {}: {}", s(close.took_s), close.end))
+        .evidence(format!("we sent Close 1000; after {}: {}", seconds(close.took_s), close.end))
         .refuted_by("a Close that comes back directly from the backend: then a proxy is at fault")
         .fix(Fix::words("Let the server answer a Close with the same code before it ends the connection.")),
     ]
@@ -49,11 +49,11 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::Close;
+    use crate::observations::CloseTest;
 
     #[test]
     fn an_end_without_a_close() {
-        let ended = |end: Ending| with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        let ended = |end: Ending| with(|target| target.close = Some(CloseTest { end, took_s: 0.1 }));
         assert!(fires(&CHECK, &ended(Ending::Reset)).cause.contains("answered by RST"));
         assert!(fires(&CHECK, &ended(Ending::BlackHole)).cause.contains("not answered"));
         silent(&CHECK, &healthy());

@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, described};
-use crate::observations::{Compression, Trip};
+use crate::observations::{CompressionTest, MessageOutcome};
 
 pub(super) const CHECK: Check = Check {
     id: "compression-broken",
@@ -18,21 +18,21 @@ large one ends the connection with “RSV1 must be clear” or “invalid opcode
 The same messages without the offer arrive.
 ",
     cases: &[39],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let broken = |one: &&Compression| one.offered && one.agreed.is_some() && is_bad(&one.trip);
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let broken = |one: &&CompressionTest| one.offered && one.agreed.is_some() && is_bad(&one.result);
     let Some(bad) = case.target.compression.iter().find(broken) else { return Vec::new() };
     let plain = case.target.compression.iter().find(|one| {
-        !one.offered && one.size == bad.size && one.compressible == bad.compressible && one.trip.arrived()
+        !one.offered && one.size == bad.size && one.compressible == bad.compressible && one.result.arrived()
     });
     if plain.is_none() {
         return Vec::new();
     }
-    let what = match &bad.trip {
-        Trip::Ended { end, .. } => format!("ends the connection: {}", described(end)),
-        Trip::Other { .. } => "comes back changed".to_owned(),
+    let what = match &bad.result {
+        MessageOutcome::Ended { end, .. } => format!("ends the connection: {}", described(end)),
+        MessageOutcome::Other { .. } => "comes back changed".to_owned(),
         _ => "gets no answer".to_owned(),
     };
     let agreed = bad.agreed.as_deref().unwrap_or_default();
@@ -54,8 +54,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-fn is_bad(trip: &Trip) -> bool {
-    matches!(trip, Trip::Ended { .. } | Trip::Silent { .. })
+fn is_bad(result: &MessageOutcome) -> bool {
+    matches!(result, MessageOutcome::Ended { .. } | MessageOutcome::Silent { .. })
 }
 
 #[cfg(test)]
@@ -65,24 +65,24 @@ mod tests {
     use crate::observations::Observations;
     use undrop_frame::{CloseCode, Ending};
 
-    fn matrix(compressed: Trip, plain: Trip) -> Observations {
-        let one = |offered: bool, trip: Trip| Compression {
+    fn matrix(compressed: MessageOutcome, plain: MessageOutcome) -> Observations {
+        let one = |offered: bool, result: MessageOutcome| CompressionTest {
             offered,
             agreed: offered.then(|| "no context takeover".to_owned()),
             size: 2048,
             compressible: true,
-            trip,
+            result,
         };
         with(|target| target.compression = vec![one(false, plain), one(true, compressed)])
     }
 
     #[test]
     fn only_what_works_without_compression_is_blamed_on_it() {
-        let ended = || Trip::Ended {
+        let ended = || MessageOutcome::Ended {
             end: Ending::Close { code: CloseCode::new(1002), reason: "RSV1".to_owned() },
             after_s: 0.1,
         };
-        let fine = || Trip::Returned { rtt_s: 0.1 };
+        let fine = || MessageOutcome::Returned { rtt_s: 0.1 };
         let found = fires(&CHECK, &matrix(ended(), fine()));
         assert!(found.cause.contains("close 1002"), "{}", found.cause);
         silent(&CHECK, &matrix(fine(), fine()));

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, described, half_of, measure_s, s};
-use crate::observations::Arm;
+use crate::analysis::{Case, described, half_of, measure_s, seconds};
+use crate::observations::Traffic;
 
 pub(super) const CHECK: Check = Check {
     id: "control-frames-ignored",
@@ -18,12 +18,15 @@ WebSockets and opens its own, or a service that answers Pings at its edge, behav
 Only a heartbeat of messages helps.
 ",
     cases: &[11],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(ping) = case.died(&Arm::Ping).filter(|life| life.ended_visibly()) else { return Vec::new() };
-    let data = [Arm::Data, Arm::OneWay, Arm::Fleet].into_iter().find(|arm| case.lived(arm));
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(ping) = case.ended(&Traffic::Ping).filter(|connection| connection.ended_visibly()) else {
+        return Vec::new();
+    };
+    let data =
+        [Traffic::Data, Traffic::OneWay, Traffic::Staggered].into_iter().find(|traffic| case.lived(traffic));
     let Some(data) = data.filter(|_| case.drops.aligned.is_none() && case.drops.capped.is_empty()) else {
         return Vec::new();
     };
@@ -39,16 +42,16 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         if idle.is_some() { Confidence::High } else { Confidence::Medium },
         format!(
             "Pings do not keep the connection, messages do: an idle timer of {} counts messages only.",
-            s(ping.age_s)
+            seconds(ping.age_s)
         ),
     )
-    .evidence(format!("with Pings, {} of them answered: {end} at {}", ping.pongs, s(ping.age_s)))
+    .evidence(format!("with Pings, {} of them answered: {end} at {}", ping.pongs, seconds(ping.age_s)))
     .evidence(format!("{}: alive", data.name()))
     .refuted_by("a connection with nothing but Pings that lives longer")
     .candidate("a server that wants messages, and closes for the lack of them")
     .fix(Fix::words(format!(
         "Send a heartbeat as a message, each {} or more often; Pings may go on for finding dead peers.",
-        s(half_of(ping.age_s))
+        seconds(half_of(ping.age_s))
     )));
     if let Some(product) = case.products.iter().find(|product| product.is_seen()) {
         finding = finding.candidate(format!("{}, which is in the way", product.entry.name));
@@ -59,22 +62,23 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{dropped, fires, healthy, lives, silent};
-    use crate::observations::Life;
+    use crate::checks::sample::{connections, dropped, fires, healthy, silent};
+    use crate::observations::WatchedConnection;
     use undrop_frame::Ending;
 
     #[test]
     fn a_ping_arm_that_ends_like_the_silent_one() {
         let mut seen = healthy();
-        let cut = |life: Life| match life.arm {
-            Arm::Ping | Arm::Pong => dropped(life, 60.0, Ending::Fin),
-            _ if life.arm.is_quiet() => dropped(life, 60.0, Ending::Fin),
-            _ => life,
+        let cut = |connection: WatchedConnection| match connection.traffic {
+            Traffic::Ping | Traffic::Pong => dropped(connection, 60.0, Ending::Fin),
+            _ if connection.traffic.is_quiet() => dropped(connection, 60.0, Ending::Fin),
+            _ => connection,
         };
-        seen.endpoints = vec![lives(cut)];
+        seen.endpoints = vec![connections(cut)];
         assert!(fires(&CHECK, &seen).cause.contains("60.0 s counts messages only"));
-        seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
+        seen.endpoints = vec![connections(|connection| {
+            if connection.traffic.is_quiet() { dropped(connection, 60.0, Ending::Fin) } else { connection }
+        })];
         silent(&CHECK, &seen);
         silent(&CHECK, &healthy());
     }

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s, server_heartbeat};
-use crate::observations::Arm;
+use crate::analysis::{Case, seconds, server_heartbeat};
+use crate::observations::Traffic;
 
 pub(super) const CHECK: Check = Check {
     id: "dead-peers-stay",
@@ -18,22 +18,29 @@ up after 15 to 20 minutes of retransmission (`tcp_retries2`); until then message
 Nothing drops because of this, so it is a note.
 ",
     cases: &[48],
-    judge,
+    evaluate,
 };
 
 /// From here on silence of the server says something, seconds.
 const LONG_S: f64 = 100.0;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if server_heartbeat(case).is_some() {
         return Vec::new();
     }
-    let asleep = case.target.lives.iter().filter(|life| matches!(life.arm, Arm::Suspended { .. }));
-    let Some(kept) = asleep.filter(|life| life.alive()).max_by(|a, b| a.age_s.total_cmp(&b.age_s)) else {
+    let asleep = case
+        .target
+        .connections
+        .iter()
+        .filter(|connection| matches!(connection.traffic, Traffic::Suspended { .. }));
+    let Some(kept) =
+        asleep.filter(|connection| connection.alive()).max_by(|a, b| a.age_s.total_cmp(&b.age_s))
+    else {
         return Vec::new();
     };
-    let silent =
-        case.arm(&Arm::Silent).any(|life| life.alive() && life.received == 0 && life.age_s >= LONG_S);
+    let silent = case
+        .traffic(&Traffic::Silent)
+        .any(|connection| connection.alive() && connection.received == 0 && connection.age_s >= LONG_S);
     if !silent || kept.age_s < LONG_S {
         return Vec::new();
     }
@@ -45,8 +52,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             "The server sends no heartbeat, so it notices a vanished client only after TCP gives up.",
         )
         .at("the server")
-        .evidence(format!("no Ping and no message came in {}", s(case.seen.plan.horizon_s)))
-        .evidence(format!("a connection that answered nothing for {} was kept", s(kept.age_s)))
+        .evidence(format!("no Ping and no message came in {}", seconds(case.seen.plan.horizon_s)))
+        .evidence(format!("a connection that answered nothing for {} was kept", seconds(kept.age_s)))
         .refuted_by("a heartbeat that is slower than this run was long")
         .candidate("a heartbeat that a proxy answers before it reaches the client")
         .fix(Fix::words(
@@ -63,10 +70,11 @@ mod tests {
     #[test]
     fn silence_of_the_server_and_a_sleeper_that_is_kept() {
         let mut seen = healthy();
-        seen.endpoints[0].lives.push(alive(Arm::Suspended { for_s: 120.0 }, 1.0, 120.5));
+        seen.endpoints[0].connections.push(alive(Traffic::Suspended { for_s: 120.0 }, 1.0, 120.5));
         assert_eq!(fires(&CHECK, &seen).severity, Severity::Note);
-        let silent_lane = seen.endpoints[0].lives.iter_mut().find(|life| life.arm == Arm::Silent);
-        silent_lane.into_iter().for_each(|life| life.server_pings_s = vec![25.0, 50.0]);
+        let silent_lane =
+            seen.endpoints[0].connections.iter_mut().find(|connection| connection.traffic == Traffic::Silent);
+        silent_lane.into_iter().for_each(|connection| connection.server_pings_s = vec![25.0, 50.0]);
         silent(&CHECK, &seen);
         silent(&CHECK, &healthy());
     }

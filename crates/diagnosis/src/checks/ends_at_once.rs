@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, EARLY_S, described, ended_before_sending, is_early, s};
+use crate::analysis::{Case, EARLY_S, described, ended_before_sending, is_early, seconds};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -17,10 +17,10 @@ connection over (1011), or which stands behind a proxy that answers the upgrade 
 is at work, and reconnecting changes nothing.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(end) = case.ended_at_once else { return Vec::new() };
     let fix = match end {
         Ending::Close { code, .. } if matches!(code.get(), 1008 | 4000..=4999) => {
@@ -45,11 +45,11 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     if ended_before_sending(case.target).is_some() {
         finding = finding.evidence("one ended before anything was sent on it");
     }
-    let opened = case.target.lives.iter().filter(|life| life.opened()).count();
+    let opened = case.target.connections.iter().filter(|connection| connection.opened()).count();
     if opened > 0 {
-        let early = case.target.lives.iter().filter(|life| is_early(life)).count();
-        finding =
-            finding.evidence(format!("{early} of {opened} that were watched ended within {}", s(EARLY_S)));
+        let early = case.target.connections.iter().filter(|connection| is_early(connection)).count();
+        finding = finding
+            .evidence(format!("{early} of {opened} that were watched ended within {}", seconds(EARLY_S)));
     }
     vec![finding]
 }
@@ -59,14 +59,15 @@ mod tests {
     use undrop_frame::CloseCode;
 
     use super::*;
-    use crate::checks::sample::{dropped, fires, healthy, lives, silent, with};
-    use crate::observations::Trip;
+    use crate::checks::sample::{connections, dropped, fires, healthy, silent, with};
+    use crate::observations::MessageOutcome;
 
     fn told(end: &Ending, after_s: f64) -> crate::observations::Observations {
         with(|target| {
-            target.lives.clear();
+            target.connections.clear();
             let echo = target.echo.as_mut();
-            echo.into_iter().for_each(|echo| echo.trip = Trip::Ended { end: end.clone(), after_s });
+            echo.into_iter()
+                .for_each(|echo| echo.result = MessageOutcome::Ended { end: end.clone(), after_s });
         })
     }
 
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn no_cap_of_milliseconds() {
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| dropped(life, 0.002, Ending::Fin))];
+        seen.endpoints = vec![connections(|connection| dropped(connection, 0.002, Ending::Fin))];
         let report = crate::diagnose(&seen);
         let ids: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(ids, [CHECK.id]);
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn one_that_failed_to_stay_among_many_is_not_the_rule() {
         let mut seen = told(&Ending::Fin, 0.0);
-        seen.endpoints[0].lives = healthy().endpoints.remove(0).lives;
+        seen.endpoints[0].connections = healthy().endpoints.remove(0).connections;
         silent(&CHECK, &seen);
     }
 }

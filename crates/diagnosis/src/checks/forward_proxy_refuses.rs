@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::Outcome;
+use crate::observations::HttpOutcome;
 use undrop_frame::{Ending, ProtocolFault};
 
 pub(super) const CHECK: Check = Check {
@@ -16,12 +16,12 @@ The environment, or `--proxy`, names a forward proxy, and it answered CONNECT wi
 only 443 is), the target is not, credentials are missing (407), or it cannot reach the target itself (502, 503).
 ",
     cases: &[44],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(proxy) = &case.target.proxy else { return Vec::new() };
-    let Some(Outcome::Failed(end)) = case.target.asked() else { return Vec::new() };
+    let Some(HttpOutcome::Failed(end)) = case.target.handshake() else { return Vec::new() };
     let (what, fix) = match end {
         Ending::ProtocolError(ProtocolFault::Proxy(fault)) => (
             fault.to_string(),
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_refused_connect() {
-        let mut seen = refused(Outcome::Failed(ProxyFault::Status(403).into()));
+        let mut seen = refused(HttpOutcome::Failed(ProxyFault::Status(403).into()));
         silent(&CHECK, &seen);
         seen.endpoints[0].proxy = Some("http://proxy.example:3128".to_owned());
         assert!(fires(&CHECK, &seen).cause.ends_with("it answered CONNECT with status 403."));

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::Variant;
+use crate::analysis::{Case, seconds};
+use crate::observations::RequestVariant;
 
 pub(super) const CHECK: Check = Check {
     id: "handshake-refused",
@@ -16,12 +16,12 @@ requests (429), a request that it does not take (400), or an error of the server
 to the page.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(answer) = case.target.answer(&Variant::Asked) else { return Vec::new() };
-    let status = answer.outcome.status().unwrap_or_default();
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(attempt) = case.target.attempt(&RequestVariant::AsRequested) else { return Vec::new() };
+    let status = attempt.outcome.status().unwrap_or_default();
     let (cause, fix) = match status {
         401 | 407 => {
             ("The handshake needs credentials", "Send them: -H 'Authorization: Bearer …' or -H 'Cookie: …'.")
@@ -57,20 +57,20 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         ]
         .contains(&check.id)
     });
-    if better.into_iter().any(|check| !check.judge(case).is_empty()) {
+    if better.into_iter().any(|check| !check.evaluate(case).is_empty()) {
         return Vec::new();
     }
     let who = case.products.iter().find(|product| product.is_seen());
     let mut finding =
         Finding::new(CHECK.id, Severity::Error, Confidence::High, format!("{cause}: status {status}."))
             .at("the server, or a proxy before it")
-            .evidence(format!("status {status} after {}", s(answer.took_s)))
+            .evidence(format!("status {status} after {}", seconds(attempt.took_s)))
             .refuted_by(
                 "the same handshake that works with the credentials, origin and fields of the real client",
             )
             .fix(Fix::words(fix));
     let body: String =
-        answer.outcome.body().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
+        attempt.outcome.body().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
     if !body.is_empty() {
         finding = finding.evidence(format!("the body says: {body}"));
     }
@@ -83,7 +83,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, http, refused, silent};
+    use crate::checks::sample::{attempt, fires, healthy, http, refused, silent};
 
     #[test]
     fn each_status_has_its_sentence() {
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_another_check_explains_is_left_to_it() {
         let mut seen = refused(http(426, &[], "x"));
-        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(426, &[], "x")));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::PlainGet, http(426, &[], "x")));
         silent(&CHECK, &seen);
     }
 }

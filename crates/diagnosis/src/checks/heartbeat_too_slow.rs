@@ -4,7 +4,7 @@ use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
-use crate::analysis::{Case, half_of, measure_s, s, server_heartbeat};
+use crate::analysis::{Case, half_of, measure_s, seconds, server_heartbeat};
 
 pub(super) const CHECK: Check = Check {
     id: "heartbeat-too-slow",
@@ -18,13 +18,13 @@ shortest idle timer.
 The timer is one that was measured, or the default of a product that was recognised.
 ",
     cases: &[3],
-    judge,
+    evaluate,
 };
 
 /// From this part of the timer on a heartbeat is too slow.
 const PART: f64 = 0.8;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(every) = server_heartbeat(case) else { return Vec::new() };
     let measured =
         measure_s(case.drops.idle_s()).map(|idle| (idle.value, "measured here".to_owned(), Confidence::High));
@@ -51,18 +51,18 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!(
                 "The server's Pings come every {}, and an idle timer strikes after {}.",
-                s(every),
-                s(timer_s)
+                seconds(every),
+                seconds(timer_s)
             ),
         )
         .at("the server")
         .value(Measure { value: every, spread: 0.0, unit: "s".to_owned(), samples: 1 })
-        .evidence(format!("idle timer of {}: {whose}", s(timer_s)))
-        .evidence(format!("a Ping each {} is {:.0} % of it", s(every), every / timer_s * 100.0))
+        .evidence(format!("idle timer of {}: {whose}", seconds(timer_s)))
+        .evidence(format!("a Ping each {} is {:.0} % of it", seconds(every), every / timer_s * 100.0))
         .refuted_by("an idle timer on the way that is in fact set to more than twice the heartbeat")
         .fix(Fix::words(format!(
             "Send the Pings at least every {}, half of the timer.",
-            s(half_of(timer_s))
+            seconds(half_of(timer_s))
         ))),
     ]
 }
@@ -70,15 +70,17 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, silent, switched, with};
-    use crate::observations::{Arm, Observations, Variant};
+    use crate::checks::sample::{attempt, fires, healthy, silent, switched, with};
+    use crate::observations::{Observations, RequestVariant, Traffic};
 
     fn pings(every_s: f64, server: &str) -> Observations {
         with(|target| {
-            target.answers = vec![answer(Variant::Asked, switched(&[("Server", server)]))];
-            for life in target.lives.iter_mut().filter(|life| life.arm == Arm::Silent) {
-                life.server_pings_s = (1..=2).map(|i| every_s * f64::from(i)).collect();
-                life.last_byte_s = every_s * 2.0;
+            target.attempts = vec![attempt(RequestVariant::AsRequested, switched(&[("Server", server)]))];
+            for connection in
+                target.connections.iter_mut().filter(|connection| connection.traffic == Traffic::Silent)
+            {
+                connection.server_pings_s = (1..=2).map(|i| every_s * f64::from(i)).collect();
+                connection.last_byte_s = every_s * 2.0;
             }
         })
     }

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, described, measure_s, s};
-use crate::observations::Arm;
+use crate::analysis::{Case, described, measure_s, seconds};
+use crate::observations::Traffic;
 
 pub(super) const CHECK: Check = Check {
     id: "hidden-tab",
@@ -16,12 +16,15 @@ Chrome lets a page in the background run its timers once a minute. A heartbeat o
 ended, while one that beats more often lived.
 ",
     cases: &[46],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(tab) = case.died(&Arm::HiddenTab).filter(|life| life.ended_visibly()) else { return Vec::new() };
-    let busy = [Arm::Data, Arm::OneWay, Arm::Fleet].into_iter().any(|arm| case.lived(&arm));
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tab) = case.ended(&Traffic::HiddenTab).filter(|connection| connection.ended_visibly()) else {
+        return Vec::new();
+    };
+    let busy =
+        [Traffic::Data, Traffic::OneWay, Traffic::Staggered].into_iter().any(|traffic| case.lived(&traffic));
     if !busy || case.drops.aligned.is_some() || !case.drops.capped.is_empty() {
         return Vec::new();
     }
@@ -32,10 +35,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Warning,
             Confidence::High,
-            format!("A tab in the background is dropped: silence is tolerated for {}, its timers run each 60 s.", s(tolerance)),
+            format!("A tab in the background is dropped: silence is tolerated for {}, its timers run each 60 s.", seconds(tolerance)),
         )
         .at("the server, or the hop with the idle timer")
-        .evidence(format!("one message a minute: {end} at {}", s(tab.age_s)))
+        .evidence(format!("one message a minute: {end} at {}", seconds(tab.age_s)))
         .evidence("frequent messages: alive")
         .refuted_by("a tab in the background that stays connected for minutes")
         .fix(Fix::words("Let the server send the heartbeat (a Ping is answered without the page), or tolerate 60 s and more.")),
@@ -51,10 +54,10 @@ mod tests {
     #[test]
     fn a_minute_is_too_long_for_the_server() {
         let mut seen = healthy();
-        let tab = alive(Arm::HiddenTab, 1.0, 130.0);
-        seen.endpoints[0].lives.push(tab.clone());
+        let tab = alive(Traffic::HiddenTab, 1.0, 130.0);
+        seen.endpoints[0].connections.push(tab.clone());
         silent(&CHECK, &seen);
-        seen.endpoints[0].lives.push(dropped(
+        seen.endpoints[0].connections.push(dropped(
             tab,
             40.0,
             Ending::Close { code: CloseCode::new(4000), reason: "idle".to_owned() },

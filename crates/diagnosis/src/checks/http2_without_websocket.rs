@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{Case, Http2, offers_http11};
-use crate::observations::{Outcome, Variant};
+use crate::observations::{HttpOutcome, RequestVariant};
 
 pub(super) const CHECK: Check = Check {
     id: "http2-without-websocket",
@@ -18,19 +18,21 @@ for `http/1.1` works. Browsers make a connection of their own with `http/1.1`; o
 A server that speaks `h2` alone cannot be reached by most WebSocket clients at all.
 ",
     cases: &[22, 33],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.target.tls else { return Vec::new() };
     let h11 = offers_http11(tls);
-    let extended = case.target.answer(&Variant::ExtendedConnect).map(|answer| &answer.outcome);
+    let extended = case.target.attempt(&RequestVariant::ExtendedConnect).map(|attempt| &attempt.outcome);
     let what = match extended {
-        Some(Outcome::Http2 { offered: false, .. }) => {
+        Some(HttpOutcome::Http2 { offered: false, .. }) => {
             "the server does not offer extended CONNECT".to_owned()
         }
-        Some(Outcome::Http2 { status: Some(status), .. }) => format!("extended CONNECT is answered {status}"),
-        Some(Outcome::Failed(end)) => format!("extended CONNECT ends with {end}"),
+        Some(HttpOutcome::Http2 { status: Some(status), .. }) => {
+            format!("extended CONNECT is answered {status}")
+        }
+        Some(HttpOutcome::Failed(end)) => format!("extended CONNECT ends with {end}"),
         _ => "extended CONNECT gets no answer".to_owned(),
     };
     let (severity, cause) = match case.http2 {
@@ -58,12 +60,12 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, silent, with};
-    use crate::observations::{Observations, Tls, TlsFailure, TlsFailureKind, TlsTrial};
+    use crate::checks::sample::{attempt, fires, healthy, silent, with};
+    use crate::observations::{Observations, TlsAttempt, TlsFailure, TlsFailureKind, TlsResult};
     use undrop_frame::TlsFault;
 
     fn served(h11: bool, extended: Option<u16>) -> Observations {
-        let trial = |protocol: &str, works: bool| TlsTrial {
+        let trial = |protocol: &str, works: bool| TlsAttempt {
             only: None,
             offered: vec![protocol.to_owned()],
             version: None,
@@ -73,15 +75,17 @@ mod tests {
             took_s: 0.1,
         };
         with(|target| {
-            target.tls =
-                Some(Tls { trials: vec![trial("http/1.1", h11), trial("h2", true)], ..Tls::default() });
+            target.tls = Some(TlsResult {
+                trials: vec![trial("http/1.1", h11), trial("h2", true)],
+                ..TlsResult::default()
+            });
             if !h11 {
-                target.answers.clear();
+                target.attempts.clear();
                 target.stop_at_handshake();
             }
             let offered = extended.is_some();
-            let outcome = Outcome::Http2 { offered, status: extended, headers: Vec::new() };
-            target.answers.push(answer(Variant::ExtendedConnect, outcome));
+            let outcome = HttpOutcome::Http2 { offered, status: extended, headers: Vec::new() };
+            target.attempts.push(attempt(RequestVariant::ExtendedConnect, outcome));
         })
     }
 
@@ -98,7 +102,7 @@ mod tests {
         let mut seen = served(true, None);
         let target = &mut seen.endpoints[0];
         let end = TlsFault::Expired.into();
-        target.answers = vec![answer(Variant::Asked, Outcome::Failed(end))];
+        target.attempts = vec![attempt(RequestVariant::AsRequested, HttpOutcome::Failed(end))];
         let fault =
             TlsFailure { kind: TlsFailureKind::Expired, text: "the certificate has expired".to_owned() };
         target.tls.iter_mut().for_each(|tls| tls.distrust = Some(fault.clone()));

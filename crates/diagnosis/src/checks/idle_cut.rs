@@ -5,7 +5,8 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::{
-    Case, Drops, attribute, close_code, described, heartbeat_below, measure_s, outcomes, s, without_lateness,
+    Case, Drops, attribute, close_code, described, heartbeat_below, kept_and_lost, measure_s, seconds,
+    without_end_delay,
 };
 use crate::observations::Endpoint;
 use undrop_frame::Ending;
@@ -26,22 +27,22 @@ Two remedies, best both: raise the timer, and send a heartbeat at most half as l
 (pages cannot send Pings, and timers of hidden tabs run once a minute).
 ",
     cases: &[1, 2, 6, 7, 8, 13, 14, 16, 17, 18, 20, 23, 28, 29],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let idle = &case.drops.idle;
     let Some(seen) = measure_s(case.drops.idle_s()) else { return Vec::new() };
-    let ends: Vec<Ending> = idle.iter().filter_map(|life| life.end.clone()).collect();
+    let ends: Vec<Ending> = idle.iter().filter_map(|connection| connection.end.clone()).collect();
     let same = |other: &Endpoint| same_silence(other, seen.value);
     let found = attribute(case, &seen, TimerKind::Idle, &ends, same);
-    let (value, late) = without_lateness(&seen, found.late);
+    let (value, late) = without_end_delay(&seen, found.late);
     let framed = ends.iter().any(|end| close_code(end).is_some());
     let place = match (&found.culprit, &found.between) {
         (None, None) if framed => " of the server, or of a gateway that speaks WebSocket,".to_owned(),
         _ => found.place(),
     };
-    let cause = format!("An idle timer of {}{place} ends quiet connections.", s(value.value));
+    let cause = format!("An idle timer of {}{place} ends quiet connections.", seconds(value.value));
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).value(value.clone());
     if let Some(first) = idle.first() {
         let end = first.end.as_ref().map_or_else(String::new, described);
@@ -49,17 +50,17 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             "{} of {} quiet connections ended with {end} after {} without a byte",
             idle.len(),
             quiet_long_enough(case, seen.value),
-            s(seen.value)
+            seconds(seen.value)
         ));
     }
-    for line in outcomes(case) {
+    for line in kept_and_lost(case) {
         finding = finding.evidence(line);
     }
     if let Some(late) = late {
         finding = finding.evidence(late);
     }
-    finding =
-        finding.refuted_by(format!("a quiet connection that lives longer than {}", s(seen.value * 1.5)));
+    finding = finding
+        .refuted_by(format!("a quiet connection that lives longer than {}", seconds(seen.value * 1.5)));
     if found.culprit.is_some() && found.between.is_none() {
         finding = finding
             .refuted_by("a connection past that product (--direct URL) that ends after the same silence");
@@ -71,10 +72,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 
 /// Quiet connections that were watched long enough to meet the timer.
 fn quiet_long_enough(case: &Case<'_>, value_s: f64) -> usize {
-    let met = |life: &&crate::observations::Life| {
-        life.arm.is_quiet() && life.opened() && life.age_s >= value_s * 0.97
+    let met = |connection: &&crate::observations::WatchedConnection| {
+        connection.traffic.is_quiet() && connection.opened() && connection.age_s >= value_s * 0.97
     };
-    case.target.lives.iter().filter(met).count()
+    case.target.connections.iter().filter(met).count()
 }
 
 /// Whether another way in ends quiet connections after the same silence; `None` when it was not watched that long.
@@ -83,8 +84,9 @@ fn same_silence(other: &Endpoint, value_s: f64) -> Option<bool> {
     if let Some(found) = measure_s(drops.idle_s()) {
         return Some((found.value - value_s).abs() <= (value_s * 0.03).max(1.2));
     }
-    let outlived =
-        other.lives.iter().any(|life| life.arm.is_quiet() && life.alive() && life.quiet_s() > value_s * 1.05);
+    let outlived = other.connections.iter().any(|connection| {
+        connection.traffic.is_quiet() && connection.alive() && connection.quiet_s() > value_s * 1.05
+    });
     outlived.then_some(false)
 }
 
@@ -93,17 +95,17 @@ mod tests {
     use undrop_frame::CloseCode;
 
     use super::*;
-    use crate::checks::sample::{answer, dropped, fires, healthy, http, lives, silent, switched};
-    use crate::observations::{Observations, Place, Variant};
+    use crate::checks::sample::{attempt, connections, dropped, fires, healthy, http, silent, switched};
+    use crate::observations::{EndpointRole, Observations, RequestVariant};
 
     /// Quiet connections end after so many seconds behind a server that answers with these fields.
     fn cut(after_s: f64, end: &Ending, headers: &[(&str, &str)]) -> Observations {
         let mut seen = healthy();
-        let quiet = |life: crate::observations::Life| {
-            if life.arm.is_quiet() { dropped(life, after_s, end.clone()) } else { life }
+        let quiet = |connection: crate::observations::WatchedConnection| {
+            if connection.traffic.is_quiet() { dropped(connection, after_s, end.clone()) } else { connection }
         };
-        seen.endpoints = vec![lives(quiet)];
-        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(headers))];
+        seen.endpoints = vec![connections(quiet)];
+        seen.endpoints[0].attempts = vec![attempt(RequestVariant::AsRequested, switched(headers))];
         seen
     }
 
@@ -157,12 +159,12 @@ mod tests {
     fn a_way_in_behind_it_shows_on_which_side_it_is() {
         let mut seen = cut(60.0, &Ending::Fin, &[]);
         let mut direct = healthy().endpoints.remove(0);
-        direct.place = Place::Direct;
+        direct.role = EndpointRole::Direct;
         seen.endpoints.push(direct);
         let found = fires(&CHECK, &seen);
         assert_eq!(found.hop.as_deref(), Some("between you and the origin"));
         let mut via = cut(60.0, &Ending::Fin, &[]).endpoints.remove(0);
-        via.place = Place::Via("balancer".to_owned());
+        via.role = EndpointRole::Via("balancer".to_owned());
         seen.endpoints.insert(1, via);
         assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (before the origin)"));
     }
@@ -172,9 +174,9 @@ mod tests {
         let bad_request =
             http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
         let mut seen = cut(60.0, &Ending::Fin, &[("Server", "nginx")]);
-        seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::Malformed, bad_request));
         let mut via = cut(60.0, &Ending::Fin, &[("Server", "nginx")]).endpoints.remove(0);
-        via.place = Place::Via("nginx".to_owned());
+        via.role = EndpointRole::Via("nginx".to_owned());
         seen.endpoints.push(via);
         let mut alone = seen.clone();
         alone.endpoints.truncate(1);
@@ -190,10 +192,10 @@ mod tests {
         let mut seen = cut(60.0, &Ending::Fin, &[("Server", "nginx")]);
         let bad_request =
             http(400, &[], "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.");
-        seen.endpoints[0].answers.push(answer(Variant::Malformed, bad_request));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::Malformed, bad_request));
         let mut via = healthy().endpoints.remove(0);
-        via.place = Place::Via("nginx".to_owned());
-        via.answers = vec![answer(Variant::Asked, switched(&[("Server", "nginx")]))];
+        via.role = EndpointRole::Via("nginx".to_owned());
+        via.attempts = vec![attempt(RequestVariant::AsRequested, switched(&[("Server", "nginx")]))];
         seen.endpoints.push(via);
         let hop = fires(&CHECK, &seen).hop.unwrap_or_default();
         assert!(hop.starts_with("HAProxy"), "{hop}");

@@ -4,8 +4,10 @@ use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Drops, attribute, described, measure_s, outcomes, s, without_lateness};
-use crate::observations::{Arm, Endpoint};
+use crate::analysis::{
+    Case, Drops, attribute, described, kept_and_lost, measure_s, seconds, without_end_delay,
+};
+use crate::observations::{Endpoint, Traffic};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -21,21 +23,23 @@ Raise the cap where it can be raised; a client has to reconnect before it in any
 differs from client to client.
 ",
     cases: &[8, 9, 10, 12, 16, 19],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if case.ended_at_once.is_some() {
         return Vec::new();
     }
     let Some(seen) = measure_s(case.drops.capped_s()) else { return Vec::new() };
-    let ends: Vec<Ending> = case.drops.capped.iter().filter_map(|life| life.end.clone()).collect();
+    let ends: Vec<Ending> =
+        case.drops.capped.iter().filter_map(|connection| connection.end.clone()).collect();
     let found = attribute(case, &seen, TimerKind::Lifetime, &ends, |other| same_age(other, seen.value));
-    let (value, late) = without_lateness(&seen, found.late);
+    let (value, late) = without_end_delay(&seen, found.late);
     let place = found.place();
     let place = place.trim_end_matches(',');
-    let cause = format!("Connections end at an age of {} whatever they carry: a cap{place}.", s(value.value));
-    let with_data = case.arm(&Arm::Data).any(|life| life.opened());
+    let cause =
+        format!("Connections end at an age of {} whatever they carry: a cap{place}.", seconds(value.value));
+    let with_data = case.traffic(&Traffic::Data).any(|connection| connection.opened());
     let confidence = if with_data { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());
     if let Some(end) = ends.first() {
@@ -43,16 +47,19 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.evidence(format!("{} connections ended with {told} at this age", ends.len()));
     }
     if let Some((first, last)) = spread(case) {
-        finding = finding
-            .evidence(format!("they were opened up to {} apart, so it is no common moment", s(last - first)));
+        finding = finding.evidence(format!(
+            "they were opened up to {} apart, so it is no common moment",
+            seconds(last - first)
+        ));
     }
-    for line in outcomes(case) {
+    for line in kept_and_lost(case) {
         finding = finding.evidence(line);
     }
     if let Some(late) = late {
         finding = finding.evidence(late);
     }
-    finding = finding.refuted_by(format!("any connection that lives longer than {}", s(seen.value * 1.1)));
+    finding =
+        finding.refuted_by(format!("any connection that lives longer than {}", seconds(seen.value * 1.1)));
     let mut finding = found.complete(finding);
     if !with_data {
         finding
@@ -62,15 +69,15 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let (low, high) = (value.value * 0.7, value.value * 0.9);
     finding.fixes.push(Fix::words(format!(
         "Reconnect before the cap, each client after a time of its own between {} and {}; no heartbeat helps against it.",
-        s(low),
-        s(high)
+        seconds(low),
+        seconds(high)
     )));
     vec![finding]
 }
 
 /// The first and the last opening of the connections that ended.
 fn spread(case: &Case<'_>) -> Option<(f64, f64)> {
-    let opened = case.drops.capped.iter().map(|life| life.at_s);
+    let opened = case.drops.capped.iter().map(|connection| connection.at_s);
     let (first, last) = opened.fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
     (last - first >= 1.0).then_some((first, last))
 }
@@ -80,19 +87,23 @@ fn same_age(other: &Endpoint, value_s: f64) -> Option<bool> {
     if let Some(found) = measure_s(Drops::of(other).capped_s()) {
         return Some((found.value - value_s).abs() <= (value_s * 0.03).max(1.2));
     }
-    other.lives.iter().any(|life| life.alive() && life.age_s > value_s * 1.05).then_some(false)
+    other
+        .connections
+        .iter()
+        .any(|connection| connection.alive() && connection.age_s > value_s * 1.05)
+        .then_some(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, dropped, fires, healthy, lives, silent, switched};
-    use crate::observations::{Observations, Variant};
+    use crate::checks::sample::{attempt, connections, dropped, fires, healthy, silent, switched};
+    use crate::observations::{Observations, RequestVariant};
 
     fn capped(at_s: f64, headers: &[(&str, &str)]) -> Observations {
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| dropped(life, at_s, Ending::Fin))];
-        seen.endpoints[0].answers = vec![answer(Variant::Asked, switched(headers))];
+        seen.endpoints = vec![connections(|connection| dropped(connection, at_s, Ending::Fin))];
+        seen.endpoints[0].attempts = vec![attempt(RequestVariant::AsRequested, switched(headers))];
         seen
     }
 
@@ -115,10 +126,10 @@ mod tests {
     fn idle_cuts_and_health_are_no_caps() {
         let mut seen = healthy();
         silent(&CHECK, &seen);
-        let quiet = |life: crate::observations::Life| {
-            if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life }
+        let quiet = |connection: crate::observations::WatchedConnection| {
+            if connection.traffic.is_quiet() { dropped(connection, 60.0, Ending::Fin) } else { connection }
         };
-        seen.endpoints = vec![lives(quiet)];
+        seen.endpoints = vec![connections(quiet)];
         silent(&CHECK, &seen);
     }
 }

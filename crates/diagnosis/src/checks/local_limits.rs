@@ -17,10 +17,10 @@ the environment through which the connections went.
 These are notes: whether they apply depends on what runs here.
 ",
     cases: &[51],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let local = &case.seen.local;
     let mut found = Vec::new();
     if let Some(seconds) = local.conntrack_established_s.filter(|seconds| *seconds < 3_600) {

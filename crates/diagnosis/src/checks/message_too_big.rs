@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::{Case, close_code, described};
-use crate::observations::{Life, Size, Trip};
+use crate::observations::{MessageOutcome, SizeTest, WatchedConnection};
 use undrop_frame::{CloseCode, Ending};
 
 pub(super) const CHECK: Check = Check {
@@ -20,21 +20,24 @@ Whether large messages are meant to be taken is for the application to say, so t
 than 1 MiB gets through, or where the limit is enforced without a Close frame.
 ",
     cases: &[40, 55],
-    judge,
+    evaluate,
 };
 
 /// Below this an application is likely to meet the limit.
 const LARGE: u64 = 1 << 20;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let sizes = &case.target.sizes;
-    let ended = |one: &&Size| matches!(one.trip, Trip::Ended { .. });
+    let ended = |one: &&SizeTest| matches!(one.result, MessageOutcome::Ended { .. });
     let Some(bad) = sizes.iter().filter(ended).min_by_key(|one| one.size) else { return Vec::new() };
-    let good = sizes.iter().filter(|one| one.trip.arrived() && one.size < bad.size).map(|one| one.size).max();
-    let Trip::Ended { end, .. } = &bad.trip else { return Vec::new() };
+    let good =
+        sizes.iter().filter(|one| one.result.arrived() && one.size < bad.size).map(|one| one.size).max();
+    let MessageOutcome::Ended { end, .. } = &bad.result else { return Vec::new() };
     let good = good.unwrap_or(0);
     let polite = close_code(end) == Some(1009);
-    if !polite && case.target.lives.iter().filter(|life| is_short(life)).count() * 2 > case.target.lives.len()
+    if !polite
+        && case.target.connections.iter().filter(|connection| is_short(connection)).count() * 2
+            > case.target.connections.len()
     {
         // Connections that end by themselves within seconds end under a large message too: nothing can be told apart.
         return Vec::new();
@@ -72,8 +75,8 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 /// Ended while a large message might still have been under way, seconds.
 const SHORT_S: f64 = 10.0;
 
-fn is_short(life: &Life) -> bool {
-    life.opened() && life.end.is_some() && life.age_s < SHORT_S
+fn is_short(connection: &WatchedConnection) -> bool {
+    connection.opened() && connection.end.is_some() && connection.age_s < SHORT_S
 }
 
 #[cfg(test)]
@@ -83,11 +86,12 @@ mod tests {
     use crate::observations::Observations;
 
     fn limited(end: Ending) -> Observations {
-        let one = |size: u64, trip: Trip| Size { size, trip, retransmits: None, segment: None };
+        let one =
+            |size: u64, result: MessageOutcome| SizeTest { size, result, retransmits: None, segment: None };
         with(|target| {
             target.sizes = vec![
-                one(65_536, Trip::Returned { rtt_s: 0.1 }),
-                one(65_537, Trip::Ended { end, after_s: 0.1 }),
+                one(65_536, MessageOutcome::Returned { rtt_s: 0.1 }),
+                one(65_537, MessageOutcome::Ended { end, after_s: 0.1 }),
             ];
         })
     }

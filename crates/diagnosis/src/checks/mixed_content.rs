@@ -16,10 +16,10 @@ clients work. Loopback addresses are excepted in most browsers.
 The page is given with `--page`.
 ",
     cases: &[42],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(page) = case.seen.plan.page.as_deref().filter(|page| page.starts_with("https:")) else {
         return Vec::new();
     };

@@ -17,10 +17,10 @@ are the usual causes. Compare with another resolver (`dig NAME @1.1.1.1`), and g
 `--resolve HOST:PORT:ADDRESS` to go on without the name.
 ",
     cases: &[50],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(error) = case.target.dns.as_ref().and_then(|dns| dns.error.clone()) else { return Vec::new() };
     let host = &case.target.host;
     vec![
@@ -44,13 +44,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::Dns;
+    use crate::observations::DnsLookup;
 
     #[test]
     fn an_unknown_name_is_found() {
         let seen = with(|target| {
             let error = Some("looking up example.com: no such name".to_owned());
-            target.dns = Some(Dns { took_s: 0.1, addresses: Vec::new(), error });
+            target.dns = Some(DnsLookup { took_s: 0.1, addresses: Vec::new(), error });
         });
         assert!(fires(&CHECK, &seen).evidence[0].contains("no such name"));
         silent(&CHECK, &healthy());

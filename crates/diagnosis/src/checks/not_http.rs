@@ -6,7 +6,7 @@ use undrop_text::printable;
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::Outcome;
+use crate::observations::HttpOutcome;
 
 /// The type of an HTTP/2 SETTINGS frame (RFC 9113 §6.5), the fourth byte of a frame.
 const SETTINGS: u8 = 4;
@@ -24,11 +24,11 @@ HTTP/0.9), TLS records on a port that was spoken to in plain (or the other way r
 protocol. The first bytes tell which.
 ",
     cases: &[45],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    if let Some(asked) = case.target.asked().filter(|_| case.wants_tls) {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(asked) = case.target.handshake().filter(|_| case.wants_tls) {
         let status = asked.status().unwrap_or_default();
         return vec![
             Finding::new(
@@ -43,7 +43,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             .fix(Fix::words("Use wss:// for this port.")),
         ];
     }
-    let Some(Outcome::NotHttp { fault, start }) = case.target.asked() else { return Vec::new() };
+    let Some(HttpOutcome::NotHttp { fault, start }) = case.target.handshake() else { return Vec::new() };
     let (cause, hop, fix) = if let [0x15 | 0x16, 3, ..] = start[..] {
         ("The port speaks TLS, and the URL says ws://.", "the URL", "Use wss:// for this port.")
     } else if start.starts_with(b"<") || holds_html(start) {
@@ -98,7 +98,7 @@ mod tests {
     fn the_first_bytes_tell_which() {
         let begins = |start: &[u8]| {
             let fault = HeadFault::NotHttp(HandshakeError::Malformed(MalformedHead::StatusLine));
-            let outcome = Outcome::NotHttp { fault, start: start.to_vec() };
+            let outcome = HttpOutcome::NotHttp { fault, start: start.to_vec() };
             fires(&CHECK, &refused(outcome)).cause
         };
         assert!(begins(b"\x15\x03\x01\x00\x02").contains("speaks TLS"));

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::Life;
+use crate::analysis::{Case, seconds};
+use crate::observations::WatchedConnection;
 
 pub(super) const CHECK: Check = Check {
     id: "one-way-loss",
@@ -17,22 +17,26 @@ Some balancers and kube-proxy paths come into such a state after half an hour; a
 Only a heartbeat that goes through the application notices it.
 ",
     cases: &[54],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let stalled: Vec<(&Life, f64)> =
-        case.target.lives.iter().filter_map(|life| Some((life, life.stalled_s?))).collect();
-    let Some((life, at)) = stalled.first() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let stalled: Vec<(&WatchedConnection, f64)> = case
+        .target
+        .connections
+        .iter()
+        .filter_map(|connection| Some((connection, connection.stalled_s?)))
+        .collect();
+    let Some((connection, at)) = stalled.first() else { return Vec::new() };
     vec![
         Finding::new(
             CHECK.id,
             Severity::Error,
             Confidence::Medium,
-            format!("Replies stopped after {} although the connection went on to answer Pings.", s(*at)),
+            format!("Replies stopped after {} although the connection went on to answer Pings.", seconds(*at)),
         )
         .at("a hop before the application, or the application itself")
-        .evidence(format!("{} messages were sent, {} replies came, the last at {}", life.sent, life.received, s(*at)))
+        .evidence(format!("{} messages were sent, {} replies came, the last at {}", connection.sent, connection.received, seconds(*at)))
         .evidence("Pings behind them were answered")
         .evidence(format!("{} connections did so", stalled.len()))
         .refuted_by("a log of the application that shows replies after that time")
@@ -47,17 +51,17 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{fires, healthy, lives, silent};
-    use crate::observations::Arm;
+    use crate::checks::sample::{connections, fires, healthy, silent};
+    use crate::observations::Traffic;
 
     #[test]
     fn replies_that_stop() {
         let mut seen = healthy();
-        let stall = |life: Life| {
-            let stalled_s = (life.arm == Arm::Data).then_some(44.0);
-            Life { stalled_s, ..life }
+        let stall = |connection: WatchedConnection| {
+            let stalled_s = (connection.traffic == Traffic::Data).then_some(44.0);
+            WatchedConnection { stalled_s, ..connection }
         };
-        seen.endpoints = vec![lives(stall)];
+        seen.endpoints = vec![connections(stall)];
         assert!(fires(&CHECK, &seen).cause.contains("stopped after 44.0 s"));
         silent(&CHECK, &healthy());
     }

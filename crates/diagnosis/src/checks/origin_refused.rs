@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::Variant;
+use crate::observations::RequestVariant;
 
 pub(super) const CHECK: Check = Check {
     id: "origin-refused",
@@ -19,15 +19,15 @@ Handshakes without Origin, with the page's own, with the other scheme and with a
 Origin that is refused is as it should be, and no finding.)
 ",
     cases: &[36],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let asked = case.target.asked();
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let asked = case.target.handshake();
     let refused = asked.and_then(|asked| asked.status()).filter(|status| matches!(status, 400 | 401 | 403));
     let Some(status) = refused else { return Vec::new() };
-    let with = case.target.answers.iter().filter_map(|answer| match &answer.variant {
-        Variant::Origin(origin) => Some((origin.as_str(), answer.outcome.opened())),
+    let with = case.target.attempts.iter().filter_map(|attempt| match &attempt.variant {
+        RequestVariant::Origin(origin) => Some((origin.as_str(), attempt.outcome.opened())),
         _ => None,
     });
     let tried: Vec<(&str, bool)> = with.collect();
@@ -61,14 +61,14 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, http, refused, silent, switched};
+    use crate::checks::sample::{attempt, fires, healthy, http, refused, silent, switched};
     use crate::observations::Observations;
 
     fn only(origin: &str) -> Observations {
         let mut seen = refused(http(403, &[], "forbidden"));
         for tried in ["http://example.com", "https://example.com"] {
             let outcome = if tried == origin { switched(&[]) } else { http(403, &[], "") };
-            seen.endpoints[0].answers.push(answer(Variant::Origin(tried.to_owned()), outcome));
+            seen.endpoints[0].attempts.push(attempt(RequestVariant::Origin(tried.to_owned()), outcome));
         }
         seen
     }

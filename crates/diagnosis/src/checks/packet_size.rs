@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Size, Trip};
+use crate::observations::{MessageOutcome, SizeTest};
 
 pub(super) const CHECK: Check = Check {
     id: "packet-size",
@@ -16,20 +16,21 @@ VXLAN, PPPoE) carries smaller packets than its ends believe, and the ICMP messag
 hole of path MTU. The kernel sends the same segment again and again.
 ",
     cases: &[49],
-    judge,
+    evaluate,
 };
 
 /// Sizes at which packets, rather than limits of servers, are the cause.
 const PACKETS: std::ops::RangeInclusive<u64> = 1_000..=16_384;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let sizes = &case.target.sizes;
-    let vanished = |one: &&Size| matches!(one.trip, Trip::Silent { .. });
+    let vanished = |one: &&SizeTest| matches!(one.result, MessageOutcome::Silent { .. });
     let Some(bad) = sizes.iter().filter(vanished).min_by_key(|one| one.size) else { return Vec::new() };
-    let good = sizes.iter().filter(|one| one.trip.arrived() && one.size < bad.size).map(|one| one.size).max();
+    let good =
+        sizes.iter().filter(|one| one.result.arrived() && one.size < bad.size).map(|one| one.size).max();
     let Some(good) = good.filter(|_| PACKETS.contains(&bad.size)) else { return Vec::new() };
-    let acked = match &bad.trip {
-        Trip::Silent { acked, .. } => *acked,
+    let acked = match &bad.result {
+        MessageOutcome::Silent { acked, .. } => *acked,
         _ => None,
     };
     // Acknowledged bytes did arrive at the other kernel.
@@ -70,11 +71,16 @@ mod tests {
     use crate::observations::Observations;
 
     fn vanishes(at: u64, acked: Option<bool>) -> Observations {
-        let one = |size: u64, trip: Trip| Size { size, trip, retransmits: Some(3), segment: Some(1448) };
+        let one = |size: u64, result: MessageOutcome| SizeTest {
+            size,
+            result,
+            retransmits: Some(3),
+            segment: Some(1448),
+        };
         with(|target| {
             target.sizes = vec![
-                one(at - 100, Trip::Returned { rtt_s: 0.1 }),
-                one(at, Trip::Silent { waited_s: 5.0, acked }),
+                one(at - 100, MessageOutcome::Returned { rtt_s: 0.1 }),
+                one(at, MessageOutcome::Silent { waited_s: 5.0, acked }),
             ];
         })
     }

@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, measure_s, s};
+use crate::analysis::{Case, measure_s, seconds};
 
 pub(super) const CHECK: Check = Check {
     id: "pings-answered-early",
@@ -14,14 +14,14 @@ Pongs come back much sooner than messages: a gateway or tunnel answers the Pings
 that the gateway lives, not that the application does; the connection looks healthy while the application is dead.
 ",
     cases: &[53],
-    judge,
+    evaluate,
 };
 
 /// A message takes longer than a Ping by more than this part and this time, seconds, before somebody else is suspected.
 const TIMES: f64 = 3.0;
 const APART_S: f64 = 0.01;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(pings) = &case.target.pings else { return Vec::new() };
     let (Some(pong), Some(echo)) =
         (measure_s(pings.pongs_s.iter().copied()), measure_s(pings.echoes_s.iter().copied()))
@@ -40,19 +40,21 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Medium,
         format!(
             "Pings are probably answered on the way: a Pong takes {}, a message {}.",
-            s(pong.value),
-            s(echo.value)
+            seconds(pong.value),
+            seconds(echo.value)
         ),
     )
     .at("a gateway or tunnel before the application")
-    .evidence(format!("{} Pings: {} each", pings.pongs_s.len(), s(pong.value)))
-    .evidence(format!("{} messages: {} each", pings.echoes_s.len(), s(echo.value)))
+    .evidence(format!("{} Pings: {} each", pings.pongs_s.len(), seconds(pong.value)))
+    .evidence(format!("{} messages: {} each", pings.echoes_s.len(), seconds(echo.value)))
     .refuted_by("Pongs that stop when the application is stopped")
     .candidate("an application that takes its time for a message")
     .fix(Fix::words("Let the application send and answer a heartbeat of its own, as a message."));
     if let Some(rtt) = pings.tcp_rtt_s {
-        finding = finding
-            .evidence(format!("the round trip of TCP, to the first hop that ends it, takes {}", s(rtt)));
+        finding = finding.evidence(format!(
+            "the round trip of TCP, to the first hop that ends it, takes {}",
+            seconds(rtt)
+        ));
     }
     vec![finding]
 }
@@ -61,11 +63,11 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::{Observations, Pings};
+    use crate::observations::{Observations, PingTest};
 
     fn rtts(pong: f64, echo: f64) -> Observations {
         with(|target| {
-            target.pings = Some(Pings {
+            target.pings = Some(PingTest {
                 pongs_s: vec![pong, pong, pong * 1.1],
                 unanswered: 0,
                 echoes_s: vec![echo, echo, echo * 1.1],

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, s};
-use crate::observations::Trip;
+use crate::analysis::{Case, seconds};
+use crate::observations::MessageOutcome;
 
 pub(super) const CHECK: Check = Check {
     id: "pings-unanswered",
@@ -15,13 +15,13 @@ RFC 6455 5.5.3 asks every endpoint to answer a Ping. A service that does not (AP
 frames, makes every client that uses Pings as its heartbeat believe the connection dead and reconnect for ever.
 ",
     cases: &[16],
-    judge,
+    evaluate,
 };
 
 /// A Pong that is not there after this long will not come, seconds.
 const PATIENT_S: f64 = 5.0;
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(pings) =
         case.target.pings.as_ref().filter(|pings| pings.pongs_s.is_empty() && pings.unanswered > 0)
     else {
@@ -34,7 +34,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     let waited_s = case.seen.plan.patience_s;
     // A server that is slow with everything may be slow with Pongs.
     let hasty = waited_s < PATIENT_S
-        && !matches!(&case.target.echo, Some(echo) if matches!(echo.trip, Trip::Returned { .. }));
+        && !matches!(&case.target.echo, Some(echo) if matches!(echo.result, MessageOutcome::Returned { .. }));
     let (severity, confidence) =
         if hasty { (Severity::Note, Confidence::Low) } else { (Severity::Warning, Confidence::High) };
     let finding = Finding::new(
@@ -43,7 +43,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         confidence,
         format!(
             "Pings are not answered within {}: a client that uses them as its heartbeat takes the connection for dead.",
-            s(waited_s)
+            seconds(waited_s)
         ),
     )
     .at(known.map_or("the server, or a hop that drops control frames", |product| product.entry.name.as_str()))
@@ -60,13 +60,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::Pings;
+    use crate::observations::PingTest;
 
     #[test]
     fn no_pong_at_all() {
         let seen = with(|target| {
             target.pings =
-                Some(Pings { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
+                Some(PingTest { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
         });
         assert!(fires(&CHECK, &seen).evidence[1].contains("messages come"));
         silent(&CHECK, &healthy());
@@ -76,9 +76,9 @@ mod tests {
     fn a_server_that_is_slow_with_everything_is_not_accused_in_a_hurry() {
         let mut seen = with(|target| {
             let echo = target.echo.as_mut();
-            echo.into_iter().for_each(|echo| echo.trip = Trip::Taken { waited_s: 2.0 });
+            echo.into_iter().for_each(|echo| echo.result = MessageOutcome::Accepted { waited_s: 2.0 });
             target.pings =
-                Some(Pings { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
+                Some(PingTest { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
         });
         assert_eq!(fires(&CHECK, &seen).severity, Severity::Warning);
         seen.plan.patience_s = 2.0;

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, described, s, server_heartbeat};
-use crate::observations::Arm;
+use crate::analysis::{Case, described, seconds, server_heartbeat};
+use crate::observations::Traffic;
 
 pub(super) const CHECK: Check = Check {
     id: "pongs-enforced",
@@ -18,11 +18,11 @@ one long message: a browser answers by itself, a blocked event loop or a suspend
 This is a note about the limit to keep in mind; the connection that answered lived.
 ",
     cases: &[41],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(withheld) = case.died(&Arm::Withheld).filter(|life| life.ended_visibly()) else {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(withheld) = case.ended(&Traffic::NoPongs).filter(|connection| connection.ended_visibly()) else {
         return Vec::new();
     };
     let Some(&asked) = withheld.server_pings_s.iter().rfind(|at| **at < withheld.age_s) else {
@@ -30,24 +30,24 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     };
     // The silent one answers Pings; where it ended at the same age, Pongs were not the reason.
     let same = case
-        .died(&Arm::Silent)
-        .is_some_and(|life| (life.age_s - withheld.age_s).abs() < withheld.age_s * 0.1 + 1.0);
+        .ended(&Traffic::Silent)
+        .is_some_and(|connection| (connection.age_s - withheld.age_s).abs() < withheld.age_s * 0.1 + 1.0);
     if same {
         return Vec::new();
     }
     let first = withheld.server_pings_s.first().copied().unwrap_or(asked);
     let tolerance = withheld.age_s - first;
     let end = withheld.end.as_ref().map(|end| described(end)).unwrap_or_default();
-    let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" each {}", s(every)));
+    let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" each {}", seconds(every)));
     vec![
         Finding::new(
             CHECK.id,
             Severity::Note,
             Confidence::High,
-            format!("The server sends Pings{every} and ends a connection whose Pong is {} late.", s(tolerance)),
+            format!("The server sends Pings{every} and ends a connection whose Pong is {} late.", seconds(tolerance)),
         )
         .at("the server")
-        .evidence(format!("with Pongs withheld: {end} at {}", s(withheld.age_s)))
+        .evidence(format!("with Pongs withheld: {end} at {}", seconds(withheld.age_s)))
         .evidence("with Pongs sent: it lived longer")
         .refuted_by("a connection that leaves Pings unanswered for longer and lives")
         .fix(Fix::words(
@@ -60,23 +60,23 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{dropped, fires, healthy, lives, silent};
-    use crate::observations::Life;
+    use crate::checks::sample::{connections, dropped, fires, healthy, silent};
+    use crate::observations::WatchedConnection;
     use undrop_frame::{CloseCode, Ending};
 
     #[test]
     fn withheld_pongs_end_a_connection() {
         let mut seen = healthy();
-        let cut = |life: Life| match life.arm {
-            Arm::Withheld => {
+        let cut = |connection: WatchedConnection| match connection.traffic {
+            Traffic::NoPongs => {
                 let end =
                     Ending::Close { code: CloseCode::new(1011), reason: "keepalive ping timeout".to_owned() };
-                Life { server_pings_s: vec![20.0], ..dropped(life, 40.0, end) }
+                WatchedConnection { server_pings_s: vec![20.0], ..dropped(connection, 40.0, end) }
             }
-            Arm::Silent => Life { server_pings_s: vec![20.0, 40.0, 60.0], ..life },
-            _ => life,
+            Traffic::Silent => WatchedConnection { server_pings_s: vec![20.0, 40.0, 60.0], ..connection },
+            _ => connection,
         };
-        seen.endpoints = vec![lives(cut)];
+        seen.endpoints = vec![connections(cut)];
         assert!(
             fires(&CHECK, &seen)
                 .cause

@@ -3,7 +3,7 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, Moment, Violation, s};
+use crate::analysis::{Case, Moment, Violation, seconds};
 use undrop_frame::{FrameError, ProtocolFault};
 
 pub(super) const CHECK: Check = Check {
@@ -16,10 +16,10 @@ frame, a control frame that is too long, text that is not UTF-8. Browsers end su
 cause is a server that writes frames by itself, or something on the way that adds to the stream or changes it.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(Violation { fault: which, moment }) = &case.violation else { return Vec::new() };
     // A limit of this program's own; nothing that the protocol forbids, though hardly meant.
     let (severity, cause) = if is_limit(which) {
@@ -32,7 +32,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .at("the server, or whatever changes the stream on the way")
         .evidence(match moment {
             Moment::BeforeSending => "it came before anything was sent".to_owned(),
-            Moment::AfterMessage { after_s } => format!("it came {} after a message was sent", s(*after_s)),
+            Moment::AfterMessage { after_s } => format!("it came {} after a message was sent", seconds(*after_s)),
             Moment::InsteadOfClose => "it came instead of an answer to Close 1000".to_owned(),
         })
         .refuted_by("the same bytes directly from the server (--direct URL) that are right: then something on the way changes them")
@@ -52,20 +52,21 @@ mod tests {
     use undrop_frame::Ending;
 
     use super::*;
-    use crate::checks::sample::{dropped, fires, healthy, lives, silent, with};
-    use crate::observations::{Close, Trip};
+    use crate::checks::sample::{connections, dropped, fires, healthy, silent, with};
+    use crate::observations::{CloseTest, MessageOutcome};
 
     #[test]
     fn in_the_first_message_and_at_the_close() {
         let end = Ending::from(FrameError::ReservedBit);
         let seen = with(|target| {
             let echo = target.echo.as_mut();
-            echo.into_iter().for_each(|echo| echo.trip = Trip::Ended { end: end.clone(), after_s: 0.0 });
+            echo.into_iter()
+                .for_each(|echo| echo.result = MessageOutcome::Ended { end: end.clone(), after_s: 0.0 });
         });
         let found = fires(&CHECK, &seen);
         assert!(found.cause.ends_with("a reserved bit is set in a frame header."), "{}", found.cause);
         assert!(found.evidence[0].contains("before anything was sent"));
-        let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        let seen = with(|target| target.close = Some(CloseTest { end, took_s: 0.1 }));
         assert!(fires(&CHECK, &seen).evidence[0].contains("Close 1000"));
         silent(&CHECK, &healthy());
     }
@@ -74,8 +75,8 @@ mod tests {
     fn the_watched_connections_that_end_so_need_no_other_cause() {
         let end = Ending::from(FrameError::ReservedBit);
         let mut seen = healthy();
-        seen.endpoints = vec![lives(|life| dropped(life, 0.002, end.clone()))];
-        seen.endpoints[0].close = Some(Close { end, took_s: 0.1 });
+        seen.endpoints = vec![connections(|connection| dropped(connection, 0.002, end.clone()))];
+        seen.endpoints[0].close = Some(CloseTest { end, took_s: 0.1 });
         let report = crate::diagnose(&seen);
         let ids: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(ids, [CHECK.id]);
@@ -85,7 +86,7 @@ mod tests {
     fn a_size_that_is_not_read_here_is_no_breach() {
         let error = undrop_frame::FrameError::FrameTooBig { limit: 20 << 20 };
         let end = Ending::from(error);
-        let seen = with(|target| target.close = Some(Close { end, took_s: 0.1 }));
+        let seen = with(|target| target.close = Some(CloseTest { end, took_s: 0.1 }));
         let found = fires(&CHECK, &seen);
         assert_eq!(found.severity, Severity::Warning);
         assert!(found.cause.contains("more at once than is read here"), "{}", found.cause);

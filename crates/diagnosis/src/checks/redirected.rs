@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::Variant;
+use crate::observations::RequestVariant;
 
 pub(super) const CHECK: Check = Check {
     id: "redirected",
@@ -15,15 +15,15 @@ Browsers do not follow redirects of a WebSocket handshake: “Unexpected respons
 end, http instead of https, or the name without `www` are the usual causes. The place that was named is tried as well.
 ",
     cases: &[34],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(asked) = case.target.asked() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.handshake() else { return Vec::new() };
     let Some(status @ (301 | 302 | 303 | 307 | 308)) = asked.status() else { return Vec::new() };
     let location = asked.header("Location").unwrap_or("no Location");
-    let there = case.target.answers.iter().find_map(|answer| match &answer.variant {
-        Variant::Redirected(url) => Some((url.clone(), answer.outcome.opened())),
+    let there = case.target.attempts.iter().find_map(|attempt| match &attempt.variant {
+        RequestVariant::Redirected(url) => Some((url.clone(), attempt.outcome.opened())),
         _ => None,
     });
     let cause = match &there {
@@ -55,14 +55,14 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, http, refused, silent, switched};
+    use crate::checks::sample::{attempt, fires, healthy, http, refused, silent, switched};
 
     #[test]
     fn where_it_leads_is_tried() {
         let mut seen = refused(http(301, &[("Location", "/chat/")], ""));
         assert!(fires(&CHECK, &seen).cause.contains("(301)"));
-        let there = Variant::Redirected("ws://example.com/chat/".to_owned());
-        seen.endpoints[0].answers.push(answer(there, switched(&[])));
+        let there = RequestVariant::Redirected("ws://example.com/chat/".to_owned());
+        seen.endpoints[0].attempts.push(attempt(there, switched(&[])));
         assert!(fires(&CHECK, &seen).fixes[0].text.contains("ws://example.com/chat/"));
         silent(&CHECK, &healthy());
     }

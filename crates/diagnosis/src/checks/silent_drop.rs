@@ -4,8 +4,8 @@ use undrop_infra::{Entry, How, Occasion, Timer, TimerKind, all, spelled};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
 use super::Check;
-use crate::analysis::{Case, heartbeat_below, s};
-use crate::observations::Life;
+use crate::analysis::{Case, heartbeat_below, seconds};
+use crate::observations::WatchedConnection;
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -23,18 +23,21 @@ Send something more often than that, in either direction; where only packets cou
 need a deadline for the answer to their heartbeat, or they learn of the loss after 15 minutes of retransmission.
 ",
     cases: &[4, 5, 30],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let asked = |life: &Life| life.question.as_ref().map(|question| question.asked_s);
-    let Some(bad) = case.drops.silent.iter().filter_map(|life| asked(life)).min_by(f64::total_cmp) else {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let asked = |connection: &WatchedConnection| connection.probe.as_ref().map(|probe| probe.sent_s);
+    let Some(bad) =
+        case.drops.silent.iter().filter_map(|connection| asked(connection)).min_by(f64::total_cmp)
+    else {
         return Vec::new();
     };
-    let quiet = || case.target.lives.iter().filter(|life| life.arm.is_quiet());
-    let survived = quiet().filter(|life| life.alive()).filter_map(asked).filter(|quiet| *quiet < bad);
+    let quiet = || case.target.connections.iter().filter(|connection| connection.traffic.is_quiet());
+    let survived =
+        quiet().filter(|connection| connection.alive()).filter_map(asked).filter(|quiet| *quiet < bad);
     let good = survived.max_by(f64::total_cmp).unwrap_or(0.0);
-    let reset = case.drops.silent.iter().any(|life| life.end == Some(Ending::Reset));
+    let reset = case.drops.silent.iter().any(|connection| connection.end == Some(Ending::Reset));
     let samples = u32::try_from(case.drops.silent.len()).unwrap_or(u32::MAX);
     let value = Measure::between(good, bad, "s", samples);
     let suspects = suspects(good, bad, reset);
@@ -49,20 +52,25 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         if samples >= 2 { Confidence::High } else { Confidence::Medium },
         format!(
             "Connections that are quiet for {} to {} vanish without a sign {whom}{then}.",
-            s(good),
-            s(bad)
+            seconds(good),
+            seconds(bad)
         ),
     )
     .value(value)
     .evidence(format!(
         "quiet for {}, then asked: {}",
-        s(bad),
+        seconds(bad),
         if reset { "RST" } else { "no answer (black hole)" }
     ));
     if good > 0.0 {
-        finding = finding.evidence(format!("quiet for {}, then asked: answered", s(good)));
+        finding = finding.evidence(format!("quiet for {}, then asked: answered", seconds(good)));
     }
-    let acked = case.drops.silent.iter().filter_map(|life| life.question.as_ref()?.acked).collect::<Vec<_>>();
+    let acked = case
+        .drops
+        .silent
+        .iter()
+        .filter_map(|connection| connection.probe.as_ref()?.acked)
+        .collect::<Vec<_>>();
     if acked.contains(&true) && !reset {
         finding = finding.evidence(
             "the question was acknowledged by a kernel, so a proxy on the way took it and passed nothing on",
@@ -72,20 +80,20 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     }
     let busy: Vec<String> = case
         .target
-        .lives
+        .connections
         .iter()
-        .filter(|life| life.arm.is_busy() && life.alive())
-        .map(|life| life.arm.name())
+        .filter(|connection| connection.traffic.is_busy() && connection.alive())
+        .map(|connection| connection.traffic.name())
         .collect();
     if let Some(first) = busy.first() {
         finding =
             finding.evidence(format!("busy connections live on ({first}, and {} more)", busy.len() - 1));
     }
-    if case.lived(&crate::observations::Arm::TcpKeepalive) {
+    if case.lived(&crate::observations::Traffic::TcpKeepalive) {
         finding = finding.evidence("TCP keepalive alone keeps it: packets count, not bytes");
     }
-    finding =
-        finding.refuted_by(format!("a connection that is quiet for {} and then answered", s(bad * 1.2)));
+    finding = finding
+        .refuted_by(format!("a connection that is quiet for {} and then answered", seconds(bad * 1.2)));
     match culprit {
         Some((entry, timer)) => {
             finding = finding.at(format!("{}, {}", entry.name, timer.name));
@@ -134,13 +142,15 @@ fn suspects(good: f64, bad: f64, reset: bool) -> Vec<(&'static Entry, &'static T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{alive, fires, healthy, hole, lives, silent};
-    use crate::observations::{Arm, Observations, Question};
+    use crate::checks::sample::{alive, connections, fires, healthy, hole, silent};
+    use crate::observations::{AliveProbe, Observations, Traffic};
 
     fn vanishes(after_s: f64) -> Observations {
         let mut seen = healthy();
-        let quiet = |life: Life| if life.arm.is_quiet() { hole(life, after_s) } else { life };
-        seen.endpoints = vec![lives(quiet)];
+        let quiet = |connection: WatchedConnection| {
+            if connection.traffic.is_quiet() { hole(connection, after_s) } else { connection }
+        };
+        seen.endpoints = vec![connections(quiet)];
         seen
     }
 
@@ -155,13 +165,13 @@ mod tests {
     #[test]
     fn a_balancer_of_aws_resets_whoever_speaks_next() {
         let mut seen = healthy();
-        let tooth = |quiet_s: f64| alive(Arm::Tooth { quiet_s }, 1.0, quiet_s);
-        let gone = |quiet_s: f64| Life {
+        let tooth = |quiet_s: f64| alive(Traffic::IdleProbe { quiet_s }, 1.0, quiet_s);
+        let gone = |quiet_s: f64| WatchedConnection {
             end: Some(Ending::Reset),
-            question: Some(Question { asked_s: quiet_s, answered_after_s: None, acked: None }),
+            probe: Some(AliveProbe { sent_s: quiet_s, reply_after_s: None, acked: None }),
             ..tooth(quiet_s)
         };
-        seen.endpoints[0].lives = vec![tooth(305.0), tooth(340.0), gone(355.0), gone(365.0)];
+        seen.endpoints[0].connections = vec![tooth(305.0), tooth(340.0), gone(355.0), gone(365.0)];
         let found = fires(&CHECK, &seen);
         assert!(found.candidates.iter().any(|other| other.contains("Network Load Balancer")), "{found:#?}");
         assert!(found.cause.contains("gets a reset"), "{}", found.cause);

@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Outcome, Variant};
+use crate::observations::{HttpOutcome, RequestVariant};
 
 pub(super) const CHECK: Check = Check {
     id: "sticky-sessions",
@@ -17,25 +17,25 @@ second request reaches a server that does not know it: 400 “Session ID unknown
 Two handshakes are made; answers that come from different servers, without a cookie that binds a client, are the sign.
 ",
     cases: &[52],
-    judge,
+    evaluate,
 };
 
 const AFFINITY: [&str; 8] =
     ["awsalb", "arraffinity", "sticky", "route", "serverid", "ingresscookie", "io", "jsessionid"];
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let polls: Vec<&Outcome> = case
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let polls: Vec<&HttpOutcome> = case
         .target
-        .answers
+        .attempts
         .iter()
-        .filter(|answer| answer.variant == Variant::EngineIo)
-        .map(|answer| &answer.outcome)
+        .filter(|attempt| attempt.variant == RequestVariant::EngineIo)
+        .map(|attempt| &attempt.outcome)
         .collect();
     let unknown = polls
         .iter()
-        .chain(case.target.asked().iter())
+        .chain(case.target.handshake().iter())
         .any(|outcome| outcome.body().contains("Session ID unknown"));
-    let opened: Vec<&&Outcome> = polls.iter().filter(|outcome| outcome.status() == Some(200)).collect();
+    let opened: Vec<&&HttpOutcome> = polls.iter().filter(|outcome| outcome.status() == Some(200)).collect();
     let bound = opened.iter().any(|outcome| {
         let cookie = outcome.header("Set-Cookie").unwrap_or_default().to_lowercase();
         AFFINITY.iter().any(|name| cookie.starts_with(name))
@@ -76,14 +76,14 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, http, silent, with};
+    use crate::checks::sample::{attempt, fires, healthy, http, silent, with};
 
     #[test]
     fn two_servers_without_a_cookie_are_the_sign() {
-        let polled = |first: Outcome, second: Outcome| {
+        let polled = |first: HttpOutcome, second: HttpOutcome| {
             with(|target| {
-                target.answers.push(answer(Variant::EngineIo, first));
-                target.answers.push(answer(Variant::EngineIo, second));
+                target.attempts.push(attempt(RequestVariant::EngineIo, first));
+                target.attempts.push(attempt(RequestVariant::EngineIo, second));
             })
         };
         let from = |server: &str| http(200, &[("X-Served-By", server)], "0{\"sid\":\"x\"}");

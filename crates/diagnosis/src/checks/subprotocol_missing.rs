@@ -4,7 +4,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::Variant;
+use crate::observations::RequestVariant;
 
 pub(super) const CHECK: Check = Check {
     id: "subprotocol-missing",
@@ -15,11 +15,11 @@ A client that offers sub-protocols expects the server to choose one. Chrome ends
 clients go on. The other way round, a server may refuse a client that offers none.
 ",
     cases: &[37],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(asked) = case.target.asked() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.handshake() else { return Vec::new() };
     let wanted = &case.seen.plan.protocols;
     if !wanted.is_empty() && asked.opened() && asked.header("Sec-WebSocket-Protocol").is_none() {
         return vec![
@@ -40,8 +40,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             )),
         ];
     }
-    let offered = case.target.answers.iter().find_map(|answer| match &answer.variant {
-        Variant::Protocols(_) if answer.outcome.opened() => answer.outcome.header("Sec-WebSocket-Protocol"),
+    let offered = case.target.attempts.iter().find_map(|attempt| match &attempt.variant {
+        RequestVariant::Protocols(_) if attempt.outcome.opened() => {
+            attempt.outcome.header("Sec-WebSocket-Protocol")
+        }
         _ => None,
     });
     match (asked.opened(), offered) {
@@ -67,7 +69,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, fires, healthy, http, refused, silent, switched};
+    use crate::checks::sample::{attempt, fires, healthy, http, refused, silent, switched};
 
     #[test]
     fn offered_and_not_chosen_or_wanted_and_not_offered() {
@@ -76,7 +78,7 @@ mod tests {
         assert!(fires(&CHECK, &seen).cause.contains("none of the sub-protocols mqtt"));
         let mut seen = refused(http(400, &[], ""));
         let outcome = switched(&[("Sec-WebSocket-Protocol", "mqtt")]);
-        seen.endpoints[0].answers.push(answer(Variant::Protocols(vec!["mqtt".to_owned()]), outcome));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::Protocols(vec!["mqtt".to_owned()]), outcome));
         assert!(fires(&CHECK, &seen).cause.contains("with mqtt offered it works"));
         silent(&CHECK, &healthy());
     }

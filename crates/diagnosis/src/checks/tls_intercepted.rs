@@ -18,10 +18,10 @@ on some people's machines only.
 It is seen by the issuer of the certificate, or by a control endpoint that shows another one.
 ",
     cases: &[44],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let leaf = case.target.tls.as_ref().and_then(|tls| tls.chain.first());
     let Some(leaf) = leaf else { return Vec::new() };
     let opener = case.products.iter().find(|product| {
@@ -61,7 +61,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::checks::sample::{fires, healthy, silent, with};
-    use crate::observations::{Certificate, Observations, Tls};
+    use crate::observations::{Certificate, Observations, TlsResult};
 
     fn issued(issuer: &str) -> Observations {
         let leaf = Certificate {
@@ -72,7 +72,7 @@ mod tests {
             not_after_unix_s: i64::MAX / 2,
             authority: false,
         };
-        with(|target| target.tls = Some(Tls { chain: vec![leaf], ..Tls::default() }))
+        with(|target| target.tls = Some(TlsResult { chain: vec![leaf], ..TlsResult::default() }))
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
-use crate::analysis::{Case, described, measure_s, s};
-use crate::observations::{Arm, Life};
+use crate::analysis::{Case, described, measure_s, seconds};
+use crate::observations::{Traffic, WatchedConnection};
 use undrop_frame::Ending;
 
 pub(super) const CHECK: Check = Check {
@@ -17,37 +17,44 @@ or limits, a proxy under pressure, or a pattern that takes longer than the run w
 longer.
 ",
     cases: &[],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if case.ended_at_once.is_some() {
         return Vec::new();
     }
     // The server's own reaction to what only these lanes do is no drop.
-    let odd =
-        |life: &&&Life| !matches!(life.arm, Arm::Withheld | Arm::Suspended { .. } | Arm::OneWay | Arm::Pong);
+    let odd = |connection: &&&WatchedConnection| {
+        !matches!(
+            connection.traffic,
+            Traffic::NoPongs | Traffic::Suspended { .. } | Traffic::OneWay | Traffic::Pong
+        )
+    };
     let idle = measure_s(case.drops.idle_s()).map(|idle| idle.value);
-    let like_idle = |life: &Life| {
+    let like_idle = |connection: &WatchedConnection| {
         idle.is_some_and(|idle| {
-            (life.age_s - idle).abs() <= (idle * 0.1).max(2.0) || life.arm == Arm::HiddenTab
+            (connection.age_s - idle).abs() <= (idle * 0.1).max(2.0)
+                || connection.traffic == Traffic::HiddenTab
         })
     };
     let broken = case.violation.is_some();
-    let explained =
-        |life: &Life| like_idle(life) || broken && matches!(life.end, Some(Ending::ProtocolError(_)));
-    let lives: Vec<&&Life> = case.drops.other.iter().filter(odd).filter(|life| !explained(life)).collect();
-    let Some(first) = lives.first() else { return Vec::new() };
-    if case.drops.silent.is_empty() || lives.iter().any(|life| life.ended_visibly()) {
-        let total = case.target.lives.iter().filter(|life| life.opened()).count();
+    let explained = |connection: &WatchedConnection| {
+        like_idle(connection) || broken && matches!(connection.end, Some(Ending::ProtocolError(_)))
+    };
+    let connections: Vec<&&WatchedConnection> =
+        case.drops.other.iter().filter(odd).filter(|connection| !explained(connection)).collect();
+    let Some(first) = connections.first() else { return Vec::new() };
+    if case.drops.silent.is_empty() || connections.iter().any(|connection| connection.ended_visibly()) {
+        let total = case.target.connections.iter().filter(|connection| connection.opened()).count();
         let mut finding = Finding::new(
             CHECK.id,
             Severity::Warning,
             Confidence::Low,
             format!(
                 "{} of {total} connections ended, the first at {}; no pattern that is known fits.",
-                lives.len(),
-                s(first.age_s)
+                connections.len(),
+                seconds(first.age_s)
             ),
         )
         .refuted_by("a longer run in which the ends fall into a pattern")
@@ -57,9 +64,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .fix(Fix::words(
             "Run again with --horizon 15m, and with --direct URL to see whether the server itself does it.",
         ));
-        for life in lives.iter().take(8) {
-            let end = life.end.as_ref().map(|end| described(end)).unwrap_or_default();
-            finding = finding.evidence(format!("{}: {end} at {}", life.arm.name(), s(life.age_s)));
+        for connection in connections.iter().take(8) {
+            let end = connection.end.as_ref().map(|end| described(end)).unwrap_or_default();
+            finding = finding.evidence(format!(
+                "{}: {end} at {}",
+                connection.traffic.name(),
+                seconds(connection.age_s)
+            ));
         }
         return vec![finding];
     }
@@ -69,13 +80,18 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{dropped, fires, healthy, lives, silent};
+    use crate::checks::sample::{connections, dropped, fires, healthy, silent};
 
     #[test]
     fn one_end_without_a_pattern() {
         let mut seen = healthy();
-        seen.endpoints =
-            vec![lives(|life| if life.arm == Arm::Data { dropped(life, 33.0, Ending::Reset) } else { life })];
+        seen.endpoints = vec![connections(|connection| {
+            if connection.traffic == Traffic::Data {
+                dropped(connection, 33.0, Ending::Reset)
+            } else {
+                connection
+            }
+        })];
         assert!(fires(&CHECK, &seen).evidence[0].contains("RST"));
         silent(&CHECK, &healthy());
     }
@@ -83,8 +99,9 @@ mod tests {
     #[test]
     fn an_idle_timer_explains_its_ends() {
         let mut seen = healthy();
-        seen.endpoints =
-            vec![lives(|life| if life.arm.is_quiet() { dropped(life, 60.0, Ending::Fin) } else { life })];
+        seen.endpoints = vec![connections(|connection| {
+            if connection.traffic.is_quiet() { dropped(connection, 60.0, Ending::Fin) } else { connection }
+        })];
         silent(&CHECK, &seen);
     }
 }

@@ -5,7 +5,7 @@ use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
 use crate::analysis::Case;
-use crate::observations::{Outcome, Variant};
+use crate::observations::{HttpOutcome, RequestVariant};
 
 pub(super) const CHECK: Check = Check {
     id: "upgrade-stripped",
@@ -19,11 +19,11 @@ Socket.IO), 404 or a page.
 The sign: a plain GET without an upgrade gets the very same answer.
 ",
     cases: &[31],
-    judge,
+    evaluate,
 };
 
-fn judge(case: &Case<'_>) -> Vec<Finding> {
-    let Some(asked) = case.target.asked() else { return Vec::new() };
+fn evaluate(case: &Case<'_>) -> Vec<Finding> {
+    let Some(asked) = case.target.handshake() else { return Vec::new() };
     if case.wants_tls {
         return Vec::new();
     }
@@ -31,7 +31,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         return vec![found];
     }
     let Some(status @ (400 | 404 | 405 | 426 | 501 | 505)) = asked.status() else { return Vec::new() };
-    let plain = case.target.answer(&Variant::PlainGet).map(|answer| &answer.outcome);
+    let plain = case.target.attempt(&RequestVariant::PlainGet).map(|attempt| &attempt.outcome);
     let same = plain.is_some_and(|plain| plain.status() == Some(status) && plain.body() == asked.body());
     let elsewhere = case.seen.others().iter().any(|other| other.opens());
     if !same && !elsewhere {
@@ -86,9 +86,9 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// A product that is known to refuse an upgrade with this very status when nobody enabled it, while it passes a plain GET.
-fn not_configured(case: &Case<'_>, asked: &Outcome) -> Option<Finding> {
+fn not_configured(case: &Case<'_>, asked: &HttpOutcome) -> Option<Finding> {
     let status = asked.status()?;
-    let plain = case.target.answer(&Variant::PlainGet)?.outcome.status()?;
+    let plain = case.target.attempt(&RequestVariant::PlainGet)?.outcome.status()?;
     if plain == status || status == 426 {
         return None;
     }
@@ -117,7 +117,7 @@ fn not_configured(case: &Case<'_>, asked: &Outcome) -> Option<Finding> {
     Some(finding)
 }
 
-fn quoted(outcome: &Outcome) -> String {
+fn quoted(outcome: &HttpOutcome) -> String {
     let line = outcome.body().lines().next().unwrap_or_default().trim();
     let line: String = line.chars().take(80).collect();
     if line.is_empty() { String::new() } else { format!(": “{line}”") }
@@ -135,12 +135,12 @@ fn lower(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::sample::{answer, endpoint, fires, healthy, http, refused, silent};
-    use crate::observations::{Observations, Place};
+    use crate::checks::sample::{attempt, endpoint, fires, healthy, http, refused, silent};
+    use crate::observations::{EndpointRole, Observations};
 
-    fn nginx(plain: Outcome) -> Observations {
+    fn nginx(plain: HttpOutcome) -> Observations {
         let mut seen = refused(http(426, &[("Server", "nginx/1.22.1")], "Upgrade Required"));
-        seen.endpoints[0].answers.push(answer(Variant::PlainGet, plain));
+        seen.endpoints[0].attempts.push(attempt(RequestVariant::PlainGet, plain));
         seen
     }
 
@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn envoy_answers_403_itself() {
         let mut seen = refused(http(403, &[("server", "envoy")], ""));
-        seen.endpoints[0].answers.push(answer(Variant::PlainGet, http(426, &[("server", "envoy")], "")));
+        seen.endpoints[0]
+            .attempts
+            .push(attempt(RequestVariant::PlainGet, http(426, &[("server", "envoy")], "")));
         let found = fires(&CHECK, &seen);
         assert!(
             found.cause.contains("Envoy") && found.cause.contains("not set up for WebSockets"),
@@ -170,7 +172,9 @@ mod tests {
             found.cause
         );
         let mut forbidden = refused(http(403, &[("server", "envoy")], ""));
-        forbidden.endpoints[0].answers.push(answer(Variant::PlainGet, http(403, &[("server", "envoy")], "")));
+        forbidden.endpoints[0]
+            .attempts
+            .push(attempt(RequestVariant::PlainGet, http(403, &[("server", "envoy")], "")));
         silent(&CHECK, &forbidden);
     }
 
@@ -178,7 +182,7 @@ mod tests {
     fn a_working_way_in_proves_it() {
         let mut seen = refused(http(400, &[], "Bad Request"));
         let mut direct = endpoint();
-        direct.place = Place::Direct;
+        direct.role = EndpointRole::Direct;
         seen.endpoints.push(direct);
         assert!(fires(&CHECK, &seen).evidence.iter().any(|text| text.contains("works at another way in")));
     }

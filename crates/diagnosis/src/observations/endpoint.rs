@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Life, Tls};
+use super::{TlsResult, WatchedConnection};
 
 use undrop_frame::{Ending, HeadFault};
 
@@ -14,7 +14,7 @@ use undrop_frame::{Ending, HeadFault};
 #[serde(default)]
 pub struct Endpoint {
     /// What it is to the run.
-    pub place: Place,
+    pub role: EndpointRole,
     /// Its URL.
     pub url: String,
     /// Host name or address of the URL.
@@ -26,35 +26,35 @@ pub struct Endpoint {
     /// Not on this machine.
     pub public: bool,
     /// The stages took too long, and what was left of them was left out.
-    pub cut_short: bool,
+    pub incomplete: bool,
     /// The forward proxy that the connections go through.
     pub proxy: Option<String>,
     /// Looking up the name.
-    pub dns: Option<Dns>,
+    pub dns: Option<DnsLookup>,
     /// One connection to each address.
-    pub connects: Vec<Connect>,
+    pub connects: Vec<TcpConnect>,
     /// The TLS handshake.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsResult>,
     /// Handshakes and other requests, in the order they were made.
-    pub answers: Vec<Answer>,
+    pub attempts: Vec<HttpAttempt>,
     /// A small message, and what came back.
-    pub echo: Option<Echo>,
+    pub echo: Option<EchoTest>,
     /// Messages with and without compression.
-    pub compression: Vec<Compression>,
+    pub compression: Vec<CompressionTest>,
     /// Messages of growing size.
-    pub sizes: Vec<Size>,
+    pub sizes: Vec<SizeTest>,
     /// The closing handshake.
-    pub close: Option<Close>,
+    pub close: Option<CloseTest>,
     /// Pings beside messages.
-    pub pings: Option<Pings>,
+    pub pings: Option<PingTest>,
     /// Connections that were watched.
-    pub lives: Vec<Life>,
+    pub connections: Vec<WatchedConnection>,
 }
 
 /// What an endpoint is to a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum EndpointRole {
     /// What the run is about.
     #[default]
     Target,
@@ -66,21 +66,21 @@ pub enum Place {
     Direct,
 }
 
-impl Place {
+impl EndpointRole {
     /// As people call it.
     pub fn name(&self) -> &str {
         match self {
-            Place::Target => "target",
-            Place::Control => "control",
-            Place::Via(name) => name,
-            Place::Direct => "origin",
+            EndpointRole::Target => "target",
+            EndpointRole::Control => "control",
+            EndpointRole::Via(name) => name,
+            EndpointRole::Direct => "origin",
         }
     }
 }
 
 /// Looking up a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Dns {
+pub struct DnsLookup {
     /// How long it took.
     pub took_s: f64,
     /// Addresses in the order of the resolver.
@@ -91,7 +91,7 @@ pub struct Dns {
 
 /// One TCP connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Connect {
+pub struct TcpConnect {
     /// Where to.
     pub address: SocketAddr,
     /// How long it took, or how long it was waited for.
@@ -102,23 +102,23 @@ pub struct Connect {
 
 /// One request and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct HttpAttempt {
     /// What was different about it.
-    pub variant: Variant,
+    pub variant: RequestVariant,
     /// When it was sent, since the start of the run.
     pub at_s: f64,
     /// From sending it to the end of the answer's head.
     pub took_s: f64,
     /// What came.
-    pub outcome: Outcome,
+    pub outcome: HttpOutcome,
 }
 
 /// What is different about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Variant {
+pub enum RequestVariant {
     /// The handshake as asked for.
-    Asked,
+    AsRequested,
     /// The same once more, with another key.
     SecondKey,
     /// Without ALPN.
@@ -148,9 +148,9 @@ pub enum Variant {
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum HttpOutcome {
     /// An HTTP answer with its head.
-    Answered {
+    Response {
         /// Status.
         status: u16,
         /// Header fields as they came; values that are not UTF-8 with replacement characters.
@@ -158,7 +158,7 @@ pub enum Outcome {
         /// The beginning of the body.
         body: String,
         /// What is wrong with a 101; empty when the WebSocket is open, and for other statuses.
-        flaws: Vec<Flaw>,
+        flaws: Vec<UpgradeFlaw>,
     },
     /// Something that is not HTTP/1.1, or breaks its rules.
     NotHttp {
@@ -185,7 +185,7 @@ pub enum Outcome {
 /// What is wrong with a 101 (RFC 6455 4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Flaw {
+pub enum UpgradeFlaw {
     /// It is not HTTP/1.1.
     Version,
     /// `Upgrade: websocket` is missing.
@@ -204,11 +204,11 @@ pub enum Flaw {
 
 /// A small message, and what came back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Echo {
+pub struct EchoTest {
     /// What was sent.
     pub sent: String,
     /// What came.
-    pub trip: Trip,
+    pub result: MessageOutcome,
     /// Messages that came before anything was sent.
     pub greetings: u32,
 }
@@ -216,7 +216,7 @@ pub struct Echo {
 /// A message and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trip {
+pub enum MessageOutcome {
     /// The same message came back.
     Returned {
         /// After this long.
@@ -230,7 +230,7 @@ pub enum Trip {
         start: String,
     },
     /// No message came, but the connection answered a Ping behind it.
-    Taken {
+    Accepted {
         /// How long a message was waited for.
         waited_s: f64,
     },
@@ -254,7 +254,7 @@ pub enum Trip {
 
 /// A message with or without compression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Compression {
+pub struct CompressionTest {
     /// permessage-deflate was offered.
     pub offered: bool,
     /// What the server answered to the offer.
@@ -264,16 +264,16 @@ pub struct Compression {
     /// It shrinks when it is compressed.
     pub compressible: bool,
     /// What became of it.
-    pub trip: Trip,
+    pub result: MessageOutcome,
 }
 
 /// A message of some size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Size {
+pub struct SizeTest {
     /// Size of the message, bytes.
     pub size: u64,
     /// What became of it.
-    pub trip: Trip,
+    pub result: MessageOutcome,
     /// Segments that the kernel sent again; `None` when that is not known.
     pub retransmits: Option<u32>,
     /// Largest segment that the kernel sends, bytes.
@@ -282,7 +282,7 @@ pub struct Size {
 
 /// The closing handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Close {
+pub struct CloseTest {
     /// How the connection ended after we sent Close 1000.
     pub end: Ending,
     /// How long it took.
@@ -291,7 +291,7 @@ pub struct Close {
 
 /// Pings beside messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pings {
+pub struct PingTest {
     /// Round trips of Pings.
     pub pongs_s: Vec<f64>,
     /// Pings without an answer.
@@ -304,39 +304,41 @@ pub struct Pings {
 
 impl Endpoint {
     /// The answer to a variant, the first of several.
-    pub fn answer(&self, variant: &Variant) -> Option<&Answer> {
-        self.answers.iter().find(|answer| answer.variant == *variant)
+    pub fn attempt(&self, variant: &RequestVariant) -> Option<&HttpAttempt> {
+        self.attempts.iter().find(|attempt| attempt.variant == *variant)
     }
 
     /// The handshake as asked for.
-    pub fn asked(&self) -> Option<&Outcome> {
-        self.answer(&Variant::Asked).map(|answer| &answer.outcome)
+    pub fn handshake(&self) -> Option<&HttpOutcome> {
+        self.attempt(&RequestVariant::AsRequested).map(|attempt| &attempt.outcome)
     }
 
     /// The handshake as asked for opened a WebSocket.
     pub fn opens(&self) -> bool {
-        self.asked().is_some_and(Outcome::opened)
+        self.handshake().is_some_and(HttpOutcome::opened)
     }
 
     /// The server required a client certificate, and none was sent.
     pub fn requires_client_certificate(&self) -> bool {
         use undrop_frame::{ProtocolFault, TlsFault};
         let required = ProtocolFault::Tls(TlsFault::ClientCertificateRequired);
-        matches!(self.asked(), Some(Outcome::Failed(Ending::ProtocolError(fault))) if *fault == required)
+        matches!(self.handshake(), Some(HttpOutcome::Failed(Ending::ProtocolError(fault))) if *fault == required)
     }
 
     /// Messages come back.
     pub fn echoes(&self) -> bool {
-        self.echo.as_ref().is_some_and(|echo| matches!(echo.trip, Trip::Returned { .. } | Trip::Other { .. }))
+        self.echo.as_ref().is_some_and(|echo| {
+            matches!(echo.result, MessageOutcome::Returned { .. } | MessageOutcome::Other { .. })
+        })
     }
 }
 
-impl Outcome {
+impl HttpOutcome {
     /// A WebSocket is open.
     pub fn opened(&self) -> bool {
         match self {
-            Outcome::Answered { status: 101, flaws, .. } => flaws.is_empty(),
-            Outcome::Http2 { status: Some(200), .. } => true,
+            HttpOutcome::Response { status: 101, flaws, .. } => flaws.is_empty(),
+            HttpOutcome::Http2 { status: Some(200), .. } => true,
             _ => false,
         }
     }
@@ -344,49 +346,53 @@ impl Outcome {
     /// The status of an HTTP answer.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Outcome::Answered { status, .. } => Some(*status),
-            Outcome::Http2 { status, .. } => *status,
+            HttpOutcome::Response { status, .. } => Some(*status),
+            HttpOutcome::Http2 { status, .. } => *status,
             _ => None,
         }
     }
 
     /// The first value of a header field.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (Outcome::Answered { headers, .. } | Outcome::Http2 { headers, .. }) = self else { return None };
+        let (HttpOutcome::Response { headers, .. } | HttpOutcome::Http2 { headers, .. }) = self else {
+            return None;
+        };
         headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The beginning of the body; empty when there is none.
     pub fn body(&self) -> &str {
         match self {
-            Outcome::Answered { body, .. } => body,
+            HttpOutcome::Response { body, .. } => body,
             _ => "",
         }
     }
 }
 
-impl Trip {
+impl MessageOutcome {
     /// A message came back, so the connection carried it both ways.
     pub fn came_back(&self) -> bool {
-        matches!(self, Trip::Returned { .. } | Trip::Other { .. })
+        matches!(self, MessageOutcome::Returned { .. } | MessageOutcome::Other { .. })
     }
 
     /// The other end took the message, whether or not it answered.
     pub fn arrived(&self) -> bool {
-        self.came_back() || matches!(self, Trip::Taken { .. })
+        self.came_back() || matches!(self, MessageOutcome::Accepted { .. })
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for UpgradeFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Flaw::Version => f.write_str("the answer is not HTTP/1.1"),
-            Flaw::Upgrade => f.write_str("the field Upgrade: websocket is missing"),
-            Flaw::Connection => f.write_str("the field Connection: Upgrade is missing"),
-            Flaw::NoAccept => f.write_str("the field Sec-WebSocket-Accept is missing"),
-            Flaw::Accept(got) => write!(f, "Sec-WebSocket-Accept is {got:?}, which does not fit the key"),
-            Flaw::Protocol(got) => write!(f, "sub-protocol {got:?} was not offered"),
-            Flaw::Extensions(got) => write!(f, "extensions {got:?} were not offered like that"),
+            UpgradeFlaw::Version => f.write_str("the answer is not HTTP/1.1"),
+            UpgradeFlaw::Upgrade => f.write_str("the field Upgrade: websocket is missing"),
+            UpgradeFlaw::Connection => f.write_str("the field Connection: Upgrade is missing"),
+            UpgradeFlaw::NoAccept => f.write_str("the field Sec-WebSocket-Accept is missing"),
+            UpgradeFlaw::Accept(got) => {
+                write!(f, "Sec-WebSocket-Accept is {got:?}, which does not fit the key")
+            }
+            UpgradeFlaw::Protocol(got) => write!(f, "sub-protocol {got:?} was not offered"),
+            UpgradeFlaw::Extensions(got) => write!(f, "extensions {got:?} were not offered like that"),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Facts about this machine that make connections drop or hide that they did. `None`: could not be read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Local {
+pub struct LocalMachine {
     /// `net.ipv4.tcp_keepalive_time`, seconds.
     pub keepalive_time_s: Option<u64>,
     /// `net.ipv4.tcp_retries2`.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// TLS: what is spoken, and with which certificate.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tls {
+pub struct TlsResult {
     /// One handshake for each offer.
-    pub trials: Vec<TlsTrial>,
+    pub trials: Vec<TlsAttempt>,
     /// The certificates as sent, the server's own first.
     pub chain: Vec<Certificate>,
     /// Why the chain would not be accepted; `None`: it would.
@@ -16,7 +16,7 @@ pub struct Tls {
 
 /// A handshake with one offer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TlsTrial {
+pub struct TlsAttempt {
     /// The only version that was offered; `None`: all that are known here (1.2 and 1.3).
     pub only: Option<String>,
     /// The protocols that were offered by ALPN.
@@ -87,14 +87,14 @@ pub struct Certificate {
     pub authority: bool,
 }
 
-impl Tls {
+impl TlsResult {
     /// A handshake worked with some offer.
     pub fn speaks(&self) -> bool {
         self.trials.iter().any(|trial| trial.failed.is_none())
     }
 
     /// The handshake with exactly this version offered.
-    pub fn only(&self, version: &str) -> Option<&TlsTrial> {
+    pub fn only(&self, version: &str) -> Option<&TlsAttempt> {
         self.trials.iter().find(|trial| trial.only.as_deref() == Some(version))
     }
 }

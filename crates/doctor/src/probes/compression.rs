@@ -1,15 +1,15 @@
 //! The same messages with and without permessage-deflate: small and large, compressible and not.
 
-use super::trip::trip;
-use crate::caller::{Ask, Caller};
+use super::message::exchange;
+use crate::prober::{HandshakeRequest, Prober};
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Compression, Trip};
+use undrop_diagnosis::observations::{CompressionTest, MessageOutcome};
 
 /// Sizes of the messages, bytes. Libraries compress from about 1 KiB on, so a small one shows nothing.
 const SIZES: [usize; 3] = [20, 2 << 10, 100 << 10];
 
 /// Tries the matrix; `limit`: largest message to send.
-pub(crate) async fn compression(caller: &Caller<'_>, limit: usize, stop: &Stop) -> Vec<Compression> {
+pub(crate) async fn compression(prober: &Prober<'_>, limit: usize, stop: &Stop) -> Vec<CompressionTest> {
     let mut seen = Vec::new();
     for offered in [false, true] {
         let mut open = None;
@@ -19,18 +19,18 @@ pub(crate) async fn compression(caller: &Caller<'_>, limit: usize, stop: &Stop) 
                     return seen;
                 }
                 if open.is_none() {
-                    let ask = Ask { deflate: offered, ..caller.asked() };
-                    open = Some(caller.open(None, &ask).await.map(|open| {
+                    let ask = HandshakeRequest { deflate: offered, ..prober.handshake_request() };
+                    open = Some(prober.open(None, &ask).await.map(|open| {
                         let agreed = open.deflate.map(|params| format!("{params:?}"));
-                        (open.wire(), agreed)
+                        (open.into_socket(), agreed)
                     }));
                 }
                 let (result, agreed) = match &mut open {
-                    Some(Ok((wire, agreed))) => {
+                    Some(Ok((socket, agreed))) => {
                         let text = text(size, compressible);
-                        (trip(wire, &text, caller.patience()).await, agreed.clone())
+                        (exchange(socket, &text, prober.patience()).await, agreed.clone())
                     }
-                    Some(Err(end)) => (Trip::NotOpened(end.clone()), None),
+                    Some(Err(end)) => (MessageOutcome::NotOpened(end.clone()), None),
                     None => continue,
                 };
                 if !result.arrived() {
@@ -39,7 +39,7 @@ pub(crate) async fn compression(caller: &Caller<'_>, limit: usize, stop: &Stop) 
                 // Without an agreement the second half of the matrix is the first once more.
                 let pointless = offered && agreed.is_none() && result.arrived();
                 let size = size as u64;
-                seen.push(Compression { offered, agreed, size, compressible, trip: result });
+                seen.push(CompressionTest { offered, agreed, size, compressible, result: result });
                 if pointless {
                     return seen;
                 }

@@ -7,32 +7,32 @@ use tokio::time::Instant;
 use undrop_transport::{DialOptions, ProxyChoice, Resolve, dial};
 use url::Url;
 
-use crate::caller::Caller;
 use crate::clock::between_s;
-use undrop_diagnosis::observations::Connect;
+use crate::prober::Prober;
+use undrop_diagnosis::observations::TcpConnect;
 use undrop_frame::LocalFault;
 
 /// Most addresses that are tried.
 const MOST: usize = 8;
 
 /// Connects to every address at the same time and closes again.
-pub(crate) async fn connect(caller: &Caller<'_>, addresses: &[IpAddr]) -> Vec<Connect> {
-    join_all(addresses.iter().take(MOST).map(|address| one(caller, *address))).await
+pub(crate) async fn connect(prober: &Prober<'_>, addresses: &[IpAddr]) -> Vec<TcpConnect> {
+    join_all(addresses.iter().take(MOST).map(|address| one(prober, *address))).await
 }
 
-async fn one(caller: &Caller<'_>, address: IpAddr) -> Connect {
-    let host = caller.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = caller.url.port_or_known_default().unwrap_or(0);
+async fn one(prober: &Prober<'_>, address: IpAddr) -> TcpConnect {
+    let host = prober.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = prober.url.port_or_known_default().unwrap_or(0);
     let pinned = Resolve { host: host.to_owned(), port: None, addresses: vec![address] };
     let options =
-        DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..caller.dial_options(None) };
+        DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..prober.dial_options(None) };
     let start = Instant::now();
     // TCP alone: the scheme of the URL would bring TLS with it.
-    let failed = match plain(&caller.url, port) {
+    let failed = match plain(&prober.url, port) {
         Some(url) => dial(&url, &options).await.err().map(|error| error.ending()),
         None => Some(LocalFault::Url("the URL has no port".to_owned()).into()),
     };
-    Connect { address: SocketAddr::new(address, port), took_s: between_s(start, Instant::now()), failed }
+    TcpConnect { address: SocketAddr::new(address, port), took_s: between_s(start, Instant::now()), failed }
 }
 
 fn plain(url: &Url, port: u16) -> Option<Url> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use undrop_transport::tcp_info;
 
-use super::trip::{ping, trip};
-use crate::caller::Caller;
+use super::message::{exchange, ping};
 use crate::clock::seconds;
-use crate::socket::Wire;
-use undrop_diagnosis::observations::{Echo, Pings, Trip};
+use crate::prober::Prober;
+use crate::socket::FrameSocket;
+use undrop_diagnosis::observations::{EchoTest, MessageOutcome, PingTest};
 use undrop_frame::Ending;
 
 /// How long a server may take to greet.
@@ -19,38 +19,39 @@ const GREETING: Duration = Duration::from_millis(200);
 const ROUNDS: usize = 5;
 
 /// Talks on a connection of its own.
-pub(crate) async fn conversation(caller: &Caller<'_>) -> (Echo, Option<Pings>) {
-    let text = &caller.options.message;
-    let not_opened = |end| Echo { sent: text.clone(), trip: Trip::NotOpened(end), greetings: 0 };
-    let mut wire = match caller.open(None, &caller.asked()).await {
-        Ok(open) => open.wire(),
+pub(crate) async fn conversation(prober: &Prober<'_>) -> (EchoTest, Option<PingTest>) {
+    let text = &prober.options.message;
+    let not_opened =
+        |end| EchoTest { sent: text.clone(), result: MessageOutcome::NotOpened(end), greetings: 0 };
+    let mut socket = match prober.open(None, &prober.handshake_request()).await {
+        Ok(open) => open.into_socket(),
         Err(end) => return (not_opened(end), None),
     };
-    let greetings = match greetings(&mut wire).await {
+    let greetings = match greetings(&mut socket).await {
         Ok(greetings) => greetings,
         Err(end) => {
-            let trip = Trip::Ended { end, after_s: 0.0 };
-            return (Echo { sent: text.clone(), trip, greetings: 0 }, None);
+            let result = MessageOutcome::Ended { end, after_s: 0.0 };
+            return (EchoTest { sent: text.clone(), result, greetings: 0 }, None);
         }
     };
-    let first = trip(&mut wire, text, caller.patience().min(Duration::from_secs(2))).await;
-    let mut echo = Echo { sent: text.clone(), trip: first, greetings };
-    if let Trip::Ended { .. } = echo.trip {
+    let first = exchange(&mut socket, text, prober.patience().min(Duration::from_secs(2))).await;
+    let mut echo = EchoTest { sent: text.clone(), result: first, greetings };
+    if let MessageOutcome::Ended { .. } = echo.result {
         // Messages are not welcome here; Pings may be.
-        wire = match caller.open(None, &caller.asked()).await {
-            Ok(open) => open.wire(),
+        socket = match prober.open(None, &prober.handshake_request()).await {
+            Ok(open) => open.into_socket(),
             Err(_) => return (echo, None),
         };
     }
-    let pings = pings(&mut wire, caller, &mut echo).await;
+    let pings = pings(&mut socket, prober, &mut echo).await;
     (echo, pings)
 }
 
-async fn pings(wire: &mut Wire, caller: &Caller<'_>, echo: &mut Echo) -> Option<Pings> {
-    let mut pings = Pings { pongs_s: Vec::new(), unanswered: 0, echoes_s: Vec::new(), tcp_rtt_s: None };
-    let echoes = matches!(echo.trip, Trip::Returned { .. });
+async fn pings(socket: &mut FrameSocket, prober: &Prober<'_>, echo: &mut EchoTest) -> Option<PingTest> {
+    let mut pings = PingTest { pongs_s: Vec::new(), unanswered: 0, echoes_s: Vec::new(), tcp_rtt_s: None };
+    let echoes = matches!(echo.result, MessageOutcome::Returned { .. });
     for _ in 0..ROUNDS {
-        match ping(wire, caller.patience()).await {
+        match ping(socket, prober.patience()).await {
             Ok(Some(rtt)) => pings.pongs_s.push(rtt),
             Ok(None) => {
                 pings.unanswered += 1;
@@ -59,23 +60,23 @@ async fn pings(wire: &mut Wire, caller: &Caller<'_>, echo: &mut Echo) -> Option<
             Err(_) => break,
         }
         if echoes {
-            match trip(wire, &echo.sent, caller.patience()).await {
-                Trip::Returned { rtt_s } => pings.echoes_s.push(rtt_s),
+            match exchange(socket, &echo.sent, prober.patience()).await {
+                MessageOutcome::Returned { rtt_s } => pings.echoes_s.push(rtt_s),
                 _ => break,
             }
         }
     }
-    let info = wire.stream().tcp().and_then(|tcp| tcp_info(tcp).ok());
+    let info = socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok());
     pings.tcp_rtt_s = info.map(|info| seconds(info.rtt));
     Some(pings)
 }
 
 /// How many messages come before anything is sent.
-async fn greetings(wire: &mut Wire) -> Result<u32, Ending> {
+async fn greetings(socket: &mut FrameSocket) -> Result<u32, Ending> {
     let deadline = Instant::now() + GREETING;
     let mut count = 0;
     loop {
-        match timeout_at(deadline, wire.recv()).await {
+        match timeout_at(deadline, socket.recv()).await {
             Ok(Ok(frame)) => count += u32::from(frame.message().is_some()),
             Ok(Err(end)) => return Err(end),
             Err(_) => return Ok(count),

@@ -3,16 +3,16 @@
 use tokio::time::{Instant, timeout};
 use undrop_transport::lookup;
 
-use crate::caller::Caller;
 use crate::clock::between_s;
-use undrop_diagnosis::observations::Dns;
+use crate::prober::Prober;
+use undrop_diagnosis::observations::DnsLookup;
 
 /// Looks up the host of the URL.
-pub(crate) async fn dns(caller: &Caller<'_>) -> Dns {
+pub(crate) async fn dns(prober: &Prober<'_>) -> DnsLookup {
     let start = Instant::now();
-    let host = caller.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = caller.url.port_or_known_default().unwrap_or(0);
-    let found = timeout(caller.options.timeout, lookup(host, port, &caller.options.dial.resolve)).await;
+    let host = prober.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = prober.url.port_or_known_default().unwrap_or(0);
+    let found = timeout(prober.options.timeout, lookup(host, port, &prober.options.dial.resolve)).await;
     let took_s = between_s(start, Instant::now());
     let (addresses, error) = match found {
         Ok(Ok(found)) => {
@@ -23,5 +23,5 @@ pub(crate) async fn dns(caller: &Caller<'_>) -> Dns {
         Ok(Err(error)) => (Vec::new(), Some(error.to_string())),
         Err(_) => (Vec::new(), Some("the resolver did not answer in time".to_owned())),
     };
-    Dns { took_s, addresses, error }
+    DnsLookup { took_s, addresses, error }
 }

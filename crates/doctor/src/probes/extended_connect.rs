@@ -9,32 +9,32 @@ use undrop_transport::ending_of;
 use undrop_transport::tls::Versions;
 
 use super::tls::secured;
-use crate::caller::{Caller, target};
 use crate::clock::between_s;
-use undrop_diagnosis::observations::{Answer, Outcome, Variant};
+use crate::prober::{Prober, target};
+use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
 /// How long the server's SETTINGS are waited for.
 const SETTINGS: Duration = Duration::from_secs(3);
 
 /// Offers HTTP/2, sees whether the server allows extended CONNECT, and tries it.
-pub(crate) async fn extended_connect(caller: &Caller<'_>) -> Answer {
-    let at_s = caller.clock.now_s();
+pub(crate) async fn extended_connect(prober: &Prober<'_>) -> HttpAttempt {
+    let at_s = prober.clock.now_s();
     let start = Instant::now();
-    let outcome = timeout(caller.options.timeout, attempt(caller)).await;
-    let outcome = outcome.unwrap_or(Outcome::Failed(Ending::BlackHole));
+    let outcome = timeout(prober.options.timeout, attempt(prober)).await;
+    let outcome = outcome.unwrap_or(HttpOutcome::Failed(Ending::BlackHole));
     let took_s = between_s(start, Instant::now());
-    Answer { variant: Variant::ExtendedConnect, at_s, took_s, outcome }
+    HttpAttempt { variant: RequestVariant::ExtendedConnect, at_s, took_s, outcome }
 }
 
-async fn attempt(caller: &Caller<'_>) -> Outcome {
-    let seen = match secured(caller, Versions::All, &["h2"]).await {
+async fn attempt(prober: &Prober<'_>) -> HttpOutcome {
+    let seen = match secured(prober, Versions::All, &["h2"]).await {
         Ok(seen) => seen,
-        Err(error) => return Outcome::Failed(error.ending()),
+        Err(error) => return HttpOutcome::Failed(error.ending()),
     };
     let alpn = seen.stream.tls().and_then(|layer| layer.alpn());
     if alpn != Some(b"h2") {
-        return Outcome::OtherProtocol(alpn.map(|name| String::from_utf8_lossy(name).into_owned()));
+        return HttpOutcome::OtherProtocol(alpn.map(|name| String::from_utf8_lossy(name).into_owned()));
     }
     let (mut sender, connection) = match client::handshake(seen.stream).await {
         Ok(pair) => pair,
@@ -48,33 +48,33 @@ async fn attempt(caller: &Caller<'_>) -> Outcome {
             }
         };
         // Less than the whole, so that settings without the offer are told from silence.
-        let offered = timeout(SETTINGS.min(caller.options.timeout / 2), settings).await.is_ok();
+        let offered = timeout(SETTINGS.min(prober.options.timeout / 2), settings).await.is_ok();
         if !offered {
-            return Outcome::Http2 { offered, status: None, headers: Vec::new() };
+            return HttpOutcome::Http2 { offered, status: None, headers: Vec::new() };
         }
-        connect(caller, &mut sender).await
+        connect(prober, &mut sender).await
     };
     tokio::select! {
         outcome = exchange => outcome,
         ended = connection => match ended {
-            Ok(()) => Outcome::Failed(Ending::Fin),
+            Ok(()) => HttpOutcome::Failed(Ending::Fin),
             Err(error) => broken(&error),
         },
     }
 }
 
-async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::Bytes>) -> Outcome {
-    let authority = undrop_transport::host_header(&caller.url);
+async fn connect(prober: &Prober<'_>, sender: &mut client::SendRequest<bytes::Bytes>) -> HttpOutcome {
+    let authority = undrop_transport::host_header(&prober.url);
     let request = http::Request::builder()
         .method(http::Method::CONNECT)
-        .uri(format!("https://{authority}{}", target(&caller.url)))
+        .uri(format!("https://{authority}{}", target(&prober.url)))
         .extension(Protocol::from_static("websocket"))
         .header("sec-websocket-version", "13");
     let mut request = match request.body(()) {
         Ok(request) => request,
-        Err(error) => return Outcome::Failed(LocalFault::Url(error.to_string()).into()),
+        Err(error) => return HttpOutcome::Failed(LocalFault::Url(error.to_string()).into()),
     };
-    for (name, value) in caller.options.headers.iter() {
+    for (name, value) in prober.options.headers.iter() {
         let pair = (http::HeaderName::try_from(name), http::HeaderValue::from_bytes(value));
         if let (Ok(name), Ok(value)) = pair {
             request.headers_mut().append(name, value);
@@ -90,14 +90,14 @@ async fn connect(caller: &Caller<'_>, sender: &mut client::SendRequest<bytes::By
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers =
                 response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-            Outcome::Http2 { offered: true, status: Some(response.status().as_u16()), headers }
+            HttpOutcome::Http2 { offered: true, status: Some(response.status().as_u16()), headers }
         }
         Err(error) => broken(&error),
     }
 }
 
-fn broken(error: &h2::Error) -> Outcome {
-    Outcome::Failed(match error.get_io() {
+fn broken(error: &h2::Error) -> HttpOutcome {
+    HttpOutcome::Failed(match error.get_io() {
         Some(error) => ending_of(error),
         None => ProtocolFault::Http2(error.to_string()).into(),
     })

@@ -7,109 +7,120 @@ use url::Url;
 use super::extended_connect::extended_connect;
 use super::tls::secured;
 use crate::Options;
-use crate::caller::{Ask, Caller, target};
+use crate::prober::{HandshakeRequest, Prober, target};
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Answer, Endpoint, Flaw, Outcome, Variant};
+use undrop_diagnosis::observations::{Endpoint, HttpAttempt, HttpOutcome, RequestVariant, UpgradeFlaw};
 
 /// An origin that no server has on its list.
 const FOREIGN: &str = "https://origin.invalid";
 
 /// The handshake as asked for; where it leads elsewhere, also there.
-pub(crate) async fn handshake(caller: &Caller<'_>) -> Vec<Answer> {
-    let first = once(caller, Variant::Asked, &caller.asked()).await;
-    let moved = redirect(&caller.url, &first.outcome);
-    let mut answers = vec![first];
+pub(crate) async fn handshake(prober: &Prober<'_>) -> Vec<HttpAttempt> {
+    let first = once(prober, RequestVariant::AsRequested, &prober.handshake_request()).await;
+    let moved = redirect(&prober.url, &first.outcome);
+    let mut attempts = vec![first];
     if let Some(url) = moved {
-        let options = reduced(&caller.url, &url, caller.options);
-        let there = Caller { url: url.clone(), options: &options, clock: caller.clock };
-        answers.push(once(&there, Variant::Redirected(url.to_string()), &caller.asked()).await);
+        let options = reduced(&prober.url, &url, prober.options);
+        let there = Prober { url: url.clone(), options: &options, clock: prober.clock };
+        attempts.push(
+            once(&there, RequestVariant::Redirected(url.to_string()), &prober.handshake_request()).await,
+        );
     }
-    answers
+    attempts
 }
 
 /// Everything else that is worth asking. What only explains a failure is asked when there was one.
-pub(crate) async fn variants(caller: &Caller<'_>, seen: &mut Endpoint, stop: &Stop) {
+pub(crate) async fn variants(prober: &Prober<'_>, seen: &mut Endpoint, stop: &Stop) {
     // A certificate that was refused: no request would get further, and none may be sent there, credentials and all.
     let distrusted = seen.tls.as_ref().is_some_and(|tls| tls.distrust.is_some());
-    if distrusted && matches!(seen.asked(), Some(Outcome::Failed(_))) {
+    if distrusted && matches!(seen.handshake(), Some(HttpOutcome::Failed(_))) {
         return;
     }
     let opens = seen.opens();
-    let asked = caller.asked();
-    let mut wanted: Vec<(Variant, Ask)> = Vec::new();
+    let asked = prober.handshake_request();
+    let mut wanted: Vec<(RequestVariant, HandshakeRequest)> = Vec::new();
     if opens || has_wrong_accept(seen) {
-        wanted.push((Variant::SecondKey, asked.clone()));
+        wanted.push((RequestVariant::SecondKey, asked.clone()));
     }
     if opens {
-        wanted.push((Variant::Deflate, Ask { deflate: true, ..asked.clone() }));
-        wanted.push((Variant::Origin(FOREIGN.to_owned()), origin(&asked, FOREIGN)));
+        wanted.push((RequestVariant::Deflate, HandshakeRequest { deflate: true, ..asked.clone() }));
+        wanted.push((RequestVariant::Origin(FOREIGN.to_owned()), origin(&asked, FOREIGN)));
     }
     if refuses(seen) {
-        for same in own_origins(&caller.url) {
-            wanted.push((Variant::Origin(same.clone()), origin(&asked, &same)));
+        for same in own_origins(&prober.url) {
+            wanted.push((RequestVariant::Origin(same.clone()), origin(&asked, &same)));
         }
         if asked.protocols.is_empty() {
             let offers = ["graphql-transport-ws", "mqtt", "ocpp1.6", "v12.stomp", "chat"];
             let offers: Vec<String> = offers.iter().map(|&name| name.to_owned()).collect();
-            wanted.push((Variant::Protocols(offers.clone()), Ask { protocols: offers, ..asked.clone() }));
+            wanted.push((
+                RequestVariant::Protocols(offers.clone()),
+                HandshakeRequest { protocols: offers, ..asked.clone() },
+            ));
         }
     }
     if !asked.protocols.is_empty() {
-        wanted.push((Variant::NoProtocol, Ask { protocols: Vec::new(), ..asked.clone() }));
+        wanted
+            .push((RequestVariant::NoProtocol, HandshakeRequest { protocols: Vec::new(), ..asked.clone() }));
     }
     for (variant, ask) in wanted {
         if stop.is_set() {
             return;
         }
-        seen.answers.push(once(caller, variant, &ask).await);
+        seen.attempts.push(once(prober, variant, &ask).await);
     }
     if seen.secure && !stop.is_set() {
-        seen.answers.push(without_alpn(caller).await);
-        seen.answers.push(extended_connect(caller).await);
+        seen.attempts.push(without_alpn(prober).await);
+        seen.attempts.push(extended_connect(prober).await);
     }
     if stop.is_set() {
         return;
     }
-    let path = target(&caller.url);
-    seen.answers.push(caller.send(Variant::PlainGet, &caller.plain_get(&path)).await);
+    let path = target(&prober.url);
+    seen.attempts.push(prober.send(RequestVariant::PlainGet, &prober.plain_get(&path)).await);
     let nonsense = b"UNDROP-DOCTOR\r\n\r\n";
     let proxy = seen.proxy.as_ref().and_then(|proxy| Url::parse(proxy).ok());
     if let Some(proxy) = proxy.filter(|proxy| proxy.scheme() == "http") {
-        seen.answers.push(caller.send_to(&proxy, Variant::ProxyItself, nonsense).await);
+        seen.attempts.push(prober.send_to(&proxy, RequestVariant::ProxyItself, nonsense).await);
     }
-    seen.answers.push(caller.send(Variant::Malformed, nonsense).await);
-    if let Some(polling) = engine_io(&caller.url) {
+    seen.attempts.push(prober.send(RequestVariant::Malformed, nonsense).await);
+    if let Some(polling) = engine_io(&prober.url) {
         for _ in 0..2 {
-            let answer = caller.send(Variant::EngineIo, &caller.plain_get(&polling)).await;
-            seen.answers.push(answer);
+            let answer = prober.send(RequestVariant::EngineIo, &prober.plain_get(&polling)).await;
+            seen.attempts.push(answer);
         }
     }
 }
 
-async fn once(caller: &Caller<'_>, variant: Variant, ask: &Ask) -> Answer {
-    let at_s = caller.clock.now_s();
-    match caller.connect(None).await {
-        Ok(stream) => caller.ask(stream, variant, ask).await.0,
+async fn once(prober: &Prober<'_>, variant: RequestVariant, ask: &HandshakeRequest) -> HttpAttempt {
+    let at_s = prober.clock.now_s();
+    match prober.connect(None).await {
+        Ok(stream) => prober.ask(stream, variant, ask).await.0,
         Err(error) => {
-            let outcome = Outcome::Failed(error.ending());
-            Answer { variant, at_s, took_s: caller.clock.now_s() - at_s, outcome }
+            let outcome = HttpOutcome::Failed(error.ending());
+            HttpAttempt { variant, at_s, took_s: prober.clock.now_s() - at_s, outcome }
         }
     }
 }
 
-async fn without_alpn(caller: &Caller<'_>) -> Answer {
-    let at_s = caller.clock.now_s();
-    match secured(caller, Versions::All, &[]).await {
-        Ok(seen) => caller.ask(seen.stream, Variant::NoAlpn, &caller.asked()).await.0,
+async fn without_alpn(prober: &Prober<'_>) -> HttpAttempt {
+    let at_s = prober.clock.now_s();
+    match secured(prober, Versions::All, &[]).await {
+        Ok(seen) => prober.ask(seen.stream, RequestVariant::NoAlpn, &prober.handshake_request()).await.0,
         Err(error) => {
-            let outcome = Outcome::Failed(error.ending());
-            Answer { variant: Variant::NoAlpn, at_s, took_s: caller.clock.now_s() - at_s, outcome }
+            let outcome = HttpOutcome::Failed(error.ending());
+            HttpAttempt {
+                variant: RequestVariant::NoAlpn,
+                at_s,
+                took_s: prober.clock.now_s() - at_s,
+                outcome,
+            }
         }
     }
 }
 
 /// Where a redirect leads, as a WebSocket URL.
-fn redirect(from: &Url, outcome: &Outcome) -> Option<Url> {
+fn redirect(from: &Url, outcome: &HttpOutcome) -> Option<Url> {
     if !matches!(outcome.status(), Some(301 | 302 | 303 | 307 | 308)) {
         return None;
     }
@@ -135,19 +146,21 @@ fn reduced(from: &Url, to: &Url, options: &Options) -> Options {
 
 /// The server heard the request and said no.
 fn refuses(seen: &Endpoint) -> bool {
-    matches!(seen.asked().and_then(Outcome::status), Some(400..=403 | 404 | 426 | 500))
+    matches!(seen.handshake().and_then(HttpOutcome::status), Some(400..=403 | 404 | 426 | 500))
 }
 
 /// Somebody switched protocols without having seen the key.
 fn has_wrong_accept(seen: &Endpoint) -> bool {
-    match seen.asked() {
-        Some(Outcome::Answered { flaws, .. }) => flaws.iter().any(|flaw| matches!(flaw, Flaw::Accept(_))),
+    match seen.handshake() {
+        Some(HttpOutcome::Response { flaws, .. }) => {
+            flaws.iter().any(|flaw| matches!(flaw, UpgradeFlaw::Accept(_)))
+        }
         _ => false,
     }
 }
 
-fn origin(asked: &Ask, origin: &str) -> Ask {
-    Ask { origin: Some(origin.to_owned()), ..asked.clone() }
+fn origin(asked: &HandshakeRequest, origin: &str) -> HandshakeRequest {
+    HandshakeRequest { origin: Some(origin.to_owned()), ..asked.clone() }
 }
 
 /// The origins of a page on the same host: with its own scheme, and with the other one.
@@ -169,9 +182,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn answered(status: u16, location: &str) -> Outcome {
+    fn answered(status: u16, location: &str) -> HttpOutcome {
         let headers = vec![("Location".to_owned(), location.to_owned())];
-        Outcome::Answered { status, headers, body: String::new(), flaws: Vec::new() }
+        HttpOutcome::Response { status, headers, body: String::new(), flaws: Vec::new() }
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use undrop_diagnosis::observations::Local;
+use undrop_diagnosis::observations::LocalMachine;
 
 /// Variables that name a forward proxy.
 const PROXIES: [&str; 6] =
     ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// Reads what Linux shows; elsewhere most of it stays unknown.
-pub(crate) fn local() -> Local {
-    Local {
+pub(crate) fn local() -> LocalMachine {
+    LocalMachine {
         keepalive_time_s: number("/proc/sys/net/ipv4/tcp_keepalive_time"),
         retries2: number("/proc/sys/net/ipv4/tcp_retries2"),
         mtu_probing: number("/proc/sys/net/ipv4/tcp_mtu_probing"),

@@ -4,11 +4,11 @@ use tokio::time::Instant;
 use undrop_transport::tcp_info;
 
 use super::compression::text;
-use super::trip::trip;
-use crate::caller::Caller;
-use crate::socket::Wire;
+use super::message::exchange;
+use crate::prober::Prober;
+use crate::socket::FrameSocket;
 use crate::stop::Stop;
-use undrop_diagnosis::observations::{Size, Trip};
+use undrop_diagnosis::observations::{MessageOutcome, SizeTest};
 use undrop_frame::Ending;
 
 /// Around what packets hold, then around the limits that servers have.
@@ -34,26 +34,26 @@ const BUDGET: u32 = 3;
 
 /// Climbs to `limit` bytes or the first message that does not arrive, then narrows down to where it begins, in at most
 /// `steps` more messages. A path that is merely slow ends the climb: a size that would take longer than is waited for is not tried.
-pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Stop) -> Vec<Size> {
+pub(crate) async fn size(prober: &Prober<'_>, limit: u64, steps: u32, stop: &Stop) -> Vec<SizeTest> {
     let mut seen = Vec::new();
     let mut open = None;
     let (mut good, mut bad) = (0, None);
-    let end = Instant::now() + caller.patience() * BUDGET;
-    let (mut trip, mut pace) = (f64::INFINITY, 0.0);
+    let end = Instant::now() + prober.patience() * BUDGET;
+    let (mut result, mut pace) = (f64::INFINITY, 0.0);
     for size in LADDER.into_iter().filter(|size| *size <= limit) {
         if stop.is_set()
             || Instant::now() >= end
-            || pace * size as f64 > caller.patience().as_secs_f64() / 2.0
+            || pace * size as f64 > prober.patience().as_secs_f64() / 2.0
         {
             return seen;
         }
         let began = Instant::now();
-        let one = one(caller, &mut open, size).await;
-        let arrived = one.trip.arrived();
+        let one = one(prober, &mut open, size).await;
+        let arrived = one.result.arrived();
         // What a small message takes is the round trip; the rest is the path's speed.
         let took = began.elapsed().as_secs_f64();
-        trip = trip.min(took);
-        pace = (took - trip) / size as f64;
+        result = result.min(took);
+        pace = (took - result) / size as f64;
         seen.push(one);
         if arrived {
             good = size;
@@ -68,8 +68,8 @@ pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Sto
             break;
         }
         let middle = good + (bad - good) / 2;
-        let one = one(caller, &mut open, middle).await;
-        if one.trip.arrived() {
+        let one = one(prober, &mut open, middle).await;
+        if one.result.arrived() {
             good = middle
         } else {
             bad = middle
@@ -79,28 +79,35 @@ pub(crate) async fn size(caller: &Caller<'_>, limit: u64, steps: u32, stop: &Sto
     seen
 }
 
-async fn one(caller: &Caller<'_>, open: &mut Option<Wire>, size: u64) -> Size {
+async fn one(prober: &Prober<'_>, open: &mut Option<FrameSocket>, size: u64) -> SizeTest {
     if open.is_none() {
-        match caller.open(None, &caller.asked()).await {
-            Ok(opened) => *open = Some(opened.wire()),
-            Err(end) => return Size { size, trip: Trip::NotOpened(end), retransmits: None, segment: None },
+        match prober.open(None, &prober.handshake_request()).await {
+            Ok(opened) => *open = Some(opened.into_socket()),
+            Err(end) => {
+                return SizeTest {
+                    size,
+                    result: MessageOutcome::NotOpened(end),
+                    retransmits: None,
+                    segment: None,
+                };
+            }
         }
     }
-    let Some(wire) = open else {
+    let Some(socket) = open else {
         let end = Ending::Fin;
-        return Size { size, trip: Trip::NotOpened(end), retransmits: None, segment: None };
+        return SizeTest { size, result: MessageOutcome::NotOpened(end), retransmits: None, segment: None };
     };
     // Nothing that a compressing hop could shrink under a limit.
     let text = text(usize::try_from(size).unwrap_or(usize::MAX), false);
-    let trip = trip(wire, &text, caller.patience()).await;
-    let info = wire.stream().tcp().and_then(|tcp| tcp_info(tcp).ok());
-    let seen = Size {
+    let result = exchange(socket, &text, prober.patience()).await;
+    let info = socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok());
+    let seen = SizeTest {
         size,
         retransmits: info.map(|info| info.total_retransmits),
         segment: info.map(|info| info.segment),
-        trip,
+        result,
     };
-    if !seen.trip.arrived() {
+    if !seen.result.arrived() {
         *open = None;
     }
     seen

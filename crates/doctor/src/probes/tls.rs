@@ -6,16 +6,16 @@ use undrop_transport::{DialError, DialOptions, dial};
 use url::Url;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::caller::Caller;
 use crate::clock::between_s;
-use undrop_diagnosis::observations::{Certificate, Tls, TlsFailure, TlsFailureKind, TlsTrial};
+use crate::prober::Prober;
+use undrop_diagnosis::observations::{Certificate, TlsAttempt, TlsFailure, TlsFailureKind, TlsResult};
 
 /// Most certificates of a chain that are looked at.
 const CHAIN: usize = 10;
 
 /// A handshake for each offer: as browsers make it, 1.2 alone, 1.3 alone, and HTTP/2.
-pub(crate) async fn tls(caller: &Caller<'_>) -> Tls {
-    let mut tls = Tls::default();
+pub(crate) async fn tls(prober: &Prober<'_>) -> TlsResult {
+    let mut tls = TlsResult::default();
     let offers: [(Versions, &[&str]); 4] = [
         (Versions::All, &["http/1.1"]),
         (Versions::Only12, &["http/1.1"]),
@@ -23,7 +23,7 @@ pub(crate) async fn tls(caller: &Caller<'_>) -> Tls {
         (Versions::All, &["h2"]),
     ];
     for (versions, alpn) in offers {
-        let (trial, seen) = trial(caller, versions, alpn).await;
+        let (trial, seen) = trial(prober, versions, alpn).await;
         let first = tls.chain.is_empty();
         tls.trials.push(trial);
         if let Some(seen) = seen.filter(|_| first) {
@@ -36,27 +36,27 @@ pub(crate) async fn tls(caller: &Caller<'_>) -> Tls {
 
 /// A TLS connection with this offer, whatever its certificate is worth.
 pub(crate) async fn secured(
-    caller: &Caller<'_>,
+    prober: &Prober<'_>,
     versions: Versions,
     alpn: &[&str],
 ) -> Result<Inspection, TlsError> {
-    let plain = through(caller).await?;
-    let host = caller.url.host_str().unwrap_or_default();
-    let name = caller.options.dial.server_name.as_deref().unwrap_or(host);
-    let offer = Inspect { name, alpn, versions, trust: &caller.options.trust };
-    inspect(plain, &offer, Instant::now() + caller.options.timeout).await
+    let plain = through(prober).await?;
+    let host = prober.url.host_str().unwrap_or_default();
+    let name = prober.options.dial.server_name.as_deref().unwrap_or(host);
+    let offer = Inspect { name, alpn, versions, trust: &prober.options.trust };
+    inspect(plain, &offer, Instant::now() + prober.options.timeout).await
 }
 
-async fn trial(caller: &Caller<'_>, versions: Versions, alpn: &[&str]) -> (TlsTrial, Option<Inspection>) {
+async fn trial(prober: &Prober<'_>, versions: Versions, alpn: &[&str]) -> (TlsAttempt, Option<Inspection>) {
     let start = Instant::now();
-    let seen = secured(caller, versions, alpn).await;
+    let seen = secured(prober, versions, alpn).await;
     let took_s = between_s(start, Instant::now());
     let only = match versions {
         Versions::All => None,
         Versions::Only12 => Some("1.2".to_owned()),
         Versions::Only13 => Some("1.3".to_owned()),
     };
-    let mut trial = TlsTrial {
+    let mut trial = TlsAttempt {
         only,
         offered: alpn.iter().map(|&name| name.to_owned()).collect(),
         version: None,
@@ -83,14 +83,14 @@ async fn trial(caller: &Caller<'_>, versions: Versions, alpn: &[&str]) -> (TlsTr
 }
 
 /// The TCP connection below, through the forward proxy if there is one.
-async fn through(caller: &Caller<'_>) -> Result<undrop_transport::Stream, TlsError> {
-    let host = caller.url.host_str().unwrap_or_default();
-    let port = caller.url.port_or_known_default().unwrap_or(443);
+async fn through(prober: &Prober<'_>) -> Result<undrop_transport::Stream, TlsError> {
+    let host = prober.url.host_str().unwrap_or_default();
+    let port = prober.url.port_or_known_default().unwrap_or(443);
     let plain = Url::parse(&format!("ws://{host}:{port}/"))
         .map_err(|error| TlsError::Configuration(error.to_string()))?;
-    let mut options: DialOptions = caller.dial_options(None);
+    let mut options: DialOptions = prober.dial_options(None);
     // The proxy is chosen by the scheme that is meant, not by the one of the plain connection.
-    options.proxy = match options.proxy.for_url(&caller.url).cloned() {
+    options.proxy = match options.proxy.for_url(&prober.url).cloned() {
         Some(proxy) => undrop_transport::ProxyChoice::Fixed(proxy),
         None => undrop_transport::ProxyChoice::Direct,
     };

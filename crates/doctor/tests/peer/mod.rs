@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 use undrop_diagnosis::Observations;
-use undrop_doctor::{Options, Quiet, examine, stop};
+use undrop_doctor::{NoListener, Options, examine, stop};
 use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
 use undrop_frame::{CloseCode, Limits, Message, Role};
@@ -129,7 +129,7 @@ pub(crate) fn options() -> Options {
 /// Looks at a URL.
 pub(crate) async fn look(url: &str, options: &Options) -> Observations {
     let (_stopper, stop) = stop();
-    examine(&url.parse().unwrap(), options, &stop, &Quiet).await
+    examine(&url.parse().unwrap(), options, &stop, &NoListener).await
 }
 
 /// A private CA, and a folder for what it signs.

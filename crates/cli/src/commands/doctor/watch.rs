@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use undrop_diagnosis::Observations;
-use undrop_doctor::{Incident, Options, Quiet, What, keep_watch, post, stop};
+use undrop_doctor::{NoListener, Options, WatchEvent, WatchEventKind, post, stop, watch_endpoint};
 use undrop_frame::handshake::response_plain;
 use undrop_transport::{ListenOptions, Listener, Stream, read_request};
 use url::Url;
@@ -33,16 +33,16 @@ pub(super) async fn watch(command: &Doctor) -> Result<Observations, Failure> {
         let opened = OpenOptions::new().create(true).append(true).open(file);
         opened.map_err(|error| usage(anyhow!("--drop-log: {}: {error}", file.display())))
     });
-    let tower = Tower {
+    let sink = WatchSink {
         log: log.transpose()?.map(RefCell::new),
         counters: RefCell::default(),
         waiting: RefCell::default(),
-        news: Notify::new(),
+        event: Notify::new(),
         hooked: command.webhook.is_some(),
     };
     let (stopper, stop) = stop();
-    let told = |incident: &Incident| tower.hear(incident);
-    let watching = keep_watch(&url, &options, command.fail_after, &stop, &Quiet, &told);
+    let told = |incident: &WatchEvent| sink.on_event(incident);
+    let watching = watch_endpoint(&url, &options, command.fail_after, &stop, &NoListener, &told);
     let listener = match command.metrics {
         Some(address) => Some(
             Listener::bind(address, ListenOptions::default())
@@ -54,16 +54,16 @@ pub(super) async fn watch(command: &Doctor) -> Result<Observations, Failure> {
         eprintln!("metrics at http://{address}/metrics");
     }
     let mut watching = std::pin::pin!(watching);
-    let mut serving = std::pin::pin!(serve(listener, &tower));
-    let mut calling = std::pin::pin!(call(command.webhook.as_ref(), &options, &tower));
+    let mut serving = std::pin::pin!(serve(listener, &sink));
+    let mut calling = std::pin::pin!(call(command.webhook.as_ref(), &options, &sink));
     loop {
         tokio::select! {
             seen = &mut watching => {
                 // What was not sent yet has one more chance.
-                let rest = tower.waiting.borrow().len();
+                let rest = sink.waiting.borrow().len();
                 if rest > 0 {
                     let _ = tokio::time::timeout(Duration::from_secs(5), async {
-                        while !tower.waiting.borrow().is_empty() {
+                        while !sink.waiting.borrow().is_empty() {
                             tokio::select! {
                                 () = &mut calling => {}
                                 () = tokio::time::sleep(Duration::from_millis(20)) => {}
@@ -84,11 +84,11 @@ pub(super) async fn watch(command: &Doctor) -> Result<Observations, Failure> {
 }
 
 /// Where all incidents come to.
-struct Tower {
+struct WatchSink {
     log: Option<RefCell<File>>,
     counters: RefCell<Counters>,
     waiting: RefCell<VecDeque<String>>,
-    news: Notify,
+    event: Notify,
     hooked: bool,
 }
 
@@ -101,8 +101,8 @@ struct Counters {
     oldest_s: BTreeMap<String, f64>,
 }
 
-impl Tower {
-    fn hear(&self, incident: &Incident) {
+impl WatchSink {
+    fn on_event(&self, incident: &WatchEvent) {
         let line = serde_json::to_string(incident).unwrap_or_default();
         match &self.log {
             Some(file) => {
@@ -113,25 +113,25 @@ impl Tower {
             None => say!("{line}"),
         }
         let mut counters = self.counters.borrow_mut();
-        let name = incident.sentinel.clone();
-        counters.up.insert(name.clone(), incident.what == What::Opened);
+        let name = incident.connection.clone();
+        counters.up.insert(name.clone(), incident.what == WatchEventKind::Opened);
         match incident.what {
-            What::Opened => *counters.opened.entry(name).or_default() += 1,
-            What::Failed => *counters.failed.entry(name).or_default() += 1,
-            What::Dropped => {
+            WatchEventKind::Opened => *counters.opened.entry(name).or_default() += 1,
+            WatchEventKind::Failed => *counters.failed.entry(name).or_default() += 1,
+            WatchEventKind::Dropped => {
                 let ending = incident.ending.clone().unwrap_or_default();
                 *counters.dropped.entry((name.clone(), kind(&ending))).or_default() += 1;
                 let oldest = counters.oldest_s.entry(name).or_default();
                 *oldest = oldest.max(incident.age_s);
             }
         }
-        if self.hooked && incident.what == What::Dropped {
+        if self.hooked && incident.what == WatchEventKind::Dropped {
             let mut waiting = self.waiting.borrow_mut();
             if waiting.len() == WAITING {
                 waiting.pop_front();
             }
             waiting.push_back(line);
-            self.news.notify_one();
+            self.event.notify_one();
         }
     }
 
@@ -185,7 +185,7 @@ fn kind(ending: &str) -> String {
 }
 
 /// Answers scrapes, one at a time.
-async fn serve(listener: Option<Listener>, tower: &Tower) {
+async fn serve(listener: Option<Listener>, sink: &WatchSink) {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
@@ -194,7 +194,7 @@ async fn serve(listener: Option<Listener>, tower: &Tower) {
         let Ok((head, _)) = read_request(&mut stream, 8 * 1024, deadline).await else { continue };
         let answer = if head.target == "/metrics" {
             let kind = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")];
-            response_plain(200, &kind, &tower.metrics())
+            response_plain(200, &kind, &sink.metrics())
         } else {
             response_plain(404, &[], "see /metrics\n")
         };
@@ -208,12 +208,12 @@ async fn serve(listener: Option<Listener>, tower: &Tower) {
 }
 
 /// Brings drops to the webhook, in their order; one that cannot be brought is tried again, then left out.
-async fn call(hook: Option<&Url>, options: &Options, tower: &Tower) {
+async fn call(hook: Option<&Url>, options: &Options, sink: &WatchSink) {
     let Some(hook) = hook else { return std::future::pending().await };
     loop {
-        let first = tower.waiting.borrow().front().cloned();
+        let first = sink.waiting.borrow().front().cloned();
         let Some(text) = first else {
-            tower.news.notified().await;
+            sink.event.notified().await;
             continue;
         };
         for attempt in 0..3 {
@@ -224,6 +224,6 @@ async fn call(hook: Option<&Url>, options: &Options, tower: &Tower) {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        tower.waiting.borrow_mut().pop_front();
+        sink.waiting.borrow_mut().pop_front();
     }
 }

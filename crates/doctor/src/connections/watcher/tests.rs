@@ -79,29 +79,29 @@ impl Server {
     }
 }
 
-fn script(arm: Arm, beat: Option<Beat>, asks_after: u64) -> Script {
-    Script {
-        beat: beat.map(|beat| (beat, S(2))),
+fn script(traffic: Traffic, activity: Option<Activity>, asks_after: u64) -> ConnectionScript {
+    ConnectionScript {
+        activity: activity.map(|activity| (activity, S(2))),
         message: "m".to_owned(),
-        ..Script::quiet(arm, S(asks_after), Means::Ping, S(5))
+        ..ConnectionScript::quiet(traffic, S(asks_after), ProbeMethod::Ping, S(5))
     }
 }
 
-async fn life(server: Server, script: Script) -> Life {
+async fn connection(server: Server, script: ConnectionScript) -> WatchedConnection {
     let (near, far) = duplex(1 << 16);
     let serving = tokio::spawn(server.serve(far));
     let (_stopper, stop) = stop();
-    let life = watch(Wire::new(near.into(), Vec::new(), None), &script, 0.0, &stop).await;
+    let connection = watch(FrameSocket::new(near.into(), Vec::new(), None), &script, 0.0, &stop).await;
     serving.abort();
-    life
+    connection
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_lane_sees_the_end_at_its_time() {
     let server = Server { pongs: true, idle: Some(S(60)), ..Server::default() };
-    let seen = life(server, script(Arm::Silent, None, 130)).await;
+    let seen = connection(server, script(Traffic::Silent, None, 130)).await;
     assert_eq!((seen.end, seen.age_s, seen.last_byte_s), (Some(Ending::Fin), 60.0, 0.0));
-    let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
+    let seen = connection(server, script(Traffic::Ping, Some(Activity::Ping), 130)).await;
     assert!(seen.alive() && seen.age_s == 130.0, "{seen:?}");
     assert_eq!((seen.sent, seen.pongs), (64, 65));
 }
@@ -109,25 +109,25 @@ async fn a_silent_lane_sees_the_end_at_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_tooth_asks_once_and_finds_a_hole() {
     let server = Server { pongs: true, dies: Some(S(50)), ..Server::default() };
-    let seen = life(server, script(Arm::Tooth { quiet_s: 45.0 }, None, 45)).await;
+    let seen = connection(server, script(Traffic::IdleProbe { quiet_s: 45.0 }, None, 45)).await;
     assert!(seen.alive(), "{seen:?}");
-    let question = seen.question.unwrap();
-    assert_eq!((question.asked_s, question.answered_after_s), (45.0, Some(0.0)));
-    let seen = life(server, script(Arm::Tooth { quiet_s: 55.0 }, None, 55)).await;
-    assert!(seen.asked_in_vain() && seen.end == Some(Ending::BlackHole), "{seen:?}");
+    let probe = seen.probe.unwrap();
+    assert_eq!((probe.sent_s, probe.reply_after_s), (45.0, Some(0.0)));
+    let seen = connection(server, script(Traffic::IdleProbe { quiet_s: 55.0 }, None, 55)).await;
+    assert!(seen.probe_failed() && seen.end == Some(Ending::BlackHole), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_lane_notices_a_hole_and_dates_it_by_the_last_byte() {
     let server = Server { pongs: true, dies: Some(S(51)), ..Server::default() };
-    let seen = life(server, script(Arm::Ping, Some(Beat::Ping), 130)).await;
+    let seen = connection(server, script(Traffic::Ping, Some(Activity::Ping), 130)).await;
     assert_eq!((seen.end, seen.age_s), (Some(Ending::BlackHole), 50.0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn replies_that_stop_on_a_living_connection_are_a_stall() {
     let server = Server { pongs: true, echoes: 10, ..Server::default() };
-    let seen = life(server, script(Arm::Data, Some(Beat::Message), 130)).await;
+    let seen = connection(server, script(Traffic::Data, Some(Activity::Message), 130)).await;
     assert!(seen.alive(), "{seen:?}");
     assert_eq!((seen.received, seen.stalled_s), (10, Some(20.0)));
 }
@@ -135,7 +135,7 @@ async fn replies_that_stop_on_a_living_connection_are_a_stall() {
 #[tokio::test(start_paused = true)]
 async fn pings_of_the_server_are_noted_and_the_close_is_read() {
     let server = Server { pings: Some(S(20)), closes: Some(S(70)), ..Server::default() };
-    let seen = life(server, script(Arm::Silent, None, 130)).await;
+    let seen = connection(server, script(Traffic::Silent, None, 130)).await;
     assert_eq!(seen.server_pings_s, [20.0, 40.0, 60.0]);
     assert_eq!(seen.end, Some(Ending::Close { code: CloseCode::new(1001), reason: "bye".to_owned() }));
     assert_eq!((seen.age_s, seen.quiet_s()), (70.0, 10.0));
@@ -144,8 +144,9 @@ async fn pings_of_the_server_are_noted_and_the_close_is_read() {
 #[tokio::test(start_paused = true)]
 async fn a_sleeper_learns_of_the_end_when_it_wakes() {
     let server = Server { pongs: true, idle: Some(S(10)), ..Server::default() };
-    let script = Script { sleeps: Some(S(30)), ..script(Arm::Suspended { for_s: 30.0 }, None, 31) };
-    let seen = life(server, script).await;
+    let script =
+        ConnectionScript { sleeps: Some(S(30)), ..script(Traffic::Suspended { for_s: 30.0 }, None, 31) };
+    let seen = connection(server, script).await;
     assert_eq!((seen.end, seen.age_s), (Some(Ending::Fin), 30.0));
 }
 
@@ -154,9 +155,9 @@ async fn a_stopped_run_lets_go_of_what_is_alive() {
     let (near, far) = duplex(1 << 16);
     let serving = tokio::spawn(Server::default().serve(far));
     let (stopper, stop) = stop();
-    let script = script(Arm::Silent, None, 130);
+    let script = script(Traffic::Silent, None, 130);
     let (seen, ()) =
-        tokio::join!(watch(Wire::new(near.into(), Vec::new(), None), &script, 3.0, &stop), async {
+        tokio::join!(watch(FrameSocket::new(near.into(), Vec::new(), None), &script, 3.0, &stop), async {
             sleep(S(7)).await;
             stopper.stop();
         });

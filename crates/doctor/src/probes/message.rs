@@ -3,50 +3,50 @@
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::clock::between_s;
-use crate::socket::{Frame, Wire};
-use undrop_diagnosis::observations::Trip;
+use crate::socket::{FrameSocket, ReceivedFrame};
+use undrop_diagnosis::observations::MessageOutcome;
 use undrop_frame::Ending;
 
 /// How much of another message is kept, characters.
 const START: usize = 80;
 
 /// Sends a text message and waits for one. When none comes, a Ping asks whether the message was at least taken.
-pub(crate) async fn trip(wire: &mut Wire, text: &str, patience: Duration) -> Trip {
+pub(crate) async fn exchange(socket: &mut FrameSocket, text: &str, patience: Duration) -> MessageOutcome {
     let sent = Instant::now();
-    wire.text(text);
+    socket.text(text);
     let deadline = sent + patience;
     loop {
-        match timeout_at(deadline, wire.recv()).await {
+        match timeout_at(deadline, socket.recv()).await {
             Ok(Ok(frame)) => {
                 if let Some(payload) = frame.message() {
                     let rtt_s = between_s(sent, Instant::now());
                     if payload == text.as_bytes() {
-                        return Trip::Returned { rtt_s };
+                        return MessageOutcome::Returned { rtt_s };
                     }
                     let start = String::from_utf8_lossy(payload).chars().take(START).collect();
-                    return Trip::Other { rtt_s, start };
+                    return MessageOutcome::Other { rtt_s, start };
                 }
             }
-            Ok(Err(end)) => return Trip::Ended { end, after_s: between_s(sent, Instant::now()) },
+            Ok(Err(end)) => return MessageOutcome::Ended { end, after_s: between_s(sent, Instant::now()) },
             Err(_) => break,
         }
     }
     let waited_s = between_s(sent, Instant::now());
-    match ping(wire, patience).await {
-        Ok(Some(_)) => Trip::Taken { waited_s },
-        Ok(None) => Trip::Silent { waited_s, acked: wire.acked() },
-        Err(end) => Trip::Ended { end, after_s: between_s(sent, Instant::now()) },
+    match ping(socket, patience).await {
+        Ok(Some(_)) => MessageOutcome::Accepted { waited_s },
+        Ok(None) => MessageOutcome::Silent { waited_s, acked: socket.acked() },
+        Err(end) => MessageOutcome::Ended { end, after_s: between_s(sent, Instant::now()) },
     }
 }
 
 /// Sends a Ping; the round trip in seconds, `None` when no Pong came in time.
-pub(crate) async fn ping(wire: &mut Wire, patience: Duration) -> Result<Option<f64>, Ending> {
+pub(crate) async fn ping(socket: &mut FrameSocket, patience: Duration) -> Result<Option<f64>, Ending> {
     let payload = fastrand::u64(..).to_be_bytes();
     let sent = Instant::now();
-    wire.ping(&payload);
+    socket.ping(&payload);
     loop {
-        match timeout_at(sent + patience, wire.recv()).await {
-            Ok(Ok(Frame::Pong(answer))) if answer == payload => {
+        match timeout_at(sent + patience, socket.recv()).await {
+            Ok(Ok(ReceivedFrame::Pong(answer))) if answer == payload => {
                 return Ok(Some(between_s(sent, Instant::now())));
             }
             Ok(Ok(_)) => {}

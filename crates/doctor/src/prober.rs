@@ -12,14 +12,14 @@ use url::Url;
 
 use crate::Options;
 use crate::clock::{Clock, between_s};
-use crate::exchange::{self, Sent};
-use crate::socket::Wire;
-use undrop_diagnosis::observations::{Answer, Outcome, Variant};
+use crate::exchange::{self, SentHandshake};
+use crate::socket::FrameSocket;
+use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
 /// Everything needed to reach one endpoint.
 #[derive(Clone)]
-pub(crate) struct Caller<'a> {
+pub(crate) struct Prober<'a> {
     pub(crate) url: Url,
     pub(crate) options: &'a Options,
     pub(crate) clock: Clock,
@@ -27,7 +27,7 @@ pub(crate) struct Caller<'a> {
 
 /// What a handshake asks for beside the WebSocket.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ask {
+pub(crate) struct HandshakeRequest {
     /// Instead of the Origin of the page.
     pub(crate) origin: Option<String>,
     pub(crate) protocols: Vec<String>,
@@ -35,22 +35,22 @@ pub(crate) struct Ask {
 }
 
 /// A WebSocket that is open.
-pub(crate) struct Opened {
+pub(crate) struct OpenedWebSocket {
     pub(crate) stream: Stream,
     pub(crate) leftover: Vec<u8>,
     pub(crate) deflate: Option<Params>,
 }
 
-impl Opened {
-    pub(crate) fn wire(self) -> Wire {
-        Wire::new(self.stream, self.leftover, self.deflate)
+impl OpenedWebSocket {
+    pub(crate) fn into_socket(self) -> FrameSocket {
+        FrameSocket::new(self.stream, self.leftover, self.deflate)
     }
 }
 
-impl Caller<'_> {
+impl Prober<'_> {
     /// What a plain handshake asks for.
-    pub(crate) fn asked(&self) -> Ask {
-        Ask { origin: None, protocols: self.options.protocols.clone(), deflate: false }
+    pub(crate) fn handshake_request(&self) -> HandshakeRequest {
+        HandshakeRequest { origin: None, protocols: self.options.protocols.clone(), deflate: false }
     }
 
     /// TCP and TLS, with no keepalive of ours unless wanted, and without the kernel giving up early.
@@ -67,12 +67,17 @@ impl Caller<'_> {
     }
 
     /// The handshake on an open stream.
-    pub(crate) async fn ask(&self, stream: Stream, variant: Variant, ask: &Ask) -> (Answer, Option<Opened>) {
+    pub(crate) async fn ask(
+        &self,
+        stream: Stream,
+        variant: RequestVariant,
+        ask: &HandshakeRequest,
+    ) -> (HttpAttempt, Option<OpenedWebSocket>) {
         let at_s = self.clock.now_s();
         let start = Instant::now();
         let Ok(key) = random_key() else {
             let end = LocalFault::Configuration("no random numbers".to_owned()).into();
-            return (Answer { variant, at_s, took_s: 0.0, outcome: Outcome::Failed(end) }, None);
+            return (HttpAttempt { variant, at_s, took_s: 0.0, outcome: HttpOutcome::Failed(end) }, None);
         };
         let config = Config::default();
         let offer = ask.deflate.then(|| config.offer());
@@ -84,35 +89,36 @@ impl Caller<'_> {
             offer.as_deref(),
             &self.fields(ask.origin.as_deref()),
         );
-        let sent = Sent { key: &key, protocols: &ask.protocols, deflate: ask.deflate.then_some(&config) };
+        let sent =
+            SentHandshake { key: &key, protocols: &ask.protocols, deflate: ask.deflate.then_some(&config) };
         let (outcome, open) = exchange::exchange(stream, &bytes, &sent, self.deadline()).await;
-        let answer = Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome };
+        let answer = HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome };
         (answer, open)
     }
 
     /// Sends these bytes and takes whatever HTTP comes.
-    pub(crate) async fn send(&self, variant: Variant, bytes: &[u8]) -> Answer {
+    pub(crate) async fn send(&self, variant: RequestVariant, bytes: &[u8]) -> HttpAttempt {
         let at_s = self.clock.now_s();
         let start = Instant::now();
-        let sent = Sent { key: "", protocols: &[], deflate: None };
+        let sent = SentHandshake { key: "", protocols: &[], deflate: None };
         let outcome = match self.connect(None).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(error.ending()),
+            Err(error) => HttpOutcome::Failed(error.ending()),
         };
-        Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
+        HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
 
     /// Sends these bytes to another place, directly.
-    pub(crate) async fn send_to(&self, url: &Url, variant: Variant, bytes: &[u8]) -> Answer {
+    pub(crate) async fn send_to(&self, url: &Url, variant: RequestVariant, bytes: &[u8]) -> HttpAttempt {
         let at_s = self.clock.now_s();
         let start = Instant::now();
-        let sent = Sent { key: "", protocols: &[], deflate: None };
+        let sent = SentHandshake { key: "", protocols: &[], deflate: None };
         let options = DialOptions { proxy: ProxyChoice::Direct, ..self.dial_options(None) };
         let outcome = match dial(url, &options).await {
             Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => Outcome::Failed(error.ending()),
+            Err(error) => HttpOutcome::Failed(error.ending()),
         };
-        Answer { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
+        HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
 
     /// A GET for a page, with the fields of every request.
@@ -133,13 +139,17 @@ impl Caller<'_> {
     }
 
     /// A whole new connection with a WebSocket on it.
-    pub(crate) async fn open(&self, keepalive: Option<Keepalive>, ask: &Ask) -> Result<Opened, Ending> {
+    pub(crate) async fn open(
+        &self,
+        keepalive: Option<Keepalive>,
+        ask: &HandshakeRequest,
+    ) -> Result<OpenedWebSocket, Ending> {
         let stream = self.connect(keepalive).await.map_err(|error| error.ending())?;
-        let (answer, open) = self.ask(stream, Variant::Asked, ask).await;
+        let (answer, open) = self.ask(stream, RequestVariant::AsRequested, ask).await;
         match (open, answer.outcome) {
             (Some(open), _) => Ok(open),
-            (None, Outcome::Failed(end)) => Err(end),
-            (None, Outcome::NotHttp { fault, start }) => Err(ProtocolFault::Head { fault, start }.into()),
+            (None, HttpOutcome::Failed(end)) => Err(end),
+            (None, HttpOutcome::NotHttp { fault, start }) => Err(ProtocolFault::Head { fault, start }.into()),
             (None, outcome) => Err(match outcome.status() {
                 Some(status) => HandshakeError::Refused(status).into(),
                 None => HandshakeError::NotUpgrade.into(),

@@ -7,7 +7,7 @@ use undrop_frame::Ending;
 /// What a watched connection does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Arm {
+pub enum Traffic {
     /// Nothing, apart from Pongs that the server asks for.
     Silent,
     /// Nothing but TCP keepalive probes of the kernel.
@@ -23,14 +23,14 @@ pub enum Arm {
     /// Nothing, while the server sends messages.
     Push,
     /// Nothing for this long, then one question: a tooth of the comb.
-    Tooth {
+    IdleProbe {
         /// How long it is quiet.
         quiet_s: f64,
     },
     /// Everything that could keep it: one of a fleet that was opened at different times.
-    Fleet,
+    Staggered,
     /// Leaves the server's Pings unanswered.
-    Withheld,
+    NoPongs,
     /// A heartbeat once a minute, as from a tab in the background.
     HiddenTab,
     /// Reads and answers nothing for this long, as a phone that sleeps, then asks.
@@ -42,9 +42,9 @@ pub enum Arm {
 
 /// One watched connection. Times count from when its handshake was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct WatchedConnection {
     /// What it did.
-    pub arm: Arm,
+    pub traffic: Traffic,
     /// When its handshake was done, since the start of the run.
     pub at_s: f64,
     /// Why it could not be opened; everything below is then empty.
@@ -69,25 +69,25 @@ pub struct Life {
     /// Ages at which a message came, the first 64.
     pub messages_s: Vec<f64>,
     /// The question at the end of a quiet time.
-    pub question: Option<Question>,
+    pub probe: Option<AliveProbe>,
 }
 
 /// A Ping, or a message where Pings are not answered, that asks a quiet connection whether it is still there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Question {
+pub struct AliveProbe {
     /// The age at which it was asked.
-    pub asked_s: f64,
+    pub sent_s: f64,
     /// How long the answer took; `None`: none came.
-    pub answered_after_s: Option<f64>,
+    pub reply_after_s: Option<f64>,
     /// The kernel at the other end acknowledged the question; `None` when that is not known.
     pub acked: Option<bool>,
 }
 
-impl Life {
+impl WatchedConnection {
     /// One that was just opened.
-    pub fn new(arm: Arm, at_s: f64) -> Life {
-        Life {
-            arm,
+    pub fn new(traffic: Traffic, at_s: f64) -> WatchedConnection {
+        WatchedConnection {
+            traffic,
             at_s,
             failed: None,
             age_s: 0.0,
@@ -99,13 +99,13 @@ impl Life {
             stalled_s: None,
             server_pings_s: Vec::new(),
             messages_s: Vec::new(),
-            question: None,
+            probe: None,
         }
     }
 
     /// One that could not be opened.
-    pub fn failed(arm: Arm, at_s: f64, end: Ending) -> Life {
-        Life { failed: Some(end), ..Life::new(arm, at_s) }
+    pub fn failed(traffic: Traffic, at_s: f64, end: Ending) -> WatchedConnection {
+        WatchedConnection { failed: Some(end), ..WatchedConnection::new(traffic, at_s) }
     }
 
     /// How long it had been quiet when it ended, or was last known to be alive.
@@ -126,42 +126,42 @@ impl Life {
     /// It ended with a FIN, a reset or a Close: the end itself was seen, at its time. A black hole is only found out
     /// later.
     pub fn ended_visibly(&self) -> bool {
-        matches!(self.end, Some(Ending::Close { .. } | Ending::Fin | Ending::Reset)) && !self.asked_in_vain()
+        matches!(self.end, Some(Ending::Close { .. } | Ending::Fin | Ending::Reset)) && !self.probe_failed()
     }
 
     /// It asked at the end of a quiet time, and nothing or only a reset came.
-    pub fn asked_in_vain(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| question.answered_after_s.is_none())
+    pub fn probe_failed(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| probe.reply_after_s.is_none())
             && matches!(self.end, Some(Ending::BlackHole | Ending::Reset))
     }
 }
 
-impl Arm {
+impl Traffic {
     /// As people call it.
     pub fn name(&self) -> String {
         match self {
-            Arm::Silent => "silent".to_owned(),
-            Arm::TcpKeepalive => "TCP keepalive only".to_owned(),
-            Arm::Ping => "ping".to_owned(),
-            Arm::Pong => "unsolicited pong".to_owned(),
-            Arm::Data => "data with reply".to_owned(),
-            Arm::OneWay => "data without reply".to_owned(),
-            Arm::Push => "server push".to_owned(),
-            Arm::Tooth { quiet_s } => format!("quiet {quiet_s:.0} s, then ask"),
-            Arm::Fleet => "fleet, kept busy".to_owned(),
-            Arm::Withheld => "pongs withheld".to_owned(),
-            Arm::HiddenTab => "hidden tab".to_owned(),
-            Arm::Suspended { for_s } => format!("asleep for {for_s:.0} s"),
+            Traffic::Silent => "silent".to_owned(),
+            Traffic::TcpKeepalive => "TCP keepalive only".to_owned(),
+            Traffic::Ping => "ping".to_owned(),
+            Traffic::Pong => "unsolicited pong".to_owned(),
+            Traffic::Data => "data with reply".to_owned(),
+            Traffic::OneWay => "data without reply".to_owned(),
+            Traffic::Push => "server push".to_owned(),
+            Traffic::IdleProbe { quiet_s } => format!("quiet {quiet_s:.0} s, then ask"),
+            Traffic::Staggered => "fleet, kept busy".to_owned(),
+            Traffic::NoPongs => "pongs withheld".to_owned(),
+            Traffic::HiddenTab => "hidden tab".to_owned(),
+            Traffic::Suspended { for_s } => format!("asleep for {for_s:.0} s"),
         }
     }
 
     /// It sends nothing by itself that a proxy could take for activity.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Arm::Silent | Arm::TcpKeepalive | Arm::Tooth { .. })
+        matches!(self, Traffic::Silent | Traffic::TcpKeepalive | Traffic::IdleProbe { .. })
     }
 
     /// It sends all along, so that no idle timer should end it.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Arm::Ping | Arm::Pong | Arm::Data | Arm::OneWay | Arm::Fleet)
+        matches!(self, Traffic::Ping | Traffic::Pong | Traffic::Data | Traffic::OneWay | Traffic::Staggered)
     }
 }
