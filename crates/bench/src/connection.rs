@@ -502,7 +502,12 @@ impl Connection {
 
     fn failed(&self, error: &OpenError) {
         let at = self.shared.clock.now_s();
-        self.shared.tally.borrow_mut().failed(error.stage, &error.ending.to_string(), &error.why, at);
+        self.shared.tally.borrow_mut().failed(
+            error.stage.as_str(),
+            &error.ending.to_string(),
+            &error.why,
+            at,
+        );
         self.shared.news.notify_one();
     }
 

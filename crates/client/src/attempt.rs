@@ -5,22 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use tokio::time::Instant;
-use undrop_frame::handshake::{Headers, ResponseHead, request};
-use undrop_frame::{Role, deflate};
+use undrop_frame::deflate;
+use undrop_frame::handshake::{Headers, ResponseHead};
 use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
 use undrop_transport::{
-    DialError, DialOptions, Ending, Offer, Stream, UpgradeError, Upgraded, WebSocket, WebSocketConfig, dial,
-    ending_of, host_header, random_key, upgrade,
+    ConnectError, ConnectRequest, ConnectStage, DialError, DialOptions, Ending, OfferedExtensions, Stream,
+    UpgradeError, WebSocket, WebSocketConfig, WsUrl, connect, ending_of, upgrade,
 };
-use url::Url;
-
-use crate::event::Stage;
 
 /// Where to connect to, and how.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) url: Url,
+    pub(crate) url: WsUrl,
     pub(crate) protocols: Vec<String>,
     pub(crate) headers: Headers,
     pub(crate) dial: DialOptions,
@@ -42,94 +38,73 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// A WebSocket whose handshake is done.
+/// A WebSocket whose handshake is complete.
 #[derive(Debug)]
-pub(crate) struct Connected {
+pub(crate) struct Linked {
     pub(crate) socket: WebSocket,
     pub(crate) mode: Mode,
-    /// The application's sub-protocol, in plain mode.
+    /// The application's subprotocol, in plain mode.
     pub(crate) protocol: Option<String>,
 }
 
-/// Why there is none: for the machine, and for people.
+/// The reason why an attempt failed: for the machine, and for people.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) down: Down,
-    pub(crate) stage: Stage,
+    pub(crate) stage: ConnectStage,
     pub(crate) ending: Ending,
     pub(crate) why: String,
 }
 
-/// Dials and upgrades.
-pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Connected, Failed> {
-    let stream = match &target.connector {
-        Some(Connector(open)) => open().await.map_err(|error| Failed {
-            down: Down::default(),
-            stage: Stage::Connect,
-            ending: ending_of(&error),
-            why: error.to_string(),
-        })?,
-        None => dial(&target.url, &target.dial).await.map_err(dial_failed)?,
-    };
+/// Opens a WebSocket for an attempt of the machine.
+pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Linked, Failed> {
     let protocols = match &attempt.hello {
         Some(hello) => offer(&target.protocols, hello),
         None => target.protocols.clone(),
     };
-    let key = random_key().map_err(|error| Failed {
-        down: Down::default(),
-        stage: Stage::Connect,
-        ending: ending_of(&error),
-        why: format!("no random bytes: {error}"),
-    })?;
-    // Control packets are never compressed, and an undrop gateway relays messages as they are.
-    let extensions = target.deflate.as_ref().map(deflate::Config::offer);
-    let bytes = request(
-        &host_header(&target.url),
-        &target.url[url::Position::BeforePath..url::Position::AfterQuery],
-        &key,
-        &protocols,
-        extensions.as_deref(),
-        &target.headers,
-    );
-    let deadline = Instant::now() + target.dial.handshake_timeout;
-    let offered = Offer::new(&key, &protocols, extensions.is_some());
-    let Upgraded { stream, accepted, leftover, .. } =
-        upgrade(stream, &bytes, &offered, deadline).await.map_err(upgrade_failed)?;
-    let mut config = target.socket.clone();
-    if let Some(ours) = &target.deflate {
-        let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| Failed {
-            down: Down::default(),
-            stage: Stage::Handshake,
-            why: error.to_string(),
-            ending: error.into(),
-        })?;
-        config.deflate = agreed.map(|params| (params, ours.clone()));
-    }
-    let session = attempt.hello.is_some() && accepted.protocol.as_deref().is_some_and(is_session_answer);
-    Ok(Connected {
-        socket: WebSocket::new(stream, Role::Client, leftover, &config),
+    let request = ConnectRequest {
+        protocols: &protocols,
+        // Control packets are never compressed, and an undrop gateway relays messages as they are.
+        extensions: target.deflate.as_ref().map_or(OfferedExtensions::None, OfferedExtensions::Deflate),
+        upgrade_timeout: target.dial.handshake_timeout,
+        ..ConnectRequest::new(&target.url, &target.headers)
+    };
+    let connected = match &target.connector {
+        Some(Connector(open)) => {
+            let stream = open().await.map_err(|error| connector_failed(&error))?;
+            upgrade(stream, &request).await.map_err(ConnectError::from)
+        }
+        None => connect(&request, &target.dial).await,
+    };
+    let mut connected = connected.map_err(|error| connect_failed(&error))?;
+    let protocol = connected.accepted.protocol.take();
+    let session = attempt.hello.is_some() && protocol.as_deref().is_some_and(is_session_answer);
+    Ok(Linked {
+        socket: connected.into_websocket(&target.socket),
         mode: if session { Mode::Session } else { Mode::Plain },
-        protocol: accepted.protocol.filter(|_| !session),
+        protocol: protocol.filter(|_| !session),
     })
 }
 
-fn dial_failed(error: DialError) -> Failed {
+/// The failure of a connector that the application provided. It may wrap a typed error of the transport.
+fn connector_failed(error: &io::Error) -> Failed {
+    let dial = error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>());
     Failed {
-        down: Down { fatal: error.is_permanent(), ..Down::default() },
-        stage: if matches!(error, DialError::Tls(_)) { Stage::Tls } else { Stage::Connect },
-        ending: error.ending(),
+        down: Down { fatal: dial.is_some_and(DialError::is_permanent), ..Down::default() },
+        stage: dial.map_or(ConnectStage::Connect, DialError::stage),
+        ending: ending_of(error),
         why: error.to_string(),
     }
 }
 
-fn upgrade_failed(error: UpgradeError) -> Failed {
-    let down = match &error {
-        UpgradeError::Refused { head, .. } => {
+fn connect_failed(error: &ConnectError) -> Failed {
+    let down = match error {
+        ConnectError::Upgrade(UpgradeError::Refused { head, .. }) => {
             Down { status: Some(head.status), retry_after: retry_after(head), ..Down::default() }
         }
-        _ => Down::default(),
+        _ => Down { fatal: error.is_permanent(), ..Down::default() },
     };
-    Failed { down, stage: Stage::Handshake, ending: error.ending(), why: error.explain() }
+    Failed { down, stage: error.stage(), ending: error.ending(), why: error.explain() }
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not understood.

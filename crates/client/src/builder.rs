@@ -6,8 +6,7 @@ use std::sync::Arc;
 use undrop_frame::deflate;
 use undrop_frame::handshake::Headers;
 use undrop_session::{Backoff, Client as Machine, ClientConfig, PlainHeartbeat, SessionMode};
-use undrop_transport::{DialOptions, Stream, WebSocketConfig};
-use url::Url;
+use undrop_transport::{DialOptions, Stream, UrlError, WebSocketConfig, WsUrl};
 
 use crate::attempt::{Connector, Target};
 use crate::driver::Driver;
@@ -17,7 +16,7 @@ use crate::shared::{Shared, now};
 /// Options, then [`connect`](Self::connect) or [`start`](Self::start).
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
-    url: Url,
+    url: WsUrl,
     protocols: Vec<String>,
     headers: Headers,
     config: ClientConfig,
@@ -33,7 +32,7 @@ pub struct ClientBuilder {
 pub enum BuildError {
     /// Not a WebSocket URL.
     #[error("`{0}` is not a WebSocket URL: {1}")]
-    Url(String, String),
+    Url(String, #[source] UrlError),
     /// No random numbers for the session's first id.
     #[error("the operating system gave no random bytes: {0}")]
     Random(String),
@@ -45,17 +44,7 @@ impl ClientBuilder {
     /// # Errors
     /// The URL cannot be used; a fragment is not allowed (RFC 6455 §3).
     pub fn new(url: &str) -> Result<ClientBuilder, BuildError> {
-        let wrong = |why: String| BuildError::Url(url.to_owned(), why);
-        let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
-        if !matches!(parsed.scheme(), "ws" | "wss" | "http" | "https") {
-            return Err(wrong(format!("the scheme is `{}`, not ws or wss", parsed.scheme())));
-        }
-        if parsed.host_str().is_none_or(str::is_empty) {
-            return Err(wrong("it names no host".into()));
-        }
-        if parsed.fragment().is_some() {
-            return Err(wrong("it has a fragment, which never reaches the server".into()));
-        }
+        let parsed = url.parse().map_err(|error| BuildError::Url(url.to_owned(), error))?;
         Ok(ClientBuilder {
             url: parsed,
             protocols: Vec::new(),

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use undrop_frame::{CloseCode, OpCode, ProtocolFault};
 use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
-use undrop_transport::{Alarm, Ending, Received, WebSocket, tcp_info};
+use undrop_transport::{Alarm, ConnectStage, Ending, Received, WebSocket, tcp_info};
 
-use crate::attempt::{Connected, Failed, Target, make};
-use crate::event::{Event, Stage};
+use crate::attempt::{Failed, Linked, Target, make};
+use crate::event::Event;
 use crate::handle::{Closed, Undelivered};
 use crate::shared::{Inner, Shared, now};
 
@@ -20,7 +20,7 @@ const OUTPUT: usize = 64 * 1024;
 /// Messages that are read from a link before its other work gets a turn.
 const BATCH: usize = 128;
 
-type Dial = Pin<Box<dyn Future<Output = Result<Connected, Failed>> + Send>>;
+type Dial = Pin<Box<dyn Future<Output = Result<Linked, Failed>> + Send>>;
 
 /// See the module documentation.
 pub(crate) struct Driver {
@@ -39,7 +39,7 @@ pub(crate) struct Driver {
 /// How an attempt or link ended.
 struct Ended {
     n: u64,
-    stage: Stage,
+    stage: ConnectStage,
     ending: Ending,
     why: String,
 }
@@ -78,7 +78,7 @@ impl Driver {
             drop(self.dials.swap_remove(at));
             any = true;
             match outcome {
-                Ok(Connected { socket, mode, protocol }) => {
+                Ok(Linked { socket, mode, protocol }) => {
                     if protocol.is_some() {
                         inner.protocol = protocol;
                     }
@@ -131,7 +131,7 @@ impl Driver {
             None => ending.to_string(),
         };
         tracing::info!(attempt = n, %ending, browser = ending.browser_view().get(), cause = %why, "link ended");
-        self.endings.push(Ended { n, stage: Stage::Session, ending, why });
+        self.endings.push(Ended { n, stage: ConnectStage::Session, ending, why });
     }
 
     fn transmit(&mut self, inner: &mut Inner) -> bool {
@@ -169,7 +169,7 @@ impl Driver {
         while let Some(attempt) = inner.machine.poll_connect(now) {
             any = true;
             // Not the whole URL: its query and its user part may hold secrets.
-            let (host, path) = (self.target.url.host_str(), self.target.url.path());
+            let (host, path) = (self.target.url.host(), self.target.url.as_url().path());
             tracing::debug!(attempt = attempt.n, host, path, session = attempt.hello.is_some(), "connecting");
             self.dials.push((attempt.n, Box::pin(make(self.target.clone(), attempt))));
         }
@@ -271,7 +271,7 @@ impl Driver {
             // The machine gave it up: nothing came any more.
             None => {
                 let why = "no answer in time".to_owned();
-                Ended { n, stage: Stage::Session, ending: Ending::BlackHole, why }
+                Ended { n, stage: ConnectStage::Session, ending: Ending::BlackHole, why }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use undrop_frame::CloseCode;
 use undrop_session::{BackendIdentity, ClosedBy, GapReason};
-use undrop_transport::Ending;
+use undrop_transport::{ConnectStage, Ending};
 
 use crate::shared::Shared;
 
@@ -39,7 +39,7 @@ pub enum Event {
     /// An attempt failed.
     Failed {
         /// How far it got.
-        stage: Stage,
+        stage: ConnectStage,
         /// How it ended.
         ending: Ending,
         /// Why, in words.
@@ -90,19 +90,6 @@ pub enum Event {
         /// Messages that were sent or queued and not acked.
         unacked: u64,
     },
-}
-
-/// How far an attempt got before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// No connection to the server (or its proxy).
-    Connect,
-    /// No TLS.
-    Tls,
-    /// The server did not answer the upgrade as it should.
-    Handshake,
-    /// The handshake was done, the session was not.
-    Session,
 }
 
 impl Event {

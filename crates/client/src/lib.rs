@@ -26,10 +26,10 @@ mod handle;
 mod shared;
 
 pub use builder::{BuildError, ClientBuilder};
-pub use event::{Event, Events, Stage};
+pub use event::{Event, Events};
 pub use handle::{Client, Closed, ConnectError, Receipt, SendError, Sender, Undelivered};
 pub use undrop_frame::{CloseCode, Message, deflate};
 pub use undrop_session::{
     Backoff, ClientConfig, ClosedBy, GapReason, LossReason, PlainHeartbeat, QueuePolicy, SessionMode,
 };
-pub use undrop_transport::{DialOptions, Ending, Stream};
+pub use undrop_transport::{ConnectStage, DialOptions, Ending, Stream, UrlError};

@@ -10,9 +10,9 @@ use undrop_frame::handshake::{RequestHead, UpgradeRequest, check_upgrade, respon
 use undrop_frame::{CloseCode, Limits};
 use undrop_server::{Admission, Backend, Pending, Sessions, close_frame, retire};
 use undrop_session::Offer;
-use undrop_transport::{AcceptError, Peer, Stream, UpgradeError, read_request, tls};
+use undrop_transport::{AcceptError, ConnectError, Connected, Peer, Stream, UpgradeError, read_request, tls};
 
-use crate::backend::{BackendError, Connected, Forward, connect, relayed_answer};
+use crate::backend::{self, Forward, relayed_answer};
 use crate::config::{Route, Upstream};
 use crate::process::Process;
 use crate::relay::{Relay, RelayOptions};
@@ -152,15 +152,26 @@ async fn session(process: &Process, route: &Route, client: Client) -> Done {
     };
     let Admission::New(newcomer) = process.sessions.admit(pending).await else { return Ok(()) };
     let plain = &newcomer.pending.offer.plain;
-    // The backend's handshake is ours: its key is fresh, and the link's compression (none) is no concern of it.
-    let backend = dial(process, route, &head, &request, plain, None, address, None).await;
-    let connected = match backend {
+    let forward = Forward {
+        head: &head,
+        host: &request.host,
+        // The handshake with the backend is the gateway's own. The link is never compressed, so no extensions are
+        // offered to the backend.
+        key: None,
+        protocols: plain,
+        extensions: None,
+        client: address.ip().to_canonical(),
+        secure: process.tls.is_some(),
+    };
+    let connected = match dial(process, route, forward).await {
         Ok(connected) => connected,
         Err(refusal) => return Err((newcomer.pending.stream, refusal)),
     };
-    let Connected { stream, protocol, leftover, .. } = connected;
+    let Connected { stream, accepted, leftover, .. } = connected;
     let peer = newcomer.pending.peer;
-    if let Err(error) = process.sessions.create(*newcomer, Backend { stream, leftover, protocol }).await {
+    if let Err(error) =
+        process.sessions.create(*newcomer, Backend { stream, leftover, protocol: accepted.protocol }).await
+    {
         // The connection went with the attempt; its client sees it end and tries again.
         tracing::error!(%peer, %error, "session not founded");
     }
@@ -170,10 +181,16 @@ async fn session(process: &Process, route: &Route, client: Client) -> Done {
 /// A client that does not.
 async fn plain(process: &Process, route: &Route, client: Client) -> Done {
     let Client { mut stream, leftover, head, request, offer, address } = client;
-    let extensions = request.extensions.as_deref();
-    let key = Some(request.key.as_str());
-    let backend = dial(process, route, &head, &request, &offer.plain, extensions, address, key).await;
-    let connected = match backend {
+    let forward = Forward {
+        head: &head,
+        host: &request.host,
+        key: Some(&request.key),
+        protocols: &offer.plain,
+        extensions: request.extensions.as_deref(),
+        client: address.ip().to_canonical(),
+        secure: process.tls.is_some(),
+    };
+    let connected = match dial(process, route, forward).await {
         Ok(connected) => connected,
         Err(refusal) => return Err((stream, refusal)),
     };
@@ -189,55 +206,32 @@ async fn plain(process: &Process, route: &Route, client: Client) -> Done {
             frame: process.config.limits.max_message,
             message: process.config.limits.max_message,
         },
-        compressed: connected.extensions.is_some(),
+        compressed: connected.accepted.extensions.is_some(),
     };
     let backend = (connected.stream, connected.leftover);
     drop(tokio::spawn(Relay::new((stream, leftover), backend, address, options, process.relays.enter())));
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments, reason = "two callers, each with its own mix")]
-async fn dial(
-    process: &Process,
-    route: &Route,
-    head: &RequestHead,
-    request: &UpgradeRequest,
-    protocols: &[String],
-    extensions: Option<&str>,
-    address: SocketAddr,
-    key: Option<&str>,
-) -> Result<Connected, Refusal> {
+/// Opens the backend connection of a route.
+async fn dial(process: &Process, route: &Route, forward: Forward<'_>) -> Result<Connected, Refusal> {
     let url = match &route.upstream {
         Upstream::Url(url) => url,
         Upstream::Embedded => {
             process.embedded.as_ref().ok_or_else(|| Refusal::new(502, "no embedded backend"))?
         }
     };
-    let fresh;
-    let key = match key {
-        Some(key) => key,
-        None => {
-            fresh = undrop_transport::random_key()
-                .map_err(|e| Refusal::new(500, format!("no random bytes: {e}")))?;
-            &fresh
+    backend::open(url, forward, &process.dial, &process.config.backend).await.map_err(|error| match &error {
+        // The backend's own response reaches the client unchanged.
+        ConnectError::Upgrade(UpgradeError::Refused { head, body }) => Refusal {
+            status: head.status,
+            why: format!("backend answered {}", head.status),
+            answer: relayed_answer(head, Some(body)),
+        },
+        ConnectError::Upgrade(upgrade) => {
+            Refusal::new(backend::status(&error), format!("backend handshake: {upgrade}"))
         }
-    };
-    let forward = Forward {
-        head,
-        host: &request.host,
-        key,
-        protocols,
-        extensions,
-        client: address.ip().to_canonical(),
-        secure: process.tls.is_some(),
-    };
-    connect(url, forward, &process.dial, &process.config.backend).await.map_err(|error| {
-        if let BackendError::Upgrade(UpgradeError::Refused { head, body }) = &error {
-            // The backend's own answer reaches the client unchanged.
-            let why = format!("backend answered {}", head.status);
-            return Refusal { status: head.status, why, answer: relayed_answer(head, Some(body)) };
-        }
-        Refusal::new(error.status(), error.to_string())
+        _ => Refusal::new(backend::status(&error), format!("backend not reached: {error}")),
     })
 }
 

@@ -3,40 +3,20 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use tokio::time::Instant;
-use undrop_frame::handshake::{Headers, RequestHead, ResponseHead, request};
-use undrop_transport::{DialError, DialOptions, Offer, Stream, UpgradeError, dial, upgrade};
+use undrop_frame::handshake::{Headers, RequestHead, ResponseHead};
+use undrop_transport::{
+    ConnectError, ConnectRequest, Connected, DialError, DialOptions, OfferedExtensions, UpgradeError, WsUrl,
+    connect,
+};
 use url::Url;
 
 use crate::config::BackendOptions;
 
-/// A backend connection whose handshake is done.
-pub(crate) struct Connected {
-    pub(crate) stream: Stream,
-    pub(crate) head: ResponseHead,
-    pub(crate) protocol: Option<String>,
-    pub(crate) extensions: Option<String>,
-    /// Bytes behind the answer.
-    pub(crate) leftover: Vec<u8>,
-}
-
-/// Why there is no backend connection.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BackendError {
-    #[error("backend not reached: {0}")]
-    Dial(#[from] DialError),
-    #[error("backend handshake: {0}")]
-    Upgrade(#[from] UpgradeError),
-}
-
-impl BackendError {
-    /// The status for the client, where the backend gave none: 504 for silence, 502 for everything else.
-    pub(crate) fn status(&self) -> u16 {
-        match self {
-            BackendError::Dial(DialError::Timeout(_)) => 504,
-            BackendError::Upgrade(UpgradeError::Timeout) => 504,
-            BackendError::Dial(_) | BackendError::Upgrade(_) => 502,
-        }
+/// Returns the status for the client where the backend sent none: 504 for a timeout, otherwise 502.
+pub(crate) fn status(error: &ConnectError) -> u16 {
+    match error {
+        ConnectError::Dial(DialError::Timeout(_)) | ConnectError::Upgrade(UpgradeError::Timeout) => 504,
+        _ => 502,
     }
 }
 
@@ -44,36 +24,33 @@ impl BackendError {
 pub(crate) struct Forward<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) host: &'a str,
-    pub(crate) key: &'a str,
+    /// The client's key; None: the handshake with the backend has one of its own.
+    pub(crate) key: Option<&'a str>,
     pub(crate) protocols: &'a [String],
     pub(crate) extensions: Option<&'a str>,
     pub(crate) client: IpAddr,
     pub(crate) secure: bool,
 }
 
-/// Dials `url` and sends it the client's request.
-pub(crate) async fn connect(
-    url: &Url,
+/// Opens a connection to the backend at `url` with the client's request.
+pub(crate) async fn open(
+    url: &WsUrl,
     forward: Forward<'_>,
     options: &DialOptions,
     config: &BackendOptions,
-) -> Result<Connected, BackendError> {
-    let stream = dial(url, options).await?;
-    let authority = authority(url);
-    let host = if config.preserve_host { forward.host } else { &authority };
-    let target = target(url, &forward.head.target);
+) -> Result<Connected, ConnectError> {
     let headers = forwarded_headers(&forward);
-    let bytes = request(host, &target, forward.key, forward.protocols, forward.extensions, &headers);
-    let deadline = Instant::now() + config.handshake_timeout;
-    let offer = Offer::new(forward.key, forward.protocols, forward.extensions.is_some());
-    let done = upgrade(stream, &bytes, &offer, deadline).await?;
-    Ok(Connected {
-        stream: done.stream,
-        head: done.head,
-        protocol: done.accepted.protocol,
-        extensions: done.accepted.extensions,
-        leftover: done.leftover,
-    })
+    let target = target(url.as_url(), &forward.head.target);
+    let request = ConnectRequest {
+        host: config.preserve_host.then_some(forward.host),
+        target: Some(&target),
+        key: forward.key,
+        protocols: forward.protocols,
+        extensions: forward.extensions.map_or(OfferedExtensions::None, OfferedExtensions::Forwarded),
+        upgrade_timeout: config.handshake_timeout,
+        ..ConnectRequest::new(url, &headers)
+    };
+    connect(&request, options).await
 }
 
 /// The upstream's path in front of the client's path and query.
@@ -92,12 +69,6 @@ pub(crate) fn origin_form(target: &str) -> Cow<'_, str> {
         Some(at) => format!("/{}", &rest[at..]).into(),
         None => "/".into(),
     }
-}
-
-/// Host and port for the Host header.
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Fields that concern one hop only (RFC 9110 §7.6.1) and those that the handshake writes itself.

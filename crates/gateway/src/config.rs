@@ -10,7 +10,7 @@ use std::time::Duration;
 use undrop_server::SessionOptions;
 use undrop_session::{GatewayConfig, Overflow};
 use undrop_text::suggest;
-use url::Url;
+use undrop_transport::WsUrl;
 
 mod error;
 pub mod file;
@@ -68,7 +68,7 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {
     /// An external WebSocket server. The path of this URL is placed before the path of the request.
-    Url(Url),
+    Url(WsUrl),
     /// The echo and broadcast backend inside this process.
     Embedded,
 }
@@ -226,20 +226,9 @@ fn route(table: &RouteTable, sessions: bool) -> Result<Route, ConfigError> {
 
 fn upstream(key: &str, text: &str) -> Result<Upstream, ConfigError> {
     let wrong = |why: &str| ConfigError::at_key(key, format!("`{text}` {why}; write ws://HOST:PORT/PATH"));
-    let mut url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
-    match url.scheme() {
-        "ws" | "wss" => {}
-        "http" | "https" => {
-            let scheme = if url.scheme() == "http" { "ws" } else { "wss" };
-            url.set_scheme(scheme).map_err(|()| wrong("has no WebSocket scheme"))?;
-        }
-        _ => return Err(wrong("has no WebSocket scheme")),
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("has no host"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("has a query or a fragment, which the client supplies"));
+    let url: WsUrl = text.parse().map_err(|error| wrong(&format!("is not a WebSocket URL: {error}")))?;
+    if url.as_url().query().is_some() {
+        return Err(wrong("has a query, which the client supplies"));
     }
     Ok(Upstream::Url(url))
 }

@@ -13,8 +13,7 @@ use undrop_frame::deflate::{Config, Deflater, Inflater};
 use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
 use undrop_frame::{CloseCode, Decoder, Encoder, Incoming, Limits, Message, OpCode, Payload, Role};
 use undrop_server::retire;
-use undrop_transport::{ListenOptions, Listener, Stream, read_request};
-use url::Url;
+use undrop_transport::{ListenOptions, Listener, Stream, WsUrl, read_request};
 
 /// Messages that a slow member of `/broadcast` may be behind before it is closed.
 const BEHIND: usize = 1024;
@@ -25,7 +24,7 @@ const CORK: usize = 64 * 1024;
 /// The listening socket of the embedded backend.
 pub(crate) struct Embedded {
     listener: Listener,
-    url: Url,
+    url: WsUrl,
 }
 
 impl Embedded {
@@ -36,7 +35,7 @@ impl Embedded {
         Ok(Embedded { listener, url: url.parse().map_err(io::Error::other)? })
     }
 
-    pub(crate) fn url(&self) -> Url {
+    pub(crate) fn url(&self) -> WsUrl {
         self.url.clone()
     }
 

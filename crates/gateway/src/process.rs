@@ -9,10 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use undrop_frame::CloseCode;
 use undrop_server::{Command, Mailbox, Sessions};
-use undrop_transport::DialOptions;
 use undrop_transport::sync::lock;
 use undrop_transport::tls::ServerTls;
-use url::Url;
+use undrop_transport::{DialOptions, WsUrl};
 
 use crate::config::{Config, Route};
 
@@ -23,7 +22,7 @@ pub(crate) struct Process {
     pub(crate) tls: Option<ServerTls>,
     pub(crate) dial: DialOptions,
     /// Where the embedded backend listens.
-    pub(crate) embedded: Option<Url>,
+    pub(crate) embedded: Option<WsUrl>,
     pub(crate) relays: Arc<Relays>,
     /// Connections between accept and the task that owns them for good.
     pub(crate) handshakes: AtomicUsize,

@@ -15,7 +15,7 @@ use undrop_server::{LINGER, Sessions};
 use undrop_session::SessionId;
 use undrop_store::SessionStore;
 use undrop_transport::tls::{self, ClientTls, ServerTls, TlsError, Trust};
-use undrop_transport::{DialOptions, ListenOptions, Listener, Net, Peer, Stream};
+use undrop_transport::{DialOptions, ListenOptions, Listener, Net, Peer, Stream, WsUrl};
 
 use crate::accept::handle;
 use crate::config::{Config, Upstream};
@@ -140,7 +140,7 @@ impl Gateway {
     }
 
     /// Where the embedded backend is, when there is one.
-    pub fn embedded(&self) -> Option<&url::Url> {
+    pub fn embedded(&self) -> Option<&WsUrl> {
         self.process.embedded.as_ref()
     }
 
@@ -306,8 +306,7 @@ fn dial_options(config: &Config) -> Result<DialOptions, StartError> {
         }
         None => Trust::Native,
     };
-    let secure =
-        config.routes.iter().any(|r| matches!(&r.upstream, Upstream::Url(url) if url.scheme() == "wss"));
+    let secure = config.routes.iter().any(|r| matches!(&r.upstream, Upstream::Url(url) if url.is_secure()));
     let mut options =
         DialOptions { connect_timeout: config.backend.connect_timeout, ..DialOptions::default() };
     if secure {

@@ -12,13 +12,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use undrop_frame::deflate::Config;
-use undrop_frame::handshake::{DEFAULT_LIMIT, Headers, check_upgrade, request, response_101, response_plain};
+use undrop_frame::handshake::{DEFAULT_LIMIT, Headers, check_upgrade, response_101, response_plain};
 use undrop_frame::{Limits, Message, Role};
 use undrop_transport::{
-    DialOptions, Ending, ListenOptions, Listener, Offer, Received, Stream, WebSocket, WebSocketConfig, dial,
-    random_key, read_request, upgrade,
+    ConnectRequest, DialOptions, Ending, ListenOptions, Listener, OfferedExtensions, Received, Stream,
+    WebSocket, WebSocketConfig, connect, read_request,
 };
-use url::Url;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -82,34 +81,27 @@ async fn answer(mut stream: Stream) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn connect(url: &str) -> Result<WebSocket, Failure> {
-    let url = Url::parse(url)?;
-    let stream = dial(&url, &DialOptions::default()).await?;
-    let deflate = Config::default();
-    let key = random_key()?;
-    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let head = request(host, target, &key, &[], Some(&deflate.offer()), &Headers::new());
-    let upgraded = upgrade(stream, &head, &Offer::new(&key, &[], true), soon()).await?;
-    let agreed = deflate.accept(upgraded.accepted.extensions.as_deref())?;
-    let config = WebSocketConfig { deflate: agreed.map(|params| (params, deflate)), ..config() };
-    Ok(WebSocket::new(upgraded.stream, Role::Client, upgraded.leftover, &config))
+async fn open(url: &str) -> Result<WebSocket, Failure> {
+    let (url, headers, deflate) = (url.parse()?, Headers::new(), Config::default());
+    let extensions = OfferedExtensions::Deflate(&deflate);
+    let request = ConnectRequest { extensions, ..ConnectRequest::new(&url, &headers) };
+    Ok(connect(&request, &DialOptions::default()).await?.into_websocket(&config()))
 }
 
 async fn run_cases(url: &str, agent: &str) -> Result<(), Failure> {
-    let mut socket = connect(&format!("{url}/getCaseCount")).await?;
+    let mut socket = open(&format!("{url}/getCaseCount")).await?;
     let Received::Message(Message::Text(count)) = socket.recv().await? else {
         return Err("the suite's server did not say how many cases there are".into());
     };
     let count: u32 = count.parse()?;
     for case in 1..=count {
-        let socket = connect(&format!("{url}/runCase?case={case}&agent={agent}")).await?;
+        let socket = open(&format!("{url}/runCase?case={case}&agent={agent}")).await?;
         echo(socket).await;
         if case % 50 == 0 {
             eprintln!("{case} of {count}");
         }
     }
-    let mut socket = connect(&format!("{url}/updateReports?agent={agent}")).await?;
+    let mut socket = open(&format!("{url}/updateReports?agent={agent}")).await?;
     while socket.recv().await.is_ok() {}
     Ok(())
 }

@@ -7,9 +7,10 @@ use undrop_frame::handshake::ResponseHead;
 
 use crate::Stream;
 
-/// Reads at most `limit` bytes of a response's body, by `deadline`. Whatever cuts it short, what came so far is
-/// returned: it is for people and logs, and half an explanation is better than none.
-pub(crate) async fn read_body(
+/// Reads up to `limit` bytes of the body of a response and removes a chunked transfer encoding. `start`: the bytes that
+/// were read after the head. Never fails: at `deadline`, at a malformed chunk, or when the connection ends, the part that
+/// has arrived is returned, because the body is for people and logs.
+pub async fn read_body(
     stream: &mut Stream,
     head: &ResponseHead,
     start: Vec<u8>,

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
+use url::Url;
 
-pub use error::{DialError, Phase};
+pub use error::{DialError, DialPhase};
 pub use resolve::{Resolve, ResolveError, lookup};
 
+use crate::connect::ConnectTimings;
 use crate::proxy::{ProxyChoice, Scheme, http_connect, socks5};
 use crate::tcp::{self, TcpOptions};
 use crate::tls::{self, ClientTls};
+use crate::url::Destination;
 use crate::{Proxy, Stream};
 
 /// RFC 8305 5: the recommended delay between two connection attempts.
@@ -63,60 +65,45 @@ impl Default for DialOptions {
 /// All addresses of a name are tried, both families in turn, each 250 ms after the one before or as soon as that failed
 /// (RFC 8305); the first to answer wins.
 pub async fn dial(url: &Url, options: &DialOptions) -> Result<Stream, DialError> {
-    Box::pin(run(url, options)).await
+    let destination = Destination::of(url)?;
+    dial_to(&destination, options, &mut ConnectTimings::default()).await
 }
 
-async fn run(url: &Url, options: &DialOptions) -> Result<Stream, DialError> {
-    let target = Target::from_url(url)?;
-    let connected_by = Instant::now() + options.connect_timeout;
+/// Like [`dial`], and notes the time that each phase took.
+pub(crate) async fn dial_to(
+    destination: &Destination,
+    options: &DialOptions,
+    timings: &mut ConnectTimings,
+) -> Result<Stream, DialError> {
+    Box::pin(run(destination, options, timings)).await
+}
+
+async fn run(
+    target: &Destination,
+    options: &DialOptions,
+    timings: &mut ConnectTimings,
+) -> Result<Stream, DialError> {
+    let start = Instant::now();
+    let connected_by = start + options.connect_timeout;
     let stream = match options.proxy.for_target(target.secure, &target.host, target.port) {
-        Some(proxy) => through(proxy, &target, connected_by, options).await?,
+        Some(proxy) => through(proxy, target, connected_by, options).await?,
         None => tcp(&target.host, target.port, connected_by, options).await?.into(),
     };
+    timings.connect = start.elapsed();
     if !target.secure {
         return Ok(stream);
     }
+    let start = Instant::now();
     let tls = options.tls.clone().map_or_else(ClientTls::native, Ok)?;
     let name = options.server_name.as_deref().unwrap_or(&target.host);
-    Ok(tls::connect(stream, &tls, name, Instant::now() + options.handshake_timeout).await?)
-}
-
-/// Host and port of a URL for the Host header; the scheme's own port is left out (RFC 9110 4.2.3).
-pub fn host_header(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Where a URL leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) secure: bool,
-    /// Name or address, without brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Target {
-    pub(crate) fn from_url(url: &Url) -> Result<Target, DialError> {
-        let secure = match url.scheme() {
-            "ws" | "http" => false,
-            "wss" | "https" => true,
-            other => return Err(DialError::Url(format!("scheme `{other}`, where ws or wss is needed"))),
-        };
-        let host = match url.host() {
-            Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
-            Some(Host::Ipv4(address)) => address.to_string(),
-            Some(Host::Ipv6(address)) => address.to_string(),
-            _ => return Err(DialError::Url("no host".to_owned())),
-        };
-        let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
-        Ok(Target { secure, host, port })
-    }
+    let stream = tls::connect(stream, &tls, name, start + options.handshake_timeout).await?;
+    timings.tls = Some(start.elapsed());
+    Ok(stream)
 }
 
 async fn through(
     proxy: &Proxy,
-    target: &Target,
+    target: &Destination,
     connected_by: Instant,
     options: &DialOptions,
 ) -> Result<Stream, DialError> {
@@ -132,7 +119,7 @@ async fn through(
         Scheme::Socks5 => {
             let found = resolve::lookup(&target.host, target.port, &options.resolve);
             let found =
-                timeout_at(deadline, found).await.map_err(|_| DialError::Timeout(Phase::Resolve))??;
+                timeout_at(deadline, found).await.map_err(|_| DialError::Timeout(DialPhase::Resolve))??;
             found.first().map_or_else(|| target.host.clone(), |address| address.ip().to_string())
         }
         _ => target.host.clone(),
@@ -147,7 +134,7 @@ async fn through(
             }
         }
     };
-    timeout_at(deadline, tunnel).await.map_err(|_| DialError::Timeout(Phase::Proxy))??;
+    timeout_at(deadline, tunnel).await.map_err(|_| DialError::Timeout(DialPhase::Proxy))??;
     Ok(stream)
 }
 
@@ -159,7 +146,7 @@ async fn tcp(
 ) -> Result<TcpStream, DialError> {
     let addresses = timeout_at(deadline, resolve::lookup(host, port, &options.resolve))
         .await
-        .map_err(|_| DialError::Timeout(Phase::Resolve))??;
+        .map_err(|_| DialError::Timeout(DialPhase::Resolve))??;
     let fits =
         |address: &SocketAddr| options.source_addr.is_none_or(|ours| ours.is_ipv4() == address.is_ipv4());
     let addresses: Vec<SocketAddr> = addresses.into_iter().filter(fits).collect();
@@ -175,29 +162,8 @@ async fn tcp(
     };
     let stream = timeout_at(deadline, race::race(addresses, STAGGER, connect))
         .await
-        .map_err(|_| DialError::Timeout(Phase::Connect))?
+        .map_err(|_| DialError::Timeout(DialPhase::Connect))?
         .map_err(DialError::Connect)?;
     options.tcp.apply(&stream).map_err(DialError::Socket)?;
     Ok(stream)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn targets_of_urls() {
-        for (url, secure, host, port) in [
-            ("ws://example.org/chat", false, "example.org", 80),
-            ("wss://example.org", true, "example.org", 443),
-            ("https://example.org:8443", true, "example.org", 8443),
-            ("ws://[::1]:9000/", false, "::1", 9000),
-            ("http://127.0.0.1/", false, "127.0.0.1", 80),
-        ] {
-            let target = Target::from_url(&Url::parse(url).unwrap()).unwrap();
-            assert_eq!(target, Target { secure, host: host.to_owned(), port }, "{url}");
-        }
-        assert!(Target::from_url(&Url::parse("ftp://example.org").unwrap()).is_err());
-    }
 }

@@ -6,7 +6,7 @@ use undrop_frame::handshake::HandshakeError;
 use undrop_frame::{Ending, FrameError, LocalFault, ProtocolFault, ProxyFault, TlsFault};
 
 use crate::tls::TlsError;
-use crate::{DialError, ProxyError, UpgradeError};
+use crate::{ConnectError, DialError, ProxyError, UpgradeError};
 
 /// Returns the ending that an I/O error stands for.
 ///
@@ -38,6 +38,9 @@ fn typed(error: &io::Error) -> Option<Ending> {
         return Some(ending.clone());
     }
     if let Some(error) = inner.downcast_ref::<DialError>() {
+        return Some(error.ending());
+    }
+    if let Some(error) = inner.downcast_ref::<ConnectError>() {
         return Some(error.ending());
     }
     if let Some(error) = inner.downcast_ref::<UpgradeError>() {

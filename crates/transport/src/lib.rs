@@ -10,6 +10,7 @@
 mod accept;
 mod alarm;
 mod body;
+mod connect;
 mod dial;
 mod ending;
 mod head;
@@ -24,11 +25,16 @@ pub mod sync;
 mod tcp;
 pub mod tls;
 mod upgrade;
+mod url;
 mod websocket;
 
 pub use accept::{AcceptError, read_request};
 pub use alarm::Alarm;
-pub use dial::{DialError, DialOptions, Phase, Resolve, ResolveError, dial, host_header, lookup};
+pub use body::read_body;
+pub use connect::{
+    ConnectError, ConnectRequest, ConnectStage, ConnectTimings, Connected, OfferedExtensions, connect,
+};
+pub use dial::{DialError, DialOptions, DialPhase, Resolve, ResolveError, dial, lookup};
 pub use ending::ending_of;
 pub use listener::{ListenOptions, Listener, Peer};
 pub use net::{Net, NetError};
@@ -38,5 +44,6 @@ pub use random::random_key;
 pub use stream::Stream;
 pub use tcp::{Keepalive, TcpInfo, TcpOptions, reset, tcp_info};
 pub use undrop_frame::{Ending, SocksReply};
-pub use upgrade::{Offer, UpgradeError, Upgraded, upgrade};
+pub use upgrade::{UpgradeError, upgrade};
+pub use url::{UrlError, WsUrl, host_header};
 pub use websocket::{Received, SendError, WebSocket, WebSocketConfig};

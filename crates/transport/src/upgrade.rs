@@ -5,92 +5,64 @@ use std::io;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use undrop_frame::handshake::{
-    Accepted, DEFAULT_LIMIT, HandshakeError, MalformedHead, ResponseHead, check_response, parse_response,
+    HandshakeError, MalformedHead, ResponseHead, check_response, parse_response, request,
 };
 
 use crate::body::read_body;
+use crate::connect::{ConnectTimings, OfferedExtensions};
 use crate::head::{HeadError, read_head};
-use crate::{Ending, Stream, ending_of};
+use crate::{ConnectRequest, Connected, Ending, Stream, ending_of, random_key};
 
-/// What the request offers, and how long and large the answer may be.
-#[derive(Debug, Clone, Copy)]
-pub struct Offer<'a> {
-    /// `Sec-WebSocket-Key` of the request, drawn anew for each attempt ([`crate::random_key`]).
-    pub key: &'a str,
-    /// Sub-protocols of the request.
-    pub protocols: &'a [String],
-    /// The request offers extensions.
-    pub extensions: bool,
-    /// Largest response head, bytes. Default by [`Offer::new`]: 16 KiB.
-    pub head_limit: usize,
-    /// How much of a refusal's body is kept, bytes. Default by [`Offer::new`]: 64 KiB.
-    pub body_limit: usize,
-}
+/// Interim responses that are skipped before the final one (RFC 9110 §15.2 sets no limit).
+const INTERIM_RESPONSES: usize = 8;
 
-impl<'a> Offer<'a> {
-    /// An offer with the default bounds.
-    pub fn new(key: &'a str, protocols: &'a [String], extensions: bool) -> Offer<'a> {
-        Offer { key, protocols, extensions, head_limit: DEFAULT_LIMIT, body_limit: 64 * 1024 }
-    }
-}
-
-/// A connection that speaks WebSocket from here on.
-#[derive(Debug)]
-pub struct Upgraded {
-    /// The connection.
-    pub stream: Stream,
-    /// The server's answer.
-    pub head: ResponseHead,
-    /// What the server chose.
-    pub accepted: Accepted,
-    /// Bytes that came behind the head: the first frames.
-    pub leftover: Vec<u8>,
-}
-
-/// Why there is no WebSocket.
+/// The reason why the upgrade to a WebSocket failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The server answered with another status than 101.
+    /// The server answered with a status other than 101.
     #[error("the server answered {}{}", head.status, reason(head))]
     Refused {
-        /// The answer.
+        /// The response.
         head: Box<ResponseHead>,
-        /// Its body, cut at the limit.
+        /// The start of its body, up to [`ConnectRequest::body_limit`].
         body: Vec<u8>,
     },
-    /// The answer breaks the rules of the handshake.
+    /// The response violates the rules of the handshake.
     #[error(transparent)]
     Malformed(#[from] HandshakeError),
-    /// The answer was not complete in time.
+    /// The response was not complete within the time limit.
     #[error("the server did not answer the handshake in time")]
     Timeout,
-    /// The server closed the connection instead of answering.
+    /// The server closed the connection instead of responding.
     #[error("the server closed the connection without an answer to the handshake")]
     Closed,
-    /// The socket failed.
+    /// The stream failed.
     #[error("during the handshake: {0}")]
     Io(#[source] io::Error),
+    /// The operating system provided no random bytes for `Sec-WebSocket-Key`.
+    #[error("the operating system provided no random bytes: {0}")]
+    Random(#[source] io::Error),
 }
 
 impl UpgradeError {
-    /// The failure in the shared vocabulary of endings.
+    /// Returns the failure as an [`Ending`].
     pub fn ending(&self) -> Ending {
         match self {
             UpgradeError::Timeout => Ending::BlackHole,
             UpgradeError::Closed => Ending::Fin,
-            UpgradeError::Io(error) => ending_of(error),
+            UpgradeError::Io(error) | UpgradeError::Random(error) => ending_of(error),
             UpgradeError::Refused { head, .. } => HandshakeError::Refused(head.status).into(),
             UpgradeError::Malformed(error) => error.clone().into(),
         }
     }
 
-    /// The failure with the beginning of a refusal's body, where there is one.
+    /// Returns the message, followed by the start of the response body if the server refused.
     pub fn explain(&self) -> String {
-        let why = self.to_string();
-        let UpgradeError::Refused { body, .. } = self else { return why };
+        let message = self.to_string();
+        let UpgradeError::Refused { body, .. } = self else { return message };
         let text = String::from_utf8_lossy(&body[..body.len().min(200)]).trim().to_owned();
-        if text.is_empty() { why } else { format!("{why}: {text}") }
+        if text.is_empty() { message } else { format!("{message}: {text}") }
     }
 }
 
@@ -98,45 +70,62 @@ fn reason(head: &ResponseHead) -> String {
     if head.reason.is_empty() { String::new() } else { format!(" {}", head.reason) }
 }
 
-/// Sends `request` (a whole head, from [`undrop_frame::handshake::request`]) and checks the answer strictly. Interim
-/// responses are passed over. Everything, a refusal's body included, is done by `deadline`.
-pub async fn upgrade(
-    stream: Stream,
-    request: &[u8],
-    offer: &Offer<'_>,
-    deadline: Instant,
-) -> Result<Upgraded, UpgradeError> {
-    Box::pin(run(stream, request, offer, deadline)).await
+/// Sends the request on an open stream and validates the response strictly. Interim responses are skipped. The time
+/// limit of the request covers everything, including the body of a refusal. [`connect`](crate::connect) dials first.
+///
+/// # Errors
+/// The server refused, its response is invalid, or the stream failed.
+pub async fn upgrade(stream: Stream, request: &ConnectRequest<'_>) -> Result<Connected, UpgradeError> {
+    // Boxed: the state of this phase is much larger than that of the connection, which may be idle for hours.
+    Box::pin(run(stream, request)).await
 }
 
-async fn run(
-    mut stream: Stream,
-    request: &[u8],
-    offer: &Offer<'_>,
-    deadline: Instant,
-) -> Result<Upgraded, UpgradeError> {
-    let exchange = async {
-        stream.write_all(request).await.map_err(UpgradeError::Io)?;
-        stream.flush().await.map_err(UpgradeError::Io)?;
-        let mut start = Vec::new();
-        // RFC 9110 15.2: any number of interim responses may come first; a few are plausible.
-        for _ in 0..8 {
-            let parse = |bytes: &[u8]| parse_response(bytes, offer.head_limit);
-            let (head, rest) = read_head(&mut stream, start, parse, offer.head_limit).await.map_err(sort)?;
-            if head.status == 101 || head.status >= 200 {
-                return Ok((head, rest));
-            }
-            start = rest;
-        }
-        Err(UpgradeError::Malformed(HandshakeError::Malformed(MalformedHead::TooManyInterimResponses)))
+async fn run(mut stream: Stream, offer: &ConnectRequest<'_>) -> Result<Connected, UpgradeError> {
+    let start = Instant::now();
+    let deadline = start + offer.upgrade_timeout;
+    let key = match offer.key {
+        Some(key) => key.to_owned(),
+        None => random_key().map_err(UpgradeError::Random)?,
     };
+    let extensions = offer.extensions();
+    let target = offer.target.unwrap_or(offer.url.request_target());
+    let bytes = request(&offer.host(), target, &key, offer.protocols, extensions.as_deref(), offer.headers);
+    let exchange = exchange(&mut stream, &bytes, offer.head_limit);
     let (head, leftover) = timeout_at(deadline, exchange).await.unwrap_or(Err(UpgradeError::Timeout))?;
     if head.status != 101 {
         let body = read_body(&mut stream, &head, leftover, offer.body_limit, deadline).await;
         return Err(UpgradeError::Refused { head: Box::new(head), body });
     }
-    let accepted = check_response(&head, offer.key, offer.protocols, offer.extensions)?;
-    Ok(Upgraded { stream, head, accepted, leftover })
+    let accepted = check_response(&head, &key, offer.protocols, extensions.is_some())?;
+    let deflate = match offer.extensions {
+        OfferedExtensions::Deflate(config) => {
+            let params = config.accept(accepted.extensions.as_deref())?;
+            params.map(|params| (params, config.clone()))
+        }
+        OfferedExtensions::None | OfferedExtensions::Forwarded(_) => None,
+    };
+    let timings = ConnectTimings { upgrade: start.elapsed(), ..ConnectTimings::default() };
+    Ok(Connected { stream, head, accepted, leftover, deflate, timings })
+}
+
+/// Writes the request and reads the head of the final response, with the bytes after it.
+async fn exchange(
+    stream: &mut Stream,
+    request: &[u8],
+    head_limit: usize,
+) -> Result<(ResponseHead, Vec<u8>), UpgradeError> {
+    stream.write_all(request).await.map_err(UpgradeError::Io)?;
+    stream.flush().await.map_err(UpgradeError::Io)?;
+    let mut start = Vec::new();
+    for _ in 0..INTERIM_RESPONSES {
+        let parse = |bytes: &[u8]| parse_response(bytes, head_limit);
+        let (head, rest) = read_head(stream, start, parse, head_limit).await.map_err(sort)?;
+        if head.status == 101 || head.status >= 200 {
+            return Ok((head, rest));
+        }
+        start = rest;
+    }
+    Err(UpgradeError::Malformed(HandshakeError::Malformed(MalformedHead::TooManyInterimResponses)))
 }
 
 fn sort(error: HeadError) -> UpgradeError {

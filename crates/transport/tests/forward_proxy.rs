@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use undrop_frame::ProxyFault;
 use undrop_transport::{
-    DialError, DialOptions, Ending, Phase, ProxyChoice, ProxyError, SocksReply, Stream, dial,
+    DialError, DialOptions, DialPhase, Ending, ProxyChoice, ProxyError, SocksReply, Stream, dial,
 };
 use url::Url;
 
@@ -83,7 +83,7 @@ async fn http_proxies_that_refuse() {
 async fn a_proxy_that_does_not_answer() {
     let (address, _task) = proxy(script(&[(b"CONNECT", b""), (&[0; 500], b"")])).await;
     let error = through(&address, "ws://chat.example/").await.unwrap_err();
-    assert!(matches!(error, DialError::Timeout(Phase::Proxy)), "{error}");
+    assert!(matches!(error, DialError::Timeout(DialPhase::Proxy)), "{error}");
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::Instant;
-use undrop_frame::handshake::{Headers, accept_key, request, response_101};
+use undrop_frame::handshake::{Headers, accept_key, response_101};
 use undrop_transport::{
-    AcceptError, Offer, Stream, UpgradeError, Upgraded, random_key, read_request, upgrade,
+    AcceptError, ConnectRequest, ConnectStage, Connected, DialOptions, Ending, Stream, UpgradeError, WsUrl,
+    connect, random_key, read_request, upgrade,
 };
 
 const REQUEST: &[u8] = b"GET /chat?x=1 HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\r\n";
@@ -92,7 +93,7 @@ async fn slowloris_gains_nothing_by_sending_a_byte_now_and_then() {
 }
 
 /// Answers the client's request with `response` (`KEY` is replaced by the right accept value), then closes or waits.
-async fn answered(response: &str, close: bool) -> Result<Upgraded, UpgradeError> {
+async fn answered(response: &str, close: bool) -> Result<Connected, UpgradeError> {
     let (ours, mut raw) = duplex(1 << 20);
     let key = random_key().unwrap();
     let response = response.replace("KEY", &accept_key(&key));
@@ -107,9 +108,15 @@ async fn answered(response: &str, close: bool) -> Result<Upgraded, UpgradeError>
         }
     });
     let protocols = ["chat".to_owned()];
-    let head = request("example.org", "/", &key, &protocols, None, &Headers::new());
-    let offer = Offer { body_limit: 1000, ..Offer::new(&key, &protocols, false) };
-    let result = upgrade(ours.into(), &head, &offer, Instant::now() + Duration::from_secs(5)).await;
+    let (url, headers): (WsUrl, _) = ("ws://example.org/".parse().unwrap(), Headers::new());
+    let request = ConnectRequest {
+        key: Some(&key),
+        protocols: &protocols,
+        upgrade_timeout: Duration::from_secs(5),
+        body_limit: 1000,
+        ..ConnectRequest::new(&url, &headers)
+    };
+    let result = upgrade(ours.into(), &request).await;
     server.abort();
     result
 }
@@ -179,14 +186,44 @@ async fn a_server_that_never_answers() {
 async fn our_own_server_half_and_client_half_fit() {
     let (ours, raw) = duplex(4096);
     let mut raw = Stream::from(raw);
-    let key = random_key().unwrap();
-    let head = request("example.org", "/", &key, &[], None, &Headers::new());
     let server = tokio::spawn(async move {
         let (head, _) = read_request(&mut raw, 4096, soon()).await.unwrap();
         let asked = undrop_frame::handshake::check_upgrade(&head).unwrap();
         raw.write_all(&response_101(&asked.key, None, None, &[])).await.unwrap();
         raw
     });
-    upgrade(ours.into(), &head, &Offer::new(&key, &[], false), soon()).await.unwrap();
+    let (url, headers): (WsUrl, _) = ("ws://example.org/".parse().unwrap(), Headers::new());
+    upgrade(ours.into(), &ConnectRequest::new(&url, &headers)).await.unwrap();
     server.await.unwrap();
+}
+
+#[tokio::test]
+async fn connect_reports_the_phase_that_failed_and_the_time_of_each() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = tokio::spawn(async move {
+        for accept in [true, false] {
+            let mut stream = Stream::from(listener.accept().await.unwrap().0);
+            let (head, _) = read_request(&mut stream, 4096, soon()).await.unwrap();
+            assert_eq!((head.target.as_str(), head.headers.get("host")), ("/a?b", Some(&b"front"[..])));
+            let asked = undrop_frame::handshake::check_upgrade(&head).unwrap();
+            let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".to_vec();
+            let response = if accept { response_101(&asked.key, None, None, &[]) } else { refusal };
+            stream.write_all(&response).await.unwrap();
+        }
+    });
+    let (url, headers): (WsUrl, _) = (format!("ws://{address}/a?b").parse().unwrap(), Headers::new());
+    let request = ConnectRequest { host: Some("front"), ..ConnectRequest::new(&url, &headers) };
+    let options = DialOptions::default();
+    let connected = connect(&request, &options).await.unwrap();
+    assert!(connected.timings.connect > Duration::ZERO && connected.timings.upgrade > Duration::ZERO);
+    assert_eq!(connected.timings.tls, None);
+    let error = connect(&request, &options).await.unwrap_err();
+    assert_eq!(
+        (error.stage(), error.explain().as_str()),
+        (ConnectStage::Handshake, "the server answered 403 Forbidden: no")
+    );
+    serve.await.unwrap();
+    let error = connect(&request, &options).await.unwrap_err();
+    assert_eq!((error.stage(), error.ending()), (ConnectStage::Connect, Ending::Refused));
 }

@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
+use undrop_frame::Limits;
 use undrop_frame::deflate;
-use undrop_frame::handshake::{Headers, request};
-use undrop_frame::{Limits, Role};
+use undrop_frame::handshake::Headers;
 use undrop_transport::tls::{self, ClientTls};
 use undrop_transport::{
-    DialError, DialOptions, Ending, Offer, Proxy, ProxyChoice, Resolve, Upgraded, WebSocket, WebSocketConfig,
-    dial, ending_of, host_header, random_key, upgrade,
+    ConnectRequest, ConnectStage, ConnectTimings, DialOptions, Ending, OfferedExtensions, Proxy, ProxyChoice,
+    Resolve, UrlError, WebSocket, WebSocketConfig, WsUrl, connect,
 };
-use url::{Position, Url};
 
 use crate::plan::{Target, Trust};
 use crate::report::shown_url;
@@ -23,7 +22,7 @@ use crate::report::shown_url;
 pub enum SetupError {
     /// The URL cannot be used.
     #[error("`{0}` is not a WebSocket URL: {1}")]
-    Url(String, String),
+    Url(String, #[source] UrlError),
     /// The forward proxy cannot be used.
     #[error("the proxy: {0}")]
     Proxy(String),
@@ -47,30 +46,18 @@ pub enum SetupError {
 /// Everything about a target that is the same for each of its connections.
 #[derive(Debug)]
 pub(crate) struct Opener {
-    pub(crate) url: Url,
-    /// The same host without TLS: for the TCP phase alone.
-    tcp_url: Url,
+    pub(crate) url: WsUrl,
     pub(crate) target: Target,
-    tls: Option<ClientTls>,
     pub(crate) headers: Headers,
     pub(crate) options: DialOptions,
     deflate: Option<deflate::Config>,
     socket: WebSocketConfig,
 }
 
-/// How long the phases of a handshake took.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Phases {
-    pub(crate) connect: Duration,
-    pub(crate) tls: Option<Duration>,
-    pub(crate) upgrade: Duration,
-}
-
 /// Why there is no connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenError {
-    /// connect, tls, handshake or session.
-    pub(crate) stage: &'static str,
+    pub(crate) stage: ConnectStage,
     pub(crate) ending: Ending,
     pub(crate) why: String,
 }
@@ -78,7 +65,7 @@ pub(crate) struct OpenError {
 /// What one connection asks for besides what all do; a scenario may want other headers per connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask<'a> {
-    pub(crate) url: &'a Url,
+    pub(crate) url: &'a WsUrl,
     pub(crate) headers: &'a Headers,
     pub(crate) protocols: &'a [String],
 }
@@ -87,8 +74,6 @@ impl Opener {
     /// Judges the target, looks its name up, and loads certificates.
     pub(crate) async fn new(target: &Target) -> Result<Opener, SetupError> {
         let url = parse(&target.url)?;
-        let secure = matches!(url.scheme(), "wss" | "https");
-        let tcp_url = without_tls(&url);
         let mut options = DialOptions {
             connect_timeout: target.timeout,
             handshake_timeout: target.timeout,
@@ -99,7 +84,7 @@ impl Opener {
             let proxy: Proxy = proxy.parse().map_err(|error| SetupError::Proxy(format!("{error}")))?;
             options.proxy = ProxyChoice::Fixed(proxy);
         }
-        let tls = if secure {
+        options.tls = if url.is_secure() {
             let trust = match &target.trust {
                 Trust::Native => tls::Trust::Native,
                 Trust::NativeAnd(pem) => tls::Trust::NativeAnd(pem.clone()),
@@ -109,9 +94,7 @@ impl Opener {
         } else {
             None
         };
-        options.tls = tls.clone();
-        let port = url.port_or_known_default().unwrap_or(80);
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let (host, port) = (url.host().to_owned(), url.port());
         let mut addresses: Vec<IpAddr> = target.addresses.iter().map(|address| address.ip()).collect();
         if addresses.is_empty() && target.proxy.is_none() && host.parse::<IpAddr>().is_err() {
             // Once for the run: a resolver is not what is to be tested.
@@ -132,7 +115,7 @@ impl Opener {
             ..WebSocketConfig::default()
         };
         let deflate = target.compress.then(deflate::Config::default);
-        Ok(Opener { url, tcp_url, target: target.clone(), tls, headers, options, deflate, socket })
+        Ok(Opener { url, target: target.clone(), headers, options, deflate, socket })
     }
 
     /// The options for the connection of this number.
@@ -159,93 +142,35 @@ impl Opener {
     }
 
     /// Opens a plain WebSocket.
-    pub(crate) async fn open(&self, number: u32, ask: Ask<'_>) -> Result<(WebSocket, Phases), OpenError> {
+    pub(crate) async fn open(
+        &self,
+        number: u32,
+        ask: Ask<'_>,
+    ) -> Result<(WebSocket, ConnectTimings), OpenError> {
         // Boxed: all of it is over when the connection begins its long life.
         Box::pin(self.run(number, ask)).await
     }
 
-    async fn run(&self, number: u32, ask: Ask<'_>) -> Result<(WebSocket, Phases), OpenError> {
-        let mut phases = Phases::default();
-        let started = Instant::now();
-        let secure = matches!(ask.url.scheme(), "wss" | "https");
-        let other;
-        let tcp_url = if *ask.url == self.url {
-            &self.tcp_url
-        } else {
-            other = without_tls(ask.url);
-            &other
+    async fn run(&self, number: u32, ask: Ask<'_>) -> Result<(WebSocket, ConnectTimings), OpenError> {
+        let request = ConnectRequest {
+            protocols: ask.protocols,
+            extensions: self.deflate.as_ref().map_or(OfferedExtensions::None, OfferedExtensions::Deflate),
+            upgrade_timeout: self.target.timeout,
+            ..ConnectRequest::new(ask.url, ask.headers)
         };
-        let stream = dial(tcp_url, &self.dial_options(number)).await;
-        let mut stream = stream.map_err(|error| dial_failed("connect", &error))?;
-        phases.connect = started.elapsed();
-        if secure {
-            let started = Instant::now();
-            let tls = self.tls.clone().map_or_else(ClientTls::native, Ok);
-            let tls = tls.map_err(|error| dial_failed("tls", &DialError::Tls(error)))?;
-            let name = self.target.server_name.as_deref().or(ask.url.host_str()).unwrap_or_default();
-            let deadline = Instant::now() + self.target.timeout;
-            let secured = tls::connect(stream, &tls, name, deadline).await;
-            stream = secured.map_err(|error| dial_failed("tls", &DialError::Tls(error)))?;
-            phases.tls = Some(started.elapsed());
-        }
-        let started = Instant::now();
-        let key = random_key().map_err(|error| local(&error))?;
-        let extensions = self.deflate.as_ref().map(deflate::Config::offer);
-        let path = &ask.url[Position::BeforePath..Position::AfterQuery];
-        let host = host_header(ask.url);
-        let bytes = request(&host, path, &key, ask.protocols, extensions.as_deref(), ask.headers);
-        let offer = Offer::new(&key, ask.protocols, extensions.is_some());
-        let upgraded = upgrade(stream, &bytes, &offer, Instant::now() + self.target.timeout).await;
-        let Upgraded { stream, accepted, leftover, .. } = upgraded.map_err(|error| OpenError {
-            stage: "handshake",
+        let connected = connect(&request, &self.dial_options(number)).await.map_err(|error| OpenError {
+            stage: error.stage(),
             ending: error.ending(),
             why: error.explain(),
         })?;
-        phases.upgrade = started.elapsed();
-        let mut config = self.socket.clone();
-        if let Some(ours) = &self.deflate {
-            let agreed = ours.accept(accepted.extensions.as_deref()).map_err(|error| OpenError {
-                stage: "handshake",
-                why: error.to_string(),
-                ending: error.into(),
-            })?;
-            config.deflate = agreed.map(|params| (params, ours.clone()));
-        }
-        Ok((WebSocket::new(stream, Role::Client, leftover, &config), phases))
+        let timings = connected.timings;
+        Ok((connected.into_websocket(&self.socket), timings))
     }
 }
 
-/// Judges a WebSocket URL.
-pub(crate) fn parse(text: &str) -> Result<Url, SetupError> {
-    let wrong = |why: &str| SetupError::Url(shown_url(text), why.to_owned());
-    let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
-        return Err(wrong(&format!("the scheme is `{}`, not ws or wss", url.scheme())));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("it names no host"));
-    }
-    if url.fragment().is_some() {
-        return Err(wrong("it has a fragment, which never reaches the server"));
-    }
-    Ok(url)
-}
-
-fn without_tls(url: &Url) -> Url {
-    let mut plain = url.clone();
-    let port = url.port_or_known_default();
-    // Both schemes are known to have hosts and ports, so neither call can fail.
-    let _ = plain.set_scheme("ws");
-    let _ = plain.set_port(port);
-    plain
-}
-
-fn dial_failed(stage: &'static str, error: &DialError) -> OpenError {
-    OpenError { stage, ending: error.ending(), why: error.to_string() }
-}
-
-fn local(error: &std::io::Error) -> OpenError {
-    OpenError { stage: "connect", ending: ending_of(error), why: format!("no random bytes: {error}") }
+/// Parses a WebSocket URL. The error shows it without its secrets.
+pub(crate) fn parse(text: &str) -> Result<WsUrl, SetupError> {
+    text.parse().map_err(|error| SetupError::Url(shown_url(text), error))
 }
 
 /// Waits no longer than `limit` for a future.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures_util::Stream as _;
 use undrop_client::{
-    Client, ClientConfig, CloseCode, ClosedBy, Event, Events, SendError, Sender, SessionMode, Stage,
+    Client, ClientConfig, CloseCode, ClosedBy, Event, Events, SendError, Sender, SessionMode,
 };
 use undrop_frame::{LocalFault, Message, OpCode, ProtocolFault};
 use undrop_session::Backoff;
-use undrop_transport::{Ending, Received, Stream, WebSocket, dial};
+use undrop_transport::{ConnectStage, Ending, Received, Stream, WebSocket, dial};
 
 use crate::connection::handshake::{OpenError, Opener};
 use crate::plan::{Mode, Plan, Policy, Session as Wish, Trigger};
@@ -107,11 +107,12 @@ impl Session {
         policy: Policy,
     ) -> Result<Session, OpenError> {
         let wrong = |why: String| OpenError {
-            stage: "connect",
+            stage: ConnectStage::Connect,
             ending: LocalFault::Configuration(why.clone()).into(),
             why,
         };
-        let mut builder = Client::builder(opener.url.as_str()).map_err(|error| wrong(error.to_string()))?;
+        let mut builder =
+            Client::builder(opener.url.as_url().as_str()).map_err(|error| wrong(error.to_string()))?;
         for protocol in &opener.target.protocols {
             builder = builder.protocol(protocol);
         }
@@ -138,7 +139,7 @@ impl Session {
             .connector(move || {
                 let (opener, cable) = (dialer.clone(), hand.clone());
                 async move {
-                    let stream = dial(&opener.url, &opener.dial_options(number)).await;
+                    let stream = dial(opener.url.as_url(), &opener.dial_options(number)).await;
                     let stream = stream.map_err(std::io::Error::other)?;
                     cable.hold(&stream);
                     Ok(stream)
@@ -157,7 +158,7 @@ impl Session {
                 }
                 Some(Event::Failed { stage, ending, why }) => {
                     // The first failure is the answer: a load tester reports, it does not insist.
-                    let error = OpenError { stage: name(stage), ending, why };
+                    let error = OpenError { stage, ending, why };
                     session.sender.start_close(CloseCode::NORMAL, "");
                     return Err(error);
                 }
@@ -167,10 +168,11 @@ impl Session {
                         ClosedBy::Peer => Ending::Close { code, reason },
                         _ => ProtocolFault::Session(why.clone()).into(),
                     };
-                    return Err(failed.unwrap_or(OpenError { stage: "session", ending, why }));
+                    return Err(failed.unwrap_or(OpenError { stage: ConnectStage::Session, ending, why }));
                 }
                 Some(Event::Lost { ending }) => {
-                    failed = Some(OpenError { stage: "session", why: ending.to_string(), ending });
+                    failed =
+                        Some(OpenError { stage: ConnectStage::Session, why: ending.to_string(), ending });
                 }
                 Some(_) => {}
                 None => return Err(wrong("the client ended".to_owned())),
@@ -208,7 +210,7 @@ impl Session {
                 Event::Connecting { .. } => Arrival::Attempt,
                 Event::Failed { stage, ending, why } => {
                     self.last = Some(ending.clone());
-                    Arrival::Failed(OpenError { stage: name(stage), ending, why })
+                    Arrival::Failed(OpenError { stage, ending, why })
                 }
                 Event::Closed { code, reason, by, .. } => {
                     self.over = true;
@@ -315,14 +317,5 @@ impl Wire {
                 (Ending::Close { code: closed.code, reason: closed.reason }, closed.unacked)
             }
         }
-    }
-}
-
-fn name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Connect => "connect",
-        Stage::Tls => "tls",
-        Stage::Handshake => "handshake",
-        Stage::Session => "session",
     }
 }

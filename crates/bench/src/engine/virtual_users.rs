@@ -197,7 +197,7 @@ impl User {
             }
             Err(error) => {
                 let (stage, ending) = (error.stage, error.ending.to_string());
-                shared.tally.borrow_mut().failed(stage, &ending, &error.why, shared.clock.now_s());
+                shared.tally.borrow_mut().failed(stage.as_str(), &ending, &error.why, shared.clock.now_s());
                 run.refused(now(), &error.why);
             }
         }

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use undrop_client::{
-    Backoff, Client, ClientBuilder, ClientConfig, CloseCode, ClosedBy, DialOptions, Event, Message,
-    PlainHeartbeat, Receipt, SessionMode, Stage, deflate,
+    Backoff, Client, ClientBuilder, ClientConfig, CloseCode, ClosedBy, ConnectStage, DialOptions, Event,
+    Message, PlainHeartbeat, Receipt, SessionMode, deflate,
 };
 use undrop_text::duration;
 use undrop_transport::{Proxies, ProxyChoice, tls};
@@ -307,10 +307,10 @@ async fn next_line(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String>
     }
 }
 
-fn code_of(stage: Stage) -> Code {
+fn code_of(stage: ConnectStage) -> Code {
     match stage {
-        Stage::Tls => Code::Tls,
-        Stage::Connect | Stage::Handshake | Stage::Session => Code::Handshake,
+        ConnectStage::Tls => Code::Tls,
+        ConnectStage::Connect | ConnectStage::Handshake | ConnectStage::Session => Code::Handshake,
     }
 }
 
@@ -319,7 +319,7 @@ fn outcome(
     reason: &str,
     by: ClosedBy,
     unacked: u64,
-    failed: Option<Stage>,
+    failed: Option<ConnectStage>,
 ) -> Result<ExitCode, Failure> {
     match by {
         ClosedBy::Local if unacked == 0 => Ok(ExitCode::SUCCESS),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use undrop_frame::{Ending, LocalFault, ProxyFault};
 
 use crate::tls::TlsError;
-use crate::{ProxyError, ending_of};
+use crate::{ConnectStage, ProxyError, UrlError, ending_of};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ use crate::{ProxyError, ending_of};
 pub enum DialError {
     /// The URL does not say where to connect.
     #[error("the URL is not usable: {0}")]
-    Url(String),
+    Url(#[from] UrlError),
     /// The name could not be looked up.
     #[error("looking up {host}: {error}")]
     Resolve {
@@ -35,7 +35,7 @@ pub enum DialError {
     Socket(#[source] io::Error),
     /// A phase took too long.
     #[error("no answer in time ({0})")]
-    Timeout(Phase),
+    Timeout(DialPhase),
     /// The forward proxy did not let us through.
     #[error("proxy: {0}")]
     Proxy(#[from] ProxyError),
@@ -47,7 +47,7 @@ pub enum DialError {
 /// What was going on when time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Phase {
+pub enum DialPhase {
     /// Looking up the name.
     Resolve,
     /// Opening the TCP connection.
@@ -56,12 +56,12 @@ pub enum Phase {
     Proxy,
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for DialPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Resolve => "name look-up",
-            Phase::Connect => "TCP connect",
-            Phase::Proxy => "proxy handshake",
+            DialPhase::Resolve => "name look-up",
+            DialPhase::Connect => "TCP connect",
+            DialPhase::Proxy => "proxy handshake",
         })
     }
 }
@@ -90,9 +90,9 @@ impl DialError {
                     _ => 3,
                 })
                 .unwrap_or(Ending::BlackHole),
-            DialError::Timeout(Phase::Connect) => Ending::BlackHole,
-            DialError::Timeout(Phase::Resolve) => LocalFault::NameLookupTimeout.into(),
-            DialError::Timeout(Phase::Proxy) => LocalFault::ProxyTimeout.into(),
+            DialError::Timeout(DialPhase::Connect) => Ending::BlackHole,
+            DialError::Timeout(DialPhase::Resolve) => LocalFault::NameLookupTimeout.into(),
+            DialError::Timeout(DialPhase::Proxy) => LocalFault::ProxyTimeout.into(),
             DialError::Socket(error) => ending_of(error),
             DialError::Proxy(error) => error.ending(),
             DialError::Tls(error) => error.ending(),
@@ -100,6 +100,14 @@ impl DialError {
             DialError::Resolve { .. } | DialError::NoAddress(_) => {
                 LocalFault::NameLookup(self.to_string()).into()
             }
+        }
+    }
+
+    /// Returns the phase that failed.
+    pub fn stage(&self) -> ConnectStage {
+        match self {
+            DialError::Tls(_) => ConnectStage::Tls,
+            _ => ConnectStage::Connect,
         }
     }
 

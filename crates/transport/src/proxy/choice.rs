@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Proxy, ProxyError};
 use crate::Net;
-use crate::dial::Target;
+use crate::url::Destination;
 
 /// Which forward proxy a client uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum ProxyChoice {
 impl ProxyChoice {
     /// The proxy for a `ws`, `wss`, `http` or `https` URL.
     pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
-        let target = Target::from_url(url).ok()?;
+        let target = Destination::of(url).ok()?;
         self.for_target(target.secure, &target.host, target.port)
     }
 

@@ -40,11 +40,6 @@ impl TlsStream {
             tokio_rustls::TlsStream::Client(_) => None,
         }
     }
-
-    /// The peer's certificate, DER.
-    pub fn peer_certificate(&self) -> Option<&[u8]> {
-        self.0.get_ref().1.peer_certificates()?.first().map(|certificate| certificate.as_ref())
-    }
 }
 
 impl AsyncRead for TlsStream {
