@@ -1,4 +1,4 @@
-//! One attempt: from a URL and an offer to a WebSocket, or to the reason why there is none.
+//! One attempt to connect: from a URL and an offer to a WebSocket, or to the reason why there is none.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use undrop_transport::{
     UpgradeError, WebSocket, WebSocketConfig, WsUrl, connect, ending_of, upgrade,
 };
 
-/// Where to connect to, and how.
+/// The resource to connect to, with all options.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) url: WsUrl,
@@ -25,11 +25,11 @@ pub(crate) struct Target {
     pub(crate) connector: Option<Connector>,
 }
 
-/// Opens the byte stream of an attempt in place of TCP, TLS and forward proxies.
+/// The function of the application that opens the byte stream of an attempt in place of TCP, TLS and forward proxies.
 #[derive(Clone)]
 pub(crate) struct Connector(pub(crate) Arc<dyn Fn() -> Opening + Send + Sync>);
 
-/// A stream that is being opened.
+/// The future of a [`Connector`].
 pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
 impl fmt::Debug for Connector {
@@ -107,7 +107,7 @@ fn connect_failed(error: &ConnectError) -> Failed {
     Failed { down, stage: error.stage(), ending: error.ending(), why: error.explain() }
 }
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is not understood.
+/// Returns the value of `Retry-After` in seconds (RFC 9110 §10.2.3). A date is ignored.
 fn retry_after(head: &ResponseHead) -> Option<Duration> {
     head.headers.get_str("Retry-After")?.trim().parse().ok().map(Duration::from_secs)
 }

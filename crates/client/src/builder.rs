@@ -6,14 +6,15 @@ use std::sync::Arc;
 use undrop_frame::deflate;
 use undrop_frame::handshake::Headers;
 use undrop_session::{Backoff, Client as Machine, ClientConfig, PlainHeartbeat, SessionMode};
-use undrop_transport::{DialOptions, Stream, UrlError, WebSocketConfig, WsUrl};
+use undrop_transport::{DialOptions, Stream, WebSocketConfig, WsUrl};
 
 use crate::attempt::{Connector, Target};
 use crate::driver::Driver;
-use crate::handle::{Client, ConnectError};
+use crate::error::{BuildError, ConnectError};
+use crate::handle::Client;
 use crate::shared::{Shared, now};
 
-/// Options, then [`connect`](Self::connect) or [`start`](Self::start).
+/// The options of a [`Client`]; [`connect`](Self::connect) or [`start`](Self::start) then creates it.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     url: WsUrl,
@@ -26,23 +27,31 @@ pub struct ClientBuilder {
     connector: Option<Connector>,
 }
 
-/// An option that cannot work: one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// Not a WebSocket URL.
-    #[error("`{0}` is not a WebSocket URL: {1}")]
-    Url(String, #[source] UrlError),
-    /// No random numbers for the session's first id.
-    #[error("the operating system gave no random bytes: {0}")]
-    Random(String),
+impl Client {
+    /// Connects with default options and waits for the first connection.
+    ///
+    /// An unreachable server is tried again without end; set a deadline around this call where that is not wanted.
+    ///
+    /// # Errors
+    /// The URL cannot be used, or the server refused permanently.
+    pub async fn connect(url: &str) -> Result<Client, ConnectError> {
+        ClientBuilder::new(url)?.connect().await
+    }
+
+    /// Returns the options of a client for this URL.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn builder(url: &str) -> Result<ClientBuilder, BuildError> {
+        ClientBuilder::new(url)
+    }
 }
 
 impl ClientBuilder {
-    /// Default options for a `ws://` or `wss://` URL (`http` and `https` are taken for them).
+    /// Returns the default options for a `ws://` or `wss://` URL. `http` and `https` are accepted as synonyms.
     ///
     /// # Errors
-    /// The URL cannot be used; a fragment is not allowed (RFC 6455 §3).
+    /// The URL cannot be used; for example, a fragment is not allowed (RFC 6455 §3).
     pub fn new(url: &str) -> Result<ClientBuilder, BuildError> {
         let parsed = url.parse().map_err(|error| BuildError::Url(url.to_owned(), error))?;
         Ok(ClientBuilder {
@@ -57,62 +66,65 @@ impl ClientBuilder {
         })
     }
 
-    /// Offers an application sub-protocol; the first has preference.
+    /// Offers a subprotocol of the application. The one that was added first is preferred.
     pub fn protocol(mut self, protocol: &str) -> Self {
         self.protocols.push(protocol.to_owned());
         self
     }
 
-    /// Adds a request header.
+    /// Adds a header field to the request, such as `Authorization` or `Cookie`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// Whether to ask for a session. Default: prefer.
+    /// Selects whether to ask for a session. Default: [`SessionMode::Prefer`].
     pub fn session(mut self, mode: SessionMode) -> Self {
         self.config.session = mode;
         self
     }
 
-    /// Delay between attempts. Default: full jitter.
+    /// Sets the delay between attempts. Default: [`Backoff::full_jitter`].
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.config.backoff = backoff;
         self
     }
 
-    /// Heartbeat in plain mode. Default: a WebSocket Ping each 30 s, answered within 10 s.
+    /// Sets the heartbeat in plain mode. Default: a WebSocket Ping every 30 s, which must be answered within 10 s.
     pub fn plain_heartbeat(mut self, heartbeat: Option<PlainHeartbeat>) -> Self {
         self.config.plain_heartbeat = heartbeat;
         self
     }
 
-    /// All settings of the session machine at once.
+    /// Sets all options of the session machine at once, including those of the methods above.
     pub fn config(mut self, config: ClientConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// How to connect: TLS, proxies, timeouts.
+    /// Sets the options for TLS, forward proxies, source address and time limits.
     pub fn dial(mut self, dial: DialOptions) -> Self {
         self.dial = dial;
         self
     }
 
-    /// Largest frame and message accepted.
+    /// Sets the maximum size of received frames and messages. Default: 64 MiB each.
     pub fn limits(mut self, limits: undrop_frame::Limits) -> Self {
         self.socket.limits = limits;
         self
     }
 
-    /// Offers permessage-deflate. Default: no.
+    /// Offers permessage-deflate. Default: not offered.
     pub fn compress(mut self, config: deflate::Config) -> Self {
         self.deflate = Some(config);
         self
     }
 
-    /// Opens the byte stream of every attempt by `open`, in place of TCP, TLS and forward proxies: for streams within the
-    /// process, and for tests. The URL still names the resource.
+    /// Opens the byte stream of every attempt with `open`, in place of TCP, TLS and forward proxies: for streams within
+    /// the process, and for tests. The URL still provides the Host header and the path.
+    ///
+    /// The future may use the handles of this client. An error may wrap an [`Ending`](crate::Ending) or an error of
+    /// `undrop-transport` (`io::Error::other(error)`), which then appears in [`Event::Failed`](crate::Event::Failed).
     ///
     /// ```no_run
     /// # use undrop_client::{Client, Stream};
@@ -131,20 +143,20 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects and waits for the first link.
+    /// Connects and waits for the first connection.
     ///
     /// # Errors
-    /// No random bytes; a refusal for good.
+    /// The operating system provided no random bytes, the server refused permanently, or the backoff policy gave up.
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let client = self.start()?;
         client.opened().await.map_err(ConnectError::Closed)?;
         Ok(client)
     }
 
-    /// Starts to connect in the background; messages can be queued at once. Needs a tokio runtime.
+    /// Starts to connect in the background. Messages can be queued at once. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// No random bytes.
+    /// The operating system provided no random bytes.
     pub fn start(self) -> Result<Client, BuildError> {
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(|error| BuildError::Random(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! The task behind a client: it acts on what the machine wants and feeds it what happens.
+//! The task of a client: it carries out the requests of the session machine and reports to it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,37 +7,42 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use undrop_frame::{CloseCode, OpCode, ProtocolFault};
-use undrop_session::{ClientEvent, Down, Misbehaviour, Transmit};
+use undrop_session::{BackendIdentity, ClientEvent, Down, Misbehaviour, Transmit};
 use undrop_transport::{Alarm, ConnectStage, Ending, Received, WebSocket, tcp_info};
 
 use crate::attempt::{Failed, Linked, Target, make};
+use crate::error::{Closed, Undelivered};
 use crate::event::Event;
-use crate::handle::{Closed, Undelivered};
 use crate::shared::{Inner, Shared, now};
 
-/// Bytes that may wait in a link's output before the machine is asked for more.
-const OUTPUT: usize = 64 * 1024;
-/// Messages that are read from a link before its other work gets a turn.
-const BATCH: usize = 128;
+/// The number of bytes in the output buffer of a link up to which the machine is asked for more.
+const OUTPUT_LIMIT: usize = 64 * 1024;
+/// The maximum number of messages that are read from a link in one pass.
+const READ_BATCH: usize = 128;
+/// The maximum number of endings that are kept for events of the machine.
+const ENDINGS_LIMIT: usize = 16;
 
 type Dial = Pin<Box<dyn Future<Output = Result<Linked, Failed>> + Send>>;
 
-/// See the module documentation.
+/// The future of the task. Each poll makes one pass over everything that can move; if something did, the task is woken
+/// again, so other tasks get their turn between two passes.
+///
+/// The lock of [`Shared`] is taken for each call of the machine and is free while dials, links and the log run.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     target: Arc<Target>,
     dials: Vec<(u64, Dial)>,
     links: Vec<Link>,
-    /// Links that are closing; nobody listens to them any more.
+    /// Links in their closing handshake, which the machine no longer knows.
     closing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// How attempts and links ended, until the machine tells of it.
-    endings: Vec<Ended>,
+    /// How attempts and links ended, until the machine reports it in an event.
+    endings: Vec<AttemptEnding>,
     lost_at: Option<Instant>,
     alarm: Alarm,
 }
 
-/// How an attempt or link ended.
-struct Ended {
+/// How an attempt or its link ended.
+struct AttemptEnding {
     n: u64,
     stage: ConnectStage,
     ending: Ending,
@@ -47,8 +52,8 @@ struct Ended {
 struct Link {
     n: u64,
     socket: WebSocket,
-    /// When the kernel was last asked whether anything came.
-    looked: Instant,
+    /// The time at which the kernel was last asked for received data.
+    kernel_asked: Instant,
 }
 
 impl Driver {
@@ -65,8 +70,30 @@ impl Driver {
         }
     }
 
-    fn poll_dials(&mut self, cx: &mut Context<'_>, inner: &mut Inner, now: Instant) -> bool {
-        let mut any = false;
+    /// Fires the timers of the machine that are due.
+    fn handle_timeout(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if !due(self.shared.with(|inner| inner.machine.poll_timeout())) {
+            return;
+        }
+        self.report_traffic(now);
+        self.shared.with(|inner| inner.machine.handle_timeout(now));
+    }
+
+    /// Reports partly received messages to the machine. Receiving a large message may take longer than a watchdog allows,
+    /// and the socket reports whole messages only, while the kernel knows of every byte.
+    fn report_traffic(&mut self, now: Instant) {
+        for link in &mut self.links {
+            let Some(info) = link.socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok()) else { continue };
+            if now.checked_sub(info.last_data_recv).is_some_and(|received| received > link.kernel_asked) {
+                self.shared.with(|inner| inner.machine.on_traffic(now, link.n));
+            }
+            link.kernel_asked = now;
+        }
+    }
+
+    fn poll_dials(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut moved = false;
         let mut at = 0;
         while at < self.dials.len() {
             let (n, dial) = &mut self.dials[at];
@@ -76,137 +103,142 @@ impl Driver {
                 continue;
             };
             drop(self.dials.swap_remove(at));
-            any = true;
+            moved = true;
             match outcome {
                 Ok(Linked { socket, mode, protocol }) => {
-                    if protocol.is_some() {
-                        inner.protocol = protocol;
-                    }
-                    self.links.push(Link { n, socket, looked: now });
-                    inner.machine.link_up(now, n, mode);
+                    self.links.push(Link { n, socket, kernel_asked: now });
+                    self.shared.with(|inner| {
+                        if protocol.is_some() {
+                            inner.protocol = protocol;
+                        }
+                        inner.machine.link_up(now, n, mode);
+                    });
                 }
                 Err(Failed { down, stage, ending, why }) => {
                     tracing::info!(attempt = n, %ending, cause = %why, "attempt failed");
-                    self.endings.push(Ended { n, stage, ending, why });
-                    inner.machine.link_down(now, n, down);
+                    self.endings.push(AttemptEnding { n, stage, ending, why });
+                    self.shared.with(|inner| inner.machine.link_down(now, n, down));
                 }
             }
         }
-        any
+        moved
     }
 
-    fn poll_links(&mut self, cx: &mut Context<'_>, inner: &mut Inner, now: Instant) -> bool {
-        let mut any = false;
+    fn poll_links(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut moved = false;
         let mut at = 0;
         while at < self.links.len() {
-            match read(&mut self.links[at], cx, inner, now) {
-                Read::Waiting => at += 1,
-                Read::Some => {
-                    any = true;
+            match read(&mut self.links[at], cx, &self.shared, now) {
+                LinkRead::Pending => at += 1,
+                LinkRead::Progress => {
+                    moved = true;
                     at += 1;
                 }
-                Read::Ended(ending) => {
-                    any = true;
-                    let link = self.links.swap_remove(at);
+                LinkRead::Ended(ending) => {
+                    moved = true;
+                    let Link { n, .. } = self.links.swap_remove(at);
                     let close = ending.close().map(|(code, reason)| (code, reason.to_owned()));
-                    self.note(link.n, ending);
-                    inner.machine.link_down(now, link.n, Down { close, ..Down::default() });
+                    self.note_ending(n, ending);
+                    let down = Down { close, ..Down::default() };
+                    self.shared.with(|inner| inner.machine.link_down(now, n, down));
                 }
-                Read::Broken(fault) => {
-                    any = true;
-                    let mut link = self.links.swap_remove(at);
-                    link.socket.start_close(Some(fault.close_code()), &fault.to_string());
-                    self.closing.push(farewell(link.socket));
-                    self.note(link.n, ProtocolFault::Session(fault.to_string()).into());
-                    inner.machine.link_down(now, link.n, Down::default());
+                LinkRead::Violation(fault) => {
+                    moved = true;
+                    let Link { n, mut socket, .. } = self.links.swap_remove(at);
+                    socket.start_close(Some(fault.close_code()), &fault.to_string());
+                    self.closing.push(finish_close(socket));
+                    self.note_ending(n, ProtocolFault::Session(fault.to_string()).into());
+                    self.shared.with(|inner| inner.machine.link_down(now, n, Down::default()));
                 }
             }
         }
-        any
+        moved
     }
 
-    fn note(&mut self, n: u64, ending: Ending) {
+    fn note_ending(&mut self, n: u64, ending: Ending) {
         let why = match ending.close() {
             Some((code, reason)) => format!("{} {}: {reason}", code.name(), code.meaning()),
             None => ending.to_string(),
         };
         tracing::info!(attempt = n, %ending, browser = ending.browser_view().get(), cause = %why, "link ended");
-        self.endings.push(Ended { n, stage: ConnectStage::Session, ending, why });
+        self.endings.push(AttemptEnding { n, stage: ConnectStage::Session, ending, why });
     }
 
-    fn transmit(&mut self, inner: &mut Inner) -> bool {
-        let mut any = false;
-        // One link at a time is in use; it alone decides about the pace.
-        while self.links.iter().all(|link| link.socket.pending() < OUTPUT) {
-            let Some((n, what)) = inner.machine.poll_transmit() else { break };
-            any = true;
-            let Some(at) = self.links.iter().position(|link| link.n == n) else { continue };
-            let socket = &mut self.links[at].socket;
-            // A link that takes nothing any more is closing; `recv` tells how.
-            let _ = match what {
-                Transmit::Message(opcode, bytes) => socket.queue(opcode, &bytes),
-                Transmit::Packet(text) => socket.queue_plain(OpCode::Text, text.as_bytes()),
-                Transmit::Ping(payload) => socket.queue_ping(&payload),
-                Transmit::Close(code, reason) => {
-                    socket.start_close(Some(code), &reason);
-                    Ok(())
-                }
-            };
-        }
-        any
+    /// Takes messages that the application will never read, because the end of the session waits behind them.
+    fn discard_unread(&self, now: Instant) {
+        self.shared.with(|inner| while inner.abandoned && inner.machine.poll_message(now).is_some() {});
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        for link in &mut self.links {
-            // What fails here shows when reading.
-            let _ = link.socket.poll_flush(cx);
-        }
-        self.closing.retain_mut(|closing| closing.as_mut().poll(cx).is_pending());
-    }
-
-    fn connect(&mut self, inner: &mut Inner, now: Instant) -> bool {
-        let mut any = false;
-        while let Some(attempt) = inner.machine.poll_connect(now) {
-            any = true;
-            // Not the whole URL: its query and its user part may hold secrets.
+    fn start_dials(&mut self, now: Instant) -> bool {
+        let mut moved = false;
+        while let Some(attempt) = self.shared.with(|inner| inner.machine.poll_connect(now)) {
+            moved = true;
+            // Not the whole URL: the query and the user information may hold secrets.
             let (host, path) = (self.target.url.host(), self.target.url.as_url().path());
             tracing::debug!(attempt = attempt.n, host, path, session = attempt.hello.is_some(), "connecting");
             self.dials.push((attempt.n, Box::pin(make(self.target.clone(), attempt))));
         }
-        any
+        moved
     }
 
-    fn events(&mut self, inner: &mut Inner, now: Instant) -> bool {
-        let mut any = false;
-        while let Some(event) = inner.machine.poll_event() {
-            any = true;
-            if let Some(event) = self.event(event, inner, now) {
-                inner.events.push(event);
-                inner.wake_watcher();
+    /// Moves the output of the machine to the buffers of the links; nothing is written to a socket here. One link at a
+    /// time is in use, and it alone determines the pace.
+    fn transmit(&mut self) -> bool {
+        let mut moved = false;
+        let links = &mut self.links;
+        while has_room(links) {
+            let queued = self.shared.with(|inner| match inner.machine.poll_transmit() {
+                Some((n, what)) => {
+                    if let Some(link) = links.iter_mut().find(|link| link.n == n) {
+                        queue(&mut link.socket, what);
+                    }
+                    true
+                }
+                None => false,
+            });
+            if !queued {
+                break;
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Writes the output of the links. Returns `true` if a link that was full has room again.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
+        let full = !has_room(&self.links);
+        for link in &mut self.links {
+            // A failed write shows in the next read.
+            let _ = link.socket.poll_flush(cx);
+        }
+        self.closing.retain_mut(|closing| closing.as_mut().poll(cx).is_pending());
+        full && has_room(&self.links)
+    }
+
+    fn handle_events(&mut self, now: Instant) -> bool {
+        let mut moved = false;
+        while let Some(event) = self.shared.with(|inner| inner.machine.poll_event()) {
+            moved = true;
+            if let Some(event) = self.handle_event(event, now) {
+                self.shared.with(|inner| {
+                    inner.events.push(event);
+                    inner.wake_event_reader();
+                });
             }
         }
-        // Endings of attempts that the machine had given up are of interest to nobody.
-        if self.endings.len() > 16 {
-            self.endings.drain(..8);
+        // The machine never reports attempts that it had given up before they ended.
+        if self.endings.len() > ENDINGS_LIMIT {
+            self.endings.drain(..ENDINGS_LIMIT / 2);
         }
-        any
+        moved
     }
 
-    /// Acts on one event; returns what the application hears of it.
-    fn event(&mut self, event: ClientEvent, inner: &mut Inner, now: Instant) -> Option<Event> {
+    /// Acts on an event of the machine, and returns the event for the application, if there is one.
+    fn handle_event(&mut self, event: ClientEvent, now: Instant) -> Option<Event> {
         Some(match event {
-            ClientEvent::Acked(receipt) => {
-                settle(inner, receipt, Ok(()));
-                return None;
-            }
-            ClientEvent::Expired(receipt) => {
-                settle(inner, receipt, Err(Undelivered::Expired));
-                return None;
-            }
-            ClientEvent::Dropped(receipt) => {
-                settle(inner, receipt, Err(Undelivered::Dropped));
-                return None;
-            }
+            ClientEvent::Acked(receipt) => return self.settle(receipt, Ok(())),
+            ClientEvent::Expired(receipt) => return self.settle(receipt, Err(Undelivered::Expired)),
+            ClientEvent::Dropped(receipt) => return self.settle(receipt, Err(Undelivered::Dropped)),
             ClientEvent::CloseLink { n, code } => {
                 self.close_link(n, code);
                 return None;
@@ -214,24 +246,27 @@ impl Driver {
             ClientEvent::Connecting { n, tries } => Event::Connecting { attempt: n, tries },
             ClientEvent::Open { n, session, protocol } => {
                 tracing::info!(attempt = n, session, "open");
-                inner.protocol = protocol.or(inner.protocol.take());
-                inner.opened = true;
-                inner.wake_others();
                 self.lost_at = None;
-                Event::Open { session, protocol: inner.protocol.clone() }
+                let protocol = self.shared.with(|inner| {
+                    inner.protocol = protocol.or(inner.protocol.take());
+                    inner.opened = true;
+                    inner.wake_others();
+                    inner.protocol.clone()
+                });
+                Event::Open { session, protocol }
             }
             ClientEvent::Resumed { n, seamless, resent, backend } => {
-                let after =
-                    self.lost_at.take().map(|at| now.saturating_duration_since(at)).unwrap_or_default();
+                let lost_at = self.lost_at.take();
+                let after = lost_at.map(|at| now.saturating_duration_since(at)).unwrap_or_default();
                 tracing::info!(attempt = n, seamless, resent, ?after, "resumed");
-                Event::Resumed { seamless, resent, after, same_backend: Event::is_same(backend) }
+                Event::Resumed { seamless, resent, after, same_backend: backend == BackendIdentity::Same }
             }
             ClientEvent::Lost { n, .. } => {
                 self.lost_at = Some(now);
-                Event::Lost { ending: self.ended(n).ending }
+                Event::Lost { ending: self.take_ending(n).ending }
             }
             ClientEvent::Failed { n, .. } => {
-                let Ended { stage, ending, why, .. } = self.ended(n);
+                let AttemptEnding { stage, ending, why, .. } = self.take_ending(n);
                 Event::Failed { stage, ending, why }
             }
             ClientEvent::Retry { after, tries } => {
@@ -243,36 +278,55 @@ impl Driver {
                 Event::Gap { reason, lost, resent }
             }
             ClientEvent::GoAway { why, after } => {
-                tracing::info!(why, ?after, "the gateway asks for a move");
+                tracing::info!(why, ?after, "the gateway asked to reconnect");
                 Event::GoAway { why, after }
             }
             ClientEvent::Closed { code, reason, by, unacked } => {
-                tracing::info!(
-                    code = code.get(),
-                    name = code.name(),
-                    meaning = code.meaning(),
-                    reason,
-                    ?by,
-                    "closed"
-                );
-                inner.closed = Some(Closed { code, reason: reason.clone(), by, unacked });
-                inner.receipts.clear();
-                inner.events.push(Event::Closed { code, reason, by, unacked });
-                inner.wake_all();
+                let (name, meaning) = (code.name(), code.meaning());
+                tracing::info!(code = code.get(), name, meaning, reason, ?by, "closed");
+                self.finish(Closed { code, reason, by, unacked });
                 return None;
             }
             _ => return None,
         })
     }
 
-    fn ended(&mut self, n: u64) -> Ended {
+    /// Resolves a receipt.
+    fn settle(&self, receipt: u64, result: Result<(), Undelivered>) -> Option<Event> {
+        let sender = self.shared.with(|inner| {
+            inner.wake_others();
+            inner.receipts.remove(&receipt)
+        });
+        if let Some(sender) = sender {
+            // The application may have dropped its receipt.
+            let _ = sender.send(result);
+        }
+        None
+    }
+
+    /// Publishes the final state, with the last event.
+    fn finish(&self, closed: Closed) {
+        let receipts = self.shared.with(|inner| {
+            let Closed { code, reason, by, unacked } = closed.clone();
+            inner.events.push(Event::Closed { code, reason, by, unacked });
+            inner.closed = Some(closed);
+            inner.wake_all();
+            std::mem::take(&mut inner.receipts)
+        });
+        // Dropping a sender wakes its receiver, which must not happen under the lock.
+        drop(receipts);
+    }
+
+    fn take_ending(&mut self, n: u64) -> AttemptEnding {
         match self.endings.iter().position(|ended| ended.n == n) {
             Some(at) => self.endings.swap_remove(at),
-            // The machine gave it up: nothing came any more.
-            None => {
-                let why = "no answer in time".to_owned();
-                Ended { n, stage: ConnectStage::Session, ending: Ending::BlackHole, why }
-            }
+            // The machine gave the attempt up because nothing arrived.
+            None => AttemptEnding {
+                n,
+                stage: ConnectStage::Session,
+                ending: Ending::BlackHole,
+                why: "no answer in time".to_owned(),
+            },
         }
     }
 
@@ -281,26 +335,8 @@ impl Driver {
         if let Some(at) = self.links.iter().position(|link| link.n == n) {
             let mut socket = self.links.swap_remove(at).socket;
             socket.start_close(Some(code), "");
-            self.closing.push(farewell(socket));
+            self.closing.push(finish_close(socket));
         }
-    }
-
-    /// A large message may take longer than any watchdog allows. The socket tells only whole ones, the kernel knows of
-    /// every byte.
-    fn hear(&mut self, inner: &mut Inner, now: Instant) {
-        for link in &mut self.links {
-            let Some(info) = link.socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok()) else { continue };
-            if now.checked_sub(info.last_data_recv).is_some_and(|heard| heard > link.looked) {
-                inner.machine.on_traffic(now, link.n);
-            }
-            link.looked = now;
-        }
-    }
-
-    /// True when the timer has fired.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, next: Option<Instant>, now: Instant) -> bool {
-        let next = next.map(tokio::time::Instant::from_std);
-        self.alarm.poll_earliest(cx, next, tokio::time::Instant::from_std(now)).is_ready()
     }
 }
 
@@ -309,41 +345,34 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        let shared = driver.shared.clone();
-        let mut guard = shared.lock();
-        let inner = &mut *guard;
-        inner.register_driver(cx);
-        loop {
-            let now = now();
-            if inner.machine.poll_timeout().is_some_and(|at| at <= now) {
-                driver.hear(inner, now);
-                inner.machine.handle_timeout(now);
+        driver.shared.with(|inner| inner.register_driver(cx));
+        let now = now();
+        driver.handle_timeout(now);
+        let mut moved = driver.poll_dials(cx, now);
+        moved |= driver.poll_links(cx, now);
+        driver.discard_unread(now);
+        moved |= driver.start_dials(now);
+        moved |= driver.transmit();
+        // Asked before the events are taken: the last event is then among those.
+        let (over, next) = driver.shared.with(|inner| (inner.is_over(), inner.machine.poll_timeout()));
+        moved |= driver.handle_events(now);
+        moved |= driver.flush(cx);
+        if over {
+            driver.dials.clear();
+            while let Some(link) = driver.links.first() {
+                driver.close_link(link.n, CloseCode::NORMAL);
+                moved = true;
             }
-            let mut moved = driver.poll_dials(cx, inner, now);
-            moved |= driver.poll_links(cx, inner, now);
-            if inner.abandoned {
-                // Nobody takes messages any more, and the end must not wait for it.
-                while inner.machine.poll_message(now).is_some() {}
-            }
-            moved |= driver.connect(inner, now);
-            moved |= driver.transmit(inner);
-            moved |= driver.events(inner, now);
-            driver.flush(cx);
-            if inner.is_over() && driver.links.is_empty() && driver.closing.is_empty() {
-                driver.dials.clear();
+            if driver.closing.is_empty() {
                 return Poll::Ready(());
             }
-            if inner.is_over() {
-                let left: Vec<u64> = driver.links.iter().map(|link| link.n).collect();
-                for n in left {
-                    driver.close_link(n, CloseCode::NORMAL);
-                    moved = true;
-                }
-            }
-            if !moved && !driver.poll_timer(cx, inner.machine.poll_timeout(), now) {
-                return Poll::Pending;
-            }
         }
+        let next = next.map(tokio::time::Instant::from_std);
+        moved |= driver.alarm.poll_earliest(cx, next, tokio::time::Instant::from_std(now)).is_ready();
+        if moved {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -353,47 +382,66 @@ impl Drop for Driver {
     }
 }
 
-enum Read {
-    Waiting,
-    Some,
+enum LinkRead {
+    Pending,
+    Progress,
     Ended(Ending),
-    Broken(Misbehaviour),
+    /// The peer violated the session protocol.
+    Violation(Misbehaviour),
 }
 
-/// Reads a batch from a link.
-fn read(link: &mut Link, cx: &mut Context<'_>, inner: &mut Inner, now: Instant) -> Read {
+/// Reads up to [`READ_BATCH`] messages from a link.
+fn read(link: &mut Link, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> LinkRead {
     let n = link.n;
-    for count in 0..BATCH {
-        if !inner.machine.wants_read() && inner.machine.link() == Some(n) {
-            inner.wake_reader();
-            return Read::Waiting;
-        }
-        match link.socket.poll_recv(cx) {
-            Poll::Pending => return if count > 0 { Read::Some } else { Read::Waiting },
-            Poll::Ready(Err(ending)) => return Read::Ended(ending),
-            Poll::Ready(Ok(Received::Message(message))) => {
-                if let Err(fault) = inner.machine.on_message(now, n, message) {
-                    return Read::Broken(fault);
+    let paused = |inner: &mut Inner| !inner.machine.wants_read() && inner.machine.link() == Some(n);
+    if shared.with(paused) {
+        return LinkRead::Pending;
+    }
+    for count in 0..READ_BATCH {
+        let received = match link.socket.poll_recv(cx) {
+            Poll::Pending => return if count > 0 { LinkRead::Progress } else { LinkRead::Pending },
+            Poll::Ready(Err(ending)) => return LinkRead::Ended(ending),
+            Poll::Ready(Ok(received)) => received,
+        };
+        let read_on = shared.with(|inner| {
+            match received {
+                Received::Message(message) => {
+                    inner.machine.on_message(now, n, message)?;
+                    inner.wake_message_reader();
                 }
-                inner.wake_reader();
+                Received::Ping(_) => inner.machine.on_traffic(now, n),
+                Received::Pong(_) => inner.machine.on_pong(now, n),
             }
-            Poll::Ready(Ok(Received::Ping(_))) => inner.machine.on_traffic(now, n),
-            Poll::Ready(Ok(Received::Pong(_))) => inner.machine.on_pong(now, n),
+            Ok(!paused(inner))
+        });
+        match read_on {
+            Ok(true) => {}
+            Ok(false) => return LinkRead::Progress,
+            Err(fault) => return LinkRead::Violation(fault),
         }
     }
-    Read::Some
+    LinkRead::Progress
 }
 
-/// The fate of a message is known.
-fn settle(inner: &mut Inner, receipt: u64, fate: Result<(), Undelivered>) {
-    if let Some(sender) = inner.receipts.remove(&receipt) {
-        // An application that does not look at its receipts is free to.
-        let _ = sender.send(fate);
-    }
-    inner.wake_others();
+/// Puts output of the machine into the buffer of a link.
+fn queue(socket: &mut WebSocket, what: Transmit<'_>) {
+    // A link that refuses is closing; the next read tells how it ended.
+    let _ = match what {
+        Transmit::Message(opcode, bytes) => socket.queue(opcode, &bytes),
+        Transmit::Packet(text) => socket.queue_plain(OpCode::Text, text.as_bytes()),
+        Transmit::Ping(payload) => socket.queue_ping(&payload),
+        Transmit::Close(code, reason) => {
+            socket.start_close(Some(code), &reason);
+            Ok(())
+        }
+    };
 }
 
-/// Carries a closing handshake through.
-fn farewell(mut socket: WebSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+fn has_room(links: &[Link]) -> bool {
+    links.iter().all(|link| link.socket.pending() < OUTPUT_LIMIT)
+}
+
+/// Completes the closing handshake of a link.
+fn finish_close(mut socket: WebSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move { while socket.recv().await.is_ok() {} })
 }

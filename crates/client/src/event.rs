@@ -1,132 +1,104 @@
-//! What a client tells besides messages.
+//! The events of a client.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use undrop_frame::CloseCode;
-use undrop_session::{BackendIdentity, ClosedBy, GapReason};
+use undrop_session::{ClosedBy, GapReason};
 use undrop_transport::{ConnectStage, Ending};
 
-use crate::shared::Shared;
+/// The number of events that are kept for a reader. Older ones are dropped and counted.
+const QUEUE_LIMIT: usize = 256;
 
-/// Events that wait for a reader; older ones are dropped and counted.
-const WAITING: usize = 256;
-
-/// News of the connection.
+/// A change of the connection, as reported by [`Events::next`](crate::Events::next).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// An attempt begins.
+    /// An attempt to connect starts.
     Connecting {
-        /// Its number.
+        /// The number of the attempt, counted from 1.
         attempt: u64,
-        /// Failed tries before it.
+        /// The number of failed attempts since the last usable connection.
         tries: u32,
     },
-    /// The first link is there, or the first of a new session.
+    /// The first connection is open, or the first one of a new session after a [`Gap`](Event::Gap).
     Open {
-        /// True: a session. False: plain mode.
+        /// `true` for a session, `false` for plain mode.
         session: bool,
-        /// The sub-protocol that was chosen.
+        /// The subprotocol that the server selected.
         protocol: Option<String>,
     },
-    /// The link is gone.
+    /// The connection was lost. The client reconnects.
     Lost {
-        /// How it ended.
+        /// How the connection ended.
         ending: Ending,
     },
-    /// An attempt failed.
+    /// An attempt to connect failed. The client tries again unless [`Closed`](Event::Closed) follows.
     Failed {
-        /// How far it got.
+        /// The phase that failed.
         stage: ConnectStage,
-        /// How it ended.
+        /// How the attempt ended.
         ending: Ending,
-        /// Why, in words.
+        /// A description of the cause, for people.
         why: String,
     },
-    /// The next attempt comes after this delay.
+    /// The next attempt starts after a delay.
     Retry {
         /// The delay.
         after: Duration,
-        /// Failed tries so far.
+        /// The number of failed attempts so far.
         tries: u32,
     },
-    /// There is a link again.
+    /// The client is connected again.
     Resumed {
-        /// The former link had not been lost.
+        /// `true` if the previous connection was replaced before it was lost.
         seamless: bool,
-        /// Messages that are sent again (the other end drops those it has).
+        /// The number of messages that are sent again. The other end discards those that it already has.
         resent: u64,
-        /// Since the former link was lost.
+        /// The time since the previous connection was lost.
         after: Duration,
-        /// Whether it is still the same backend connection.
+        /// `true` if the gateway still uses the same connection to the backend.
         same_backend: bool,
     },
-    /// The promise could not be kept.
+    /// The guarantee of exactly-once delivery was broken at this point. The application should reload its state.
     Gap {
-        /// Why.
+        /// The cause.
         reason: GapReason,
-        /// Messages of the other end that are gone, by number.
+        /// The numbers of the first and the last message of the other end that were lost, where known.
         lost: Option<(u64, u64)>,
-        /// Messages of ours that may arrive twice.
+        /// The number of own messages that are sent again and may arrive twice.
         resent: u64,
     },
-    /// The gateway asks for a move, which happens after this delay.
+    /// The gateway asked the client to reconnect, which happens after a delay.
     GoAway {
-        /// The gateway's reason.
+        /// The reason that the gateway gave.
         why: String,
         /// The delay.
         after: Duration,
     },
-    /// Over for good.
+    /// The client is closed. This is the last event.
     Closed {
-        /// The code as any WebSocket would report it.
+        /// The close code, as any WebSocket would report it.
         code: CloseCode,
-        /// Its reason.
+        /// The reason that came with the code, or a description of the failure.
         reason: String,
-        /// Who ended it.
+        /// The party that ended the session.
         by: ClosedBy,
-        /// Messages that were sent or queued and not acked.
+        /// The number of messages that were queued or sent, but not acknowledged.
         unacked: u64,
     },
 }
 
-impl Event {
-    /// Keeps the identity out of the public type.
-    pub(crate) fn is_same(backend: BackendIdentity) -> bool {
-        backend == BackendIdentity::Same
-    }
-}
-
-/// The events of one client, oldest first. There is one reader: a second one shares them.
-#[derive(Debug)]
-pub struct Events {
-    pub(crate) shared: Arc<Shared>,
-}
-
-impl Events {
-    /// The next event; None after [`Event::Closed`] was returned. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| self.shared.poll_event(cx)).await
-    }
-
-    /// Events that were dropped because nobody read them (256 are kept).
-    pub fn missed(&self) -> u64 {
-        self.shared.lock().events.missed
-    }
-}
-
-/// The bounded queue behind [`Events`].
+/// A bounded queue of events.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(crate) struct EventQueue {
     waiting: VecDeque<Event>,
     missed: u64,
 }
 
-impl Queue {
+impl EventQueue {
     pub(crate) fn push(&mut self, event: Event) {
-        if self.waiting.len() == WAITING {
+        if self.waiting.len() == QUEUE_LIMIT {
             self.waiting.pop_front();
             self.missed += 1;
         }
@@ -135,5 +107,10 @@ impl Queue {
 
     pub(crate) fn pop(&mut self) -> Option<Event> {
         self.waiting.pop_front()
+    }
+
+    /// Returns the number of events that were dropped.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed
     }
 }

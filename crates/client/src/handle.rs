@@ -1,4 +1,4 @@
-//! What an application holds.
+//! The handles that an application holds.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,168 +9,124 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::sync::oneshot;
 use undrop_frame::{CloseCode, Message};
-use undrop_session::{ClosedBy, PageState};
+use undrop_session::PageState;
 
-use crate::builder::{BuildError, ClientBuilder};
-use crate::event::Events;
+use crate::error::{Closed, SendError, Undelivered};
+use crate::event::Event;
 use crate::shared::Shared;
 
-/// A connection that comes back. Dropping it closes the session with 1001 in the background.
+/// A WebSocket connection that reconnects by itself and, with an undrop gateway, keeps its session while it does.
+///
+/// Messages are read with [`recv`](Self::recv) or as a [`Stream`], sent with [`send`](Self::send), and changes of the
+/// connection are reported by [`events`](Self::events). When the client and all its [`Sender`]s are dropped, the session
+/// is closed with code 1001 in the background; use [`close`](Self::close) to wait for the end.
 #[derive(Debug)]
 pub struct Client {
     sender: Sender,
 }
 
-/// The sending half; clones share the session.
+/// The sending half of a [`Client`]. Clones share the session.
 #[derive(Debug, Clone)]
 pub struct Sender {
     shared: Arc<Shared>,
-    _held: Arc<Held>,
+    _handle: Arc<HandleCount>,
 }
 
-/// Closes the session when the last handle is gone.
+/// Closes the session when the last handle is dropped.
 #[derive(Debug)]
-struct Held(Arc<Shared>);
+struct HandleCount(Arc<Shared>);
 
-impl Drop for Held {
+impl Drop for HandleCount {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
-/// Resolves when the other end took the message.
+/// The events of one client, oldest first. Several readers share them: each event is returned once.
+///
+/// Up to 256 events are kept for a reader. Older ones are dropped and counted by [`missed`](Self::missed).
+#[derive(Debug)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+/// A future that resolves when the other end has consumed the message.
+///
+/// In a session, `Ok` means that the gateway handed the message to the backend connection, whatever happened to the
+/// links in between. In plain mode it means only that the message was written to a connection. Dropping a receipt does
+/// not affect the message.
 #[derive(Debug)]
 pub struct Receipt(oneshot::Receiver<Result<(), Undelivered>>);
 
-/// Why a message was not acked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Undelivered {
-    /// Its time to live was over before it was sent.
-    #[error("the message expired before it could be sent")]
-    Expired,
-    /// It made room in a full queue before it was sent.
-    #[error("the message was dropped from a full queue")]
-    Dropped,
-    /// The session ended first. Whether the other end has it is not known.
-    #[error("the session ended before the message was acked")]
-    Closed,
-}
-
-/// Why a message was not queued; it is handed back.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The queue is full.
-    #[error("the queue is full")]
-    Full(Message),
-    /// The session is closed or closing.
-    #[error("the session is closed")]
-    Closed(Message),
-}
-
-/// How a client ended for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The code as any WebSocket would report it.
-    pub code: CloseCode,
-    /// Its reason.
-    pub reason: String,
-    /// Who ended it.
-    pub by: ClosedBy,
-    /// Messages that were sent or queued and not acked.
-    pub unacked: u64,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The URL or an option is wrong.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// It was refused for good, or the policy gave up.
-    #[error("not connected: {} ({})", .0.reason, .0.code.get())]
-    Closed(Closed),
-}
-
 impl Client {
-    /// Connects with default options and waits for the first link.
-    ///
-    /// # Errors
-    /// A wrong URL; a refusal for good. An unreachable server is tried again, without end.
-    pub async fn connect(url: &str) -> Result<Client, ConnectError> {
-        ClientBuilder::new(url)?.connect().await
-    }
-
-    /// Options first.
-    ///
-    /// # Errors
-    /// A wrong URL.
-    pub fn builder(url: &str) -> Result<ClientBuilder, BuildError> {
-        ClientBuilder::new(url)
-    }
-
     pub(crate) fn new(shared: Arc<Shared>) -> Client {
-        Client { sender: Sender { _held: Arc::new(Held(shared.clone())), shared } }
+        Client { sender: Sender { _handle: Arc::new(HandleCount(shared.clone())), shared } }
     }
 
-    /// Waits for the first link.
+    /// Waits for the first connection.
     ///
     /// # Errors
-    /// The client ended before there was one.
+    /// The client closed before the first connection was open.
     pub async fn opened(&self) -> Result<(), Closed> {
         poll_fn(|cx| {
-            let mut inner = self.sender.shared.lock();
-            if inner.opened {
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(closed) = &inner.closed {
-                return Poll::Ready(Err(closed.clone()));
-            }
-            Shared::wait(&mut inner, cx);
-            Poll::Pending
+            self.sender.shared.with(|inner| {
+                if inner.opened {
+                    return Poll::Ready(Ok(()));
+                }
+                if let Some(closed) = &inner.closed {
+                    return Poll::Ready(Err(closed.clone()));
+                }
+                inner.wait(cx);
+                Poll::Pending
+            })
         })
         .await
     }
 
-    /// The next message; None when the session is over. Receiving a message is what acks it. Cancel-safe.
+    /// Returns the next message, or `None` when the session is over.
+    ///
+    /// Taking a message acknowledges it to the gateway, so a message is never delivered twice and never lost while the
+    /// client is alive. An application that stops reading stops the other end: at most
+    /// [`ClientConfig::inbox_limit`](crate::ClientConfig::inbox_limit) bytes are kept for it. Cancel-safe.
     pub async fn recv(&mut self) -> Option<Message> {
         poll_fn(|cx| self.sender.shared.poll_message(cx)).await
     }
 
-    /// See [`Sender::send`].
+    /// Queues a message; see [`Sender::send`].
     ///
     /// # Errors
-    /// The session is closed or closing.
+    /// The client is closed or closing.
     pub async fn send(&self, message: Message) -> Result<Receipt, SendError> {
         self.sender.send(message).await
     }
 
-    /// A handle that only sends.
+    /// Returns a handle that only sends.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
 
-    /// The events of this client.
+    /// Returns a handle that reads the events of this client.
     pub fn events(&self) -> Events {
         Events { shared: self.sender.shared.clone() }
     }
 
-    /// Sends what is queued, closes, and waits for the end. Messages that still come are dropped.
+    /// Sends the queued messages, closes the session, and waits for the end. Messages that arrive in the meantime are
+    /// discarded. Waits at most [`ClientConfig::close_timeout`](crate::ClientConfig::close_timeout) (default 10 s) for
+    /// acknowledgements.
     pub async fn close(mut self, code: CloseCode, reason: &str) -> Closed {
         self.sender.start_close(code, reason);
         while self.recv().await.is_some() {}
         self.sender.closed().await
     }
 
-    /// How it ended, once it has.
+    /// Returns the final state if the client is closed.
     pub fn ended(&self) -> Option<Closed> {
-        self.sender.shared.lock().closed.clone()
+        self.sender.shared.with(|inner| inner.closed.clone())
     }
 
-    /// The sub-protocol of the current link.
+    /// Returns the subprotocol of the current connection, if the server selected one.
     pub fn protocol(&self) -> Option<String> {
-        self.sender.shared.lock().protocol.clone()
+        self.sender.shared.with(|inner| inner.protocol.clone())
     }
 }
 
@@ -183,32 +139,32 @@ impl Stream for Client {
 }
 
 impl Sender {
-    /// Queues a message, waiting for room when the queue is full. Cancel-safe: when dropped before it is done, nothing
-    /// was queued.
+    /// Queues a message and waits while the queue is full. The message is sent when there is a connection.
+    ///
+    /// Cancel-safe: if the future is dropped before it resolves, the message was not queued.
     ///
     /// # Errors
-    /// The session is closed or closing.
+    /// The client is closed or closing.
     pub async fn send(&self, message: Message) -> Result<Receipt, SendError> {
         self.send_for(message, None).await
     }
 
-    /// [`send`](Self::send) with a time to live: how long the message may wait to be sent for the first time.
+    /// Queues a message with a time to live: the maximum time that it may wait to be sent for the first time. A message
+    /// that was sent is never withdrawn.
     ///
     /// # Errors
-    /// The session is closed or closing.
+    /// The client is closed or closing.
     pub async fn send_for(&self, message: Message, ttl: Option<Duration>) -> Result<Receipt, SendError> {
-        let mut waiting = Some(message);
+        let mut unsent = Some(message);
         poll_fn(|cx| {
-            let Some(message) = waiting.take() else { return Poll::Pending };
+            let Some(message) = unsent.take() else { return Poll::Pending };
             match self.try_send_for(message, ttl) {
                 Err(SendError::Full(message)) => {
-                    // Whoever makes room between the try and here wakes nobody, so the queue is asked again.
-                    let mut inner = self.shared.lock();
-                    Shared::wait(&mut inner, cx);
-                    drop(inner);
+                    // Room made between this attempt and the registration wakes no task, so a second attempt follows.
+                    self.shared.with(|inner| inner.wait(cx));
                     match self.try_send_for(message, ttl) {
                         Err(SendError::Full(message)) => {
-                            waiting = Some(message);
+                            unsent = Some(message);
                             Poll::Pending
                         }
                         done => Poll::Ready(done),
@@ -220,67 +176,76 @@ impl Sender {
         .await
     }
 
-    /// Queues a message if there is room.
+    /// Queues a message if the queue has room.
     ///
     /// # Errors
-    /// The queue is full; the session is closed or closing.
+    /// The queue is full, or the client is closed or closing.
     pub fn try_send(&self, message: Message) -> Result<Receipt, SendError> {
         self.try_send_for(message, None)
     }
 
-    /// [`try_send`](Self::try_send) with a time to live.
+    /// Queues a message with a time to live if the queue has room; see [`send_for`](Self::send_for).
     ///
     /// # Errors
-    /// The queue is full; the session is closed or closing.
+    /// The queue is full, or the client is closed or closing.
     pub fn try_send_for(&self, message: Message, ttl: Option<Duration>) -> Result<Receipt, SendError> {
-        self.shared.send(message, ttl).map(Receipt).map_err(|full| {
-            let inner = self.shared.lock();
-            if inner.closing || inner.is_over() { SendError::Closed(full.0) } else { SendError::Full(full.0) }
-        })
+        self.shared.send(message, ttl).map(Receipt)
     }
 
-    /// Bytes that wait to be sent or acked.
+    /// Returns the size of the messages that are not yet sent or acknowledged, in bytes.
     pub fn queued_bytes(&self) -> usize {
-        self.shared.lock().machine.queued_bytes()
+        self.shared.with(|inner| inner.machine.queued_bytes())
     }
 
-    /// Begins to close: what is queued is sent first.
+    /// Starts to close the session. The queued messages are sent first.
     pub fn start_close(&self, code: CloseCode, reason: &str) {
         self.shared.close(code, reason);
     }
 
-    /// The network changed or the machine woke up: doubt the link at once, or cut the backoff short.
+    /// Reports that the network changed or that the device woke up. The client checks the connection at once, or, while
+    /// it waits for the next attempt, starts that attempt.
     pub fn wake(&self) {
         self.shared.change(|machine, now| machine.wake(now));
     }
 
-    /// The network is gone: no attempts until [`wake`](Self::wake).
+    /// Reports that there is no network. The client makes no attempts until [`wake`](Self::wake) is called.
     pub fn offline(&self) {
         self.shared.change(|machine, now| machine.offline(now));
     }
 
-    /// Tells the gateway what becomes of the application's surface.
+    /// Reports the page's lifecycle state (hidden, frozen, unloading) to the gateway.
     pub fn hint(&self, page: PageState) {
         self.shared.change(|machine, now| machine.hint(now, page));
     }
 
-    /// Waits until the client has ended for good.
+    /// Waits until the client is closed, and returns the final state.
     pub async fn closed(&self) -> Closed {
         poll_fn(|cx| {
-            let mut inner = self.shared.lock();
-            match &inner.closed {
+            self.shared.with(|inner| match &inner.closed {
                 Some(closed) => Poll::Ready(closed.clone()),
                 None => {
-                    Shared::wait(&mut inner, cx);
+                    inner.wait(cx);
                     Poll::Pending
                 }
-            }
+            })
         })
         .await
     }
 }
 
-impl std::future::Future for Receipt {
+impl Events {
+    /// Returns the next event, or `None` after [`Event::Closed`] was returned. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.shared.poll_event(cx)).await
+    }
+
+    /// Returns the number of events that were dropped because no reader took them in time.
+    pub fn missed(&self) -> u64 {
+        self.shared.with(|inner| inner.events.missed())
+    }
+}
+
+impl Future for Receipt {
     type Output = Result<(), Undelivered>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

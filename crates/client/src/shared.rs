@@ -1,19 +1,20 @@
-//! What the handles and the driver of one client share: the machine, and who waits for what.
+//! The state that the handles and the driver of one client share: the session machine, and the tasks that wait.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use undrop_frame::{CloseCode, Message};
 use undrop_session::{Client as Machine, ClosedBy, Full, State};
 use undrop_transport::sync::{lock, register_waker};
 
-use crate::event::{Event, Queue};
-use crate::handle::{Closed, Undelivered};
+use crate::error::{Closed, SendError, Undelivered};
+use crate::event::{Event, EventQueue};
 
-/// See the module documentation. The lock is held for the machine's short methods only, never across an await.
+/// The lock around [`Inner`]. It is held for short methods of the machine only: never across an await, and never while
+/// code of others runs (a future, a waker, a socket, a log subscriber), because that code may use this client.
 #[derive(Debug)]
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
@@ -23,22 +24,39 @@ pub(crate) struct Shared {
 pub(crate) struct Inner {
     pub(crate) machine: Machine,
     pub(crate) receipts: HashMap<u64, oneshot::Sender<Result<(), Undelivered>>>,
-    pub(crate) events: Queue,
-    /// The sub-protocol of the current link.
+    pub(crate) events: EventQueue,
+    /// The subprotocol of the current link.
     pub(crate) protocol: Option<String>,
-    /// How it ended for good.
+    /// The final state, once there is one.
     pub(crate) closed: Option<Closed>,
-    /// A link has been there.
+    /// A link was open at some time.
     pub(crate) opened: bool,
-    /// The application asked for the end: nothing can be queued any more.
+    /// The application started to close: nothing can be queued.
     pub(crate) closing: bool,
-    /// No handle is left: the driver closes and ends.
+    /// The last handle was dropped: the driver closes and ends.
     pub(crate) abandoned: bool,
+    /// The tasks that wait.
+    waiting: Wakers,
+    /// The tasks to wake when the lock is released.
+    to_wake: Wakers,
+}
+
+#[derive(Debug, Default)]
+struct Wakers {
     driver: Option<Waker>,
-    reader: Option<Waker>,
-    watcher: Option<Waker>,
-    /// Those who wait for the first link, for room, or for the end.
+    message_reader: Option<Waker>,
+    event_reader: Option<Waker>,
+    /// The tasks that wait for the first link, for room in the queue, or for the end.
     others: Vec<Waker>,
+}
+
+impl Wakers {
+    fn wake(self) {
+        let Wakers { driver, message_reader, event_reader, others } = self;
+        for waker in [driver, message_reader, event_reader].into_iter().flatten().chain(others) {
+            waker.wake();
+        }
+    }
 }
 
 impl Shared {
@@ -47,153 +65,159 @@ impl Shared {
             inner: Mutex::new(Inner {
                 machine,
                 receipts: HashMap::new(),
-                events: Queue::default(),
+                events: EventQueue::default(),
                 protocol: None,
                 closed: None,
                 opened: false,
                 closing: false,
                 abandoned: false,
-                driver: None,
-                reader: None,
-                watcher: None,
-                others: Vec::new(),
+                waiting: Wakers::default(),
+                to_wake: Wakers::default(),
             }),
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
-    }
-
-    /// The next message; taking it is what acks it.
-    pub(crate) fn poll_message(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
-        let mut inner = self.lock();
-        let message = inner.machine.poll_message(now());
-        // An ack may be due, or reading may go on.
-        let driver = inner.driver.clone();
-        let result = match message {
-            Some(message) => Poll::Ready(Some(message)),
-            None if inner.closed.is_some() => Poll::Ready(None),
-            None => {
-                inner.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        };
+    /// Runs `f` under the lock, and wakes the tasks that `f` marked after the lock is released.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        let mut inner = lock(&self.inner);
+        let result = f(&mut inner);
+        let to_wake = std::mem::take(&mut inner.to_wake);
         drop(inner);
-        // Polling in vain may have taken the other end's close.
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        to_wake.wake();
         result
     }
 
+    /// Returns the next message. Taking it is what acknowledges it.
+    pub(crate) fn poll_message(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
+        self.with(|inner| {
+            let message = inner.machine.poll_message(now());
+            // An ack may be due, reading may continue, or the close of the other end may have been taken.
+            inner.wake_driver();
+            match message {
+                Some(message) => Poll::Ready(Some(message)),
+                None if inner.closed.is_some() => Poll::Ready(None),
+                None => {
+                    register_waker(&mut inner.waiting.message_reader, cx);
+                    Poll::Pending
+                }
+            }
+        })
+    }
+
     pub(crate) fn poll_event(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
-        let mut inner = self.lock();
-        match inner.events.pop() {
+        self.with(|inner| match inner.events.pop() {
             Some(event) => Poll::Ready(Some(event)),
             None if inner.closed.is_some() => Poll::Ready(None),
             None => {
-                inner.watcher = Some(cx.waker().clone());
+                register_waker(&mut inner.waiting.event_reader, cx);
                 Poll::Pending
             }
-        }
+        })
     }
 
-    /// Queues a message; the machine may hand it back.
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// The queue is full, or the client is closed or closing.
     pub(crate) fn send(
         &self,
         message: Message,
-        ttl: Option<std::time::Duration>,
-    ) -> Result<oneshot::Receiver<Result<(), Undelivered>>, Full> {
-        let mut inner = self.lock();
-        if inner.closing {
-            return Err(Full(message));
-        }
-        let receipt = inner.machine.send(now(), message, ttl)?;
-        let (sender, receiver) = oneshot::channel();
-        inner.receipts.insert(receipt, sender);
-        let driver = inner.driver.clone();
-        drop(inner);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Ok(receiver)
-    }
-
-    /// Waits for a change that concerns those who wait for room, the first link or the end.
-    pub(crate) fn wait(inner: &mut Inner, cx: &Context<'_>) {
-        // Who asks again and again, in a `select!` say, waits once.
-        if !inner.others.iter().any(|waker| waker.will_wake(cx.waker())) {
-            inner.others.push(cx.waker().clone());
-        }
+        ttl: Option<Duration>,
+    ) -> Result<oneshot::Receiver<Result<(), Undelivered>>, SendError> {
+        self.with(|inner| {
+            if inner.closing {
+                return Err(SendError::Closed(message));
+            }
+            let receipt = match inner.machine.send(now(), message, ttl) {
+                Ok(receipt) => receipt,
+                Err(Full(message)) if inner.is_over() => return Err(SendError::Closed(message)),
+                Err(Full(message)) => return Err(SendError::Full(message)),
+            };
+            let (sender, receiver) = oneshot::channel();
+            inner.receipts.insert(receipt, sender);
+            inner.wake_driver();
+            Ok(receiver)
+        })
     }
 
     /// Runs `change` on the machine and wakes the driver.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Machine, Instant) -> R) -> R {
-        let mut inner = self.lock();
-        let result = change(&mut inner.machine, now());
-        let driver = inner.driver.clone();
-        drop(inner);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        result
+        self.with(|inner| {
+            inner.wake_driver();
+            change(&mut inner.machine, now())
+        })
     }
 
-    /// Begins to close.
+    /// Starts to close.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) {
-        self.lock().closing = true;
-        self.change(|machine, now| machine.close(now, code, reason));
+        self.with(|inner| {
+            inner.closing = true;
+            inner.machine.close(now(), code, reason);
+            inner.wake_driver();
+        });
     }
 
     pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
+        self.with(|inner| inner.abandoned = true);
         self.close(CloseCode::GOING_AWAY, "");
     }
 
-    /// The driver was dropped with its runtime: nothing will happen any more.
+    /// The driver ended, regularly or because its runtime was dropped: nothing else will happen.
     pub(crate) fn orphan(&self) {
-        let mut inner = self.lock();
-        if inner.closed.is_none() {
-            inner.closed = Some(Closed {
-                code: CloseCode::ABNORMAL,
-                reason: "the runtime of the client ended".into(),
-                by: ClosedBy::Local,
-                unacked: inner.machine.queued() as u64,
-            });
-        }
-        inner.closing = true;
-        inner.receipts.clear();
-        inner.wake_all();
+        let receipts = self.with(|inner| {
+            if inner.closed.is_none() {
+                inner.closed = Some(Closed {
+                    code: CloseCode::ABNORMAL,
+                    reason: "the runtime of the client ended".into(),
+                    by: ClosedBy::Local,
+                    unacked: inner.machine.queued() as u64,
+                });
+            }
+            inner.closing = true;
+            inner.wake_all();
+            std::mem::take(&mut inner.receipts)
+        });
+        // Dropping a sender wakes its receiver, which must not happen under the lock.
+        drop(receipts);
     }
 }
 
 impl Inner {
     pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
-        register_waker(&mut self.driver, cx);
+        register_waker(&mut self.waiting.driver, cx);
     }
 
-    pub(crate) fn wake_reader(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
+    /// Registers a task that waits for room in the queue, for the first link or for the end.
+    pub(crate) fn wait(&mut self, cx: &Context<'_>) {
+        // A task that polls repeatedly, for example in a `select!`, is registered once.
+        if !self.waiting.others.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.waiting.others.push(cx.waker().clone());
         }
     }
 
-    pub(crate) fn wake_watcher(&mut self) {
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
+    pub(crate) fn wake_driver(&mut self) {
+        self.to_wake.driver.clone_from(&self.waiting.driver);
+    }
+
+    pub(crate) fn wake_message_reader(&mut self) {
+        if let Some(waker) = self.waiting.message_reader.take() {
+            self.to_wake.message_reader = Some(waker);
+        }
+    }
+
+    pub(crate) fn wake_event_reader(&mut self) {
+        if let Some(waker) = self.waiting.event_reader.take() {
+            self.to_wake.event_reader = Some(waker);
         }
     }
 
     pub(crate) fn wake_others(&mut self) {
-        for waker in self.others.drain(..) {
-            waker.wake();
-        }
+        self.to_wake.others.append(&mut self.waiting.others);
     }
 
     pub(crate) fn wake_all(&mut self) {
-        self.wake_reader();
-        self.wake_watcher();
+        self.wake_message_reader();
+        self.wake_event_reader();
         self.wake_others();
     }
 
@@ -202,7 +226,7 @@ impl Inner {
     }
 }
 
-/// The machine's time is tokio's, so that a test may pause it.
+/// Returns the present time by tokio's clock, so that a test can pause it.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -32,15 +32,22 @@ pub struct Request {
 /// An accepted link.
 pub struct Link(pub WebSocket);
 
-/// A builder whose streams arrive at the server.
+/// Returns a builder and the server at which its streams arrive.
 pub fn pair() -> (ClientBuilder, Server) {
-    let (sender, streams) = mpsc::unbounded_channel();
+    pair_with(|| duplex(64 * 1024))
+}
+
+/// Like [`pair`], with streams of the caller's choice.
+pub fn pair_with(
+    streams: impl Fn() -> (DuplexStream, DuplexStream) + Send + Sync + 'static,
+) -> (ClientBuilder, Server) {
+    let (sender, accepted) = mpsc::unbounded_channel();
     let builder = Client::builder("ws://server.test/path").unwrap().connector(move || {
-        let (ours, theirs) = duplex(64 * 1024);
+        let (ours, theirs) = streams();
         let sent = sender.send((Instant::now(), theirs)).map_err(|_| io::ErrorKind::ConnectionRefused.into());
         std::future::ready(sent.map(|()| Stream::Memory(ours)))
     });
-    (builder, Server { streams })
+    (builder, Server { streams: accepted })
 }
 
 /// A builder that never reaches anything, and the times of its tries.
