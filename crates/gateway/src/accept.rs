@@ -1,6 +1,6 @@
-//! One accepted connection, from its first byte to the task that owns it for good.
+//! The handshake of an accepted connection: from its first byte to the relay or session that then owns it.
 //!
-//! This phase ends before the connection is idle, so its state (a few kilobytes) is gone by then.
+//! The state of a handshake is a few kilobytes. It is freed before the connection can become idle.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use undrop_server::{Admission, Backend, Pending, Sessions, close_frame, retire};
 use undrop_session::Offer;
 use undrop_transport::{AcceptError, ConnectError, Connected, Peer, Stream, UpgradeError, read_request, tls};
 
-use crate::backend::{self, Forward, relayed_answer};
+use crate::backend::{self, Forward, relayed_response};
 use crate::config::{Route, Upstream};
 use crate::process::Process;
 use crate::relay::{Relay, RelayOptions};
 
-/// Why a connection got no further; logged in one place.
+/// The refusal of a connection, with the response to the client.
 struct Refusal {
     status: u16,
     why: String,
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 impl Refusal {
     fn new(status: u16, why: impl Into<String>) -> Refusal {
         let why = why.into();
-        Refusal { status, answer: response_plain(status, &[], &format!("{why}\n")), why }
+        Refusal { status, response: response_plain(status, &[], &format!("{why}\n")), why }
     }
 }
 
-/// Takes a connection through its handshake and hands it to a relay or a session.
+/// Performs the handshake of a connection and passes it to a relay or a session.
 pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer, crowded: bool) {
     let deadline = Instant::now() + process.config.limits.handshake_timeout;
     let address = peer.proxied_addr.unwrap_or(peer.addr);
@@ -45,7 +45,7 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
         Ok(read) => read,
         Err(AcceptError::Closed) => return,
         Err(error) => {
-            tracing::info!(peer = %address, %error, "no usable request");
+            tracing::info!(peer = %address, %error, "invalid request");
             if let Some(status) = error.status() {
                 retire(stream, response_plain(status, &[], &format!("{error}\n"))).await;
             }
@@ -53,7 +53,7 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
         }
     };
     let done = match prepare(&process, &head) {
-        // A session that lives here is counted already.
+        // A session of this gateway is already counted.
         Ok((request, offer, _)) if crowded && !process.sessions.knows(&offer) => {
             Err((stream, busy(&request, &offer)))
         }
@@ -70,11 +70,11 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
     };
     if let Err((stream, refusal)) = done {
         tracing::info!(peer = %address, status = refusal.status, cause = %refusal.why, "refused");
-        retire(stream, refusal.answer).await;
+        retire(stream, refusal.response).await;
     }
 }
 
-/// A checked request with its connection.
+/// A validated request with its connection.
 struct Client {
     stream: Stream,
     leftover: Vec<u8>,
@@ -84,25 +84,27 @@ struct Client {
     address: SocketAddr,
 }
 
-type Done = Result<(), (Stream, Refusal)>;
+/// The result of a handshake. A refusal returns the stream, to send the response on.
+type Handshake = Result<(), (Stream, Refusal)>;
 
-/// The checks that need no backend.
+/// Validates the request and finds its route, without the backend.
 fn prepare<'p>(
     process: &'p Process,
     head: &RequestHead,
 ) -> Result<(UpgradeRequest, Offer, &'p Route), Refusal> {
     let request = check_upgrade(head).map_err(|error| {
-        let answer = response_plain(error.status(), error.headers(), &format!("{error}\n"));
-        Refusal { status: error.status(), why: error.to_string(), answer }
+        let response = response_plain(error.status(), error.headers(), &format!("{error}\n"));
+        Refusal { status: error.status(), why: error.to_string(), response }
     })?;
     let offer = Sessions::offer(&request.protocols);
     if let Some(Err(error)) = &offer.hello {
         return Err(Refusal::new(400, error.to_string()));
     }
     if has_dot_segment(&head.target) {
-        return Err(Refusal::new(400, "the path has a segment `.` or `..`"));
+        return Err(Refusal::new(400, "the path contains a segment `.` or `..`"));
     }
-    let route = process.route(&head.target).ok_or_else(|| Refusal::new(404, "no route for this path"))?;
+    let route =
+        process.route(&head.target).ok_or_else(|| Refusal::new(404, "there is no route for this path"))?;
     if let (Some(origins), Some(origin)) = (&route.origins, &request.origin)
         && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     {
@@ -111,7 +113,8 @@ fn prepare<'p>(
     Ok((request, offer, route))
 }
 
-/// A path that a backend may read as another one than we route by (RFC 3986 §5.2.4), also with `%2e` for a dot.
+/// Returns `true` if a backend may resolve the path to another one than the gateway routes by (RFC 3986 §5.2.4). `%2e`
+/// counts as a dot.
 fn has_dot_segment(target: &str) -> bool {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     path.split(['/', '\\']).any(|segment| {
@@ -120,26 +123,27 @@ fn has_dot_segment(target: &str) -> bool {
     })
 }
 
-/// A browser cannot read a status or `Retry-After`: it is accepted and closed with the delay in the reason
-/// (PROTOCOL §8). Others get 503.
+/// Returns the refusal of a connection above the limit. A browser cannot read a status or `Retry-After`, so it is
+/// accepted and closed with the delay in the reason (PROTOCOL §8). Other clients get 503.
 fn busy(request: &UpgradeRequest, offer: &Offer) -> Refusal {
     let why = "too many connections".to_owned();
-    let answer = if request.origin.is_some() || offer.hello.is_some() {
+    let response = if request.origin.is_some() || offer.hello.is_some() {
         let plain = offer.plain.first().cloned();
-        // A plain answer would tell a session's client that nobody here knows sessions: it would give its own up.
+        // Without the session protocol in the response, the client would conclude that the server does not support
+        // sessions, and would give up its own.
         let protocol =
             if offer.wants_session() { Some(undrop_session::answer(offer, plain.as_deref())) } else { plain };
-        let mut answer = response_101(&request.key, protocol.as_deref(), None, &[]);
-        answer.extend(close_frame(Some(CloseCode::TRY_AGAIN_LATER), "retry=2000"));
-        answer
+        let mut response = response_101(&request.key, protocol.as_deref(), None, &[]);
+        response.extend(close_frame(Some(CloseCode::TRY_AGAIN_LATER), "retry=2000"));
+        response
     } else {
         response_plain(503, &[("Retry-After", "2")], "too many connections\n")
     };
-    Refusal { status: 503, why, answer }
+    Refusal { status: 503, why, response }
 }
 
-/// A client that speaks the session protocol.
-async fn session(process: &Process, route: &Route, client: Client) -> Done {
+/// Resumes or creates the session of a client that supports the session protocol.
+async fn session(process: &Process, route: &Route, client: Client) -> Handshake {
     let Client { stream, leftover, head, request, offer, address } = client;
     let principal = format!("{} {}", route.path, request.origin.as_deref().unwrap_or("-"));
     let pending = Pending {
@@ -172,14 +176,14 @@ async fn session(process: &Process, route: &Route, client: Client) -> Done {
     if let Err(error) =
         process.sessions.create(*newcomer, Backend { stream, leftover, protocol: accepted.protocol }).await
     {
-        // The connection went with the attempt; its client sees it end and tries again.
-        tracing::error!(%peer, %error, "session not founded");
+        // The connection was dropped with the attempt, so the client tries again.
+        tracing::error!(%peer, %error, "failed to create session");
     }
     Ok(())
 }
 
-/// A client that does not.
-async fn plain(process: &Process, route: &Route, client: Client) -> Done {
+/// Starts the relay of a client that does not support the session protocol.
+async fn plain(process: &Process, route: &Route, client: Client) -> Handshake {
     let Client { mut stream, leftover, head, request, offer, address } = client;
     let forward = Forward {
         head: &head,
@@ -194,10 +198,10 @@ async fn plain(process: &Process, route: &Route, client: Client) -> Done {
         Ok(connected) => connected,
         Err(refusal) => return Err((stream, refusal)),
     };
-    // The client's key went to the backend, so the backend's Accept is right for the client too.
-    let answer = relayed_answer(&connected.head, None);
-    if let Err(error) = tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await {
-        tracing::info!(peer = %address, %error, "client went before its answer");
+    // The backend received the client's key, so its `Sec-WebSocket-Accept` is valid for the client.
+    let response = relayed_response(&connected.head, None);
+    if let Err(error) = tokio::io::AsyncWriteExt::write_all(&mut stream, &response).await {
+        tracing::info!(peer = %address, %error, "the client left before the response");
         return Ok(());
     }
     let options = RelayOptions {
@@ -218,20 +222,20 @@ async fn dial(process: &Process, route: &Route, forward: Forward<'_>) -> Result<
     let url = match &route.upstream {
         Upstream::Url(url) => url,
         Upstream::Embedded => {
-            process.embedded.as_ref().ok_or_else(|| Refusal::new(502, "no embedded backend"))?
+            process.embedded.as_ref().ok_or_else(|| Refusal::new(502, "there is no embedded backend"))?
         }
     };
     backend::open(url, forward, &process.dial, &process.config.backend).await.map_err(|error| match &error {
         // The backend's own response reaches the client unchanged.
         ConnectError::Upgrade(UpgradeError::Refused { head, body }) => Refusal {
             status: head.status,
-            why: format!("backend answered {}", head.status),
-            answer: relayed_answer(head, Some(body)),
+            why: format!("the backend responded with {}", head.status),
+            response: relayed_response(head, Some(body)),
         },
         ConnectError::Upgrade(upgrade) => {
-            Refusal::new(backend::status(&error), format!("backend handshake: {upgrade}"))
+            Refusal::new(backend::status(&error), format!("the handshake with the backend failed: {upgrade}"))
         }
-        _ => Refusal::new(backend::status(&error), format!("backend not reached: {error}")),
+        _ => Refusal::new(backend::status(&error), format!("cannot connect to the backend: {error}")),
     })
 }
 
@@ -240,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_mean_another_one_are_found() {
+    fn paths_with_dot_segments_are_found() {
         for target in ["/a/../b", "/..", "/./x", "/%2e%2E/x", "/a/.%2e?x", "/a\\..\\b"] {
             assert!(has_dot_segment(target), "{target}");
         }

@@ -1,4 +1,4 @@
-//! Reaching the backend of a route with the client's request.
+//! The connection to the backend of a route, with the request of the client.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,11 +20,11 @@ pub(crate) fn status(error: &ConnectError) -> u16 {
     }
 }
 
-/// What of a client's request goes to the backend.
+/// The part of a client's request that is forwarded to the backend.
 pub(crate) struct Forward<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) host: &'a str,
-    /// The client's key; None: the handshake with the backend has one of its own.
+    /// The client's `Sec-WebSocket-Key`; `None` for a fresh one.
     pub(crate) key: Option<&'a str>,
     pub(crate) protocols: &'a [String],
     pub(crate) extensions: Option<&'a str>,
@@ -53,12 +53,12 @@ pub(crate) async fn open(
     connect(&request, options).await
 }
 
-/// The upstream's path in front of the client's path and query.
+/// Returns the request target for the backend: the path of the upstream, followed by path and query of the client.
 fn target(upstream: &Url, client: &str) -> String {
     format!("{}{}", upstream.path().trim_end_matches('/'), origin_form(client))
 }
 
-/// A request target from its path on. An absolute one (RFC 9112 §3.2.2) begins with scheme and host.
+/// Returns path and query of a request target. An absolute target (RFC 9112 §3.2.2) starts with scheme and host.
 pub(crate) fn origin_form(target: &str) -> Cow<'_, str> {
     if target.starts_with('/') {
         return target.into();
@@ -71,7 +71,7 @@ pub(crate) fn origin_form(target: &str) -> Cow<'_, str> {
     }
 }
 
-/// Fields that concern one hop only (RFC 9110 §7.6.1) and those that the handshake writes itself.
+/// The header fields that are valid for one hop only (RFC 9110 §7.6.1), and those that the handshake sets.
 const HOP: [&str; 10] = [
     "connection",
     "content-length",
@@ -108,8 +108,8 @@ fn forwarded_headers(forward: &Forward<'_>) -> Headers {
     headers
 }
 
-/// The backend's answer as it goes to the client: hop-by-hop fields are replaced by our own.
-pub(crate) fn relayed_answer(head: &ResponseHead, body: Option<&[u8]>) -> Vec<u8> {
+/// Returns the response of the backend for the client. Hop-by-hop fields are replaced by those of the gateway.
+pub(crate) fn relayed_response(head: &ResponseHead, body: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", head.status, head.reason).as_bytes());
     for (name, value) in head.headers.iter() {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_upstreams_path_goes_in_front() {
+    fn the_path_of_the_upstream_precedes_that_of_the_client() {
         let at = |upstream: &str, client: &str| target(&upstream.parse().unwrap(), client);
         assert_eq!(at("ws://b", "/chat?x=1"), "/chat?x=1");
         assert_eq!(at("ws://b/", "/"), "/");

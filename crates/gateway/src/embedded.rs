@@ -1,5 +1,5 @@
-//! The backend that a gateway without an upstream serves: `/echo` returns every message, `/broadcast` sends every
-//! message to everybody there. It listens on a loopback port of its own, so the gateway reaches it like any other.
+//! The backend of a gateway without an upstream: `/echo` returns every message, `/broadcast` sends every message to all
+//! of its clients. It listens on a loopback port of its own, and the gateway connects to it as to any other backend.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ use undrop_frame::{CloseCode, Decoder, Encoder, Incoming, Limits, Message, OpCod
 use undrop_server::retire;
 use undrop_transport::{ListenOptions, Listener, Stream, WsUrl, read_request};
 
-/// Messages that a slow member of `/broadcast` may be behind before it is closed.
-const BEHIND: usize = 1024;
+/// The maximum number of messages that a client of `/broadcast` may lag behind before it is closed.
+const MAX_LAG: usize = 1024;
 
-/// Answers are written when this many bytes are ready, or when the input is used up.
-const CORK: usize = 64 * 1024;
+/// The size of the output in bytes at which it is written before all input is processed.
+const WRITE_THRESHOLD: usize = 64 * 1024;
 
 /// The listening socket of the embedded backend.
 pub(crate) struct Embedded {
@@ -28,7 +28,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Takes a free loopback port. Needs a running runtime, that of the worker which will serve it.
+    /// Listens on a free loopback port. Must be called in the runtime of the worker that serves it.
     pub(crate) fn bind() -> io::Result<Embedded> {
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ListenOptions::default())?;
         let url = format!("ws://{}", listener.local_addr()?);
@@ -39,9 +39,9 @@ impl Embedded {
         self.url.clone()
     }
 
-    /// Serves until dropped.
+    /// Serves connections until the future is dropped.
     pub(crate) async fn serve(self) {
-        let room = broadcast::Sender::new(BEHIND);
+        let room = broadcast::Sender::new(MAX_LAG);
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => drop(tokio::spawn(connection(Stream::from(stream), room.clone()))),
@@ -67,23 +67,23 @@ async fn connection(mut stream: Stream, room: broadcast::Sender<Arc<Message>>) {
                 encoder =
                     encoder.with_deflate(Deflater::new(params, Role::Server, config.threshold, config.level));
             }
-            let extensions = agreed.as_ref().map(|(_, answer)| answer.as_str());
+            let extensions = agreed.as_ref().map(|(_, response)| response.as_str());
             let protocol = request.protocols.first().map(String::as_str);
-            let answer = response_101(&request.key, protocol, extensions, &[]);
-            Socket { stream, decoder, encoder, out: answer }
+            let response = response_101(&request.key, protocol, extensions, &[]);
+            Socket { stream, decoder, encoder, out: response }
         }
         (Ok(_), _) => {
-            let answer = response_plain(404, &[], "the embedded backend has /echo and /broadcast\n");
-            return retire(stream, answer).await;
+            let response = response_plain(404, &[], "the embedded backend serves /echo and /broadcast\n");
+            return retire(stream, response).await;
         }
         (Err(error), _) => {
-            let answer = response_plain(error.status(), error.headers(), &format!("{error}\n"));
-            return retire(stream, answer).await;
+            let response = response_plain(error.status(), error.headers(), &format!("{error}\n"));
+            return retire(stream, response).await;
         }
     };
     let room = (path == "/broadcast").then_some(room);
-    // An error means that the peer is gone: there is nobody to tell.
-    if let Ok(()) = talk(&mut socket, leftover, room).await {
+    // After an error there is no connection to close.
+    if let Ok(()) = exchange(&mut socket, leftover, room).await {
         retire(socket.stream, socket.out).await;
     }
 }
@@ -95,8 +95,8 @@ struct Socket {
     out: Vec<u8>,
 }
 
-/// Until one side closes; then the Close frame to send is in `out`.
-async fn talk(
+/// Exchanges messages until one side closes. The Close frame to send is then in `out`.
+async fn exchange(
     socket: &mut Socket,
     mut first: Vec<u8>,
     room: Option<broadcast::Sender<Arc<Message>>>,
@@ -108,7 +108,7 @@ async fn talk(
     }
     loop {
         socket.flush().await?;
-        let news = async {
+        let broadcasted = async {
             match &mut members {
                 Some(members) => members.recv().await,
                 None => std::future::pending().await,
@@ -121,7 +121,7 @@ async fn talk(
                     return Ok(());
                 }
             }
-            message = news => match message {
+            message = broadcasted => match message {
                 Ok(message) => {
                     socket.encoder.message(message.opcode(), message.as_bytes(), [0; 4], &mut socket.out);
                 }
@@ -141,7 +141,7 @@ impl Socket {
         self.stream.flush().await
     }
 
-    /// Acts on what arrived; true when the connection is to be closed.
+    /// Processes received bytes. Returns `true` if the connection is to be closed.
     async fn take(
         &mut self,
         bytes: &mut [u8],
@@ -166,7 +166,7 @@ impl Socket {
                     return Ok(true);
                 }
             }
-            if self.out.len() >= CORK {
+            if self.out.len() >= WRITE_THRESHOLD {
                 self.flush().await?;
             }
         }
@@ -183,7 +183,7 @@ impl Socket {
             OpCode::Text => Message::Text(payload.into_string().unwrap_or_default()),
             _ => Message::Binary(payload.into_vec()),
         };
-        // Fails only when nobody listens, and we do.
+        // Cannot fail: this connection is subscribed itself.
         let _ = room.send(Arc::new(message));
     }
 }

@@ -1,8 +1,9 @@
-//! A reverse proxy that gives any WebSocket backend resumable sessions.
+//! A reverse proxy that adds resumable sessions to any WebSocket backend.
 //!
-//! A connection goes through [`config::Route`] and handshake in `accept`, and ends up in one of two tasks: a session
-//! (`undrop-server`) when its client speaks the session protocol, a `relay` when it does not. The backend is dialled
-//! before the client is answered, so that status, sub-protocol and refusals are the backend's own.
+//! The module `accept` takes a connection through its handshake and finds its [`config::Route`]. One of two tasks then
+//! owns the connection: a session (`undrop-server`) if the client supports the session protocol, otherwise a `relay`.
+//! The gateway connects to the backend before it responds to the client, so the client receives the status, the
+//! subprotocol and the refusals of the backend.
 
 mod accept;
 mod backend;

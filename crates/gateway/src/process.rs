@@ -1,4 +1,4 @@
-//! What all workers of a gateway share.
+//! The state that all workers of a gateway share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,21 +15,21 @@ use undrop_transport::{DialOptions, WsUrl};
 
 use crate::config::{Config, Route};
 
-/// See the module documentation.
+/// The configuration of a gateway and its connections.
 pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) sessions: Sessions,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) dial: DialOptions,
-    /// Where the embedded backend listens.
+    /// The URL of the embedded backend, if there is one.
     pub(crate) embedded: Option<WsUrl>,
     pub(crate) relays: Arc<Relays>,
-    /// Connections between accept and the task that owns them for good.
-    pub(crate) handshakes: AtomicUsize,
+    /// Connections that are accepted, but belong to no relay or session yet.
+    pub(crate) handshakes: Handshakes,
 }
 
 impl Process {
-    /// The route of a request target: the longest path that matches.
+    /// Returns the route of a request target: the one with the longest matching path.
     pub(crate) fn route(&self, target: &str) -> Option<&Route> {
         let target = crate::backend::origin_form(target);
         let path = target.split(['?', '#']).next().unwrap_or_default();
@@ -40,50 +40,50 @@ impl Process {
     }
 }
 
-/// The pass-through connections, so that a drain can reach them.
+/// The pass-through connections, for a drain to reach.
 #[derive(Default)]
 pub(crate) struct Relays {
     open: Mutex<HashMap<u64, Arc<Mailbox<Command>>>>,
     next: AtomicU64,
     emptied: Notify,
-    /// A drain has begun: a connection that enters later is told at once.
+    /// A drain has started: a connection that enters later is asked to leave immediately.
     draining: AtomicBool,
 }
 
-/// A relay's place in the list; leaves it when dropped.
-pub(crate) struct Seat {
+/// The registration of a relay, which ends when it is dropped.
+pub(crate) struct RelayEntry {
     relays: Arc<Relays>,
     id: u64,
     pub(crate) mailbox: Arc<Mailbox<Command>>,
 }
 
 impl Relays {
-    pub(crate) fn enter(self: &Arc<Self>) -> Seat {
+    pub(crate) fn enter(self: &Arc<Self>) -> RelayEntry {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new());
         self.lock().insert(id, mailbox.clone());
         if self.draining.load(Ordering::Relaxed) {
-            // Its relay is not there yet, so it cannot have ended.
+            // The relay does not exist yet, so its mailbox cannot be closed.
             let _ = mailbox.send(restart());
         }
-        Seat { relays: self.clone(), id, mailbox }
+        RelayEntry { relays: self.clone(), id, mailbox }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Closes all with 1012 and a delay, `rate` per second, then waits until none is left or `deadline` has passed.
-    /// Returns how many are left.
+    /// Closes all relays with 1012 and a delay for the client, `rate` per second, and waits until all have ended, at most
+    /// `deadline`. Returns the number of relays that remain.
     pub(crate) async fn drain(&self, rate: u32, deadline: Duration) -> usize {
         let end = Instant::now() + deadline;
         self.draining.store(true, Ordering::Relaxed);
         let mailboxes: Vec<_> = self.lock().values().cloned().collect();
-        // As fast as asked, faster when the deadline would pass.
+        // At the requested rate, or faster where that would exceed the deadline.
         let pause = Duration::from_secs(1) / rate.max(1);
         let pause = pause.min(deadline / 2 / u32::try_from(mailboxes.len().max(1)).unwrap_or(u32::MAX));
         for (at, mailbox) in mailboxes.iter().enumerate() {
-            // One that just ended needs no telling.
+            // A relay that has just ended refuses the command, which is fine.
             let _ = mailbox.send(restart());
             if at % 16 == 15 {
                 tokio::time::sleep(pause * 16).await;
@@ -103,18 +103,58 @@ impl Relays {
     }
 }
 
-/// What a plain client is told by a gateway that stops.
+/// The number of connections in their handshake.
+#[derive(Default)]
+pub(crate) struct Handshakes(Arc<AtomicUsize>);
+
+/// One counted handshake. It is no longer counted once this is dropped, also when the handshake panics.
+pub(crate) struct HandshakePermit(Arc<AtomicUsize>);
+
+impl Handshakes {
+    /// Counts one more handshake. Also returns the number of handshakes before it.
+    pub(crate) fn enter(&self) -> (HandshakePermit, usize) {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        (HandshakePermit(self.0.clone()), before)
+    }
+}
+
+impl Drop for HandshakePermit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Returns the command that closes a plain client because the gateway stops.
 fn restart() -> Command {
     let retry = fastrand::u64(100..2000);
     Command::Close { code: CloseCode::SERVICE_RESTART, reason: format!("retry={retry}") }
 }
 
-impl Drop for Seat {
+impl Drop for RelayEntry {
     fn drop(&mut self) {
         let mut open = self.relays.lock();
         open.remove(&self.id);
         if open.is_empty() {
             self.relays.emptied.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handshake_that_panics_is_no_longer_counted() {
+        let handshakes = Handshakes::default();
+        let (permit, before) = handshakes.enter();
+        assert_eq!(before, 0);
+        let handshake = tokio::spawn(async move {
+            let _permit = permit;
+            panic!("a defect in a handshake");
+        });
+        assert!(handshake.await.unwrap_err().is_panic());
+        assert_eq!(handshakes.enter().1, 0);
     }
 }

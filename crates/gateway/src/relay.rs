@@ -1,7 +1,7 @@
-//! Pass-through: a client that does not speak the session protocol, and its backend. Payload bytes go on as they
-//! came; only the frame boundaries are tracked, for heartbeats, limits and clean endings.
+//! Pass-through of a client that does not support the session protocol. Frames are forwarded unchanged; only their
+//! boundaries are tracked, for heartbeats, limits and an orderly close.
 //!
-//! The future is polled by hand: it holds no buffer while idle, and what it holds at all is small.
+//! The future is written by hand, so its state is small and holds no buffer while the connection is idle.
 
 mod pipe;
 
@@ -16,40 +16,41 @@ use undrop_frame::{CloseCode, FrameError, Limits, OpCode, Role};
 use undrop_server::{Command, close_frame, control, masked_close_frame, retire};
 use undrop_transport::{Alarm, Ending, Stream};
 
-use crate::process::Seat;
-use pipe::{Nonce, Pipe, Step};
+use crate::process::RelayEntry;
+use pipe::{Nonce, Pipe, PipeStep};
 
-/// How long the backend has to answer the Close that we sent for the client's protocol error.
+/// The time for the backend to reply to a Close frame that the gateway sent on behalf of the client.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What the relay must know besides its two sockets.
+/// The options of a relay.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RelayOptions {
-    /// Silence of the client after which it gets a Ping; after twice that it is gone. Zero: no heartbeat.
+    /// The idle time after which the client gets a Ping; after twice this time without a reply, the connection is closed.
+    /// Zero disables the heartbeat.
     pub(crate) heartbeat: Duration,
     pub(crate) limits: Limits,
-    /// A compression extension was negotiated between client and backend.
+    /// Client and backend negotiated a compression extension.
     pub(crate) compressed: bool,
 }
 
-/// One pass-through connection. Ends when both sides are closed.
+/// One pass-through connection. It resolves when both sides are closed.
 pub(crate) struct Relay {
-    /// None once the relay is over.
+    /// The two connections; `None` after the end.
     sides: Option<Sides>,
-    /// Client → backend.
+    /// The direction from the client to the backend.
     up: Pipe,
-    /// Backend → client.
+    /// The direction from the backend to the client.
     down: Pipe,
     heartbeat: Duration,
     alarm: Alarm,
-    /// The client was heard since the timer last fired.
-    heard: bool,
-    /// Firings of the timer since a Ping that has no answer yet: 0 or 1.
-    pinged: Option<u8>,
-    /// What our Pings carry; None before the first.
+    /// Data arrived from the client since the timer last fired.
+    client_active: bool,
+    /// The number of times that the timer fired since a Ping without a reply: 0 or 1.
+    unanswered_ping: Option<u8>,
+    /// The payload of the gateway's Pings; `None` before the first one.
     nonce: Option<Nonce>,
-    phase: Phase,
-    seat: Seat,
+    phase: RelayPhase,
+    entry: RelayEntry,
     waker: Option<std::task::Waker>,
     peer: SocketAddr,
 }
@@ -60,9 +61,9 @@ struct Sides {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum RelayPhase {
     Open,
-    /// The backend was told to close on the client's behalf; its answer is awaited until the timer fires.
+    /// The backend got a Close frame on behalf of the client. Its reply is awaited until the timer fires.
     Closing {
         code: CloseCode,
         reason: String,
@@ -71,13 +72,13 @@ enum Phase {
 }
 
 impl Relay {
-    /// Each side comes with the bytes that were read behind its handshake.
+    /// Returns a relay between two connections, each with the bytes that were read after its handshake.
     pub(crate) fn new(
         client: (Stream, Vec<u8>),
         backend: (Stream, Vec<u8>),
         peer: SocketAddr,
         options: RelayOptions,
-        seat: Seat,
+        entry: RelayEntry,
     ) -> Relay {
         let mut relay = Relay {
             sides: Some(Sides { client: client.0, backend: backend.0 }),
@@ -85,11 +86,11 @@ impl Relay {
             down: Pipe::new(Role::Client, options),
             heartbeat: options.heartbeat,
             alarm: Alarm::new(),
-            heard: true,
-            pinged: None,
+            client_active: true,
+            unanswered_ping: None,
             nonce: None,
-            phase: Phase::Open,
-            seat,
+            phase: RelayPhase::Open,
+            entry,
             waker: None,
             peer,
         };
@@ -97,10 +98,10 @@ impl Relay {
             relay.alarm.set(Instant::now() + relay.heartbeat / 2);
         }
         if let Err(error) = relay.down.preload(backend.1) {
-            relay.backend_broke(error);
+            relay.backend_violation(error);
         }
         if let Err(error) = relay.up.preload(client.1) {
-            relay.client_broke(error);
+            relay.client_violation(error);
         }
         relay
     }
@@ -110,27 +111,27 @@ impl Relay {
         let mut fired = false;
         while self.alarm.poll(cx).is_ready() {
             fired = true;
-            if let Phase::Closing { code, reason } = &self.phase {
+            if let RelayPhase::Closing { code, reason } = &self.phase {
                 let (code, reason) = (*code, reason.clone());
                 self.end(Some((code, reason)));
                 break;
             }
-            // Twice per heartbeat: a client is then pinged before it has been quiet for a whole one.
+            // The timer fires twice per heartbeat, so a client gets its Ping before it was idle for a whole heartbeat.
             self.alarm.set(Instant::now() + self.heartbeat / 2);
-            if std::mem::take(&mut self.heard) {
-                self.pinged = None;
-            } else if let Some(half @ 0) = &mut self.pinged {
-                // Half of the time for its answer is over.
+            if std::mem::take(&mut self.client_active) {
+                self.unanswered_ping = None;
+            } else if let Some(half @ 0) = &mut self.unanswered_ping {
+                // Half of the time for the reply has passed.
                 *half = 1;
-            } else if self.pinged.is_some() {
-                tracing::info!(peer = %self.peer, ending = %Ending::BlackHole, "plain client lost: no answer to a Ping");
+            } else if self.unanswered_ping.is_some() {
+                tracing::info!(peer = %self.peer, ending = %Ending::BlackHole, "plain client lost: no reply to a Ping");
                 self.end(None);
                 break;
             } else if self.down.scanner.at_boundary()
                 && self.down.pending.is_empty()
                 && self.down.stashed == 0
             {
-                self.pinged = Some(0);
+                self.unanswered_ping = Some(0);
                 let nonce = self.nonce.get_or_insert_with(|| {
                     let mut nonce = *b"undrop.0000";
                     nonce[7..].copy_from_slice(&fastrand::u32(..).to_be_bytes());
@@ -143,50 +144,50 @@ impl Relay {
     }
 
     fn poll_mailbox(&mut self, cx: &Context<'_>) {
-        self.seat.mailbox.register(cx, &mut self.waker);
-        for command in self.seat.mailbox.take() {
+        self.entry.mailbox.register(cx, &mut self.waker);
+        for command in self.entry.mailbox.take() {
             match command {
                 Command::Close { code, reason } => self.close(code, reason),
-                // Sessions only.
+                // These commands are for sessions.
                 Command::Link(_) | Command::Drain(_) | Command::Evict => {}
             }
         }
     }
 
-    /// Closes both sides from here: the backend gets a Close frame, and what it sent before its answer still goes to
-    /// the client; then the client gets this code, whatever the answer says.
+    /// Closes both sides: the backend gets a Close frame, and what it sends before its reply is still forwarded to the
+    /// client. The client then gets this code, whatever the reply says.
     fn close(&mut self, code: CloseCode, reason: String) {
-        if !matches!(self.phase, Phase::Open) {
+        if !matches!(self.phase, RelayPhase::Open) {
             return;
         }
-        // Where one side has closed already, the other's answer is on its way and tells what is to be told.
+        // If one side has already sent a Close frame, the reply of the other is forwarded as usual.
         if !self.up.closed && !self.down.closed {
             self.up.done = true;
             self.down.hold_close = true;
             let mut key = [0; 4];
             if !self.up.scanner.at_boundary() || getrandom::fill(&mut key).is_err() {
-                // The backend is in the middle of a frame: it cannot be told.
+                // A Close frame cannot be inserted into the middle of a frame to the backend.
                 return self.end(Some((code, reason)));
             }
             self.up.queue(&masked_close_frame(Some(code), &reason, key));
         }
-        self.phase = Phase::Closing { code, reason };
+        self.phase = RelayPhase::Closing { code, reason };
         self.alarm.set(Instant::now() + CLOSE_DEADLINE);
     }
 
-    fn client_broke(&mut self, error: FrameError) {
-        tracing::warn!(peer = %self.peer, cause = %error, code = error.close_code().get(), "client broke RFC 6455");
+    fn client_violation(&mut self, error: FrameError) {
+        tracing::warn!(peer = %self.peer, cause = %error, code = error.close_code().get(), "the client violated RFC 6455");
         self.close(error.close_code(), error.to_string());
     }
 
-    fn backend_broke(&mut self, error: FrameError) {
-        tracing::warn!(peer = %self.peer, cause = %error, "backend broke RFC 6455");
-        self.end(Some((CloseCode::BAD_GATEWAY, format!("backend broke RFC 6455: {error}"))));
+    fn backend_violation(&mut self, error: FrameError) {
+        tracing::warn!(peer = %self.peer, cause = %error, "the backend violated RFC 6455");
+        self.end(Some((CloseCode::BAD_GATEWAY, format!("the backend violated RFC 6455: {error}"))));
     }
 
-    /// Ends the relay. A client that has not seen a Close frame gets this one, where the stream allows it.
+    /// Ends the relay. A client that has not received a Close frame gets this one, unless it is in the middle of a frame.
     fn end(&mut self, close: Option<(CloseCode, String)>) {
-        self.phase = Phase::Over;
+        self.phase = RelayPhase::Over;
         if let Some((code, reason)) = close
             && !self.down.closed
             && self.down.scanner.at_boundary()
@@ -198,21 +199,21 @@ impl Relay {
     fn step_up(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(Sides { client, backend }) = &mut self.sides else { return false };
         match self.up.poll(cx, client, backend, self.nonce.as_ref()) {
-            Step::Moved => {
-                self.heard = true;
+            PipeStep::Moved => {
+                self.client_active = true;
                 true
             }
-            Step::Waiting => false,
-            Step::SourceEnded(ending) => {
+            PipeStep::Waiting => false,
+            PipeStep::SourceEnded(ending) => {
                 if !self.up.closed && !self.down.closed {
                     tracing::info!(peer = %self.peer, %ending, browser = ending.browser_view().get(), "plain client lost");
                 }
                 self.end(None);
                 true
             }
-            Step::SinkEnded(ending) => self.backend_lost(&ending),
-            Step::Violation(error) => {
-                self.client_broke(error);
+            PipeStep::SinkEnded(ending) => self.backend_lost(&ending),
+            PipeStep::Violation(error) => {
+                self.client_violation(error);
                 true
             }
         }
@@ -221,25 +222,25 @@ impl Relay {
     fn step_down(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(Sides { client, backend }) = &mut self.sides else { return false };
         match self.down.poll(cx, backend, client, None) {
-            // The backend's answer to our Close.
-            Step::Moved if self.down.done => self.backend_lost(&Ending::Fin),
-            Step::Moved => true,
-            Step::Waiting => false,
-            Step::SourceEnded(ending) => self.backend_lost(&ending),
-            Step::SinkEnded(ending) => {
+            // This was the backend's reply to the Close frame of the gateway.
+            PipeStep::Moved if self.down.done => self.backend_lost(&Ending::Fin),
+            PipeStep::Moved => true,
+            PipeStep::Waiting => false,
+            PipeStep::SourceEnded(ending) => self.backend_lost(&ending),
+            PipeStep::SinkEnded(ending) => {
                 tracing::info!(peer = %self.peer, %ending, browser = ending.browser_view().get(), "plain client lost");
                 self.end(None);
                 true
             }
-            Step::Violation(error) => {
-                self.backend_broke(error);
+            PipeStep::Violation(error) => {
+                self.backend_violation(error);
                 true
             }
         }
     }
 
     fn backend_lost(&mut self, ending: &Ending) -> bool {
-        if let Phase::Closing { code, reason } = &self.phase {
+        if let RelayPhase::Closing { code, reason } = &self.phase {
             let (code, reason) = (*code, reason.clone());
             self.end(Some((code, reason)));
         } else {
@@ -261,23 +262,23 @@ impl Future for Relay {
         relay.poll_timer(cx);
         let (mut up, mut down) = (true, true);
         loop {
-            if matches!(relay.phase, Phase::Over) {
+            if matches!(relay.phase, RelayPhase::Over) {
                 if let Some(Sides { client, backend }) = relay.sides.take() {
                     tokio::spawn(retire(client, relay.down.take_pending()));
-                    // A bare drop would send a RST over what the backend still says, and with it destroy what the
-                    // client said last.
+                    // Closing the socket while the backend still sends would cause a RST, which may destroy the last
+                    // messages of the client.
                     tokio::spawn(retire(backend, relay.up.take_pending()));
                 }
                 return Poll::Ready(());
             }
-            // A direction that had to wait will wake us: it is asked again only when something else than data happened.
+            // A direction that is pending wakes the task. It is polled again only if the phase changed in between.
             up = up && relay.step_up(cx);
             down = down && relay.step_down(cx);
-            if !matches!(relay.phase, Phase::Open) && (up || down) {
+            if !matches!(relay.phase, RelayPhase::Open) && (up || down) {
                 (up, down) = (true, true);
             }
             if !up && !down {
-                // The deadline may be new.
+                // The deadline may have changed.
                 if relay.poll_timer(cx) {
                     (up, down) = (true, true);
                     continue;

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,76 +19,76 @@ use undrop_transport::{DialOptions, ListenOptions, Listener, Net, Peer, Stream, 
 use crate::accept::handle;
 use crate::config::{Config, Upstream};
 use crate::embedded;
-use crate::process::{Process, Relays};
+use crate::process::{Handshakes, Process, Relays};
 
-/// Connections above the limit that are still told so instead of being cut.
-const COURTESY: usize = 128;
+/// The number of connections above the limit that still get a response instead of being dropped.
+const REFUSALS: usize = 128;
 
-/// Why a gateway did not start: one sentence.
+/// The reason why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// An address cannot be listened on.
+    /// The gateway cannot listen on an address.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// Certificate, key or authority files.
+    /// The certificate, its key or the trusted authorities cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    /// The name of this process cannot stand in session ids.
-    #[error("node name `{0}`: use 1 to 64 letters, digits, - and _")]
+    /// The name of this process cannot be part of session ids.
+    #[error("node name `{0}` is invalid; use 1 to 64 letters, digits, `-` and `_`")]
     Node(String),
-    /// A network in the configuration is none.
+    /// A network in the configuration is invalid.
     #[error("`proxy_protocol.trusted`: {0}")]
     Net(#[from] undrop_transport::NetError),
-    /// The embedded backend found no loopback port.
+    /// The embedded backend cannot listen on a loopback port.
     #[error("cannot start the embedded backend: {0}")]
     Embedded(#[source] io::Error),
-    /// The file with the authorities to trust.
-    #[error("`backend.ca`: {0}: {1}")]
+    /// The file with the trusted authorities cannot be read.
+    #[error("`backend.ca`: cannot read {0}: {1}")]
     Authorities(std::path::PathBuf, #[source] io::Error),
-    /// A thread or runtime cannot be had.
+    /// A thread or a runtime cannot be created.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),
 }
 
-/// What a drain achieved.
+/// The result of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Sessions and plain connections there were when it began.
+    /// The number of sessions and plain connections at the start.
     pub before: usize,
-    /// Those that had not moved at the deadline and were closed.
+    /// The number of those that remained at the deadline and were closed.
     pub closed: usize,
 }
 
-/// A running gateway. Dropping it stops it at once.
+/// A running gateway. Dropping it stops it immediately.
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
     process: Arc<Process>,
-    stage: watch::Sender<Stage>,
+    stage: watch::Sender<ServiceStage>,
     workers: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ServiceStage {
     Serving,
-    /// No more accepts; connections go on.
+    /// No connections are accepted; open ones continue.
     Draining,
-    /// Connections that are closing get a moment for their last bytes.
+    /// The workers stop once closing connections have sent their last bytes.
     Stopped,
-    /// The end, at once.
-    Cut,
+    /// The workers stop immediately.
+    Aborted,
 }
 
 impl Gateway {
-    /// Starts the workers. When it returns, connections are accepted.
+    /// Starts the workers. Connections are accepted when it returns.
     ///
     /// # Errors
-    /// An unusable node name, an address in use, unreadable certificates, no threads.
+    /// The node name is invalid, an address is in use, a certificate is unreadable, or a thread cannot be created.
     pub fn start(config: Config, store: Arc<dyn SessionStore>, node: &str) -> Result<Gateway, StartError> {
         if SessionId::new(node, [0; 16]).is_err() {
             return Err(StartError::Node(node.to_owned()));
         }
-        let (stage, _) = watch::channel(Stage::Serving);
+        let (stage, _) = watch::channel(ServiceStage::Serving);
         let tls: Option<ServerTls> =
             config.tls.as_ref().map(|(certificate, key)| tls::server_config(certificate, key)).transpose()?;
         let trusted: Vec<Net> =
@@ -115,13 +114,13 @@ impl Gateway {
             dial: dial_options(&config)?,
             embedded: embedded.as_ref().map(embedded::Embedded::url),
             relays: Arc::new(Relays::default()),
-            handshakes: AtomicUsize::new(0),
+            handshakes: Handshakes::default(),
             config,
         });
         let mut gateway = Gateway { addresses: Vec::new(), process, stage, workers: Vec::new() };
         let options = ListenOptions { reuse_port: true, proxy_protocol: trusted, ..ListenOptions::default() };
         for (index, runtime) in first.into_iter().chain(runtimes).enumerate() {
-            // The first worker finds out which port a 0 became; the others share it.
+            // The first worker determines the port where 0 is configured; the others share it.
             let wanted =
                 if index == 0 { gateway.process.config.listen.clone() } else { gateway.addresses.clone() };
             gateway.addresses = gateway.worker((index, runtime), wanted, options.clone(), embedded.take())?;
@@ -129,32 +128,33 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Where it listens, with the real ports.
+    /// Returns the listening addresses, with the actual ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Sessions that live.
+    /// Returns the number of open sessions.
     pub fn sessions(&self) -> usize {
         self.process.sessions.live()
     }
 
-    /// Where the embedded backend is, when there is one.
+    /// Returns the URL of the embedded backend, if there is one.
     pub fn embedded(&self) -> Option<&WsUrl> {
         self.process.embedded.as_ref()
     }
 
-    /// Reads the certificate files again, for new connections.
+    /// Reloads the certificate files, for new connections.
     ///
     /// # Errors
-    /// Unreadable files; the old certificate stays in use.
+    /// A file cannot be read or used. The previous certificate remains in use.
     pub fn reload_tls(&self) -> Result<(), TlsError> {
         self.process.tls.as_ref().map_or(Ok(()), ServerTls::reload)
     }
 
-    /// Stops accepting, tells every client to move, waits for them (at most the configured deadline), then stops.
+    /// Stops accepting, asks every client to reconnect elsewhere, waits until they have left (at most the configured
+    /// deadline), and stops the workers.
     pub async fn drain(mut self) -> Drained {
-        self.stage.send_replace(Stage::Draining);
+        self.stage.send_replace(ServiceStage::Draining);
         let rate = self.process.config.drain_rate;
         let deadline = self.process.config.drain_deadline;
         let before = self.process.sessions.live() + self.process.relays.len();
@@ -162,12 +162,11 @@ impl Gateway {
             self.process.sessions.drain(rate, deadline),
             self.process.relays.drain(rate, deadline)
         );
-        // The last words of what was closed just now get out before the threads end.
-        self.finish(Stage::Stopped);
+        self.finish(ServiceStage::Stopped);
         Drained { before, closed: sessions + relays }
     }
 
-    fn finish(&mut self, how: Stage) {
+    fn finish(&mut self, how: ServiceStage) {
         self.stage.send_replace(how);
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
@@ -176,7 +175,7 @@ impl Gateway {
         }
     }
 
-    /// Starts one worker and waits until it listens.
+    /// Starts one worker. It listens when this returns.
     fn worker(
         &mut self,
         (index, mut worker): (usize, Worker),
@@ -214,11 +213,11 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.finish(Stage::Cut);
+        self.finish(ServiceStage::Aborted);
     }
 }
 
-/// A runtime that may be dropped anywhere, inside another runtime too: a start that fails halfway leaves such.
+/// A runtime that can be dropped inside another runtime, as happens when starting a gateway fails halfway.
 struct Worker(Option<Runtime>);
 
 impl Worker {
@@ -239,63 +238,62 @@ impl Drop for Worker {
     }
 }
 
-/// One worker, until it is stopped.
+/// Runs one worker until it is stopped.
 async fn run(
     process: Arc<Process>,
     listeners: Vec<Listener>,
-    mut stage: watch::Receiver<Stage>,
+    mut stage: watch::Receiver<ServiceStage>,
     embedded: Option<embedded::Embedded>,
 ) {
     let embedded = embedded.map(|embedded| tokio::spawn(embedded.serve()));
     for listener in listeners {
         tokio::spawn(accept(process.clone(), Arc::new(listener), stage.clone()));
     }
-    // The sender lives as long as the gateway.
-    let cut = stage.wait_for(|stage| matches!(stage, Stage::Stopped | Stage::Cut)).await;
-    let cut = cut.is_ok_and(|stage| *stage == Stage::Cut);
+    let aborted =
+        stage.wait_for(|stage| matches!(stage, ServiceStage::Stopped | ServiceStage::Aborted)).await;
+    let aborted = aborted.is_ok_and(|stage| *stage == ServiceStage::Aborted);
     if let Some(embedded) = embedded {
         embedded.abort();
     }
-    let end = if cut { Instant::now() } else { Instant::now() + LINGER };
+    let end = if aborted { Instant::now() } else { Instant::now() + LINGER };
     while Handle::current().metrics().num_alive_tasks() > 0 && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn accept(process: Arc<Process>, listener: Arc<Listener>, mut stage: watch::Receiver<Stage>) {
+async fn accept(process: Arc<Process>, listener: Arc<Listener>, mut stage: watch::Receiver<ServiceStage>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => return,
+            _ = stage.wait_for(|stage| *stage != ServiceStage::Serving) => return,
         };
         match accepted {
             Ok((stream, peer)) => admit(&process, &listener, stream, peer),
             Err(error) => {
-                tracing::error!(%error, "the listening socket is lost");
+                tracing::error!(%error, "the listening socket failed");
                 return;
             }
         }
     }
 }
 
-/// Counts the connection in and gives its handshake a task.
+/// Counts the connection and starts the task of its handshake.
 fn admit(process: &Arc<Process>, listener: &Arc<Listener>, mut stream: TcpStream, mut peer: Peer) {
     let limit = process.config.limits.max_connections;
-    let handshakes = process.handshakes.fetch_add(1, Ordering::Relaxed);
+    let (permit, handshakes) = process.handshakes.enter();
     let count = handshakes + process.relays.len() + process.sessions.live();
     let crowded = count >= limit;
-    if count >= limit + COURTESY {
-        process.handshakes.fetch_sub(1, Ordering::Relaxed);
-        tracing::warn!(peer = %peer.addr, limit, "connection cut: far above the limit");
+    if count >= limit + REFUSALS {
+        tracing::warn!(peer = %peer.addr, limit, "connection dropped: the number of connections is far above the limit");
         return;
     }
     let (process, listener) = (process.clone(), listener.clone());
     tokio::spawn(async move {
+        let _permit = permit;
         match listener.proxy_header(&mut stream, &mut peer).await {
-            Ok(()) => handle(process.clone(), Stream::from(stream), peer, crowded).await,
-            Err(error) => tracing::info!(peer = %peer.addr, %error, "no usable PROXY header"),
+            Ok(()) => handle(process, Stream::from(stream), peer, crowded).await,
+            Err(error) => tracing::info!(peer = %peer.addr, %error, "invalid or missing PROXY header"),
         }
-        process.handshakes.fetch_sub(1, Ordering::Relaxed);
     });
 }
 

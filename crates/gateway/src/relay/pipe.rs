@@ -1,4 +1,4 @@
-//! One direction of a relay: bytes go on as they came, frame boundaries are tracked.
+//! One direction of a relay: bytes are forwarded unchanged, and frame boundaries are tracked.
 
 use std::io;
 use std::pin::Pin;
@@ -10,41 +10,43 @@ use undrop_transport::{Ending, Stream, ending_of, scratch};
 
 use super::RelayOptions;
 
-/// What a Ping of ours carries: a name, and four bytes that are the relay's own, so that the answer to somebody else's
-/// Ping (another gateway's behind this one, say) is not taken for ours.
+/// The payload of a Ping from the gateway: a name and four random bytes of the relay. They distinguish the reply from the
+/// reply to a Ping of another origin, for example of another gateway after this one.
 pub(super) type Nonce = [u8; 11];
 
-/// A masked frame with a [`Nonce`].
-const ANSWER: usize = 2 + 4 + size_of::<Nonce>();
+/// The length of a masked Pong frame with a [`Nonce`].
+const PONG_LEN: usize = 2 + 4 + size_of::<Nonce>();
 
-/// See the module documentation.
+/// The state of one direction.
 pub(super) struct Pipe {
     pub(super) scanner: Scanner,
-    /// An incomplete header or answer to a Ping, read but not forwarded.
-    stash: [u8; ANSWER - 1],
+    /// An incomplete header or Pong that was read but not forwarded.
+    stash: [u8; PONG_LEN - 1],
     pub(super) stashed: u8,
-    /// A Close frame has gone through.
+    /// A Close frame was forwarded.
     pub(super) closed: bool,
-    /// A Close frame is not to go through: it ends the input.
+    /// A Close frame is not forwarded; it ends the input.
     pub(super) hold_close: bool,
-    /// No more input is read.
+    /// The input is no longer read.
     pub(super) done: bool,
-    /// The sink holds bytes that its socket did not take yet (a TLS layer does).
+    /// The sink may hold bytes that are not yet in its socket, as a TLS layer does.
     unflushed: bool,
-    /// What the receiving socket did not take yet; at most one read.
+    /// The bytes that the sink has not accepted yet; at most those of one read.
     pub(super) pending: Vec<u8>,
     sent: usize,
 }
 
-pub(super) enum Step {
-    /// Something moved.
+/// The result of [`Pipe::poll`].
+pub(super) enum PipeStep {
+    /// Data was forwarded.
     Moved,
+    /// The task is woken when there is more to do.
     Waiting,
-    /// The side that is read from ended.
+    /// The connection that is read from ended.
     SourceEnded(Ending),
-    /// The side that is written to ended.
+    /// The connection that is written to ended.
     SinkEnded(Ending),
-    /// The side that is read from broke a rule of RFC 6455.
+    /// The input violates RFC 6455.
     Violation(FrameError),
 }
 
@@ -52,7 +54,7 @@ impl Pipe {
     pub(super) fn new(role: Role, options: RelayOptions) -> Pipe {
         Pipe {
             scanner: Scanner::new(role, options.limits, options.compressed),
-            stash: [0; ANSWER - 1],
+            stash: [0; PONG_LEN - 1],
             stashed: 0,
             closed: false,
             hold_close: false,
@@ -63,7 +65,7 @@ impl Pipe {
         }
     }
 
-    /// Takes bytes that were read together with the handshake. At a violation, what came before it still goes on.
+    /// Adds bytes that were read together with the handshake. Bytes before a violation are still forwarded.
     pub(super) fn preload(&mut self, mut bytes: Vec<u8>) -> Result<(), FrameError> {
         let (forward, verdict) = match self.filter(&mut bytes, None) {
             Ok((forward, rest)) => {
@@ -77,12 +79,12 @@ impl Pipe {
         verdict
     }
 
-    /// Puts a frame of ours behind what is pending.
+    /// Appends a frame of the gateway to the pending bytes.
     pub(super) fn queue(&mut self, frame: &[u8]) {
         self.pending.extend_from_slice(frame);
     }
 
-    /// What the sink still has to get.
+    /// Returns the bytes that are still to be written to the sink.
     pub(super) fn take_pending(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.pending).split_off(self.sent)
     }
@@ -93,41 +95,41 @@ impl Pipe {
         self.stashed = len as u8;
     }
 
-    /// Moves what can be moved. `swallow`: answers to Pings with this nonce are ours and go no further.
+    /// Forwards what is available. Pongs with the nonce `swallow` reply to the gateway's own Pings and are removed.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut Stream,
         sink: &mut Stream,
         swallow: Option<&Nonce>,
-    ) -> Step {
+    ) -> PipeStep {
         if !self.pending.is_empty() {
             match self.write_pending(cx, sink) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Step::SinkEnded(ending_of(&error)),
-                Poll::Pending => return Step::Waiting,
+                Poll::Ready(Err(error)) => return PipeStep::SinkEnded(ending_of(&error)),
+                Poll::Pending => return PipeStep::Waiting,
             }
         }
         if self.unflushed
             && let Err(error) = self.flush(cx, sink)
         {
-            return Step::SinkEnded(ending_of(&error));
+            return PipeStep::SinkEnded(ending_of(&error));
         }
         if self.done {
-            return Step::Waiting;
+            return PipeStep::Waiting;
         }
         scratch::with(|buffer| {
             let stashed = usize::from(self.stashed);
             buffer[..stashed].copy_from_slice(&self.stash[..stashed]);
             let mut read = ReadBuf::new(&mut buffer[stashed..]);
             match Pin::new(source).poll_read(cx, &mut read) {
-                Poll::Pending => return Step::Waiting,
-                Poll::Ready(Err(error)) => return Step::SourceEnded(ending_of(&error)),
+                Poll::Pending => return PipeStep::Waiting,
+                Poll::Ready(Err(error)) => return PipeStep::SourceEnded(ending_of(&error)),
                 Poll::Ready(Ok(())) => {}
             }
             let got = read.filled().len();
             if got == 0 {
-                return Step::SourceEnded(Ending::Fin);
+                return PipeStep::SourceEnded(Ending::Fin);
             }
             let bytes = &mut buffer[..stashed + got];
             let (forward, violation) = match self.filter(bytes, swallow) {
@@ -136,21 +138,21 @@ impl Pipe {
                     (forward, None)
                 }
                 Err((forward, error)) => {
-                    // Nobody knows where the next frame would begin.
+                    // The start of the next frame is unknown.
                     self.done = true;
                     (forward, Some(error))
                 }
             };
             match self.forward(cx, sink, &bytes[..forward]) {
-                Ok(()) => violation.map_or(Step::Moved, Step::Violation),
-                Err(error) => Step::SinkEnded(ending_of(&error)),
+                Ok(()) => violation.map_or(PipeStep::Moved, PipeStep::Violation),
+                Err(error) => PipeStep::SinkEnded(ending_of(&error)),
             }
         })
     }
 
-    /// Looks at every header in `bytes`. Returns how many bytes from the front go on (answers to our own Pings are
-    /// cut out by closing the gap) and where the incomplete header at the end begins; at a violation, what came
-    /// before it still goes on.
+    /// Scans every frame header in `bytes` and removes Pongs to the gateway's own Pings. Returns the number of bytes at the
+    /// front to forward, and the position of the incomplete header at the end. An error also contains the number of bytes
+    /// to forward.
     fn filter(
         &mut self,
         bytes: &mut [u8],
@@ -170,13 +172,13 @@ impl Pipe {
                     self.done = true;
                     return Ok((out, bytes.len()));
                 }
-                match swallow.map(|nonce| answers(frame, nonce)) {
+                match swallow.map(|nonce| is_pong_with(frame, nonce)) {
                     Some(Some(true)) => {
-                        // Header and payload.
-                        for part in [0, ANSWER - size_of::<Nonce>()] {
-                            self.scanner.next(&frame[part..ANSWER]).map_err(|error| (out, error))?;
+                        // The scanner takes header and payload in two steps.
+                        for part in [0, PONG_LEN - size_of::<Nonce>()] {
+                            self.scanner.next(&frame[part..PONG_LEN]).map_err(|error| (out, error))?;
                         }
-                        at += ANSWER;
+                        at += PONG_LEN;
                         continue;
                     }
                     Some(None) => return Ok((out, at)),
@@ -203,7 +205,7 @@ impl Pipe {
         }
     }
 
-    /// Writes what the socket takes and keeps the rest.
+    /// Writes as much as the sink accepts and keeps the rest.
     fn forward(&mut self, cx: &mut Context<'_>, sink: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match Pin::new(&mut *sink).poll_write(cx, bytes)? {
@@ -237,14 +239,14 @@ impl Pipe {
     }
 }
 
-/// Whether the frame is the answer to a Ping with this nonce; None: it begins like one, and more of it is needed.
-fn answers(frame: &[u8], nonce: &Nonce) -> Option<bool> {
+/// Returns whether the frame is a Pong with this nonce, or `None` if that is undecided because the frame is incomplete.
+fn is_pong_with(frame: &[u8], nonce: &Nonce) -> Option<bool> {
     let head = [0x80 | OpCode::Pong as u8, 0x80 | size_of::<Nonce>() as u8];
     let known = frame.len().min(head.len());
     if frame[..known] != head[..known] {
         return Some(false);
     }
-    let &[_, _, a, b, c, d, ref payload @ ..] = frame.get(..ANSWER)? else { return Some(false) };
+    let &[_, _, a, b, c, d, ref payload @ ..] = frame.get(..PONG_LEN)? else { return Some(false) };
     let mut seen = [0; size_of::<Nonce>()];
     seen.copy_from_slice(payload);
     mask(&mut seen, [a, b, c, d], 0);
