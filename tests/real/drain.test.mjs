@@ -105,7 +105,7 @@ describe("a gateway that is told to stop", { timeout: 90_000, skip: process.env.
       assert.equal(code, 0, leaving.output);
       assert.ok(took < 14_000, `the gateway took ${took} ms to stop`);
       for (const talker of talkers) {
-        await talker.until(({ news }) => news.includes("asks to move (drain)"), "order to move");
+        await talker.until(({ news }) => news.includes("asked to reconnect (drain)"), "order to move");
         await talker.until(({ news }) => news.includes("gap (Lost(NodeLost))"), "answer that the session could not move");
       }
       clearInterval(beat);

@@ -1,4 +1,4 @@
-//! One file per command, and what they share.
+//! One module per command, and the code that several commands use.
 
 pub(crate) mod bench;
 pub(crate) mod chaos;

@@ -1,10 +1,10 @@
-//! The exit codes that all commands share, and the errors that lead to them.
+//! The exit codes of all commands, and the error type that carries one.
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-/// What a command's end means to a script.
+/// The exit code of a command, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Code {
@@ -23,7 +23,7 @@ impl From<Code> for ExitCode {
     }
 }
 
-/// Why a command could not do its work.
+/// An error that ends a command, with its exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -39,7 +39,7 @@ impl Failure {
         self.code.into()
     }
 
-    /// The reader of our output has gone, which is no failure of ours.
+    /// Returns `true` if the reader of the output closed its end, which is not a failure of the command.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -1,14 +1,14 @@
-//! The `undrop` program: parses the command line, runs one command, and turns its outcome into an exit code.
+//! The `undrop` program: it parses the command line, runs one command, and maps the result to an exit code.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this crate is the one that prints")]
 
-/// `println!` that does not mind when nobody reads any more; other failures are told at the end.
+/// `println!` that ignores a closed pipe; other write errors are reported at exit.
 macro_rules! say {
     () => { $crate::output::line(format_args!("")) };
     ($($text:tt)+) => { $crate::output::line(format_args!($($text)+)) };
 }
 
-/// `eprintln!` that does not mind when standard error is closed or full.
+/// `eprintln!` that ignores write errors, such as a closed standard error.
 macro_rules! note {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -37,27 +37,28 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug`
-    /// [default: info for the gateway, error for the others]
+    /// Level of the log on standard error (error, warn, info, debug or trace), or a filter such as
+    /// `undrop_gateway=debug` [default: info for the gateway, error for the other commands]
     #[arg(long, global = true, env = "UNDROP_LOG", value_name = "FILTER")]
     log: Option<String>,
 }
 
-const LONG: &str = "WebSockets that do not drop: a gateway that puts resumable sessions in front of any WebSocket \
-backend, and a client that uses them. No message is lost or doubled, whatever happens to the connection.";
+const LONG: &str = "WebSockets that do not drop: a gateway that adds resumable sessions to any WebSocket backend, \
+a client that uses them, and tools to find out why connections drop. In a session, no message is lost or duplicated \
+when a connection is lost.";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 good · 1 findings (demo: undrop lost a message) · 2 usage or configuration · 3 handshake · 4 TLS · \
-5 dropped early · 6 threshold missed · 7 the tool could not keep its own rate
+Exit codes: 0 success · 1 findings (demo: the undrop client lost a message) · 2 usage or configuration error · \
+3 handshake failed · 4 TLS failed · 5 connection dropped early · 6 threshold missed · 7 the tool could not keep its own rate
 
 Examples:
-  undrop demo                                            see what is lost without undrop, and with it
-  undrop gateway --upstream ws://127.0.0.1:9000          put sessions in front of a backend
-  undrop connect ws://127.0.0.1:8080/echo                talk to it, and cut the cable
-  undrop chaos --upstream 127.0.0.1:9000 --preset alb    a proxy that ends connections as that product does";
+  undrop demo                                            compare a plain client and a session on a bad network
+  undrop gateway --upstream ws://127.0.0.1:9000          add sessions to a backend
+  undrop connect ws://127.0.0.1:8080/echo                talk to it (unplug the network to see it resume)
+  undrop chaos --upstream 127.0.0.1:9000 --preset alb    a proxy that drops connections like an AWS ALB";
 
 #[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant, reason = "there is one, parsed once")]
+#[allow(clippy::large_enum_variant, reason = "the program holds one, which it parses once")]
 enum Command {
     Bench(commands::bench::Bench),
     Chaos(commands::chaos::Chaos),
@@ -72,7 +73,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The gateway's log is its face; the others have one of their own and log only what goes wrong.
+    // The log is the gateway's only output; the other commands have their own output and log errors only.
     let default = if matches!(cli.command, Command::Gateway(_)) { "info" } else { "error" };
     if let Err(error) = log::install(cli.log.as_deref().unwrap_or(default)) {
         return report(&error);
@@ -89,13 +90,13 @@ fn main() -> ExitCode {
     };
     let code = outcome.unwrap_or_else(|error| report(&error));
     match output::lost().map(|lost| report(&lost)) {
-        // A worse verdict stays what it is.
+        // An exit code that reports more than success is kept.
         Some(lost) if code == ExitCode::SUCCESS => lost,
         _ => code,
     }
 }
 
-/// One sentence on standard error, and the code that its cause has.
+/// Prints an error to standard error and returns its exit code.
 fn report(error: &Failure) -> ExitCode {
     if error.is_broken_pipe() {
         return ExitCode::SUCCESS;

@@ -141,7 +141,7 @@ fn rst() {
     assert_dropped(&bench, "RST", 1006, 0.8..3.0);
     bench.assert_doctor_sees("RST");
     let (code, said) = bench.connect(&[]);
-    assert!(code == 5 && said.contains("link lost: RST"), "{code}: {said}");
+    assert!(code == 5 && said.contains("connection lost: RST"), "{code}: {said}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn fin() {
     assert_dropped(&bench, "FIN without close frame", 1006, 0.8..3.0);
     bench.assert_doctor_sees("FIN without close frame");
     let (code, said) = bench.connect(&[]);
-    assert!(code == 5 && said.contains("link lost: FIN without close frame"), "{code}: {said}");
+    assert!(code == 5 && said.contains("connection lost: FIN without close frame"), "{code}: {said}");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn in_the_middle_of_a_frame() {
     // The frame that was cut never counted as received.
     assert_eq!(report["messages"]["received"], 5 * 19);
     let (code, said) = bench.connect(&["--session", "off"]);
-    assert!(code == 5 && said.contains("link lost: RST"), "{code}: {said}");
+    assert!(code == 5 && said.contains("connection lost: RST"), "{code}: {said}");
 }
 
 #[test]

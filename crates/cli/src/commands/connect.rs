@@ -1,4 +1,4 @@
-//! `undrop connect`
+//! The command `undrop connect`.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,31 +13,32 @@ use undrop_client::{
     Message, PlainHeartbeat, Receipt, SessionMode, deflate,
 };
 use undrop_text::duration;
-use undrop_transport::{Proxies, ProxyChoice, tls};
+use undrop_transport::{Proxies, ProxyChoice, WsUrl, tls};
 
 use crate::commands::headers;
 use crate::exit::{Code, Failure};
 
-/// Talk to a WebSocket server: lines in, messages out.
+/// Send lines to a WebSocket server and print its messages.
 ///
-/// Each line of standard input becomes a text message, each message a line of standard output; everything about the
-/// connection goes to standard error. A lost link is shown with its ending, opened again, and resumed where the server is
-/// an undrop gateway. At the end of the input it waits until all is acked and nothing more comes, then closes.
+/// Each line of standard input is sent as a text message, and each received message is printed as a line. Events of the
+/// connection go to standard error. A lost connection is reported with its cause and opened again; if the server is an
+/// undrop gateway, the session is resumed. At the end of the input, the command waits until all messages are acknowledged
+/// and no more arrive (see --linger), then closes the connection.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Connect {
-    /// ws:// or wss:// URL
+    /// URL of the server: ws:// or wss://
     url: String,
-    /// Ask for a resumable session
+    /// Whether to ask for a resumable session
     #[arg(long, value_enum, default_value_t = Session::Prefer)]
     session: Session,
-    /// Offer a sub-protocol; may be given several times, the first is preferred
+    /// Offer a subprotocol; can be repeated, the first one is preferred
     #[arg(long, short, value_name = "NAME")]
     subprotocol: Vec<String>,
-    /// Add a request header; may be given several times
+    /// Add a header to the request; can be repeated
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Send lines as binary messages
+    /// Send each line as a binary message
     #[arg(long)]
     binary: bool,
     /// Offer permessage-deflate
@@ -46,26 +47,26 @@ pub(crate) struct Connect {
     /// Delay between attempts
     #[arg(long, value_enum, default_value_t = Policy::FullJitter)]
     backoff: Policy,
-    /// End at the first failed attempt or lost link instead of opening another
+    /// Exit after the first failed attempt or lost connection instead of reconnecting
     #[arg(long)]
     once: bool,
-    /// In plain mode, send PING each 30 s and expect PONG within 10 s, as texts; otherwise WebSocket Pings
+    /// In plain mode, send the text PING every 30 s and expect the text PONG within 10 s [default: WebSocket Pings]
     #[arg(long, value_name = "PING=PONG")]
     heartbeat_text: Option<String>,
-    /// How long nothing must come after the end of the input
+    /// Time without a message after the end of the input before the connection is closed
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     linger: String,
-    /// Trust these certificate authorities (PEM) besides the system's
+    /// File with certificate authorities (PEM) to trust in addition to those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<std::path::PathBuf>,
-    /// Do not check the server's certificate
+    /// Accept any certificate of the server: encrypted, but the server is not authenticated
     #[arg(long)]
     insecure: bool,
-    /// Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
-    /// NO_PROXY of the environment decide
+    /// Forward proxy to use (http://, https://, socks5:// or socks5h://) [default: from the environment variables
+    /// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// Give up on a connection attempt after this long
+    /// Time limit for each connection attempt
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: String,
 }
@@ -78,19 +79,19 @@ Examples:
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Session {
-    /// A session where the server knows it
+    /// A session if the server supports it, otherwise a plain WebSocket
     Prefer,
-    /// A session or nothing
+    /// A session; exit if the server does not support it
     Require,
-    /// Plain WebSocket
+    /// A plain WebSocket
     Off,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
-    /// At once, then anything below min(30 s, 1 s · 2^k), without end
+    /// Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit
     FullJitter,
-    /// 1 s, doubled, at most 30 s, give or take 25 %, 10 tries
+    /// 1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts
     Classic,
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn run(command: Connect) -> Result<ExitCode, Failure> {
     let linger = duration::parse(&command.linger).map_err(|e| usage(anyhow!("--linger: {e}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(talk(command, linger))?;
-    // The thread that reads standard input may sit in a read that nothing ends.
+    // The thread that reads standard input may be blocked in a read that never returns.
     runtime.shutdown_background();
     Ok(code)
 }
@@ -155,7 +156,7 @@ fn dial(command: &Connect, timeout: Duration) -> Result<DialOptions, Failure> {
         }
         (None, false) => tls::Trust::Native,
     };
-    let secure = command.url.starts_with("wss") || command.url.starts_with("https");
+    let secure = command.url.parse::<WsUrl>().is_ok_and(|url| url.is_secure());
     let tls = if secure {
         Some(tls::ClientTls::new(&trust).map_err(|error| Failure::new(Code::Tls, error))?)
     } else {
@@ -165,7 +166,7 @@ fn dial(command: &Connect, timeout: Duration) -> Result<DialOptions, Failure> {
         Some(url) => ProxyChoice::Fixed(url.parse().map_err(|e| usage(anyhow!("--proxy: {e}")))?),
         None => ProxyChoice::Environment(
             Proxies::from_env(|name| std::env::var(name).ok())
-                .map_err(|e| usage(anyhow!("proxy variables of the environment: {e}")))?,
+                .map_err(|e| usage(anyhow!("the proxy variables of the environment: {e}")))?,
         ),
     };
     Ok(DialOptions {
@@ -183,18 +184,19 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
     let sender = client.sender();
     let mut lines = Some(stdin_lines());
     let mut stdout = std::io::stdout();
-    let face = Face { colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
+    let printer =
+        EventPrinter { colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
     let mut failed = None;
-    // After the end of the input: when nothing more is expected.
+    // After the end of the input: the time at which the connection is closed if no message arrives.
     let mut quiet: Option<Instant> = None;
-    // Acks come in order, so the newest message's is the last to wait for.
+    // Messages are acknowledged in order, so the receipt of the newest one is the last to wait for.
     let mut newest: Option<Receipt> = None;
     loop {
         let idle = quiet.filter(|_| newest.is_none());
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else { continue };
-                face.show(&event);
+                printer.show(&event);
                 match event {
                     Event::Failed { stage, why, .. } => {
                         failed = Some(stage);
@@ -203,7 +205,7 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
                         }
                     }
                     Event::Lost { ending } if command.once => {
-                        return Err(Failure::new(Code::Dropped, anyhow!("link lost: {ending}")));
+                        return Err(Failure::new(Code::Dropped, anyhow!("connection lost: {ending}")));
                     }
                     Event::Closed { code, reason, by, unacked } => {
                         return outcome(code, &reason, by, unacked, failed);
@@ -219,7 +221,7 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
             line = next_line(&mut lines) => match line {
                 Some(line) => {
                     let message = if command.binary { Message::Binary(line.into_bytes()) } else { Message::Text(line) };
-                    // Waiting here holds back the input, not the messages: the queue empties as acks come.
+                    // Waiting here pauses the input; messages are still received, and the queue empties as they are acknowledged.
                     match send(&sender, message, &mut client, &mut stdout).await? {
                         Some(receipt) => newest = Some(receipt),
                         None => lines = None,
@@ -243,16 +245,16 @@ async fn talk(command: Connect, linger: Duration) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Waits for the ack of a message, or for its certain lack.
+/// Waits until a message is acknowledged or known not to be.
 async fn acked(receipt: &mut Option<Receipt>) {
     match receipt {
-        // An un-acked end is told by the client's own ending.
+        // Messages without an acknowledgement are reported when the client closes.
         Some(receipt) => drop(receipt.await),
         None => std::future::pending().await,
     }
 }
 
-/// Queues a message; while there is no room, messages that come are still printed. None: the session is closing.
+/// Queues a message, and prints received messages while the queue is full. Returns `None` if the session is closing.
 async fn send(
     sender: &undrop_client::Sender,
     message: Message,
@@ -279,7 +281,7 @@ fn print_message(stdout: &mut std::io::Stdout, message: &Message) -> Result<(), 
     Ok(())
 }
 
-/// Lines of standard input, read by a thread of their own since nothing else can wait for them everywhere.
+/// Reads lines of standard input in a thread, because not every kind of standard input can be read asynchronously.
 fn stdin_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(64);
     std::thread::spawn(move || {
@@ -291,7 +293,7 @@ fn stdin_lines() -> mpsc::Receiver<String> {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "standard input: only lines of UTF-8 text can be sent");
+                    tracing::error!(%error, "cannot read standard input; only lines of UTF-8 text can be sent");
                     return;
                 }
             }
@@ -329,11 +331,12 @@ fn outcome(
             Ok(ExitCode::SUCCESS)
         }
         ClosedBy::Local => {
-            Err(Failure::new(Code::Dropped, anyhow!("closed with {unacked} messages un-acked")))
+            Err(Failure::new(Code::Dropped, anyhow!("closed with {unacked} unacknowledged messages")))
         }
-        ClosedBy::Peer => {
-            Err(Failure::new(Code::Dropped, anyhow!("the server closed: {} {reason}", code.get())))
-        }
+        ClosedBy::Peer => Err(Failure::new(
+            Code::Dropped,
+            anyhow!("the server closed the connection: {} {reason}", code.get()),
+        )),
         ClosedBy::Refused | ClosedBy::Incompatible => {
             let exit = failed.map_or(Code::Handshake, code_of);
             Err(Failure::new(exit, anyhow!("refused: {reason}")))
@@ -342,47 +345,56 @@ fn outcome(
     }
 }
 
-/// News of the connection, for people.
-struct Face {
+/// Prints the events of the connection to standard error.
+struct EventPrinter {
     colour: bool,
 }
 
-impl Face {
+impl EventPrinter {
     fn show(&self, event: &Event) {
         let (colour, text) = match event {
             Event::Connecting { .. } => return,
             Event::Open { session, protocol } => {
-                let kind = if *session { "session" } else { "plain (the server knows no sessions)" };
-                let protocol = protocol.as_ref().map(|p| format!(", sub-protocol {p}")).unwrap_or_default();
+                let kind = if *session { "session" } else { "plain (the server does not support sessions)" };
+                let protocol = protocol.as_ref().map(|p| format!(", subprotocol {p}")).unwrap_or_default();
                 (32, format!("open: {kind}{protocol}"))
             }
             Event::Lost { ending } => {
                 let browser = ending.browser_view().get();
-                (31, format!("link lost: {ending} (a browser reports {browser})"))
+                (31, format!("connection lost: {ending} (a browser reports {browser})"))
             }
             Event::Failed { why, .. } => (31, format!("attempt failed: {why}")),
             Event::Retry { after, .. } => (33, format!("next attempt in {:.1} s", after.as_secs_f64())),
             Event::Resumed { seamless, resent, after, same_backend } => {
                 let how = if *seamless {
-                    "moved without a gap".into()
+                    "without interruption".into()
                 } else {
                     format!("after {:.2} s", after.as_secs_f64())
                 };
                 let backend = if *same_backend { "" } else { ", with a new backend connection" };
-                (32, format!("resumed {how}, {resent} messages sent again{backend}"))
+                (32, format!("resumed {how}, {resent} messages resent{backend}"))
             }
             Event::Gap { reason, lost, resent } => {
-                let lost = lost.map(|(from, to)| format!("{} messages are gone", to - from + 1));
-                let lost = lost.unwrap_or_else(|| "what the server sent meanwhile is unknown".into());
-                (31, format!("gap ({reason:?}): {lost}, {resent} of ours are sent again"))
+                let lost =
+                    lost.map(|(from, to)| format!("{} messages of the server are lost", to - from + 1));
+                let lost = lost.unwrap_or_else(|| "messages of the server may be lost".into());
+                (
+                    31,
+                    format!(
+                        "gap ({reason:?}): {lost}, {resent} own messages are resent and may arrive twice"
+                    ),
+                )
             }
             Event::GoAway { why, after } => {
-                (33, format!("the gateway asks to move ({why}), in {:.1} s", after.as_secs_f64()))
+                (33, format!("the gateway asked to reconnect ({why}), in {:.1} s", after.as_secs_f64()))
             }
             Event::Closed { code, reason, unacked, .. } => {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-                let unacked =
-                    if *unacked == 0 { String::new() } else { format!(", {unacked} messages un-acked") };
+                let unacked = if *unacked == 0 {
+                    String::new()
+                } else {
+                    format!(", {unacked} messages not acknowledged")
+                };
                 (36, format!("closed {} {}{reason}{unacked}", code.get(), code.name()))
             }
             _ => return,

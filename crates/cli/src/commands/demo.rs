@@ -1,9 +1,9 @@
-//! `undrop demo`
+//! The command `undrop demo`.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -16,35 +16,38 @@ use undrop_fault::{CloseManner, CutAfter, Fault, Trigger};
 use undrop_gateway::config::file::ConfigFile;
 use undrop_gateway::{Config, Gateway};
 use undrop_store::MemoryStore;
+use undrop_transport::sync::lock;
 
 use crate::exit::{Code, Failure};
 
-/// See what is lost without undrop, and with it.
+/// Compare a plain client and an undrop session on a bad network.
 ///
-/// Starts a gateway with its echo backend, and two clients that send numbered messages through a proxy which cuts every
-/// connection about once a second: by RST, by FIN, in the middle of a frame, or by silence. One client only reconnects;
-/// the other has an undrop session. Everything stays on this machine.
+/// Starts a gateway with its echo backend, and two clients that send numbered messages through a proxy that drops every
+/// connection about once a second: with RST, with FIN, in the middle of a frame, or by going silent. One client only
+/// reconnects; the other has an undrop session. Nothing leaves this machine.
 #[derive(Debug, Args)]
-#[command(after_help = "Ends with exit code 1 if the undrop client lost, doubled or reordered anything.")]
+#[command(
+    after_help = "The exit code is 1 if a message of the undrop client was lost, duplicated or reordered."
+)]
 pub(crate) struct Demo {
-    /// How long to run
+    /// Duration in seconds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Run until interrupted
+    /// Run until Ctrl-C
     #[arg(long, conflicts_with = "seconds")]
     forever: bool,
-    /// Messages per second and client
+    /// Messages per second of each client
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
-    /// Seed of the cuts, to see the same ones again
+    /// Seed for all randomness, to repeat a run with the same dropped connections [default: random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// End with one JSON object on standard output and print nothing else there
+    /// Print the result as one JSON object, and nothing else on standard output
     #[arg(long)]
     json: bool,
 }
 
-/// What one client saw.
+/// The counters of one client.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Tally {
     sent: u64,
@@ -58,7 +61,7 @@ struct Tally {
     resumes: Option<u64>,
     #[serde(skip)]
     highest: u64,
-    /// One bit for each number that was received.
+    /// A bitmap of the numbers that were received.
     #[serde(skip)]
     seen: Vec<u64>,
 }
@@ -67,7 +70,7 @@ impl Tally {
     fn receive(&mut self, number: u64) {
         let (word, bit) = ((number / 64) as usize, 1_u64 << (number % 64));
         if number >= self.sent {
-            // Nobody sent this: it counts as if it came twice.
+            // This number was never sent, so it counts as a duplicate.
             self.doubled += 1;
             return;
         }
@@ -112,15 +115,15 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     let seed = command.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let gateway = gateway()?;
     let Some(address) = gateway.addresses().first().copied() else {
-        return Err(Failure::new(Code::Usage, anyhow!("the gateway listens nowhere")));
+        return Err(Failure::new(Code::Usage, anyhow!("the gateway has no listening address")));
     };
     let tallies: [Shared; 2] = [Shared::default(), Shared::default()];
     tally(&tallies[1]).resumes = Some(0);
     let mut proxies = Vec::new();
     let mut clients = Vec::new();
     for (mode, shared) in [SessionMode::Off, SessionMode::Require].into_iter().zip(&tallies) {
-        // Both get the same cuts in the same order.
-        let chaos = Chaos::start(address).seed(seed).choose(cuts).await;
+        // Both clients get the same faults in the same order.
+        let chaos = Chaos::start(address).seed(seed).choose(drop_faults).await;
         let chaos = chaos.map_err(|error| Failure::new(Code::Usage, error))?;
         clients.push((start(mode, chaos.address())?, shared.clone()));
         proxies.push(chaos);
@@ -131,7 +134,6 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     let end = (!command.forever).then(|| Instant::now() + Duration::from_secs(command.seconds));
     let stop = async {
         match end {
-            // Without an end the clock never stops it.
             None => std::future::pending().await,
             Some(end) => sleep_until(end).await,
         }
@@ -146,7 +148,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
         _ = tokio::signal::ctrl_c() => {}
         () = show(&tallies, command.json) => {}
     }
-    // Both stop sending and get time for what is under way.
+    // Both clients stop sending and get time to receive the replies that are still on the way.
     finish.send_replace(true);
     while let Some(done) = running.join_next().await {
         done.map_err(|error| Failure::new(Code::Usage, error))?;
@@ -169,7 +171,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     Ok(if good { ExitCode::SUCCESS } else { Code::Findings.into() })
 }
 
-/// A gateway with its embedded backend, on a free port, that notices silence quickly.
+/// Starts a gateway with its embedded backend on a free port, with a short heartbeat to detect silence quickly.
 fn gateway() -> Result<Gateway, Failure> {
     let mut raw =
         ConfigFile { listen: Some(vec!["127.0.0.1:0".into()]), workers: Some(1), ..ConfigFile::default() };
@@ -179,8 +181,8 @@ fn gateway() -> Result<Gateway, Failure> {
         .map_err(|error| Failure::new(Code::Usage, error))
 }
 
-/// The faults of one connection: it ends after about a second, in one of four ways.
-fn cuts(rng: &mut fastrand::Rng) -> Faults {
+/// Returns the faults of one connection: it ends after about a second, in one of four ways.
+fn drop_faults(rng: &mut fastrand::Rng) -> Faults {
     let age = Trigger::Age(Duration::from_millis(rng.u64(700..1300)));
     let (when, how) = match rng.u8(0..4) {
         0 => (age, CloseManner::Rst),
@@ -211,7 +213,7 @@ fn start(mode: SessionMode, proxy: SocketAddr) -> Result<Client, Failure> {
         .map_err(|error| Failure::new(Code::Usage, error))
 }
 
-/// Sends numbers at the given rate and notes what comes back, until told to finish; then waits for the rest.
+/// Sends numbers at the given rate and counts the replies until `finished` is set, then waits for missing replies.
 async fn exchange(
     mut client: Client,
     shared: Shared,
@@ -226,7 +228,7 @@ async fn exchange(
         tokio::select! {
             _ = ticks.tick() => {
                 let number = tally(&shared).sent;
-                // A full queue skips a beat: nothing was sent, so nothing is counted.
+                // When the queue is full, nothing is sent and nothing is counted.
                 if sender.try_send(Message::Text(number.to_string())).is_ok() {
                     tally(&shared).sent += 1;
                 }
@@ -247,7 +249,8 @@ async fn exchange(
             _ = finished.wait_for(|finished| *finished) => break,
         }
     }
-    // A session has everything after the next resume. Without one, what was cut stays lost: two quiet seconds end it.
+    // A session is complete after the next resume. Without one, messages that were lost stay lost, so the wait ends after
+    // two seconds without a reply.
     let session = tally(&shared).resumes.is_some();
     let patience = if session { Duration::from_secs(30) } else { Duration::from_secs(2) };
     let mut end = Instant::now() + patience;
@@ -269,10 +272,10 @@ fn note(shared: &Shared, message: &Message) {
 }
 
 fn tally(shared: &Shared) -> std::sync::MutexGuard<'_, Tally> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(shared)
 }
 
-/// Progress: one line that is written over on a terminal, else one line each five seconds. Never returns.
+/// Shows the progress: on a terminal one line that is overwritten, otherwise one line every five seconds. Never returns.
 async fn show(tallies: &[Shared; 2], quiet: bool) {
     let terminal = std::io::stdout().is_terminal();
     let mut ticks = interval(if terminal { Duration::from_millis(250) } else { Duration::from_secs(5) });
@@ -284,7 +287,7 @@ async fn show(tallies: &[Shared; 2], quiet: bool) {
         }
         let [plain, undrop] = [0, 1].map(|at| tally(&tallies[at]).clone());
         let line = format!(
-            "{:5.1} s   plain: {} sent, {} back, {} missing, {} cuts   undrop: {} sent, {} back, {} under way, {} cuts",
+            "{:5.1} s   plain: {} sent, {} back, {} missing, {} drops   undrop: {} sent, {} back, {} in flight, {} drops",
             began.elapsed().as_secs_f64(),
             plain.sent,
             plain.received,
@@ -297,7 +300,7 @@ async fn show(tallies: &[Shared; 2], quiet: bool) {
         );
         if terminal {
             print!("\r\x1b[2K{line}");
-            // Progress that cannot be shown is no reason to stop.
+            // A progress line that cannot be written is not important.
             let _ = std::io::stdout().flush();
         } else {
             say!("{line}");
@@ -307,10 +310,10 @@ async fn show(tallies: &[Shared; 2], quiet: bool) {
 
 fn introduce(command: &Demo, seed: u64) {
     say!(
-        "Two clients send {} numbered messages a second to an echo backend, through a gateway and a",
+        "Two clients send {} numbered messages per second to an echo backend, through a gateway and a",
         command.rate
     );
-    say!("proxy that cuts each connection about once a second (seed {seed}).");
+    say!("proxy that drops each connection about once a second (seed {seed}).");
     say!();
 }
 
@@ -323,19 +326,19 @@ fn conclude(report: &Report, good: bool) {
     let paint = |code: u8, text: String| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
     say!();
     say!(
-        "{:22}{:>9}{:>10}{:>8}{:>9}{:>11}{:>7}",
+        "{:22}{:>9}{:>10}{:>8}{:>11}{:>11}{:>7}",
         "",
         "sent",
         "received",
         "lost",
-        "doubled",
+        "duplicate",
         "reordered",
-        "cuts"
+        "drops"
     );
     for (name, tally) in [("plain client", &report.plain), ("undrop client", &report.undrop)] {
         let code = if tally.is_perfect() { 32 } else { 31 };
         say!(
-            "{name:22}{:>9}{:>10}{}{:>9}{:>11}{:>7}",
+            "{name:22}{:>9}{:>10}{}{:>11}{:>11}{:>7}",
             tally.sent,
             tally.received,
             paint(code, format!("{:>8}", tally.lost)),
@@ -352,7 +355,7 @@ fn conclude(report: &Report, good: bool) {
             paint(
                 32,
                 format!(
-                    "The undrop client lost nothing in {} cuts ({resumes} resumes).",
+                    "The undrop client lost no message in {} dropped connections ({resumes} resumes).",
                     report.undrop.links_lost
                 )
             )

@@ -1,4 +1,4 @@
-//! `undrop gateway`
+//! The command `undrop gateway`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,57 +15,59 @@ use undrop_text::duration;
 
 use crate::exit::{Code, Failure};
 
-/// Put resumable sessions in front of a WebSocket backend.
+/// Add resumable sessions to a WebSocket backend.
 ///
-/// Clients that speak the session protocol get a session that survives their connections; all others are passed
-/// through, with heartbeats. Without an upstream it serves an embedded backend at /echo and /broadcast.
+/// Clients that support the session protocol get a session that survives the loss of their connections. All other
+/// clients are passed through, with heartbeats. Without an upstream, the gateway serves an embedded backend at /echo and
+/// /broadcast.
 ///
-/// SIGTERM or Ctrl-C drains: every client is told to move, then the process ends (a second one ends it at once).
-/// SIGHUP reads the certificate files again.
+/// SIGTERM or Ctrl-C starts a drain: the gateway asks every client to reconnect elsewhere and exits when they have left.
+/// A second signal ends it immediately. SIGHUP reloads the certificate files.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Gateway {
-    /// Address to listen on; may be given several times [default: 127.0.0.1:8080]
+    /// Address to listen on; can be repeated [default: 127.0.0.1:8080]
     #[arg(long, short, value_name = "HOST:PORT")]
     listen: Vec<String>,
-    /// Backend for all paths that no route names; its path goes in front of the client's
+    /// Backend for all paths without a route of their own; the path of the client is appended to the path of this URL
+    /// [default: the embedded backend]
     #[arg(long, short, value_name = "URL")]
     upstream: Option<String>,
-    /// TOML file with everything else; flags win over it
+    /// TOML file with the full configuration; options on the command line take precedence
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Threads [default: one per core]
+    /// Number of worker threads [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Certificate chain (PEM), to serve wss://
+    /// Certificate chain in PEM format; enables wss://
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<String>,
-    /// Private key of the certificate (PEM)
+    /// Private key of the certificate in PEM format
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<String>,
-    /// Silence after which a client gets a heartbeat, such as 25s [default: 25s]
+    /// Idle time after which the gateway sends a heartbeat to a client [default: 25s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     heartbeat: Option<Duration>,
-    /// How long a session waits for its client [default: 120s]
+    /// Time for which a session is kept after its client disconnected [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     ttl: Option<Duration>,
-    /// Longest time from SIGTERM to the end [default: 30s]
+    /// Maximum time from SIGTERM to the exit; connections that remain are closed [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     drain: Option<Duration>,
-    /// Pass every client through, even those that ask for a session
+    /// Pass every client through, including clients that ask for a session
     #[arg(long)]
     no_sessions: bool,
-    /// Name of this process in session ids: letters, digits, - and _ [default: random]
+    /// Name of this process in session ids: 1 to 64 letters, digits, `-` and `_` [default: random]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
-    /// Check the configuration and end
+    /// Check the configuration and exit
     #[arg(long)]
     check: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  undrop gateway                                                   try it: echo backend on ws://127.0.0.1:8080/echo
+  undrop gateway                                                   try it with the embedded backend at ws://127.0.0.1:8080/echo
   undrop gateway --listen :443 --tls-cert c.pem --tls-key k.pem --upstream ws://127.0.0.1:9000
   undrop gateway --config gateway.toml --check";
 
@@ -77,7 +79,7 @@ pub(crate) fn run(command: Gateway) -> Result<ExitCode, Failure> {
     };
     let config = configuration(command).map_err(|error| Failure::new(Code::Usage, error))?;
     if check {
-        say!("configuration is good: {} routes", config.routes.len());
+        say!("the configuration is valid ({} routes)", config.routes.len());
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -119,9 +121,7 @@ async fn serve(config: Config, node: &str) -> Result<ExitCode, Failure> {
     let gateway = Running::start(config, Arc::new(MemoryStore::new()), node)
         .map_err(|error| Failure::new(Code::Usage, error))?;
     if gateway.embedded().is_some() {
-        tracing::info!(
-            "no upstream: serving the embedded backend at /echo and /broadcast, sessions in memory"
-        );
+        tracing::info!("no upstream is configured: serving the embedded backend at /echo and /broadcast");
     }
     let names: Vec<String> =
         gateway.addresses().iter().map(|address| format!("{scheme}://{address}")).collect();
@@ -129,14 +129,14 @@ async fn serve(config: Config, node: &str) -> Result<ExitCode, Failure> {
     loop {
         tokio::select! {
             _ = hangup.recv() => match gateway.reload_tls() {
-                Ok(()) => tracing::info!("certificates read again"),
-                Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+                Ok(()) => tracing::info!("certificates reloaded"),
+                Err(error) => tracing::error!(%error, "cannot reload the certificates; the previous ones remain in use"),
             },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
-    tracing::info!(sessions = gateway.sessions(), "draining; a second signal ends at once");
+    tracing::info!(sessions = gateway.sessions(), "draining; a second signal ends the process immediately");
     tokio::select! {
         drained = gateway.drain() => {
             tracing::info!(before = drained.before, closed = drained.closed, "drained");

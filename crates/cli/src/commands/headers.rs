@@ -1,22 +1,22 @@
-//! Request headers and sub-protocols that a user gives: judged before anything is sent.
+//! Validation of the request headers and subprotocols that a user passes, before anything is sent.
 
 use anyhow::{anyhow, bail};
 use undrop_frame::handshake::{Headers, request};
 
-/// `NAME: VALUE` of each `--header`, in order.
+/// Returns name and value of each `--header`, in order.
 ///
 /// # Errors
-/// One that would not be sent: the handshake leaves out what HTTP does not allow and what it writes itself.
+/// A header that would not be sent, because HTTP does not allow it or because the handshake sets it.
 pub(crate) fn headers(given: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     given.iter().map(|header| parse(header)).collect()
 }
 
-/// Judges each `--subprotocol`: a token, and none twice (RFC 6455 4.1).
+/// Checks that each `--subprotocol` is a token and appears once (RFC 6455 §4.1).
 pub(crate) fn subprotocols(given: &[String]) -> anyhow::Result<()> {
     for (at, name) in given.iter().enumerate() {
         if !is_token(name) {
             bail!(
-                "--subprotocol: `{}` is not a token: letters, digits and !#$%&'*+-.^_`|~, and one name each time",
+                "--subprotocol: `{}` is not a token; use letters, digits and !#$%&'*+-.^_`|~, and repeat the option for each name",
                 name.escape_debug()
             );
         }
@@ -35,24 +35,24 @@ fn parse(header: &str) -> anyhow::Result<(String, String)> {
     if is_sent(name, value) {
         return Ok((name.to_owned(), value.to_owned()));
     }
-    // Values may be secrets, so only names are shown.
+    // A value may be a secret, so only the name is shown.
     let shown = name.escape_debug();
     if !is_token(name) {
-        bail!("--header: `{shown}` is not the name of a header: letters, digits and !#$%&'*+-.^_`|~");
+        bail!("--header: `{shown}` is not the name of a header; use letters, digits and !#$%&'*+-.^_`|~");
     }
     if is_sent("x", value) {
         let instead = match name.to_ascii_lowercase().as_str() {
-            "host" => "; the URL decides it, and --resolve connects elsewhere",
+            "host" => "; it follows from the URL, and --resolve connects to another address",
             "sec-websocket-protocol" => "; use --subprotocol",
             "sec-websocket-extensions" => "; use --compress",
             _ => "",
         };
-        bail!("--header: `{shown}` belongs to the handshake and cannot be set{instead}");
+        bail!("--header: `{shown}` is part of the handshake and cannot be set{instead}");
     }
-    bail!("--header: the value of `{shown}` has a line break or another control character in it");
+    bail!("--header: the value of `{shown}` contains a line break or another control character");
 }
 
-/// The handshake itself is asked, so that this cannot differ from what is sent.
+/// Returns `true` if the handshake sends this header. The request itself is built, so this check cannot differ from it.
 fn is_sent(name: &str, value: &str) -> bool {
     let mut one = Headers::new();
     one.append(name, value);
@@ -60,7 +60,7 @@ fn is_sent(name: &str, value: &str) -> bool {
     length(&one) > length(&Headers::new())
 }
 
-/// RFC 9110 5.6.2.
+/// Returns `true` for a token of RFC 9110 §5.6.2.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
@@ -76,11 +76,11 @@ mod tests {
             ("nonsense", "`nonsense` is not NAME: VALUE"),
             ("bad header: x", "`bad header` is not the name of a header"),
             (": x", "`` is not the name"),
-            ("X-A: b\r\nX-Evil: c", "the value of `X-A` has a line break"),
-            ("X-A: b\n", "the value of `X-A` has a line break"),
-            ("host: evil", "`host` belongs to the handshake and cannot be set; the URL decides it"),
+            ("X-A: b\r\nX-Evil: c", "the value of `X-A` contains a line break"),
+            ("X-A: b\n", "the value of `X-A` contains a line break"),
+            ("host: evil", "`host` is part of the handshake and cannot be set; it follows from the URL"),
             ("Sec-WebSocket-Protocol: chat", "use --subprotocol"),
-            ("Upgrade: h2c", "belongs to the handshake"),
+            ("Upgrade: h2c", "is part of the handshake"),
         ] {
             let error = headers(&[header.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(says), "{header:?}: {error}");
