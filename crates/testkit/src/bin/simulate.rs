@@ -5,25 +5,46 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use undrop_session::mutate::BrokenRule;
 use undrop_testkit::sim::{self, Harness, Report};
 
-const HELP: &str = "simulate [--schedules N] [--seed N] [--trace] [--threads N]
+const HELP: &str = "simulate [--schedules N] [--seed N] [--trace] [--threads N] [--broken RULE]
 
 Without --seed: N schedules (default 200000), from seed 0 on.
-With --seed: that schedule, and those after it when --schedules is given.";
+With --seed: that schedule, and those after it when --schedules is given.
+--broken RULE runs machines that break one rule of the protocol, to see a failure:
+start-from-rx, ack-on-receipt, skip-count or no-dedupe.";
+
+/// The rule of this name.
+fn rule(name: &str) -> Option<BrokenRule> {
+    match name {
+        "start-from-rx" => Some(BrokenRule::StartFromRx),
+        "ack-on-receipt" => Some(BrokenRule::AckOnReceipt),
+        "skip-count" => Some(BrokenRule::SkipCount),
+        "no-dedupe" => Some(BrokenRule::NoDedupe),
+        _ => None,
+    }
+}
 
 struct Arguments {
     schedules: Option<u64>,
     seed: Option<u64>,
     trace: bool,
     threads: usize,
+    broken: Option<BrokenRule>,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut read = Arguments { schedules: None, seed: None, trace: false, threads };
+    let mut read = Arguments { schedules: None, seed: None, trace: false, threads, broken: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--broken" {
+            let name = words.next().unwrap_or_default();
+            let broken = rule(&name).ok_or_else(|| format!("--broken: unknown rule \"{name}\"\n\n{HELP}"))?;
+            read.broken = Some(broken);
+            continue;
+        }
         let mut number = || {
             let value = words.next().ok_or(format!("{word} needs a number"))?;
             value.parse::<u64>().map_err(|_| format!("{word} needs a number, not {value}"))
@@ -49,7 +70,7 @@ fn main() -> ExitCode {
     };
     let first = read.seed.unwrap_or(0);
     let count = read.schedules.unwrap_or(if read.seed.is_some() { 1 } else { 200_000 });
-    let harness = Harness { trace: read.trace, ..Harness::default() };
+    let harness = Harness { trace: read.trace, broken: read.broken, ..Harness::default() };
     let (next, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     #[allow(clippy::disallowed_methods)]
     let began = Instant::now();
