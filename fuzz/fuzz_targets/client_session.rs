@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use undrop_frame::{CloseCode, Message};
-use undrop_session::{Client, ClientConfig, ClientEvent, Down, Mode};
+use undrop_session::{Client, ClientConfig, ClientEvent, LinkEnd, LinkMode};
 
 #[derive(Arbitrary, Debug)]
 enum Step {
@@ -41,34 +41,34 @@ fuzz_target!(|steps: Vec<Step>| {
                 let _ = client.poll_connect(now);
             }
             Step::LinkUp { n, session } => {
-                client.link_up(now, n.into(), if session { Mode::Session } else { Mode::Plain });
+                client.handle_link_up(now, n.into(), if session { LinkMode::Session } else { LinkMode::Plain });
             }
             Step::LinkDown { n, code, status, fatal } => {
                 let close = code.map(|code| (CloseCode::new(1000 + code % 4000), "retry=100".to_owned()));
-                client.link_down(now, n.into(), Down { close, status, retry_after: None, fatal });
+                client.handle_link_down(now, n.into(), LinkEnd { close, status, retry_after: None, fatal });
             }
             Step::Started { n } => {
                 let text = format!(
                     "\u{1f}S{{\"sid\":\"n1.AAAAAAAAAAAAAAAAAAAAAA\",\"key\":\"{KEY}\",\"att\":{n},\"hb\":25000,\"win\":262144,\"ttl\":120000}}"
                 );
-                let _ = client.on_message(now, n.into(), Message::Text(text));
+                let _ = client.handle_message(now, n.into(), Message::Text(text));
             }
             Step::Resumed { n, rx, start } => {
                 let text = format!(
                     "\u{1f}R{{\"att\":{n},\"rx\":{rx},\"start\":{start},\"ttl\":120000,\"backend\":\"same\",\"away\":false}}"
                 );
-                let _ = client.on_message(now, n.into(), Message::Text(text));
+                let _ = client.handle_message(now, n.into(), Message::Text(text));
             }
             Step::Packet { n, text } => {
-                let _ = client.on_message(now, n.into(), Message::Text(format!("\u{1f}{text}")));
+                let _ = client.handle_message(now, n.into(), Message::Text(format!("\u{1f}{text}")));
             }
             Step::Text { n, text } => {
-                let _ = client.on_message(now, n.into(), Message::Text(text));
+                let _ = client.handle_message(now, n.into(), Message::Text(text));
             }
             Step::Binary { n, len } => {
-                let _ = client.on_message(now, n.into(), Message::Binary(vec![1; len.into()]));
+                let _ = client.handle_message(now, n.into(), Message::Binary(vec![1; len.into()]));
             }
-            Step::Pong(n) => client.on_pong(now, n.into()),
+            Step::Pong(n) => client.handle_pong(now, n.into()),
             Step::Send { len, ttl } => {
                 let ttl = ttl.map(|ttl| Duration::from_millis(ttl.into()));
                 sent += u64::from(client.send(now, Message::Binary(vec![2; len.into()]), ttl).is_ok());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use undrop_frame::CloseCode;
-use undrop_session::{Gateway, GatewayConfig, Overflow, Packet, Received, SessionId, SessionKey};
+use undrop_session::{Gateway, GatewayConfig, Overflow, Packet, UnitStatus, SessionId, SessionKey};
 
 #[derive(Arbitrary, Debug)]
 enum Step {
@@ -37,7 +37,7 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
     let mut now = start;
     let config = GatewayConfig {
         attached_limit: LIMIT,
-        parked_limit: 2 * LIMIT,
+        detached_limit: 2 * LIMIT,
         overflow: [Overflow::Pause, Overflow::End, Overflow::DropOldest][usize::from(policy % 3)],
         ..GatewayConfig::default()
     };
@@ -54,30 +54,30 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
             Step::Detach => gateway.detach(now),
             Step::DiscardUntaken => {
                 if !gateway.is_attached() {
-                    gateway.discard_untaken();
+                    gateway.discard_unconsumed();
                     untaken = 0;
                 }
             }
             Step::Data(len) if gateway.is_attached() => {
-                untaken += u64::from(gateway.on_data(now, len.into()) == Received::Deliver);
+                untaken += u64::from(gateway.handle_data(now, len.into()) == UnitStatus::Deliver);
             }
             Step::Packet(text) => {
                 if let Ok(packet) = Packet::parse(&text)
-                    && gateway.on_packet(now, &packet).is_err()
+                    && gateway.handle_packet(now, &packet).is_err()
                 {
                     gateway.detach(now);
                 }
             }
             Step::Ack(number) => {
-                if gateway.on_packet(now, &Packet::Ack(number.into())).is_err() {
+                if gateway.handle_packet(now, &Packet::Ack(number.into())).is_err() {
                     gateway.detach(now);
                 }
             }
-            Step::Traffic => gateway.on_traffic(now),
+            Step::Traffic => gateway.handle_traffic(now),
             Step::Taken(units) => {
                 let units = u64::from(units).min(untaken);
                 untaken -= units;
-                gateway.taken(now, units);
+                gateway.handle_consumed(now, units);
             }
             Step::Append(len) => {
                 // The driver keeps to the largest message; the machine admits a unit of any size when it holds no other.
@@ -90,13 +90,13 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
                 open = 0;
             }
             Step::Close(code) => gateway.close(CloseCode::new(1000 + code % 4000), "fuzzed"),
-            Step::ControlFrame(len) => gateway.control_frame(&[0x8a; 127][..usize::from(len).min(127)]),
+            Step::ControlFrame(len) => gateway.queue_control_frame(&[0x8a; 127][..usize::from(len).min(127)]),
             Step::Transmit(most) => {
                 let mut slices: [&[u8]; 3] = [&[]; 3];
-                let count = gateway.transmit(&mut slices);
+                let count = gateway.poll_transmit(&mut slices);
                 let ready: usize = slices[..count].iter().map(|slice| slice.len()).sum();
                 assert!(gateway.is_attached() || ready == 0, "bytes without a link");
-                gateway.transmitted(now, usize::from(most).min(ready));
+                gateway.handle_transmitted(now, usize::from(most).min(ready));
             }
             Step::Wait(milliseconds) => {
                 now += Duration::from_millis(u64::from(milliseconds) % 300_000);
@@ -114,12 +114,12 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
         while gateway.poll_event().is_some() {}
         let progress = gateway.progress();
         assert!(progress.acked <= progress.sent && progress.sent <= progress.appended, "{progress:?}");
-        assert!(progress.taken <= progress.received, "{progress:?}");
+        assert!(progress.consumed <= progress.received, "{progress:?}");
         assert!(
             progress.acked >= before.acked && progress.appended >= before.appended,
             "{before:?} {progress:?}"
         );
-        assert!(progress.taken >= before.taken, "{before:?} {progress:?}");
+        assert!(progress.consumed >= before.consumed, "{before:?} {progress:?}");
         // A unit is admitted whole once there is room for its beginning, and the limit is judged when it ends: two units, the
         // close, and what each unit is charged come on top.
         let most = 2 * LIMIT + 2 * LARGEST + 512;

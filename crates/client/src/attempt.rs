@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use undrop_frame::deflate;
 use undrop_frame::handshake::{Headers, ResponseHead};
-use undrop_session::{Attempt, Down, Mode, is_session_answer, offer};
+use undrop_session::{Attempt, LinkEnd, LinkMode, is_session_answer, offer};
 use undrop_transport::{
     ConnectError, ConnectRequest, ConnectStage, DialError, DialOptions, Ending, OfferedExtensions, Stream,
     UpgradeError, WebSocket, WebSocketConfig, WsUrl, connect, ending_of, upgrade,
@@ -42,7 +42,7 @@ impl fmt::Debug for Connector {
 #[derive(Debug)]
 pub(crate) struct Linked {
     pub(crate) socket: WebSocket,
-    pub(crate) mode: Mode,
+    pub(crate) mode: LinkMode,
     /// The application's subprotocol, in plain mode.
     pub(crate) protocol: Option<String>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Linked {
 /// The reason why an attempt failed: for the machine, and for people.
 #[derive(Debug)]
 pub(crate) struct Failed {
-    pub(crate) down: Down,
+    pub(crate) end: LinkEnd,
     pub(crate) stage: ConnectStage,
     pub(crate) ending: Ending,
     pub(crate) why: String,
@@ -81,7 +81,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Linked
     let session = attempt.hello.is_some() && protocol.as_deref().is_some_and(is_session_answer);
     Ok(Linked {
         socket: connected.into_websocket(&target.socket),
-        mode: if session { Mode::Session } else { Mode::Plain },
+        mode: if session { LinkMode::Session } else { LinkMode::Plain },
         protocol: protocol.filter(|_| !session),
     })
 }
@@ -90,7 +90,7 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Linked
 fn connector_failed(error: &io::Error) -> Failed {
     let dial = error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>());
     Failed {
-        down: Down { fatal: dial.is_some_and(DialError::is_permanent), ..Down::default() },
+        end: LinkEnd { fatal: dial.is_some_and(DialError::is_permanent), ..LinkEnd::default() },
         stage: dial.map_or(ConnectStage::Connect, DialError::stage),
         ending: ending_of(error),
         why: error.to_string(),
@@ -98,13 +98,13 @@ fn connector_failed(error: &io::Error) -> Failed {
 }
 
 fn connect_failed(error: &ConnectError) -> Failed {
-    let down = match error {
+    let end = match error {
         ConnectError::Upgrade(UpgradeError::Refused { head, .. }) => {
-            Down { status: Some(head.status), retry_after: retry_after(head), ..Down::default() }
+            LinkEnd { status: Some(head.status), retry_after: retry_after(head), ..LinkEnd::default() }
         }
-        _ => Down { fatal: error.is_permanent(), ..Down::default() },
+        _ => LinkEnd { fatal: error.is_permanent(), ..LinkEnd::default() },
     };
-    Failed { down, stage: error.stage(), ending: error.ending(), why: error.explain() }
+    Failed { end, stage: error.stage(), ending: error.ending(), why: error.explain() }
 }
 
 /// Returns the value of `Retry-After` in seconds (RFC 9110 §10.2.3). A date is ignored.

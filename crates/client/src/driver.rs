@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use undrop_frame::{CloseCode, OpCode, ProtocolFault};
-use undrop_session::{BackendIdentity, ClientEvent, Down, Misbehaviour, Transmit};
+use undrop_session::{BackendIdentity, ClientEvent, LinkEnd, Misbehaviour, Transmit};
 use undrop_transport::{Alarm, ConnectStage, Ending, Received, WebSocket, tcp_info};
 
 use crate::attempt::{Failed, Linked, Target, make};
@@ -86,7 +86,7 @@ impl Driver {
         for link in &mut self.links {
             let Some(info) = link.socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok()) else { continue };
             if now.checked_sub(info.last_data_recv).is_some_and(|received| received > link.kernel_asked) {
-                self.shared.with(|inner| inner.machine.on_traffic(now, link.n));
+                self.shared.with(|inner| inner.machine.handle_traffic(now, link.n));
             }
             link.kernel_asked = now;
         }
@@ -111,13 +111,13 @@ impl Driver {
                         if protocol.is_some() {
                             inner.protocol = protocol;
                         }
-                        inner.machine.link_up(now, n, mode);
+                        inner.machine.handle_link_up(now, n, mode);
                     });
                 }
-                Err(Failed { down, stage, ending, why }) => {
+                Err(Failed { end, stage, ending, why }) => {
                     tracing::info!(attempt = n, %ending, cause = %why, "attempt failed");
                     self.endings.push(AttemptEnding { n, stage, ending, why });
-                    self.shared.with(|inner| inner.machine.link_down(now, n, down));
+                    self.shared.with(|inner| inner.machine.handle_link_down(now, n, end));
                 }
             }
         }
@@ -139,8 +139,8 @@ impl Driver {
                     let Link { n, .. } = self.links.swap_remove(at);
                     let close = ending.close().map(|(code, reason)| (code, reason.to_owned()));
                     self.note_ending(n, ending);
-                    let down = Down { close, ..Down::default() };
-                    self.shared.with(|inner| inner.machine.link_down(now, n, down));
+                    let end = LinkEnd { close, ..LinkEnd::default() };
+                    self.shared.with(|inner| inner.machine.handle_link_down(now, n, end));
                 }
                 LinkRead::Violation(fault) => {
                     moved = true;
@@ -148,7 +148,7 @@ impl Driver {
                     socket.start_close(Some(fault.close_code()), &fault.to_string());
                     self.closing.push(finish_close(socket));
                     self.note_ending(n, ProtocolFault::Session(fault.to_string()).into());
-                    self.shared.with(|inner| inner.machine.link_down(now, n, Down::default()));
+                    self.shared.with(|inner| inner.machine.handle_link_down(now, n, LinkEnd::default()));
                 }
             }
         }
@@ -406,11 +406,11 @@ fn read(link: &mut Link, cx: &mut Context<'_>, shared: &Shared, now: Instant) ->
         let read_on = shared.with(|inner| {
             match received {
                 Received::Message(message) => {
-                    inner.machine.on_message(now, n, message)?;
+                    inner.machine.handle_message(now, n, message)?;
                     inner.wake_message_reader();
                 }
-                Received::Ping(_) => inner.machine.on_traffic(now, n),
-                Received::Pong(_) => inner.machine.on_pong(now, n),
+                Received::Ping(_) => inner.machine.handle_traffic(now, n),
+                Received::Pong(_) => inner.machine.handle_pong(now, n),
             }
             Ok(!paused(inner))
         });

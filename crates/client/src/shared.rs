@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use undrop_frame::{CloseCode, Message};
-use undrop_session::{Client as Machine, ClosedBy, Full, State};
+use undrop_session::{Client as Machine, ClientState, ClosedBy, QueueFull};
 use undrop_transport::sync::{lock, register_waker};
 
 use crate::error::{Closed, SendError, Undelivered};
@@ -130,8 +130,8 @@ impl Shared {
             }
             let receipt = match inner.machine.send(now(), message, ttl) {
                 Ok(receipt) => receipt,
-                Err(Full(message)) if inner.is_over() => return Err(SendError::Closed(message)),
-                Err(Full(message)) => return Err(SendError::Full(message)),
+                Err(QueueFull(message)) if inner.is_over() => return Err(SendError::Closed(message)),
+                Err(QueueFull(message)) => return Err(SendError::Full(message)),
             };
             let (sender, receiver) = oneshot::channel();
             inner.receipts.insert(receipt, sender);
@@ -222,7 +222,7 @@ impl Inner {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.machine.state() == State::Closed
+        self.machine.state() == ClientState::Closed
     }
 }
 

@@ -247,7 +247,7 @@ fn session_options(table: &SessionTable, max_message: u64) -> Result<SessionOpti
         heartbeat: table.heartbeat.unwrap_or(default.heartbeat),
         ttl: table.ttl.unwrap_or(default.ttl),
         attached_limit: buffer("session.attached_buffer", table.attached_buffer, default.attached_limit)?,
-        parked_limit: buffer("session.parked_buffer", table.parked_buffer, default.parked_limit)?,
+        detached_limit: buffer("session.parked_buffer", table.parked_buffer, default.detached_limit)?,
         overflow,
         link_max_age: table.max_link_age.filter(|age| !age.is_zero()),
         ..default
@@ -333,7 +333,7 @@ mod tests {
         let text = "[session]\nttl = 1.5\nheartbeat = 0\nparked_buffer = 8192\nattached_buffer = \"8k\"\nmax_link_age = \"5 minutes\"";
         let machine = config(text).unwrap().session.machine;
         assert_eq!((machine.ttl, machine.heartbeat), (Duration::from_millis(1500), Duration::ZERO));
-        assert_eq!((machine.parked_limit, machine.attached_limit), (8192, 8192));
+        assert_eq!((machine.detached_limit, machine.attached_limit), (8192, 8192));
         assert_eq!(machine.link_max_age, Some(Duration::from_secs(300)));
     }
 

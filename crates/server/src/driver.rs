@@ -280,7 +280,7 @@ impl Driver {
 
     fn tombstone(&self, why: Option<LossReason>) -> Tombstone {
         let progress = self.machine.progress();
-        Tombstone { key: self.entry.key.clone(), why, taken: progress.taken, sent: progress.appended }
+        Tombstone { key: self.entry.key.clone(), why, taken: progress.consumed, sent: progress.appended }
     }
 
     fn finish(&mut self, now: Instant) {

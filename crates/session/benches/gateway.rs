@@ -27,9 +27,9 @@ fn attached(now: Instant) -> Gateway {
 
 fn flush(gateway: &mut Gateway, now: Instant) {
     let mut slices = [&b""[..]; 3];
-    let count = gateway.transmit(&mut slices);
+    let count = gateway.poll_transmit(&mut slices);
     let n = slices[..count].iter().map(|slice| black_box(slice).len()).sum();
-    gateway.transmitted(now, n);
+    gateway.handle_transmitted(now, n);
 }
 
 /// Client to backend: what each message costs besides its bytes.
@@ -39,9 +39,9 @@ fn client_to_backend(bencher: Bencher<'_, '_>) {
     let mut gateway = attached(now);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         for _ in 0..BATCH {
-            black_box(gateway.on_data(now, black_box(64)));
+            black_box(gateway.handle_data(now, black_box(64)));
         }
-        gateway.taken(now, BATCH);
+        gateway.handle_consumed(now, BATCH);
         flush(&mut gateway, now);
     });
 }
@@ -60,6 +60,6 @@ fn backend_to_client(bencher: Bencher<'_, '_>) {
         }
         flush(&mut gateway, now);
         number += BATCH;
-        gateway.on_packet(now, &Packet::Ack(number)).unwrap();
+        gateway.handle_packet(now, &Packet::Ack(number)).unwrap();
     });
 }

@@ -31,10 +31,10 @@ mod watchdog;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub use attempt::{Attempt, Down, Mode, retry_hint};
+pub use attempt::{Attempt, LinkEnd, LinkMode, retry_hint};
 pub use config::{ClientConfig, PlainHeartbeat, QueuePolicy, SessionMode};
 pub use event::{ClientEvent, ClosedBy, GapReason};
-pub use outbox::Full;
+pub use outbox::QueueFull;
 pub use output::Transmit;
 
 use crate::delivery::Delivery;
@@ -42,11 +42,11 @@ use crate::identity::{SessionId, SessionKey};
 use crate::mutate::BrokenRule;
 use crate::packet::{Close, Started};
 use crate::timers::Timers;
-use attempt::Pending;
+use attempt::PendingAttempt;
 use inbox::Inbox;
 use outbox::Outbox;
-use output::Control;
-use time::Timer;
+use output::QueuedControl;
+use time::ClientTimer;
 use undrop_frame::Message;
 use watchdog::{Probe, Watchdog};
 
@@ -58,12 +58,12 @@ pub struct Client {
     rng: fastrand::Rng,
     /// Latest time heard of, for outputs that are asked for without one.
     now: Instant,
-    state: State,
-    session: Option<Session>,
+    state: ClientState,
+    session: Option<SessionInfo>,
     /// Counts the sessions that began or ended, so that a late answer about an earlier one is recognised.
     generation: u64,
-    link: Option<Link>,
-    attempts: Vec<Pending>,
+    link: Option<CurrentLink>,
+    attempts: Vec<PendingAttempt>,
     /// Number of the newest attempt made.
     last_n: u64,
     /// An attempt is to be made now.
@@ -76,9 +76,9 @@ pub struct Client {
     outbox: Outbox,
     delivery: Delivery,
     inbox: Inbox,
-    control: VecDeque<(u64, Control)>,
+    control: VecDeque<(u64, QueuedControl)>,
     events: VecDeque<ClientEvent>,
-    timers: Timers<Timer, { Timer::COUNT }>,
+    timers: Timers<ClientTimer, { ClientTimer::COUNT }>,
     watchdog: Watchdog,
     probe: Probe,
     closing: Option<Close>,
@@ -89,7 +89,7 @@ pub struct Client {
 
 /// Where a client stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum ClientState {
     /// No link has been there yet.
     Opening,
     /// A link is there.
@@ -102,7 +102,7 @@ pub enum State {
 
 /// What `S` said.
 #[derive(Debug, Clone)]
-struct Session {
+struct SessionInfo {
     sid: SessionId,
     key: SessionKey,
     heartbeat: std::time::Duration,
@@ -112,15 +112,15 @@ struct Session {
 
 /// The link in use.
 #[derive(Debug, Clone)]
-struct Link {
+struct CurrentLink {
     n: u64,
-    mode: Mode,
+    mode: LinkMode,
     since: Instant,
     /// A unit was acked or received on it.
     useful: bool,
 }
 
-impl From<Started> for Session {
+impl From<Started> for SessionInfo {
     fn from(started: Started) -> Self {
         Self {
             sid: started.sid,
@@ -142,7 +142,7 @@ impl Client {
             cid,
             rng: fastrand::Rng::with_seed(seed),
             now,
-            state: State::Opening,
+            state: ClientState::Opening,
             session: None,
             generation: 0,
             link: None,
@@ -172,7 +172,7 @@ impl Client {
     }
 
     /// Where it stands.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> ClientState {
         self.state
     }
 
@@ -201,22 +201,22 @@ impl Client {
         self.tick(now);
         while let Some((item, counted)) = self.inbox.pop() {
             match item {
-                inbox::Item::Message(message) => {
+                inbox::InboxItem::Message(message) => {
                     if counted {
-                        self.took(1);
+                        self.consumed(1);
                     }
                     return Some(message);
                 }
-                inbox::Item::Gap { from, to } => {
+                inbox::InboxItem::Gap { from, to } => {
                     if counted {
-                        self.took(to - from + 1);
+                        self.consumed(to - from + 1);
                     }
                     let reason = GapReason::Dropped;
                     self.events.push_back(ClientEvent::Gap { reason, lost: Some((from, to)), resent: 0 });
                 }
-                inbox::Item::Close(close) => {
+                inbox::InboxItem::Close(close) => {
                     if counted {
-                        self.took(1);
+                        self.consumed(1);
                         self.ack_due = true;
                     }
                     self.finish(close.code, close.reason, ClosedBy::Peer);
@@ -241,8 +241,8 @@ impl Client {
         self.outbox.len()
     }
 
-    fn took(&mut self, units: u64) {
-        if self.delivery.take(units) {
+    fn consumed(&mut self, units: u64) {
+        if self.delivery.consume(units) {
             self.ack_due = true;
         }
     }
@@ -256,6 +256,6 @@ impl Client {
     }
 
     fn in_session(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.mode == Mode::Session)
+        self.link.as_ref().is_some_and(|link| link.mode == LinkMode::Session)
     }
 }

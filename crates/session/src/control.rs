@@ -1,4 +1,4 @@
-//! Control bytes that wait for a unit boundary: packets as frames, and raw control frames.
+//! ControlQueue bytes that wait for a unit boundary: packets as frames, and raw control frames.
 
 use crate::number::base36;
 use crate::packet::{Packet, push_text_frame};
@@ -10,7 +10,7 @@ pub(crate) const HARD_LIMIT: usize = 64 * 1024;
 
 /// Waiting control bytes. Empty, it owns no memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Control {
+pub(crate) struct ControlQueue {
     bytes: Vec<u8>,
     sent: u32,
     /// Where a waiting ack begins that a newer one may replace: it is the last frame, and none of it is out. [`NO_ACK`]:
@@ -21,13 +21,13 @@ pub(crate) struct Control {
 const PREAMBLE: u32 = 5;
 const NO_ACK: u32 = u32::MAX;
 
-impl Default for Control {
+impl Default for ControlQueue {
     fn default() -> Self {
         Self { bytes: Vec::new(), sent: 0, ack: NO_ACK }
     }
 }
 
-impl Control {
+impl ControlQueue {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn newer_ack_replaces_a_waiting_one() {
-        let mut control = Control::default();
+        let mut control = ControlQueue::default();
         control.push_ack(1);
         control.push_ack(40);
         assert_eq!(control.pending(), Packet::Ack(40).to_server_frame());
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn bounded() {
-        let mut control = Control::default();
+        let mut control = ControlQueue::default();
         while control.push_frame(&[0x8a, 0]) {}
         assert_eq!(control.pending().len(), SOFT_LIMIT);
         while control.push(&Packet::Credentials(format!("\"{}\"", "x".repeat(1000)))) {}

@@ -15,7 +15,7 @@ const ACK_BYTES: usize = 64 * 1024;
 
 /// What a unit turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
+pub enum UnitStatus {
     /// New: hand it to the consumer.
     Deliver,
     /// Received before, on an earlier link: drop it.
@@ -26,7 +26,7 @@ pub enum Received {
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     received: u64,
-    taken: u64,
+    consumed: u64,
     acked: u64,
     /// Number of the next unit on the current link.
     next: u64,
@@ -49,7 +49,7 @@ impl Delivery {
     pub(crate) fn new(window: usize, delay: Duration) -> Self {
         Self {
             received: 0,
-            taken: 0,
+            consumed: 0,
             acked: 0,
             next: 1,
             bytes: 0,
@@ -89,12 +89,12 @@ impl Delivery {
         self.received
     }
 
-    pub(crate) const fn taken(&self) -> u64 {
-        self.taken
+    pub(crate) const fn consumed(&self) -> u64 {
+        self.consumed
     }
 
-    pub(crate) const fn untaken(&self) -> u64 {
-        self.received - self.taken
+    pub(crate) const fn unconsumed(&self) -> u64 {
+        self.received - self.consumed
     }
 
     /// The next unit of the link is one that was received before.
@@ -115,19 +115,19 @@ impl Delivery {
 
     /// A unit came. Returns what to do with it.
     #[inline]
-    pub(crate) fn on_unit(&mut self, now: Instant, len: usize) -> Received {
+    pub(crate) fn on_unit(&mut self, now: Instant, len: usize) -> UnitStatus {
         let number = self.next;
         if self.breaks(BrokenRule::NoDedupe) {
             self.next = number + 1;
-            self.received = self.received.max(self.taken) + 1;
+            self.received = self.received.max(self.consumed) + 1;
             self.bytes = self.bytes.saturating_add(len as u32);
-            return Received::Deliver;
+            return UnitStatus::Deliver;
         }
         if number <= self.received {
             if !self.breaks(BrokenRule::SkipCount) {
                 self.next = number + 1;
             }
-            return Received::Duplicate;
+            return UnitStatus::Duplicate;
         }
         self.next = number + 1;
         self.received = number;
@@ -135,7 +135,7 @@ impl Delivery {
         if self.deadline.is_none() && !self.overdue {
             self.deadline = Some(now + self.delay());
         }
-        Received::Deliver
+        UnitStatus::Deliver
     }
 
     /// The peer will never send the units before `start` (explicit loss): they count as taken once everything before
@@ -151,17 +151,17 @@ impl Delivery {
 
     /// The consumer took `units` more, in order. True: an ack is due now.
     #[inline]
-    pub(crate) fn take(&mut self, units: u64) -> bool {
-        debug_assert!(units <= self.untaken());
-        self.taken = (self.taken + units).min(self.received);
-        let since = self.taken - self.acked.min(self.taken);
+    pub(crate) fn consume(&mut self, units: u64) -> bool {
+        debug_assert!(units <= self.unconsumed());
+        self.consumed = (self.consumed + units).min(self.received);
+        let since = self.consumed - self.acked.min(self.consumed);
         since >= u64::from(ACK_UNITS) || self.bytes >= self.threshold || (self.overdue && since > 0)
     }
 
     /// What an ack, an `R` or a hello states now.
     #[inline]
     pub(crate) fn statement(&self) -> u64 {
-        if self.breaks(BrokenRule::AckOnReceipt) { self.received } else { self.taken }
+        if self.breaks(BrokenRule::AckOnReceipt) { self.received } else { self.consumed }
     }
 
     fn delay(&self) -> Duration {
@@ -171,7 +171,7 @@ impl Delivery {
     /// The statement was made: everything taken is acked. What still waits for its consumer gets a deadline of its own.
     pub(crate) fn stated(&mut self, now: Instant) {
         let counted = self.received - self.acked.min(self.received);
-        let waiting = self.untaken();
+        let waiting = self.unconsumed();
         // Which bytes wait is not known without a list; their average share is close enough for the threshold.
         self.bytes = if waiting == 0 || counted == 0 {
             0
@@ -179,14 +179,14 @@ impl Delivery {
             u64::from(self.bytes).saturating_mul(waiting.min(counted)).checked_div(counted).unwrap_or(0)
                 as u32
         };
-        self.acked = self.taken;
+        self.acked = self.consumed;
         self.overdue = false;
         self.deadline = (waiting > 0).then(|| now + self.delay());
     }
 
     /// The peer asked for an ack and one was made: the next unit taken is acked at once, too.
     pub(crate) fn hurry(&mut self) {
-        if self.untaken() > 0 {
+        if self.unconsumed() > 0 {
             self.overdue = true;
             self.deadline = None;
         }
@@ -204,16 +204,16 @@ impl Delivery {
             return false;
         }
         self.deadline = None;
-        if self.taken > self.acked {
+        if self.consumed > self.acked {
             return true;
         }
-        self.overdue = self.untaken() > 0;
+        self.overdue = self.unconsumed() > 0;
         false
     }
 
     /// The consumer and everything that waited for it are gone: the peer sends it again on the next link.
-    pub(crate) fn forget_untaken(&mut self) {
-        self.received = self.taken;
+    pub(crate) fn forget_unconsumed(&mut self) {
+        self.received = self.consumed;
         self.bytes = 0;
     }
 }
@@ -231,7 +231,7 @@ mod tests {
 
     fn receive(d: &mut Delivery, now: Instant, units: usize, len: usize) {
         for _ in 0..units {
-            assert_eq!(d.on_unit(now, len), Received::Deliver);
+            assert_eq!(d.on_unit(now, len), UnitStatus::Deliver);
         }
     }
 
@@ -239,24 +239,24 @@ mod tests {
     fn acked_after_32_units_taken_not_received() {
         let (now, mut d) = setup();
         receive(&mut d, now, 40, 10);
-        assert!(!d.take(31));
-        assert!(d.take(1));
+        assert!(!d.consume(31));
+        assert!(d.consume(1));
         d.stated(now);
-        assert!(!d.take(8));
+        assert!(!d.consume(8));
     }
 
     #[test]
     fn acked_after_bytes_or_a_quarter_of_the_window() {
         let (now, mut d) = setup();
         receive(&mut d, now, 1, 65_535);
-        assert!(!d.take(1));
+        assert!(!d.consume(1));
         receive(&mut d, now, 1, 1);
-        assert!(d.take(1));
+        assert!(d.consume(1));
         let mut small = Delivery::new(1000, DELAY);
         receive(&mut small, now, 1, 249);
-        assert!(!small.take(1));
+        assert!(!small.consume(1));
         receive(&mut small, now, 1, 1);
-        assert!(small.take(1));
+        assert!(small.consume(1));
     }
 
     #[test]
@@ -267,14 +267,14 @@ mod tests {
         assert_eq!(d.deadline(), Some(now + DELAY));
         receive(&mut d, now + DELAY / 2, 1, 1);
         assert_eq!(d.deadline(), Some(now + DELAY), "the first un-acked unit counts");
-        assert!(!d.take(1));
+        assert!(!d.consume(1));
         assert!(!d.handle_timeout(now));
         assert!(d.handle_timeout(now + DELAY));
         d.stated(now + DELAY);
         assert_eq!(d.deadline(), Some(now + DELAY * 2), "one unit still waits for its consumer");
         assert!(!d.handle_timeout(now + DELAY * 2));
         assert_eq!(d.deadline(), None, "nothing to say, so no timer");
-        assert!(d.take(1), "overdue: acked as soon as it is taken");
+        assert!(d.consume(1), "overdue: acked as soon as it is taken");
         d.stated(now + DELAY * 3);
         assert_eq!(d.deadline(), None);
     }
@@ -283,22 +283,22 @@ mod tests {
     fn duplicates_are_counted_and_dropped() {
         let (now, mut d) = setup();
         receive(&mut d, now, 5, 1);
-        d.take(2);
+        d.consume(2);
         d.link(now, 3);
         for _ in 3..=5 {
-            assert_eq!(d.on_unit(now, 1), Received::Duplicate);
+            assert_eq!(d.on_unit(now, 1), UnitStatus::Duplicate);
         }
-        assert_eq!(d.on_unit(now, 1), Received::Deliver);
-        assert_eq!((d.received(), d.taken(), d.untaken()), (6, 2, 4));
+        assert_eq!(d.on_unit(now, 1), UnitStatus::Deliver);
+        assert_eq!((d.received(), d.consumed(), d.unconsumed()), (6, 2, 4));
     }
 
     #[test]
     fn forgotten_units_come_again() {
         let (now, mut d) = setup();
         receive(&mut d, now, 5, 1);
-        d.take(2);
+        d.consume(2);
         d.unlink();
-        d.forget_untaken();
+        d.forget_unconsumed();
         d.link(now, 3);
         receive(&mut d, now, 3, 1);
         assert_eq!(d.received(), 5);

@@ -14,7 +14,7 @@
 //! *Attached* and *parked* differ in where bytes go and which limits and timers hold; numbers, replay buffer and what
 //! waits for its consumer are the same across all of it. A stale attempt (an `n` that is not newer) is refused in every
 //! state and changes nothing. The sequenced close ends no state by itself: `x` is a unit, and the driver drops the
-//! machine after [`Event::Finished`], or [`Event::Expired`] when the peer never came back for the ack.
+//! machine after [`GatewayEvent::Finished`], or [`GatewayEvent::Expired`] when the peer never came back for the ack.
 //!
 //! A session begins *unconfirmed*: until the client has said anything on a link it may not have seen `S`, so a repeated
 //! first contact with a higher `n` is answered `S` again. Afterwards it must use the session's name and key.
@@ -30,9 +30,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use config::{GatewayConfig, Overflow};
-pub use event::{Event, Loss, Progress};
+pub use event::{GatewayEvent, Loss, Progress};
 
-use crate::control::Control;
+use crate::control::ControlQueue;
 use crate::delivery::Delivery;
 use crate::heartbeat::Heartbeat;
 use crate::identity::{SessionId, SessionKey};
@@ -40,7 +40,7 @@ use crate::mutate::BrokenRule;
 use crate::packet::{Close, PageState};
 use crate::replay::Replay;
 use crate::timers::Timers;
-use time::Timer;
+use time::GatewayTimer;
 
 /// The gateway's side of one session: see the module's text. Every method takes the time it needs as an argument.
 ///
@@ -54,10 +54,10 @@ pub struct Gateway {
     protocol: Option<Box<str>>,
     replay: Replay,
     delivery: Delivery,
-    control: Control,
+    control: ControlQueue,
     heartbeat: Heartbeat,
-    timers: Timers<Timer, { Timer::COUNT }>,
-    events: event::Queue,
+    timers: Timers<GatewayTimer, { GatewayTimer::COUNT }>,
+    events: event::EventQueue,
     /// Newest attempt that was let in.
     newest: u64,
     /// Number of our own sequenced close; 0: not closed.
@@ -65,7 +65,7 @@ pub struct Gateway {
     /// Units dropped ahead of the cursor that the link has not been told of; `(0, 0)`: none.
     gap: (u64, u64),
     peer_close: PeerClose,
-    state: State,
+    state: GatewayState,
     page: Option<PageState>,
     confirmed: bool,
     /// `r` was sent and no ack has come since.
@@ -73,8 +73,8 @@ pub struct Gateway {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Parked,
+enum GatewayState {
+    Detached,
     Attached,
     Overflowed,
     Over,
@@ -86,7 +86,7 @@ enum PeerClose {
     None,
     /// Received; units before it wait for their consumer.
     Waiting(Box<Close>),
-    Taken,
+    Consumed,
 }
 
 impl Gateway {
@@ -100,22 +100,22 @@ impl Gateway {
     ) -> Self {
         let config = config.into();
         let mut timers = Timers::new();
-        timers.set(Timer::Expire, now + config.unconfirmed_ttl.min(config.ttl));
+        timers.set(GatewayTimer::Expire, now + config.unconfirmed_ttl.min(config.ttl));
         Self {
             delivery: Delivery::new(config.client_window, config.ack_delay),
             sid,
             key,
             protocol: protocol.map(String::into_boxed_str),
             replay: Replay::new(),
-            control: Control::default(),
+            control: ControlQueue::default(),
             heartbeat: Heartbeat::new(now),
             timers,
-            events: event::Queue::default(),
+            events: event::EventQueue::default(),
             newest: 0,
             closing: 0,
             gap: (0, 0),
             peer_close: PeerClose::None,
-            state: State::Parked,
+            state: GatewayState::Detached,
             page: None,
             confirmed: false,
             asked: false,
@@ -146,7 +146,7 @@ impl Gateway {
 
     /// A link is there.
     pub fn is_attached(&self) -> bool {
-        self.state == State::Attached
+        self.state == GatewayState::Attached
     }
 
     /// Whether the client has shown that it knows the session.
@@ -158,7 +158,7 @@ impl Gateway {
     pub fn progress(&self) -> Progress {
         Progress {
             received: self.delivery.received(),
-            taken: self.delivery.taken(),
+            consumed: self.delivery.consumed(),
             appended: self.replay.last(),
             sent: self.replay.sent(),
             acked: self.replay.acked(),
@@ -167,7 +167,7 @@ impl Gateway {
     }
 
     /// The next news, oldest first. Each is told once.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<GatewayEvent> {
         self.events.pop()
     }
 
@@ -189,8 +189,8 @@ impl Gateway {
 
     fn limit(&self) -> usize {
         match self.state {
-            State::Attached => self.config.attached_limit,
-            _ => self.config.parked_limit,
+            GatewayState::Attached => self.config.attached_limit,
+            _ => self.config.detached_limit,
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Heartbeat {
 
 /// What one look at the clock asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Beat {
+pub(crate) struct HeartbeatCheck {
     /// Send the packet `h`: nothing was sent for the interval.
     pub(crate) packet: bool,
     /// Send a WebSocket Ping: nothing was sent, or nothing was heard.
@@ -47,7 +47,7 @@ impl Heartbeat {
         self.asked
     }
 
-    pub(crate) fn look(&mut self, now: Instant, every: Duration) -> Beat {
+    pub(crate) fn check(&mut self, now: Instant, every: Duration) -> HeartbeatCheck {
         // Looked at again only after `every`: an answer that has not come by then is late.
         let suspect = self.pinged;
         let packet = now >= self.sent + every;
@@ -55,7 +55,7 @@ impl Heartbeat {
         self.pinged |= ping;
         self.asked |= ping;
         let next = if ping { now } else { self.sent.min(self.heard) };
-        Beat { packet, ping, suspect, next: next + every }
+        HeartbeatCheck { packet, ping, suspect, next: next + every }
     }
 }
 
@@ -70,12 +70,12 @@ mod tests {
     fn idle_link_is_beaten_and_a_silent_one_suspected() {
         let start = Instant::now();
         let mut h = Heartbeat::new(start);
-        let beat = h.look(start + HB, HB);
-        assert_eq!(beat, Beat { packet: true, ping: true, suspect: false, next: start + HB * 2 });
+        let check = h.check(start + HB, HB);
+        assert_eq!(check, HeartbeatCheck { packet: true, ping: true, suspect: false, next: start + HB * 2 });
         h.on_sent(start + HB);
-        assert!(h.look(start + HB * 2, HB).suspect);
+        assert!(h.check(start + HB * 2, HB).suspect);
         h.on_heard(start + HB * 2 + HB / 2);
-        assert!(!h.look(start + HB * 3, HB).suspect);
+        assert!(!h.check(start + HB * 3, HB).suspect);
     }
 
     #[test]
@@ -83,8 +83,8 @@ mod tests {
         let start = Instant::now();
         let mut h = Heartbeat::new(start);
         h.on_sent(start + HB - HB / 10);
-        let beat = h.look(start + HB, HB);
-        assert!(!beat.packet && beat.ping && !beat.suspect);
+        let check = h.check(start + HB, HB);
+        assert!(!check.packet && check.ping && !check.suspect);
     }
 
     #[test]
@@ -93,7 +93,10 @@ mod tests {
         let mut h = Heartbeat::new(start);
         h.on_sent(start + HB / 2);
         h.on_heard(start + HB / 5);
-        let beat = h.look(start + HB, HB);
-        assert_eq!(beat, Beat { packet: false, ping: false, suspect: false, next: start + HB / 5 + HB });
+        let check = h.check(start + HB, HB);
+        assert_eq!(
+            check,
+            HeartbeatCheck { packet: false, ping: false, suspect: false, next: start + HB / 5 + HB }
+        );
     }
 }

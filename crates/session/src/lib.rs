@@ -6,8 +6,8 @@
 //!
 //! | | in | out |
 //! |---|---|---|
-//! | links | `attach`/`link_up`, `detach`/`link_down` | [`Client::poll_connect`] |
-//! | bytes, messages | `on_data`, `on_packet`, `on_message` | `transmit`, `poll_transmit`, `poll_message` |
+//! | links | `attach`/`handle_link_up`, `detach`/`handle_link_down` | [`Client::poll_connect`] |
+//! | bytes, messages | `handle_data`, `handle_packet`, `handle_message` | `poll_transmit`, `poll_message` |
 //! | time | `handle_timeout` | `poll_timeout` |
 //! | news | – | `poll_event` |
 //!
@@ -20,16 +20,16 @@
 //! - Answer [`Refusal::Stale`] with [`MOVED_FRAME`] and close 1000, the other refusals with a new session and
 //!   [`Gateway::attach_lost`]. Until a session [is confirmed](Gateway::is_confirmed), find it again by what opened it: the `cid`, or the
 //!   name of the session that it replaces; else an answer that got lost opens a second backend connection.
-//! - Call [`Gateway::on_traffic`] for every read, and [`Gateway::taken`] when the backend's socket has the bytes, not before.
+//! - Call [`Gateway::handle_traffic`] for every read, and [`Gateway::handle_consumed`] when the backend's socket has the bytes, not before.
 //! - Units that were delivered and not taken outlive the link. A driver that throws them away says
-//!   [`Gateway::discard_untaken`] while parked.
+//!   [`Gateway::discard_unconsumed`] while parked.
 //!
 //! # Where this differs from the first design
 //! - Units wait for their consumer across links (`docs/decisions/001`); first contacts carry an attempt number and opening
 //!   answers may be repeated (`docs/decisions/002`).
 //! - `GatewayConfig` is shared: [`Gateway::new`] takes `impl Into<Arc<GatewayConfig>>`.
-//! - A fourth refusal, [`Refusal::Over`]; events besides those of the design: [`Event::Finished`], [`Event::Dropped`],
-//!   [`Event::DrainOver`].
+//! - A fourth refusal, [`Refusal::Over`]; events besides those of the design: [`GatewayEvent::Finished`], [`GatewayEvent::Dropped`],
+//!   [`GatewayEvent::DrainOver`].
 //! - A backend that chose no sub-protocol is answered with the first token of the offer when the bare one was not offered:
 //!   a browser would refuse the bare one.
 
@@ -54,13 +54,13 @@ mod timers;
 
 pub use backoff::Backoff;
 pub use client::{
-    Attempt, Client, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Mode, PlainHeartbeat,
-    QueuePolicy, SessionMode, State, Transmit, retry_hint,
+    Attempt, Client, ClientConfig, ClientEvent, ClientState, ClosedBy, GapReason, LinkEnd, LinkMode,
+    PlainHeartbeat, QueueFull, QueuePolicy, SessionMode, Transmit, retry_hint,
 };
-pub use delivery::Received;
+pub use delivery::UnitStatus;
 pub use error::{Misbehaviour, Refusal};
 pub use escape::{ESCAPE, TextKind, escape, needs_escape};
-pub use gateway::{Event, Gateway, GatewayConfig, Loss, Overflow, Progress};
+pub use gateway::{Gateway, GatewayConfig, GatewayEvent, Loss, Overflow, Progress};
 pub use hello::{Hello, InvalidHello, MAX_HELLO, is_client_id};
 pub use identity::{InvalidSessionId, MAX_SESSION_ID, SessionId, SessionKey};
 pub use negotiation::{Offer, SESSION_PROTOCOL, answer, is_session_answer, offer, parse_offer};

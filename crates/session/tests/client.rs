@@ -8,8 +8,8 @@ use std::time::Duration;
 use support::{Bench, KEY, S, closed, lost, resumed, started};
 use undrop_frame::{CloseCode, Message, OpCode};
 use undrop_session::{
-    Attempt, Backoff, ClientConfig, ClientEvent, ClosedBy, Down, Full, GapReason, Hello, LossReason,
-    Misbehaviour, Mode, QueuePolicy, Transmit,
+    Attempt, Backoff, ClientConfig, ClientEvent, ClosedBy, GapReason, Hello, LinkEnd, LinkMode, LossReason,
+    Misbehaviour, QueueFull, QueuePolicy, Transmit,
 };
 
 #[test]
@@ -18,7 +18,7 @@ fn first_contact_then_resume_with_proof() {
     let first = b.dial();
     assert_eq!(first, Attempt { n: 1, hello: Some(Hello::First { cid: "0123456789abcdef".into(), n: 1 }) });
     assert_eq!(b.client.poll_connect(b.now), None);
-    b.client.link_up(b.now, 1, Mode::Session);
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
     let receipt = b.send("hi");
     assert_eq!(b.out(), [""; 0], "nothing goes out before the answer");
     b.packet(1, &started(1, "n1.a")).unwrap();
@@ -26,13 +26,13 @@ fn first_contact_then_resume_with_proof() {
     b.data(1, "one");
     b.data(1, "two");
     assert_eq!(b.client.poll_message(b.now), Some("one".into()));
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     let attempt = b.redial();
     let Some(Hello::Resume { sid, n: 2, rx: 1, mac }) = attempt.hello else { panic!("{attempt:?}") };
     let key = undrop_session::SessionKey::decode(KEY).unwrap();
     assert!(key.verify(&sid, 2, 1, &mac), "the proof is about what was taken");
     b.events();
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     b.packet(2, &resumed(2, 1, 2)).unwrap();
     assert!(b.events().contains(&ClientEvent::Acked(receipt)));
     b.data(2, "two");
@@ -76,10 +76,10 @@ fn acks_are_about_what_was_taken() {
 fn what_was_taken_while_the_hello_travelled_is_acked_on_the_new_link() {
     let mut b = Bench::open();
     b.data(1, "one");
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.redial();
     assert_eq!(b.messages(), ["one"]);
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     b.packet(2, &resumed(2, 0, 1)).unwrap();
     b.data(2, "one");
     assert_eq!(b.out(), ["2 |a1"]);
@@ -97,14 +97,14 @@ fn an_unanswered_probe_opens_a_second_link_beside_the_first() {
     assert_eq!(b.dial().n, 2);
     b.send("still on the old one");
     assert_eq!(b.out(), ["1 still on the old one"]);
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     b.events();
     b.packet(2, &resumed(2, 0, 1)).unwrap();
     let events = b.events();
     assert!(events.contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::NORMAL }), "{events:?}");
     assert!(matches!(events[..], [.., ClientEvent::Resumed { seamless: true, resent: 1, .. }]), "{events:?}");
     assert_eq!(b.out(), ["2 still on the old one"]);
-    b.client.on_message(b.now, 1, "too late".into()).unwrap();
+    b.client.handle_message(b.now, 1, "too late".into()).unwrap();
     assert_eq!(b.messages(), [""; 0], "the old link no longer counts");
 }
 
@@ -129,20 +129,20 @@ fn an_answered_probe_changes_nothing_and_teaches_the_round_trip() {
 fn silence_is_suspected_then_given_up() {
     let mut b = Bench::open();
     b.now += 34 * S;
-    b.client.on_traffic(b.now, 1);
+    b.client.handle_traffic(b.now, 1);
     b.now += 30 * S;
     b.pass_to_timeout();
     assert_eq!(b.client.poll_connect(b.now), None);
     b.pass_to_timeout();
     assert_eq!(b.out(), ["1 |P1"]);
     assert_eq!(b.dial().n, 2);
-    b.client.link_down(b.now, 2, Down::default());
+    b.client.handle_link_down(b.now, 2, LinkEnd::default());
     b.events();
     for _ in 0..20 {
         b.pass_to_timeout();
         let _ = b.client.poll_connect(b.now);
         let events = b.events();
-        if events.contains(&ClientEvent::Lost { n: 1, down: None }) {
+        if events.contains(&ClientEvent::Lost { n: 1, end: None }) {
             assert!(events.contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::GOING_AWAY }));
             return;
         }
@@ -173,7 +173,7 @@ fn drain_slot_moves_without_losing_the_link() {
     b.client.handle_timeout(b.now);
     assert_eq!(b.dial().n, 2);
     assert_eq!(b.client.link(), Some(1));
-    b.client.link_down(b.now, 2, Down::default());
+    b.client.handle_link_down(b.now, 2, LinkEnd::default());
     assert_eq!(b.redial().n, 3, "again until it has moved");
 }
 
@@ -183,10 +183,10 @@ fn a_lost_session_is_stated_and_the_rest_goes_into_the_new_one() {
     let receipts: Vec<u64> = ["a", "b", "c"].iter().map(|text| b.send(text)).collect();
     b.out();
     b.data(1, "old one");
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.send("d");
     b.redial();
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     b.events();
     b.packet(2, &lost(2, "expired", 1, r#","lost":[1,4]"#)).unwrap();
     let events = b.events();
@@ -206,13 +206,13 @@ fn a_lost_session_is_stated_and_the_rest_goes_into_the_new_one() {
 #[test]
 fn a_second_answer_about_the_lost_session_opens_no_other_one() {
     let mut b = Bench::open();
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.redial();
     b.now += 2 * S;
     b.client.wake(b.now);
     assert_eq!(b.dial().n, 3);
     for n in [2, 3] {
-        b.client.link_up(b.now, n, Mode::Session);
+        b.client.handle_link_up(b.now, n, LinkMode::Session);
     }
     b.packet(2, &lost(2, "expired", 0, "")).unwrap();
     b.data(2, "first of the new one");
@@ -232,12 +232,12 @@ fn answers_below_the_best_are_ignored() {
     b.now += 2 * S - Duration::from_millis(1);
     b.client.handle_timeout(b.now);
     b.dial();
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.now += 2 * S;
     b.client.wake(b.now);
     assert_eq!(b.dial().n, 3);
-    b.client.link_up(b.now, 3, Mode::Session);
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 3, LinkMode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     b.packet(3, &resumed(3, 0, 1)).unwrap();
     assert_eq!(b.client.link(), Some(3));
     b.packet(2, &resumed(2, 0, 1)).unwrap();
@@ -258,7 +258,7 @@ fn close_waits_for_the_ack_of_everything() {
     let mut b = Bench::open();
     b.send("last");
     b.client.close(b.now, CloseCode::new(4001), "bye");
-    assert_eq!(b.client.send(b.now, "more".into(), None), Err(Full("more".into())));
+    assert_eq!(b.client.send(b.now, "more".into(), None), Err(QueueFull("more".into())));
     assert_eq!(b.out(), ["1 last", "1 |x4001 bye"]);
     b.data(1, "crossing");
     assert_eq!(b.messages(), ["crossing"]);
@@ -279,7 +279,7 @@ fn close_of_the_peer_comes_behind_its_data() {
     let mut b = Bench::open();
     b.data(1, "one");
     b.packet(1, "x4002 done").unwrap();
-    assert_eq!(b.client.on_message(b.now, 1, "more".into()), Err(Misbehaviour::AfterClose));
+    assert_eq!(b.client.handle_message(b.now, 1, "more".into()), Err(Misbehaviour::AfterClose));
     assert!(b.events().is_empty());
     assert_eq!(b.messages(), ["one"]);
     let Some(ClientEvent::Closed { code, reason, by: ClosedBy::Peer, .. }) = b.events().pop() else {
@@ -294,7 +294,7 @@ fn close_without_an_answer_ends_after_its_time() {
     let mut b = Bench::open();
     b.send("unheard");
     b.client.close(b.now, CloseCode::NORMAL, "");
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     for _ in 0..50 {
         b.pass_to_timeout();
         if let Some(ClientEvent::Closed { by, unacked, .. }) = b.events().pop() {
@@ -309,34 +309,35 @@ fn close_without_an_answer_ends_after_its_time() {
 fn in_a_session_no_close_code_is_final() {
     for code in [1000, 1008, 4400] {
         let mut b = Bench::open();
-        b.client.link_down(b.now, 1, closed(code));
+        b.client.handle_link_down(b.now, 1, closed(code));
         assert!(matches!(b.redial().hello, Some(Hello::Resume { .. })), "{code}");
     }
 }
 
 #[test]
 fn refusals_are_final_or_retried() {
-    let refused = |down: Down, up: bool| {
+    let refused = |down: LinkEnd, up: bool| {
         let mut b = Bench::new(ClientConfig::default());
         b.dial();
         if up {
-            b.client.link_up(b.now, 1, Mode::Session);
+            b.client.handle_link_up(b.now, 1, LinkMode::Session);
         }
-        b.client.link_down(b.now, 1, down);
+        b.client.handle_link_down(b.now, 1, down);
         b.events().into_iter().find_map(|event| match event {
             ClientEvent::Closed { by, .. } => Some(Err(by)),
             ClientEvent::Retry { after, .. } => Some(Ok(after)),
             _ => None,
         })
     };
-    let status = |status| Down { status: Some(status), ..Down::default() };
+    let status = |status| LinkEnd { status: Some(status), ..LinkEnd::default() };
     assert_eq!(refused(status(403), false), Some(Err(ClosedBy::Refused)));
     assert_eq!(refused(closed(1008), true), Some(Err(ClosedBy::Refused)));
     assert!(matches!(refused(status(502), false), Some(Ok(_))));
-    let hinted = Down { close: Some((CloseCode::TRY_AGAIN_LATER, "retry=9000".into())), ..Down::default() };
+    let hinted =
+        LinkEnd { close: Some((CloseCode::TRY_AGAIN_LATER, "retry=9000".into())), ..LinkEnd::default() };
     let Some(Ok(after)) = refused(hinted, true) else { panic!("retried") };
     assert!((9 * S..12 * S).contains(&after), "{after:?}");
-    let header = Down { status: Some(503), retry_after: Some(5 * S), ..Down::default() };
+    let header = LinkEnd { status: Some(503), retry_after: Some(5 * S), ..LinkEnd::default() };
     assert!(matches!(refused(header, false), Some(Ok(after)) if after >= 5 * S));
 }
 
@@ -347,7 +348,7 @@ fn gives_up_after_the_policys_tries() {
     loop {
         let attempt = b.redial();
         tries += 1;
-        b.client.link_down(b.now, attempt.n, Down::default());
+        b.client.handle_link_down(b.now, attempt.n, LinkEnd::default());
         if let Some(ClientEvent::Closed { by, .. }) = b.events().pop() {
             assert_eq!((by, tries), (ClosedBy::GaveUp, 10));
             return;
@@ -361,11 +362,11 @@ fn a_link_that_dies_at_once_does_not_reset_the_backoff() {
     let mut b = Bench::open();
     let mut longest = Duration::ZERO;
     for k in 2..12 {
-        b.client.link_down(b.now, k - 1, Down::default());
+        b.client.handle_link_down(b.now, k - 1, LinkEnd::default());
         let before = b.now;
         assert_eq!(b.redial().n, k);
         longest = longest.max(b.now - before);
-        b.client.link_up(b.now, k, Mode::Session);
+        b.client.handle_link_up(b.now, k, LinkMode::Session);
         b.packet(k, &resumed(k, 0, 1)).unwrap();
     }
     assert!(longest > 4 * S, "{longest:?}");
@@ -381,7 +382,7 @@ fn queue_is_bounded_and_time_to_live_is_kept() {
     b.now += S;
     b.client.handle_timeout(b.now);
     assert!(b.events().contains(&ClientEvent::Expired(short)));
-    b.client.link_up(b.now, 1, Mode::Session);
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
     b.packet(1, &started(1, "n1.a")).unwrap();
     assert_eq!(b.out(), ["1 stays"]);
     let policy = QueuePolicy::DropOldest;
@@ -396,7 +397,7 @@ fn queue_is_bounded_and_time_to_live_is_kept() {
 fn half_full_queue_asks_for_an_ack() {
     let mut b = Bench::new(ClientConfig { queue_limit: 400, ..ClientConfig::default() });
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Session);
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
     b.packet(1, &started(1, "n1.a")).unwrap();
     for text in ["1", "2", "3", "4"] {
         b.send(text);
@@ -416,8 +417,8 @@ fn misbehaviour_of_the_gateway() {
     assert_eq!(b.packet(1, r#"G{"from":5,"to":6,"policy":"p"}"#), Err(Misbehaviour::Skew));
     let mut b = Bench::new(ClientConfig::default());
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Session);
-    assert_eq!(b.client.on_message(b.now, 1, "early".into()), Err(Misbehaviour::NoAnswerYet));
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
+    assert_eq!(b.client.handle_message(b.now, 1, "early".into()), Err(Misbehaviour::NoAnswerYet));
     assert_eq!(b.packet(1, "h"), Err(Misbehaviour::NoAnswerYet));
     assert_eq!(b.packet(1, &resumed(1, 0, 1)), Err(Misbehaviour::UnexpectedPacket('R')));
     assert_eq!(b.packet(1, &started(2, "n1.a")), Err(Misbehaviour::Skew));
@@ -428,13 +429,13 @@ fn skew_begins_anew_instead_of_failing_for_ever() {
     let mut b = Bench::open();
     b.send("kept");
     b.out();
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.redial();
-    b.client.link_up(b.now, 2, Mode::Session);
+    b.client.handle_link_up(b.now, 2, LinkMode::Session);
     assert_eq!(b.packet(2, &resumed(2, 9, 1)), Err(Misbehaviour::Skew));
-    b.client.link_down(b.now, 2, Down::default());
+    b.client.handle_link_down(b.now, 2, LinkEnd::default());
     assert!(matches!(b.redial().hello, Some(Hello::First { .. })));
-    b.client.link_up(b.now, 3, Mode::Session);
+    b.client.handle_link_up(b.now, 3, LinkMode::Session);
     b.packet(3, &started(3, "n1.b")).unwrap();
     assert_eq!(b.out(), ["3 kept"]);
 }
@@ -457,7 +458,7 @@ fn explicit_loss_stands_where_the_messages_would_have() {
 fn offline_makes_no_attempts() {
     let mut b = Bench::open();
     b.client.offline(b.now);
-    b.client.link_down(b.now, 1, Down::default());
+    b.client.handle_link_down(b.now, 1, LinkEnd::default());
     b.pass_to_timeout();
     assert_eq!(b.client.poll_connect(b.now), None);
     b.client.wake(b.now);
@@ -468,7 +469,7 @@ fn offline_makes_no_attempts() {
 fn an_attempt_without_an_answer_is_given_up() {
     let mut b = Bench::new(ClientConfig::default());
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Session);
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
     b.pass_to_timeout();
     assert!(b.events().contains(&ClientEvent::CloseLink { n: 1, code: CloseCode::GOING_AWAY }));
     assert_eq!(b.redial().n, 2);
@@ -480,7 +481,7 @@ fn an_attempt_without_an_answer_is_given_up() {
 fn a_slow_application_stops_the_reading_and_is_not_taken_for_a_dead_link() {
     let mut b = Bench::new(ClientConfig { inbox_limit: 1000, ..ClientConfig::default() });
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Session);
+    b.client.handle_link_up(b.now, 1, LinkMode::Session);
     b.packet(1, &started(1, "n1.a")).unwrap();
     b.data(1, &"x".repeat(1000));
     assert!(!b.client.wants_read());
@@ -488,7 +489,7 @@ fn a_slow_application_stops_the_reading_and_is_not_taken_for_a_dead_link() {
         b.now += 30 * S;
         b.client.handle_timeout(b.now);
         b.out();
-        b.client.on_message(b.now, 1, "\u{1f}p1".into()).unwrap();
+        b.client.handle_message(b.now, 1, "\u{1f}p1".into()).unwrap();
     }
     assert!(!b.events().iter().any(|event| matches!(event, ClientEvent::Lost { .. })));
     b.messages();

@@ -5,31 +5,31 @@ mod support;
 
 use support::{Bench, closed};
 use undrop_frame::CloseCode;
-use undrop_session::{ClientConfig, ClientEvent, ClosedBy, Mode, PlainHeartbeat, SessionMode};
+use undrop_session::{ClientConfig, ClientEvent, ClosedBy, LinkMode, PlainHeartbeat, SessionMode};
 
 #[test]
 fn plain_mode_sends_pings_and_follows_close_codes() {
     let mut b = Bench::new(ClientConfig::default());
     b.dial();
     b.send("queued");
-    b.client.link_up(b.now, 1, Mode::Plain);
+    b.client.handle_link_up(b.now, 1, LinkMode::Plain);
     assert!(b.events().contains(&ClientEvent::Open { n: 1, session: false, protocol: None }));
     assert_eq!(b.out(), ["1 queued"]);
     b.data(1, "\u{1f}not a packet here");
     assert_eq!(b.messages(), ["\u{1f}not a packet here"]);
     b.pass_to_timeout();
     assert_eq!(b.out(), ["1 ping"]);
-    b.client.on_pong(b.now, 1);
+    b.client.handle_pong(b.now, 1);
     b.pass_to_timeout();
     assert_eq!(b.out(), ["1 ping"]);
     b.pass_to_timeout();
-    assert!(b.events().contains(&ClientEvent::Lost { n: 1, down: None }), "ten seconds without any answer");
+    assert!(b.events().contains(&ClientEvent::Lost { n: 1, end: None }), "ten seconds without any answer");
     b.redial();
-    b.client.link_up(b.now, 2, Mode::Plain);
-    b.client.link_down(b.now, 2, closed(1011));
+    b.client.handle_link_up(b.now, 2, LinkMode::Plain);
+    b.client.handle_link_down(b.now, 2, closed(1011));
     b.redial();
-    b.client.link_up(b.now, 3, Mode::Plain);
-    b.client.link_down(b.now, 3, closed(4400));
+    b.client.handle_link_up(b.now, 3, LinkMode::Plain);
+    b.client.handle_link_down(b.now, 3, closed(4400));
     assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Refused, .. })));
 }
 
@@ -39,7 +39,7 @@ fn plain_mode_with_a_heartbeat_of_text() {
     let heartbeat = Some(PlainHeartbeat { text, ..PlainHeartbeat::default() });
     let mut b = Bench::new(ClientConfig { plain_heartbeat: heartbeat, ..ClientConfig::default() });
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Plain);
+    b.client.handle_link_up(b.now, 1, LinkMode::Plain);
     b.pass_to_timeout();
     assert_eq!(b.out(), ["1 ping"]);
     b.data(1, "pong");
@@ -47,7 +47,7 @@ fn plain_mode_with_a_heartbeat_of_text() {
     assert_eq!(b.messages(), ["data"]);
     b.client.close(b.now, CloseCode::NORMAL, "bye");
     assert_eq!(b.out(), ["1 close 1000 bye"]);
-    b.client.link_down(b.now, 1, closed(1000));
+    b.client.handle_link_down(b.now, 1, closed(1000));
     assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Local, .. })));
 }
 
@@ -57,7 +57,7 @@ fn session_modes() {
     assert_eq!(b.dial().hello, None);
     let mut b = Bench::new(ClientConfig { session: SessionMode::Require, ..ClientConfig::default() });
     b.dial();
-    b.client.link_up(b.now, 1, Mode::Plain);
+    b.client.handle_link_up(b.now, 1, LinkMode::Plain);
     assert!(matches!(b.events().pop(), Some(ClientEvent::Closed { by: ClosedBy::Incompatible, .. })));
     assert_eq!(SessionMode::by_name("off"), Some(SessionMode::Off));
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use support::{Bench, S, closed, lost, resumed, started};
 use undrop_frame::CloseCode;
-use undrop_session::{ClientConfig, Down, Mode};
+use undrop_session::{ClientConfig, LinkEnd, LinkMode};
 
 #[test]
 fn table_of_transitions() {
@@ -18,7 +18,7 @@ fn table_of_transitions() {
         }),
         ("open, session", |b| {
             b.dial();
-            b.client.link_up(b.now, 1, Mode::Session);
+            b.client.handle_link_up(b.now, 1, LinkMode::Session);
             b.packet(1, &started(1, "n1.a")).unwrap();
             b.now += 2 * S;
             b.client.offline(b.now);
@@ -29,13 +29,13 @@ fn table_of_transitions() {
         }),
         ("open, plain", |b| {
             b.dial();
-            b.client.link_up(b.now, 1, Mode::Plain);
+            b.client.handle_link_up(b.now, 1, LinkMode::Plain);
         }),
         ("resuming", |b| {
             b.dial();
-            b.client.link_up(b.now, 1, Mode::Session);
+            b.client.handle_link_up(b.now, 1, LinkMode::Session);
             b.packet(1, &started(1, "n1.a")).unwrap();
-            b.client.link_down(b.now, 1, Down::default());
+            b.client.handle_link_down(b.now, 1, LinkEnd::default());
             b.redial();
         }),
         ("closed", |b| b.client.close(b.now, CloseCode::NORMAL, "")),
@@ -47,23 +47,23 @@ fn table_of_transitions() {
         ("attempt answered m", |b| {
             answer(b, &|_| "m".to_owned());
             let n = last(b);
-            b.client.link_down(b.now, n, closed(1000));
+            b.client.handle_link_down(b.now, n, closed(1000));
         }),
         ("attempt is plain", |b| {
             let n = last(b);
-            b.client.link_up(b.now, n, Mode::Plain);
+            b.client.handle_link_up(b.now, n, LinkMode::Plain);
         }),
         ("attempt fails", |b| {
             let n = last(b);
-            b.client.link_down(b.now, n, Down::default());
+            b.client.handle_link_down(b.now, n, LinkEnd::default());
         }),
         ("attempt refused, 403", |b| {
             let n = last(b);
-            b.client.link_down(b.now, n, Down { status: Some(403), ..Down::default() });
+            b.client.handle_link_down(b.now, n, LinkEnd { status: Some(403), ..LinkEnd::default() });
         }),
-        ("link lost", |b| b.client.link_down(b.now, 1, closed(1011))),
-        ("link closed 4400", |b| b.client.link_down(b.now, 1, closed(4400))),
-        ("data", |b| b.client.on_message(b.now, 1, "d".into()).unwrap()),
+        ("link lost", |b| b.client.handle_link_down(b.now, 1, closed(1011))),
+        ("link closed 4400", |b| b.client.handle_link_down(b.now, 1, closed(4400))),
+        ("data", |b| b.client.handle_message(b.now, 1, "d".into()).unwrap()),
         ("x", |b| {
             let _ = b.packet(1, "x4002");
             b.messages();
@@ -111,8 +111,8 @@ fn last(b: &Bench) -> u64 {
 
 fn answer(b: &mut Bench, text: &dyn Fn(u64) -> String) {
     let n = last(b);
-    b.client.link_up(b.now, n, Mode::Session);
+    b.client.handle_link_up(b.now, n, LinkMode::Session);
     if b.packet(n, &text(n)).is_err() {
-        b.client.link_down(b.now, n, Down::default());
+        b.client.handle_link_down(b.now, n, LinkEnd::default());
     }
 }

@@ -15,9 +15,9 @@ fn unit(gateway: &mut Gateway, len: usize) {
 /// The link takes `n` bytes and then stalls.
 fn transmit(gateway: &mut Gateway, now: Instant, n: usize) {
     let mut slices: [&[u8]; 3] = [&[]; 3];
-    let count = gateway.transmit(&mut slices);
+    let count = gateway.poll_transmit(&mut slices);
     assert!(slices[..count].iter().map(|slice| slice.len()).sum::<usize>() >= n);
-    gateway.transmitted(now, n);
+    gateway.handle_transmitted(now, n);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn a_client_that_stops_inside_the_oldest_unit_neither_pauses_the_producer_nor_gr
     let now = Instant::now();
     let config = GatewayConfig {
         attached_limit: LIMIT,
-        parked_limit: LIMIT,
+        detached_limit: LIMIT,
         overflow: Overflow::DropOldest,
         ttl: Duration::from_secs(60),
         ..GatewayConfig::default()
@@ -36,10 +36,10 @@ fn a_client_that_stops_inside_the_oldest_unit_neither_pauses_the_producer_nor_gr
     gateway.attach(now, 1, None).unwrap();
     let mut slices: [&[u8]; 3] = [&[]; 3];
     let hello: usize = {
-        let count = gateway.transmit(&mut slices);
+        let count = gateway.poll_transmit(&mut slices);
         slices[..count].iter().map(|slice| slice.len()).sum()
     };
-    gateway.transmitted(now, hello);
+    gateway.handle_transmitted(now, hello);
 
     unit(&mut gateway, 1000);
     transmit(&mut gateway, now, 10);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Decoder, Incoming, Limits, Role};
 use undrop_session::{
-    Event, Gateway, GatewayConfig, GoAway, Loss, LossReason, MOVED_FRAME, Misbehaviour, Overflow, Packet,
-    PageState, Received, Refusal, SessionId, SessionKey, Started,
+    Gateway, GatewayConfig, GatewayEvent, GoAway, Loss, LossReason, MOVED_FRAME, Misbehaviour, Overflow,
+    Packet, PageState, Refusal, SessionId, SessionKey, Started, UnitStatus,
 };
 
 const S: Duration = Duration::from_secs(1);
 
 fn config() -> GatewayConfig {
-    GatewayConfig { attached_limit: 1000, parked_limit: 2000, ..GatewayConfig::default() }
+    GatewayConfig { attached_limit: 1000, detached_limit: 2000, ..GatewayConfig::default() }
 }
 
 fn gateway(config: GatewayConfig) -> (Instant, Gateway) {
@@ -34,13 +34,13 @@ fn drain(gateway: &mut Gateway, now: Instant) -> Vec<String> {
     let mut bytes = Vec::new();
     loop {
         let mut slices = [&b""[..]; 3];
-        let count = gateway.transmit(&mut slices);
+        let count = gateway.poll_transmit(&mut slices);
         let n: usize = slices[..count].iter().map(|slice| slice.len()).sum();
         bytes.extend(slices[..count].concat());
         if n == 0 {
             break;
         }
-        gateway.transmitted(now, n);
+        gateway.handle_transmitted(now, n);
     }
     texts(bytes)
 }
@@ -59,7 +59,7 @@ fn texts(mut bytes: Vec<u8>) -> Vec<String> {
     seen
 }
 
-fn events(gateway: &mut Gateway) -> Vec<Event> {
+fn events(gateway: &mut Gateway) -> Vec<GatewayEvent> {
     std::iter::from_fn(|| gateway.poll_event()).collect()
 }
 
@@ -82,8 +82,8 @@ fn first_contact_then_resume_without_a_round_trip() {
         panic!("{out:?}")
     };
     assert_eq!((protocol.as_deref(), &out[1..]), (Some("chat"), &["early".to_owned()][..]));
-    assert_eq!(g.on_data(now, 3), Received::Deliver);
-    g.taken(now, 1);
+    assert_eq!(g.handle_data(now, 3), UnitStatus::Deliver);
+    g.handle_consumed(now, 1);
     unit(&mut g, "two");
     drain(&mut g, now);
     g.detach(now);
@@ -118,7 +118,7 @@ fn repeated_first_contact_is_the_same_session_until_it_is_confirmed() {
     g.attach(now, 2, None).unwrap();
     let out = drain(&mut g, now);
     assert!(out[0].contains("\"att\":2") && out[1] == "one", "{out:?}");
-    g.on_packet(now, &Packet::Ack(1)).unwrap();
+    g.handle_packet(now, &Packet::Ack(1)).unwrap();
     assert_eq!(g.attach(now, 3, None), Err(Refusal::Stale));
     assert!(g.is_attached());
 }
@@ -130,7 +130,7 @@ fn start_is_behind_the_newest_ack_when_the_hello_is_older() {
         unit(&mut g, text);
     }
     drain(&mut g, now);
-    g.on_packet(now, &Packet::Ack(2)).unwrap();
+    g.handle_packet(now, &Packet::Ack(2)).unwrap();
     g.attach(now, 2, Some(1)).unwrap();
     let out = drain(&mut g, now);
     assert!(out[0].contains("\"start\":3") && out[1..] == ["3"], "{out:?}");
@@ -145,23 +145,23 @@ fn ack_ahead_of_the_new_link_is_no_lie() {
     drain(&mut g, now);
     g.attach(now, 2, Some(0)).unwrap();
     // The client took 1 and 2 on the old link and says so on the new one, before they are sent here.
-    g.on_packet(now, &Packet::Ack(2)).unwrap();
+    g.handle_packet(now, &Packet::Ack(2)).unwrap();
     let out = drain(&mut g, now);
     assert_eq!(out[1..], ["1", "2", "3"], "the link counts from its start");
-    assert_eq!(g.on_packet(now, &Packet::Ack(4)), Err(Misbehaviour::AckBeyondSent { acked: 4, sent: 3 }));
+    assert_eq!(g.handle_packet(now, &Packet::Ack(4)), Err(Misbehaviour::AckBeyondSent { acked: 4, sent: 3 }));
 }
 
 #[test]
 fn a_broken_unit_is_finished_before_control_and_sent_again_on_the_next_link() {
     let (now, mut g) = first_contact(config());
     unit(&mut g, "hello");
-    g.transmitted(now, 3);
+    g.handle_transmitted(now, 3);
     assert!(!g.at_boundary());
-    g.on_packet(now, &Packet::Probe("k".into())).unwrap();
+    g.handle_packet(now, &Packet::Probe("k".into())).unwrap();
     let mut slices = [&b""[..]; 3];
-    let count = g.transmit(&mut slices);
+    let count = g.poll_transmit(&mut slices);
     assert_eq!((count, slices[0]), (2, &b"ello"[..]), "the rest first");
-    g.transmitted(now, 2);
+    g.handle_transmitted(now, 2);
     g.detach(now);
     g.attach(now, 2, Some(0)).unwrap();
     assert_eq!(drain(&mut g, now)[1..], ["hello"]);
@@ -171,19 +171,19 @@ fn a_broken_unit_is_finished_before_control_and_sent_again_on_the_next_link() {
 fn acks_follow_the_consumer() {
     let (now, mut g) = first_contact(config());
     for _ in 0..40 {
-        g.on_data(now, 10);
+        g.handle_data(now, 10);
     }
     assert_eq!(drain(&mut g, now), [""; 0], "received is not consumed");
-    g.taken(now, 31);
+    g.handle_consumed(now, 31);
     assert_eq!(drain(&mut g, now), [""; 0]);
-    g.taken(now, 1);
+    g.handle_consumed(now, 1);
     assert_eq!(drain(&mut g, now), ["\u{1f}aw"]);
-    g.taken(now, 1);
-    g.on_packet(now, &Packet::AckNow).unwrap();
+    g.handle_consumed(now, 1);
+    g.handle_packet(now, &Packet::AckNow).unwrap();
     assert_eq!(drain(&mut g, now), ["\u{1f}ax"]);
-    g.taken(now, 1);
+    g.handle_consumed(now, 1);
     assert_eq!(drain(&mut g, now), ["\u{1f}ay"], "asked: what is still waiting is acked as it is taken");
-    g.taken(now, 1);
+    g.handle_consumed(now, 1);
     let due = g.poll_timeout().unwrap();
     g.handle_timeout(due);
     assert_eq!(drain(&mut g, due), ["\u{1f}az"]);
@@ -193,20 +193,20 @@ fn acks_follow_the_consumer() {
 fn units_that_wait_for_the_backend_outlive_the_link() {
     let (now, mut g) = first_contact(config());
     for _ in 0..3 {
-        g.on_data(now, 1);
+        g.handle_data(now, 1);
     }
-    g.taken(now, 1);
+    g.handle_consumed(now, 1);
     g.detach(now);
     g.attach(now, 2, Some(0)).unwrap();
     assert!(drain(&mut g, now)[0].contains("\"rx\":1"), "what was taken is what is stated");
     assert_eq!(
-        [(); 3].map(|()| g.on_data(now, 1)),
-        [Received::Duplicate, Received::Duplicate, Received::Deliver]
+        [(); 3].map(|()| g.handle_data(now, 1)),
+        [UnitStatus::Duplicate, UnitStatus::Duplicate, UnitStatus::Deliver]
     );
     g.detach(now);
-    g.discard_untaken();
+    g.discard_unconsumed();
     g.attach(now, 3, Some(0)).unwrap();
-    assert_eq!(g.on_data(now, 1), Received::Deliver, "thrown away by the driver: it comes again");
+    assert_eq!(g.handle_data(now, 1), UnitStatus::Deliver, "thrown away by the driver: it comes again");
 }
 
 #[test]
@@ -218,11 +218,11 @@ fn pause_bounds_the_buffer_and_lets_any_single_unit_pass() {
     g.end_unit();
     assert_eq!(g.room(), 0);
     let mut slices = [&b""[..]; 3];
-    let count = g.transmit(&mut slices);
+    let count = g.poll_transmit(&mut slices);
     let n: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-    g.transmitted(now, n);
+    g.handle_transmitted(now, n);
     assert_eq!(drain(&mut g, now), ["\u{1f}r"], "half full: please ack");
-    g.on_packet(now, &Packet::Ack(1)).unwrap();
+    g.handle_packet(now, &Packet::Ack(1)).unwrap();
     assert!(g.room() >= 1000);
 }
 
@@ -232,8 +232,8 @@ fn overflow_end_states_what_is_gone() {
     for _ in 0..20 {
         unit(&mut g, &"x".repeat(100));
     }
-    assert_eq!(events(&mut g), [Event::Overflow]);
-    assert_eq!((g.room(), g.transmit(&mut [&[]; 3]), g.is_attached()), (0, 0, false));
+    assert_eq!(events(&mut g), [GatewayEvent::Overflow]);
+    assert_eq!((g.room(), g.poll_transmit(&mut [&[]; 3]), g.is_attached()), (0, 0, false));
     assert_eq!(g.attach(now, 2, Some(0)), Err(Refusal::Overflow { lost: (1, 10) }));
 }
 
@@ -241,7 +241,7 @@ fn overflow_end_states_what_is_gone() {
 fn drop_oldest_tells_the_link_where_the_hole_is() {
     let (now, mut g) = first_contact(GatewayConfig { overflow: Overflow::DropOldest, ..config() });
     unit(&mut g, "sent");
-    g.transmitted(now, 2);
+    g.handle_transmitted(now, 2);
     for text in ["a", "b", "c"] {
         unit(&mut g, &text.repeat(120));
     }
@@ -252,18 +252,18 @@ fn drop_oldest_tells_the_link_where_the_hole_is() {
         let mut bytes = vec![0x81, 4];
         let mut slices = [&b""[..]; 3];
         loop {
-            let count = g.transmit(&mut slices);
+            let count = g.poll_transmit(&mut slices);
             let n: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             if n == 0 {
                 break;
             }
             bytes.extend(slices[..count].concat());
-            g.transmitted(now, n);
+            g.handle_transmitted(now, n);
             slices = [&b""[..]; 3];
         }
         texts(bytes)
     };
-    let [Event::Dropped { from: 1, to }] = events(&mut g)[..] else { panic!("one range") };
+    let [GatewayEvent::Dropped { from: 1, to }] = events(&mut g)[..] else { panic!("one range") };
     assert_eq!(out[0], "sent", "what is partly out is finished");
     assert_eq!(out[1], format!("\u{1f}G{{\"from\":2,\"to\":{to},\"policy\":\"drop-oldest\"}}"));
     let units = out.iter().filter(|text| !text.starts_with('\u{1f}')).count() as u64;
@@ -275,19 +275,19 @@ fn drop_oldest_while_parked_is_told_on_resume() {
     let (now, mut g) = first_contact(GatewayConfig { overflow: Overflow::DropOldest, ..config() });
     unit(&mut g, "one");
     drain(&mut g, now);
-    g.on_packet(now, &Packet::Ack(1)).unwrap();
+    g.handle_packet(now, &Packet::Ack(1)).unwrap();
     g.detach(now);
     for _ in 0..20 {
         unit(&mut g, &"x".repeat(120));
     }
-    let [Event::Dropped { from: 2, to }] = events(&mut g)[..] else { panic!("one range") };
+    let [GatewayEvent::Dropped { from: 2, to }] = events(&mut g)[..] else { panic!("one range") };
     g.attach(now, 2, Some(1)).unwrap();
     let out = drain(&mut g, now);
     assert!(out[0].contains(&format!("\"start\":{}", to + 1)), "{}", out[0]);
     assert_eq!(out[1], format!("\u{1f}G{{\"from\":2,\"to\":{to},\"policy\":\"drop-oldest\"}}"));
     let units = out.iter().filter(|text| !text.starts_with('\u{1f}')).count() as u64;
     assert_eq!(units, 21 - to);
-    g.on_packet(now, &Packet::Ack(21)).unwrap();
+    g.handle_packet(now, &Packet::Ack(21)).unwrap();
 }
 
 #[test]
@@ -298,14 +298,14 @@ fn close_is_sequenced_both_ways() {
     g.close(CloseCode::new(4002), "done");
     unit(&mut g, "too late");
     assert_eq!(drain(&mut g, now), ["last", "\u{1f}x4002 done"]);
-    g.on_data(now, 1);
-    g.on_packet(now, &Packet::parse("x1000 bye").unwrap()).unwrap();
+    g.handle_data(now, 1);
+    g.handle_packet(now, &Packet::parse("x1000 bye").unwrap()).unwrap();
     assert_eq!(events(&mut g), [], "the unit before it was not taken");
-    g.taken(now, 1);
-    assert_eq!(events(&mut g), [Event::Close { code: CloseCode::NORMAL, reason: "bye".into() }]);
+    g.handle_consumed(now, 1);
+    assert_eq!(events(&mut g), [GatewayEvent::Close { code: CloseCode::NORMAL, reason: "bye".into() }]);
     assert_eq!(drain(&mut g, now), ["\u{1f}a2"], "acked at once");
-    g.on_packet(now, &Packet::Ack(2)).unwrap();
-    assert_eq!(events(&mut g), [Event::Finished]);
+    g.handle_packet(now, &Packet::Ack(2)).unwrap();
+    assert_eq!(events(&mut g), [GatewayEvent::Finished]);
 }
 
 #[test]
@@ -315,12 +315,12 @@ fn heartbeat_ping_suspicion() {
     assert_eq!(at, now + 25 * S);
     g.handle_timeout(at);
     assert_eq!(drain(&mut g, at), ["\u{1f}h"]);
-    assert_eq!(events(&mut g), [Event::SendPing]);
+    assert_eq!(events(&mut g), [GatewayEvent::SendPing]);
     g.handle_timeout(at + 25 * S);
-    assert_eq!(events(&mut g), [Event::SuspectDead, Event::SendPing]);
-    g.on_traffic(at + 26 * S);
+    assert_eq!(events(&mut g), [GatewayEvent::SuspectDead, GatewayEvent::SendPing]);
+    g.handle_traffic(at + 26 * S);
     g.handle_timeout(g.poll_timeout().unwrap());
-    assert!(!events(&mut g).contains(&Event::SuspectDead));
+    assert!(!events(&mut g).contains(&GatewayEvent::SuspectDead));
 }
 
 #[test]
@@ -328,16 +328,16 @@ fn time_to_live_depends_on_what_is_known() {
     let ttl = |confirm: bool, page: Option<PageState>| {
         let (now, mut g) = first_contact(config());
         if confirm {
-            g.on_packet(now, &Packet::ProbeAnswer("x".into())).unwrap();
+            g.handle_packet(now, &Packet::ProbeAnswer("x".into())).unwrap();
         }
         if let Some(page) = page {
-            g.on_packet(now, &Packet::Page(page)).unwrap();
+            g.handle_packet(now, &Packet::Page(page)).unwrap();
         }
         events(&mut g);
         g.detach(now);
         let at = g.poll_timeout().unwrap();
         g.handle_timeout(at);
-        assert_eq!(events(&mut g), [Event::Expired]);
+        assert_eq!(events(&mut g), [GatewayEvent::Expired]);
         assert_eq!(g.attach(at, 9, Some(0)), Err(Refusal::Over));
         at - now
     };
@@ -351,11 +351,11 @@ fn time_to_live_depends_on_what_is_known() {
 #[test]
 fn a_pong_or_a_proof_confirms() {
     let (now, mut g) = first_contact(config());
-    g.on_pong();
+    g.handle_pong();
     assert!(!g.is_confirmed(), "nobody asked");
     g.handle_timeout(now + 25 * S);
-    assert!(events(&mut g).contains(&Event::SendPing));
-    g.on_pong();
+    assert!(events(&mut g).contains(&GatewayEvent::SendPing));
+    g.handle_pong();
     assert!(g.is_confirmed());
     let (now, mut g) = first_contact(config());
     g.attach(now, 2, Some(0)).unwrap();
@@ -372,12 +372,12 @@ fn link_age_and_drain() {
     let at = g.poll_timeout().unwrap();
     assert!((now + 80 * S..=now + 120 * S).contains(&at));
     g.handle_timeout(at);
-    assert_eq!(events(&mut g), [Event::LinkTooOld]);
+    assert_eq!(events(&mut g), [GatewayEvent::LinkTooOld]);
     drain(&mut g, at);
     g.drain(at, GoAway { wait: 10, slot: 20, until: 5000, why: "age".into() });
     assert_eq!(drain(&mut g, at), ["\u{1f}g{\"in\":10,\"slot\":20,\"until\":5000,\"why\":\"age\"}"]);
     g.handle_timeout(at + 5 * S);
-    assert_eq!(events(&mut g), [Event::DrainOver]);
+    assert_eq!(events(&mut g), [GatewayEvent::DrainOver]);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn a_new_session_in_place_of_a_lost_one() {
         (LossReason::NodeLost, 7, Some((3, 4)), 12)
     );
     g.attach_lost(now, 13, loss).unwrap();
-    g.on_data(now, 1);
+    g.handle_data(now, 1);
     assert_eq!(g.attach_lost(now, 14, loss), Err(Refusal::Stale), "the client has it");
 }
 
@@ -402,14 +402,14 @@ fn packets_of_the_wrong_direction_and_floods() {
     for text in ["h", "m", "waway", r#"G{"from":1,"to":1,"policy":"p"}"#] {
         let packet = Packet::parse(text).unwrap();
         let letter = text.chars().next().unwrap();
-        assert_eq!(g.on_packet(now, &packet), Err(Misbehaviour::UnexpectedPacket(letter)));
+        assert_eq!(g.handle_packet(now, &packet), Err(Misbehaviour::UnexpectedPacket(letter)));
     }
-    let flood = (0..10_000).find_map(|_| g.on_packet(now, &Packet::Probe("n".into())).err());
+    let flood = (0..10_000).find_map(|_| g.handle_packet(now, &Packet::Probe("n".into())).err());
     assert_eq!(flood, Some(Misbehaviour::ControlFlood));
     assert_eq!(Misbehaviour::ControlFlood.close_code(), CloseCode::POLICY_VIOLATION);
     assert_eq!(Misbehaviour::MalformedPacket.close_code(), CloseCode::PROTOCOL_ERROR);
     for _ in 0..10_000 {
-        g.control_frame(&[0x8a, 0]);
+        g.queue_control_frame(&[0x8a, 0]);
     }
     assert!(g.heap() < 200_000);
 }
@@ -420,12 +420,12 @@ fn idle_session_is_small() {
     for _ in 0..100 {
         unit(&mut g, &"x".repeat(100));
         drain(&mut g, now);
-        g.on_data(now, 100);
-        g.taken(now, 1);
+        g.handle_data(now, 100);
+        g.handle_consumed(now, 1);
     }
     drain(&mut g, now);
-    g.on_packet(now, &Packet::Ack(100)).unwrap();
-    g.on_packet(now, &Packet::Credentials("{}".into())).unwrap();
+    g.handle_packet(now, &Packet::Ack(100)).unwrap();
+    g.handle_packet(now, &Packet::Credentials("{}".into())).unwrap();
     events(&mut g);
     g.release_idle_memory();
     let (own, heap) = (size_of::<Gateway>(), g.heap());
@@ -438,21 +438,21 @@ fn idle_session_is_small() {
 fn table_of_transitions() {
     type Step = (&'static str, fn(&mut Gateway, Instant) -> String);
     let states: [Step; 5] = [
-        ("parked, unconfirmed", |_, _| String::new()),
+        ("detached, unconfirmed", |_, _| String::new()),
         ("attached", |g, now| {
             g.attach(now, 1, None).unwrap();
-            g.on_data(now, 1);
+            g.handle_data(now, 1);
             String::new()
         }),
-        ("parked", |g, now| {
+        ("detached", |g, now| {
             g.attach(now, 1, None).unwrap();
-            g.on_data(now, 1);
+            g.handle_data(now, 1);
             g.detach(now);
             String::new()
         }),
         ("overflowed", |g, now| {
             g.attach(now, 1, None).unwrap();
-            g.on_data(now, 1);
+            g.handle_data(now, 1);
             for _ in 0..30 {
                 unit(g, &"x".repeat(120));
             }
@@ -460,7 +460,7 @@ fn table_of_transitions() {
         }),
         ("over", |g, now| {
             g.attach(now, 1, None).unwrap();
-            g.on_data(now, 1);
+            g.handle_data(now, 1);
             g.detach(now);
             g.handle_timeout(now + 1000 * S);
             String::new()
@@ -475,10 +475,10 @@ fn table_of_transitions() {
             g.detach(now);
             String::new()
         }),
-        ("data", |g, now| format!("{:?}", g.on_data(now, 1))),
+        ("data", |g, now| format!("{:?}", g.handle_data(now, 1))),
         ("x of the client", |g, now| {
-            g.taken(now, u64::from(g.progress().received > 0));
-            format!("{:?}", g.on_packet(now, &Packet::parse("x1000").unwrap()))
+            g.handle_consumed(now, u64::from(g.progress().received > 0));
+            format!("{:?}", g.handle_packet(now, &Packet::parse("x1000").unwrap()))
         }),
         ("unit of the backend", |g, _| {
             unit(g, "u");

@@ -36,7 +36,7 @@ impl Driver {
             Poll::Ready(Ok(())) => {
                 let units = backend.units;
                 backend.clear_output();
-                self.machine.taken(now, units);
+                self.machine.handle_consumed(now, units);
                 true
             }
             Poll::Ready(Err(error)) => {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use undrop_frame::{CloseCode, OpCode};
-use undrop_session::{Event, GoAway, LossReason};
+use undrop_session::{GatewayEvent, GoAway, LossReason};
 use undrop_transport::{Ending, tcp_info};
 
 use super::{BACKEND_CLOSE, Driver, DriverPhase};
@@ -15,35 +15,37 @@ impl Driver {
         while let Some(event) = self.machine.poll_event() {
             any = true;
             match event {
-                Event::SendPing => self.machine.control_frame(&control(OpCode::Ping, b"undrop.hb", None)),
-                Event::SuspectDead => self.suspect(now),
-                Event::Close { code, reason } => {
+                GatewayEvent::SendPing => {
+                    self.machine.queue_control_frame(&control(OpCode::Ping, b"undrop.hb", None))
+                }
+                GatewayEvent::SuspectDead => self.suspect(now),
+                GatewayEvent::Close { code, reason } => {
                     tracing::debug!(sid = %self.entry.sid, code = code.get(), "client closed the session");
                     self.close_backend_for_client(DriverPhase::ClientClosed, code, &reason, now);
                 }
-                Event::Finished => {
+                GatewayEvent::Finished => {
                     self.retire_link(close_frame(Some(CloseCode::NORMAL), ""), now);
                     self.phase = DriverPhase::Over;
                 }
-                Event::Expired => {
+                GatewayEvent::Expired => {
                     tracing::info!(sid = %self.entry.sid, "session expired: its client did not come back in time");
                     self.why = Some(LossReason::Expired);
                     self.end_backend(Some(CloseCode::GOING_AWAY), "client did not come back");
                     self.phase = DriverPhase::Over;
                 }
-                Event::Overflow => {
+                GatewayEvent::Overflow => {
                     tracing::warn!(sid = %self.entry.sid, "session ended: its replay buffer is full");
                     self.why = Some(LossReason::Overflow);
                     self.end_backend(Some(CloseCode::POLICY_VIOLATION), "client too slow");
                     self.phase = DriverPhase::Over;
                 }
-                Event::LinkTooOld => {
+                GatewayEvent::LinkTooOld => {
                     self.machine
                         .drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
                 }
                 // When the whole process drains, whoever drains it closes and counts what is left.
-                Event::DrainOver if self.draining => {}
-                Event::DrainOver => {
+                GatewayEvent::DrainOver if self.draining => {}
+                GatewayEvent::DrainOver => {
                     if self.link.is_some() {
                         self.retire_link(close_frame(Some(CloseCode::GOING_AWAY), "drain is over"), now);
                         self.detached(
@@ -52,7 +54,7 @@ impl Driver {
                         );
                     }
                 }
-                Event::Dropped { from, to } => {
+                GatewayEvent::Dropped { from, to } => {
                     tracing::warn!(sid = %self.entry.sid, from, to, "units dropped: the client is too slow");
                 }
                 other => tracing::trace!(sid = %self.entry.sid, ?other, "session event"),

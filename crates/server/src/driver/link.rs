@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use undrop_frame::{CloseCode, OpCode};
-use undrop_session::{Packet, Received};
+use undrop_session::{Packet, UnitStatus};
 use undrop_transport::{Ending, ending_of, scratch};
 
 use super::{Driver, DriverPhase};
@@ -20,7 +20,7 @@ type CloseFrame = (Option<CloseCode>, String);
 impl Driver {
     /// Returns whether all that could be written is an ack that may still wait (PROTOCOL §4).
     fn delays_ack(&mut self, now: Instant) -> bool {
-        if !self.machine.only_ack_waits() {
+        if !self.machine.has_only_ack() {
             self.delayed_ack.reset();
             return false;
         }
@@ -44,7 +44,7 @@ impl Driver {
                 Poll::Ready(Err(error)) => self.link_lost(&ending_of(&error), now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.link_lost(&Ending::Fin, now),
                 Poll::Ready(Ok(())) => {
-                    self.machine.on_traffic(now);
+                    self.machine.handle_traffic(now);
                     self.take_from_link(read.filled_mut(), now, Some(cx));
                 }
             }
@@ -109,12 +109,12 @@ impl Driver {
                     if !matches!(packet, Packet::Ack(_)) {
                         self.delayed_ack.on_request();
                     }
-                    self.machine.on_packet(now, &packet)?;
+                    self.machine.handle_packet(now, &packet)?;
                 }
                 LinkPiece::Ping(payload) => {
-                    self.machine.control_frame(&control(OpCode::Pong, input.get(&payload), None));
+                    self.machine.queue_control_frame(&control(OpCode::Pong, input.get(&payload), None));
                 }
-                LinkPiece::Pong => self.machine.on_pong(),
+                LinkPiece::Pong => self.machine.handle_pong(),
                 LinkPiece::Close { code, reason } => return Ok(Some((code, reason))),
             }
         }
@@ -125,7 +125,7 @@ impl Driver {
     #[inline]
     fn is_new_unit(&mut self, now: Instant, len: usize) -> bool {
         self.delayed_ack.on_unit(len);
-        matches!(self.machine.on_data(now, len), Received::Deliver)
+        matches!(self.machine.handle_data(now, len), UnitStatus::Deliver)
     }
 
     fn flush_run(&mut self, input: &mut LinkInput<'_>, now: Instant, cx: &mut Option<&mut Context<'_>>) {
@@ -148,7 +148,7 @@ impl Driver {
                 frames = &frames[n..];
                 if frames.is_empty() {
                     backend.unflushed = !matches!(Pin::new(stream).poll_flush(cx), Poll::Ready(Ok(())));
-                    self.machine.taken(now, units);
+                    self.machine.handle_consumed(now, units);
                     return;
                 }
             }
@@ -175,7 +175,7 @@ impl Driver {
         let Some(link) = self.link.take() else { return };
         let mut bytes = link.response;
         let mut ready: [&[u8]; 3] = [&[]; 3];
-        let filled = self.machine.transmit(&mut ready);
+        let filled = self.machine.poll_transmit(&mut ready);
         for slice in &ready[..filled] {
             bytes.extend_from_slice(slice);
         }
@@ -184,7 +184,7 @@ impl Driver {
         if filled > 0 || !link.inside {
             bytes.extend(last);
         }
-        self.machine.transmitted(now, sent);
+        self.machine.handle_transmitted(now, sent);
         tokio::spawn(retire(link.stream, bytes));
     }
 
@@ -220,7 +220,7 @@ impl Driver {
         while !self.delays_ack(now) {
             let Some(link) = &mut self.link else { return moved };
             let mut units: [&[u8]; 3] = [&[]; 3];
-            let filled = self.machine.transmit(&mut units);
+            let filled = self.machine.poll_transmit(&mut units);
             if filled == 0 && link.response.is_empty() {
                 break;
             }
@@ -242,7 +242,7 @@ impl Driver {
                         }
                         n -= head;
                     }
-                    self.machine.transmitted(now, n);
+                    self.machine.handle_transmitted(now, n);
                     link.inside = !self.machine.at_boundary();
                     link.unflushed = true;
                     moved = true;

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Retry};
 
-use super::{Client, ClientEvent, ClosedBy, GapReason, Link, SessionMode, State, Timer};
+use super::{Client, ClientEvent, ClientState, ClientTimer, ClosedBy, CurrentLink, GapReason, SessionMode};
 use crate::hello::Hello;
 use crate::packet::BackendIdentity;
 
 /// Attempts that may be under way at once.
 const MAX_ATTEMPTS: usize = 2;
-/// A link that stood this long, or carried a unit, resets the backoff.
+/// A link that stable this long, or carried a unit, resets the backoff.
 const STABLE: Duration = Duration::from_secs(1);
 /// A hint of the other end is heeded up to this: no peer keeps a client away for good.
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,7 +28,7 @@ pub struct Attempt {
 
 /// What the server answered the handshake with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub enum LinkMode {
     /// It speaks this protocol; `S`, `R` or `L` follows.
     Session,
     /// It does not.
@@ -37,7 +37,7 @@ pub enum Mode {
 
 /// How a link or an attempt ended, as far as the machine cares. The driver knows more, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Down {
+pub struct LinkEnd {
     /// Code and reason of a Close frame that was received.
     pub close: Option<(CloseCode, String)>,
     /// Status of a refused handshake.
@@ -49,7 +49,7 @@ pub struct Down {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Pending {
+pub(super) struct PendingAttempt {
     pub(super) n: u64,
     pub(super) resume: bool,
     pub(super) up: bool,
@@ -63,7 +63,7 @@ pub(super) struct Pending {
     pub(super) deadline: Instant,
 }
 
-impl Down {
+impl LinkEnd {
     /// The delay that the other end named, at most a day: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
     pub fn hint(&self) -> Option<Duration> {
         let hint = self.retry_after.or_else(|| {
@@ -90,14 +90,18 @@ pub fn retry_hint(reason: &str) -> Option<Duration> {
 }
 
 impl Client {
-    /// An attempt that is to be made now. Attempts may overlap; each ends with [`link_down`](Self::link_down).
+    /// An attempt that is to be made now. Attempts may overlap; each ends with [`handle_link_down`](Self::handle_link_down).
     pub fn poll_connect(&mut self, now: Instant) -> Option<Attempt> {
         self.tick(now);
-        if !self.due || !self.online || self.state == State::Closed || self.attempts.len() >= MAX_ATTEMPTS {
+        if !self.due
+            || !self.online
+            || self.state == ClientState::Closed
+            || self.attempts.len() >= MAX_ATTEMPTS
+        {
             return None;
         }
         self.due = false;
-        self.timers.stop(Timer::Connect);
+        self.timers.stop(ClientTimer::Connect);
         self.last_n += 1;
         let n = self.last_n;
         let hello = match (&self.session, self.config.session) {
@@ -111,7 +115,7 @@ impl Client {
         let deadline = now + self.config.connect_timeout;
         let rx = self.delivery.statement();
         let generation = self.generation;
-        self.attempts.push(Pending {
+        self.attempts.push(PendingAttempt {
             n,
             resume,
             up: false,
@@ -127,14 +131,14 @@ impl Client {
     }
 
     /// The handshake of attempt `n` succeeded.
-    pub fn link_up(&mut self, now: Instant, n: u64, mode: Mode) {
+    pub fn handle_link_up(&mut self, now: Instant, n: u64, mode: LinkMode) {
         self.tick(now);
         let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.n == n) else {
             self.close_link(n, CloseCode::NORMAL);
             return;
         };
         attempt.up = true;
-        if mode == Mode::Plain {
+        if mode == LinkMode::Plain {
             if self.config.session == SessionMode::Require {
                 self.attempts.retain(|attempt| attempt.n != n);
                 self.close_link(n, CloseCode::PROTOCOL_ERROR);
@@ -147,17 +151,17 @@ impl Client {
     }
 
     /// The link of attempt `n`, or the attempt itself, ended. Unknown numbers are ignored: they were given up before.
-    pub fn link_down(&mut self, now: Instant, n: u64, down: Down) {
+    pub fn handle_link_down(&mut self, now: Instant, n: u64, end: LinkEnd) {
         self.tick(now);
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return;
         }
         if let Some(at) = self.attempts.iter().position(|attempt| attempt.n == n) {
             let attempt = self.attempts.remove(at);
             self.watch_attempts();
-            self.attempt_failed(attempt, Some(down));
+            self.attempt_failed(attempt, Some(end));
         } else if self.link() == Some(n) {
-            self.link_lost(Some(down));
+            self.link_lost(Some(end));
         }
     }
 
@@ -166,7 +170,7 @@ impl Client {
     pub fn wake(&mut self, now: Instant) {
         self.tick(now);
         self.online = true;
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return;
         }
         if self.link.is_some() {
@@ -192,17 +196,17 @@ impl Client {
         self.watch_attempts();
     }
 
-    fn attempt_failed(&mut self, attempt: Pending, down: Option<Down>) {
-        let hint = down.as_ref().and_then(Down::hint);
+    fn attempt_failed(&mut self, attempt: PendingAttempt, end: Option<LinkEnd>) {
+        let hint = end.as_ref().and_then(LinkEnd::hint);
         let newest = attempt.n == self.last_n;
         let current = attempt.resume && attempt.generation == self.generation;
         if attempt.moved && newest && current && self.link.is_none() {
             // Nobody but us could have been newer: the session is used elsewhere.
             self.start_over(GapReason::Superseded, 0, None);
         }
-        let refused = down.as_ref().and_then(|down| final_refusal(down, attempt.up && !attempt.moved));
+        let refused = end.as_ref().and_then(|end| final_refusal(end, attempt.up && !attempt.moved));
         if !attempt.moved {
-            self.events.push_back(ClientEvent::Failed { n: attempt.n, down });
+            self.events.push_back(ClientEvent::Failed { n: attempt.n, end });
             self.tries = self.tries.saturating_add(1);
         }
         match refused {
@@ -212,16 +216,16 @@ impl Client {
     }
 
     /// The link is gone; `None`: it was given up.
-    pub(super) fn link_lost(&mut self, down: Option<Down>) {
+    pub(super) fn link_lost(&mut self, end: Option<LinkEnd>) {
         let Some(link) = self.link.take() else { return };
-        self.state = State::Resuming;
+        self.state = ClientState::Resuming;
         self.unlink();
-        let stood = self.now.saturating_duration_since(link.since) >= STABLE;
-        self.tries = if stood || link.useful { 0 } else { self.tries.saturating_add(1) };
-        let hint = down.as_ref().and_then(Down::hint);
-        let close = down.as_ref().and_then(|down| down.close.clone());
-        self.events.push_back(ClientEvent::Lost { n: link.n, down });
-        if link.mode == Mode::Plain {
+        let stable = self.now.saturating_duration_since(link.since) >= STABLE;
+        self.tries = if stable || link.useful { 0 } else { self.tries.saturating_add(1) };
+        let hint = end.as_ref().and_then(LinkEnd::hint);
+        let close = end.as_ref().and_then(|end| end.close.clone());
+        self.events.push_back(ClientEvent::Lost { n: link.n, end });
+        if link.mode == LinkMode::Plain {
             let (code, reason) = close.unwrap_or((CloseCode::ABNORMAL, String::new()));
             if self.closing.is_some() {
                 self.finish(code, reason, ClosedBy::Local);
@@ -239,7 +243,7 @@ impl Client {
     /// Plans the next attempt, unless one is under way or nothing asks for one.
     pub(super) fn schedule(&mut self, hint: Option<Duration>) {
         let wanted = self.link.is_none() || self.moving;
-        if !wanted || !self.attempts.is_empty() || self.due || self.state == State::Closed {
+        if !wanted || !self.attempts.is_empty() || self.due || self.state == ClientState::Closed {
             return;
         }
         let random = self.random();
@@ -252,7 +256,7 @@ impl Client {
         };
         // A hint is a floor; the random part on top keeps a crowd apart.
         let after = hint.map_or(drawn, |hint| hint + drawn.min(hint / 4 + Duration::from_millis(100)));
-        self.timers.set(Timer::Connect, self.now + after);
+        self.timers.set(ClientTimer::Connect, self.now + after);
         self.events.push_back(ClientEvent::Retry { after, tries: self.tries });
     }
 
@@ -266,13 +270,13 @@ impl Client {
 
     pub(super) fn watch_attempts(&mut self) {
         match self.attempts.iter().map(|attempt| attempt.deadline).min() {
-            Some(deadline) => self.timers.set(Timer::Attempt, deadline),
-            None => self.timers.stop(Timer::Attempt),
+            Some(deadline) => self.timers.set(ClientTimer::Attempt, deadline),
+            None => self.timers.stop(ClientTimer::Attempt),
         }
     }
 
     /// Attempt `n` has its answer: it is the link now. Older links and attempts go.
-    pub(super) fn adopt(&mut self, n: u64, mode: Mode) {
+    pub(super) fn adopt(&mut self, n: u64, mode: LinkMode) {
         if let Some(old) = self.link.take() {
             self.close_link(old.n, CloseCode::NORMAL);
         }
@@ -283,28 +287,28 @@ impl Client {
         }
         self.attempts.retain(|attempt| attempt.n > n);
         self.watch_attempts();
-        self.timers.stop(Timer::Connect);
-        self.timers.stop(Timer::Slot);
+        self.timers.stop(ClientTimer::Connect);
+        self.timers.stop(ClientTimer::Slot);
         self.due = false;
         self.moving = false;
-        self.state = State::Open;
-        self.link = Some(Link { n, mode, since: self.now, useful: false });
+        self.state = ClientState::Open;
+        self.link = Some(CurrentLink { n, mode, since: self.now, useful: false });
         let allowance = match (mode, &self.session) {
             // Without heartbeats silence says nothing.
-            (Mode::Session, Some(session)) if !session.heartbeat.is_zero() => {
+            (LinkMode::Session, Some(session)) if !session.heartbeat.is_zero() => {
                 Some(session.heartbeat + self.config.grace)
             }
             _ => None,
         };
         if let Some(at) = self.watchdog.start(self.now, allowance) {
-            self.timers.set(Timer::Watchdog, at);
+            self.timers.set(ClientTimer::Watchdog, at);
         }
         self.outbox.unlink();
     }
 
     fn adopt_plain(&mut self, n: u64) {
         let seamless = self.link.is_some();
-        let first = self.state == State::Opening;
+        let first = self.state == ClientState::Opening;
         if self.session.take().is_some() {
             // The server spoke the protocol before: nobody can tell what of the un-acked arrived.
             self.generation += 1;
@@ -318,9 +322,9 @@ impl Client {
                 self.close_link(attempt.n, CloseCode::NORMAL);
             }
         }
-        self.adopt(n, Mode::Plain);
+        self.adopt(n, LinkMode::Plain);
         if let Some(heartbeat) = &self.config.plain_heartbeat {
-            self.timers.set(Timer::Heartbeat, self.now + heartbeat.interval);
+            self.timers.set(ClientTimer::Heartbeat, self.now + heartbeat.interval);
         }
         self.events.push_back(if first {
             ClientEvent::Open { n, session: false, protocol: None }
@@ -341,23 +345,24 @@ impl Client {
         self.ack_due = false;
         self.asked = false;
         self.control.clear();
-        for timer in [Timer::Watchdog, Timer::Probe, Timer::Heartbeat, Timer::Answer] {
+        for timer in [ClientTimer::Watchdog, ClientTimer::Probe, ClientTimer::Heartbeat, ClientTimer::Answer]
+        {
             self.timers.stop(timer);
         }
     }
 }
 
 /// Code and reason to report when trying again would change nothing. `answered`: the handshake had succeeded.
-fn final_refusal(down: &Down, answered: bool) -> Option<(CloseCode, String)> {
-    if down.is_final() {
-        let reason = match (down.status, &down.close) {
+fn final_refusal(end: &LinkEnd, answered: bool) -> Option<(CloseCode, String)> {
+    if end.is_final() {
+        let reason = match (end.status, &end.close) {
             (Some(status), _) => format!("the server answered {status}"),
             (None, Some((_, reason))) => reason.clone(),
             (None, None) => "no connection is possible".to_owned(),
         };
         return Some((CloseCode::ABNORMAL, reason));
     }
-    let (code, reason) = down.close.as_ref()?;
+    let (code, reason) = end.close.as_ref()?;
     // A link that was answered and closed before `S`, `R` or `L` was refused. 1000 says nothing of the kind.
     (answered && *code != CloseCode::NORMAL && code.retry() == Retry::Final).then(|| (*code, reason.clone()))
 }
@@ -372,27 +377,28 @@ mod tests {
         assert_eq!(retry_hint("drain; retry=20, bye"), Some(Duration::from_millis(20)));
         assert_eq!(retry_hint("retry=x"), None);
         assert_eq!(retry_hint(""), None);
-        let down = |code, reason: &str| Down {
+        let end = |code, reason: &str| LinkEnd {
             close: Some((CloseCode::new(code), reason.to_owned())),
-            ..Down::default()
+            ..LinkEnd::default()
         };
-        assert_eq!(down(1013, "retry=7").hint(), Some(Duration::from_millis(7)));
-        assert_eq!(down(1001, "retry=7").hint(), None);
+        assert_eq!(end(1013, "retry=7").hint(), Some(Duration::from_millis(7)));
+        assert_eq!(end(1001, "retry=7").hint(), None);
         let away = Duration::from_secs(u64::MAX);
-        assert_eq!(Down { retry_after: Some(away), ..Down::default() }.hint(), Some(LONGEST_HINT));
-        assert_eq!(down(1013, "retry=18446744073709551615").hint(), Some(LONGEST_HINT));
+        assert_eq!(LinkEnd { retry_after: Some(away), ..LinkEnd::default() }.hint(), Some(LONGEST_HINT));
+        assert_eq!(end(1013, "retry=18446744073709551615").hint(), Some(LONGEST_HINT));
     }
 
     #[test]
     fn final_refusals() {
-        let status = |status| Down { status: Some(status), ..Down::default() };
+        let status = |status| LinkEnd { status: Some(status), ..LinkEnd::default() };
         for code in [301, 400, 401, 403, 404] {
             assert!(final_refusal(&status(code), false).is_some(), "{code}");
         }
         for code in [408, 425, 429, 500, 502, 503, 504, 200] {
             assert!(final_refusal(&status(code), false).is_none(), "{code}");
         }
-        let close = |code| Down { close: Some((CloseCode::new(code), String::new())), ..Down::default() };
+        let close =
+            |code| LinkEnd { close: Some((CloseCode::new(code), String::new())), ..LinkEnd::default() };
         assert!(final_refusal(&close(1008), true).is_some());
         assert!(final_refusal(&close(4401), true).is_some());
         assert!(final_refusal(&close(1013), true).is_none());

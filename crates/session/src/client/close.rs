@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use undrop_frame::CloseCode;
 
-use super::output::Control;
-use super::{Client, ClientEvent, ClosedBy, State, Timer};
+use super::output::QueuedControl;
+use super::{Client, ClientEvent, ClientState, ClientTimer, ClosedBy};
 use crate::packet::{Close, Packet};
 
 impl Client {
@@ -13,7 +13,7 @@ impl Client {
     /// Messages may still arrive until then. A second call changes nothing.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
         self.tick(now);
-        if self.state == State::Closed || self.closing.is_some() {
+        if self.state == ClientState::Closed || self.closing.is_some() {
             return;
         }
         let close = Close::new(code, reason);
@@ -24,7 +24,7 @@ impl Client {
             return;
         }
         self.outbox.push_close(close);
-        self.timers.set(Timer::Close, now + self.config.close_timeout);
+        self.timers.set(ClientTimer::Close, now + self.config.close_timeout);
     }
 
     /// Our sequenced close was acked, and everything before it.
@@ -43,31 +43,34 @@ impl Client {
 
     /// Ends everything and tells so, once. The link gets its last ack and a Close frame.
     pub(super) fn finish(&mut self, code: CloseCode, reason: String, by: ClosedBy) {
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return;
         }
-        self.state = State::Closed;
+        self.state = ClientState::Closed;
         let unacked =
-            self.outbox.unacked_units().filter(|unit| matches!(unit, super::outbox::Content::Data(_)));
+            self.outbox.unacked_units().filter(|unit| matches!(unit, super::outbox::UnitContent::Data(_)));
         let unacked = unacked.count() as u64;
         self.control.clear();
         for attempt in std::mem::take(&mut self.attempts) {
             self.close_link(attempt.n, CloseCode::NORMAL);
         }
         if let Some(link) = self.link.take() {
-            if link.mode == super::Mode::Session {
+            if link.mode == super::LinkMode::Session {
                 let ack = Packet::Ack(self.delivery.statement());
-                self.control.push_back((link.n, Control::Packet(ack)));
+                self.control.push_back((link.n, QueuedControl::Packet(ack)));
             }
             // In a session the code has travelled in `x`; on a plain link this is the answer to it, or the code itself.
-            let sent =
-                if link.mode == super::Mode::Plain && code.may_be_sent() { code } else { CloseCode::NORMAL };
-            self.control.push_back((link.n, Control::Close(sent, String::new())));
+            let sent = if link.mode == super::LinkMode::Plain && code.may_be_sent() {
+                code
+            } else {
+                CloseCode::NORMAL
+            };
+            self.control.push_back((link.n, QueuedControl::Close(sent, String::new())));
         }
         self.ack_due = false;
         self.due = false;
         self.inbox.uncount();
-        for timer in Timer::all() {
+        for timer in ClientTimer::all() {
             self.timers.stop(*timer);
         }
         self.events.push_back(ClientEvent::Closed { code, reason, by, unacked });

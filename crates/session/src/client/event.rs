@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use undrop_frame::CloseCode;
 
-use super::Down;
+use super::LinkEnd;
 use crate::packet::{BackendIdentity, LossReason};
 
 /// Something to tell the application, or to act on.
@@ -43,14 +43,14 @@ pub enum ClientEvent {
         /// Its attempt.
         n: u64,
         /// How it ended; `None`: it fell silent and was given up.
-        down: Option<Down>,
+        end: Option<LinkEnd>,
     },
     /// An attempt failed.
     Failed {
         /// The attempt.
         n: u64,
         /// How it ended; `None`: no answer in time.
-        down: Option<Down>,
+        end: Option<LinkEnd>,
     },
     /// The next attempt comes after this delay.
     Retry {

@@ -7,9 +7,9 @@ use undrop_frame::Message;
 use crate::packet::Close;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub(super) enum InboxItem {
     Message(Message),
-    /// Units that the gateway dropped: they stand where they would have stood.
+    /// Units that the gateway dropped: they stand where they would have stable.
     Gap {
         from: u64,
         to: u64,
@@ -19,20 +19,20 @@ pub(super) enum Item {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inbox {
-    items: VecDeque<Item>,
+    items: VecDeque<InboxItem>,
     /// Items at the front that belong to an earlier session, or to plain mode: taking them acks nothing.
     uncounted: usize,
     bytes: usize,
 }
 
 impl Inbox {
-    pub(super) fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, item: InboxItem) {
         self.bytes += cost(&item);
         self.items.push_back(item);
     }
 
     /// The item, and whether it counts as units of the current session.
-    pub(super) fn pop(&mut self) -> Option<(Item, bool)> {
+    pub(super) fn pop(&mut self) -> Option<(InboxItem, bool)> {
         let item = self.items.pop_front()?;
         self.bytes -= cost(&item);
         let counted = self.uncounted == 0;
@@ -50,12 +50,12 @@ impl Inbox {
     }
 
     pub(super) fn has_close(&self) -> bool {
-        matches!(self.items.back(), Some(Item::Close(_)))
+        matches!(self.items.back(), Some(InboxItem::Close(_)))
     }
 }
 
-fn cost(item: &Item) -> usize {
-    size_of::<Item>() + if let Item::Message(message) = item { message.len() } else { 0 }
+fn cost(item: &InboxItem) -> usize {
+    size_of::<InboxItem>() + if let InboxItem::Message(message) = item { message.len() } else { 0 }
 }
 
 #[cfg(test)]
@@ -65,10 +65,10 @@ mod tests {
     #[test]
     fn items_of_an_earlier_session_do_not_count() {
         let mut inbox = Inbox::default();
-        inbox.push(Item::Message("a".into()));
-        inbox.push(Item::Message("b".into()));
+        inbox.push(InboxItem::Message("a".into()));
+        inbox.push(InboxItem::Message("b".into()));
         inbox.uncount();
-        inbox.push(Item::Message("c".into()));
+        inbox.push(InboxItem::Message("c".into()));
         let counted: Vec<bool> = std::iter::from_fn(|| inbox.pop()).map(|(_, counted)| counted).collect();
         assert_eq!(counted, [false, false, true]);
         assert_eq!(inbox.bytes(), 0);

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use undrop_frame::Message;
 
-use super::attempt::Pending;
-use super::inbox::Item;
-use super::output::{Control, MAX_CONTROL};
-use super::{Client, ClientEvent, GapReason, Mode, Session, State, Timer};
-use crate::delivery::Received;
+use super::attempt::PendingAttempt;
+use super::inbox::InboxItem;
+use super::output::{MAX_CONTROL, QueuedControl};
+use super::{Client, ClientEvent, ClientState, ClientTimer, GapReason, LinkMode, SessionInfo};
+use crate::delivery::UnitStatus;
 use crate::error::Misbehaviour;
 use crate::escape::{ESCAPE, TextKind};
 use crate::identity::hmac_over;
@@ -19,10 +19,10 @@ impl Client {
     ///
     /// # Errors
     /// The peer broke the protocol: close that link with the code that the error names, then call
-    /// [`link_down`](Self::link_down).
-    pub fn on_message(&mut self, now: Instant, n: u64, message: Message) -> Result<(), Misbehaviour> {
+    /// [`handle_link_down`](Self::handle_link_down).
+    pub fn handle_message(&mut self, now: Instant, n: u64, message: Message) -> Result<(), Misbehaviour> {
         self.tick(now);
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return Ok(());
         }
         if let Some(at) = self.attempts.iter().position(|attempt| attempt.n == n && attempt.up) {
@@ -51,37 +51,37 @@ impl Client {
     }
 
     /// Bytes came on the link of attempt `n`: a Ping, a Pong, part of a message.
-    pub fn on_traffic(&mut self, now: Instant, n: u64) {
+    pub fn handle_traffic(&mut self, now: Instant, n: u64) {
         self.tick(now);
         if self.link() == Some(n) {
             self.watchdog.heard(now);
-            self.timers.stop(Timer::Answer);
+            self.timers.stop(ClientTimer::Answer);
         }
     }
 
     /// A Pong came on the link of attempt `n`.
-    pub fn on_pong(&mut self, now: Instant, n: u64) {
-        self.on_traffic(now, n);
+    pub fn handle_pong(&mut self, now: Instant, n: u64) {
+        self.handle_traffic(now, n);
     }
 
     fn on_plain_message(&mut self, message: Message) {
-        self.timers.stop(Timer::Answer);
+        self.timers.stop(ClientTimer::Answer);
         self.useful();
         let answer = self.config.plain_heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_ref());
         if answer.is_some_and(|(_, pong)| message.as_bytes() == pong.as_bytes()) {
             return;
         }
-        self.inbox.push(Item::Message(message));
+        self.inbox.push(InboxItem::Message(message));
         self.inbox.uncount();
     }
 
     fn on_data(&mut self, message: Message) -> Result<(), Misbehaviour> {
         match self.delivery.on_unit(self.now, message.len()) {
-            Received::Duplicate => Ok(()),
-            Received::Deliver if self.inbox.has_close() => Err(Misbehaviour::AfterClose),
-            Received::Deliver => {
+            UnitStatus::Duplicate => Ok(()),
+            UnitStatus::Deliver if self.inbox.has_close() => Err(Misbehaviour::AfterClose),
+            UnitStatus::Deliver => {
                 self.useful();
-                self.inbox.push(Item::Message(message));
+                self.inbox.push(InboxItem::Message(message));
                 Ok(())
             }
         }
@@ -94,7 +94,7 @@ impl Client {
             _ => return Err(Misbehaviour::NoAnswerYet),
         };
         let packet = Packet::parse(text)?;
-        let Pending { n, resume, generation, .. } = self.attempts[at];
+        let PendingAttempt { n, resume, generation, .. } = self.attempts[at];
         let fits = |att: u64| if att == n { Ok(()) } else { Err(Misbehaviour::Skew) };
         let late = generation != self.generation;
         match packet {
@@ -103,7 +103,7 @@ impl Client {
                 if late {
                     return self.on_late_answer(n, Some(&started));
                 }
-                self.begin_session(n, started);
+                self.start_session(n, started);
                 Ok(())
             }
             Packet::Resumed(resumed) if resume => {
@@ -143,14 +143,14 @@ impl Client {
         Ok(())
     }
 
-    fn begin_session(&mut self, n: u64, started: Started) {
-        let session = Session::from(started);
+    fn start_session(&mut self, n: u64, started: Started) {
+        let session = SessionInfo::from(started);
         let protocol = session.protocol.clone();
         let window = usize::try_from(session.window).unwrap_or(usize::MAX);
         self.delivery.restart(window);
         self.session = Some(session);
         self.generation += 1;
-        self.adopt(n, Mode::Session);
+        self.adopt(n, LinkMode::Session);
         self.delivery.link(self.now, 1);
         self.events.push_back(ClientEvent::Open { n, session: true, protocol });
     }
@@ -167,15 +167,15 @@ impl Client {
         }
         let seamless = self.link.is_some();
         self.acked(rx);
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             // All that was missing was to know that our close had been taken.
             return Ok(());
         }
-        let told = self.attempts.iter().find(|attempt| attempt.n == n).map(|attempt| attempt.rx);
-        self.adopt(n, Mode::Session);
+        let stated = self.attempts.iter().find(|attempt| attempt.n == n).map(|attempt| attempt.rx);
+        self.adopt(n, LinkMode::Session);
         self.delivery.link(self.now, start);
         // What was taken since the hello was written is news to the gateway.
-        self.ack_due = told != Some(self.delivery.statement());
+        self.ack_due = stated != Some(self.delivery.statement());
         self.skip(start);
         let resent = self.outbox.unacked();
         self.events.push_back(ClientEvent::Resumed { n, seamless, resent, backend });
@@ -185,8 +185,8 @@ impl Client {
     fn on_lost(&mut self, n: u64, lost: Lost) {
         let Lost { why, acc, lost, session } = lost;
         self.start_over(GapReason::Lost(why), acc, lost);
-        if self.state != State::Closed {
-            self.begin_session(n, session);
+        if self.state != ClientState::Closed {
+            self.start_session(n, session);
         }
     }
 
@@ -221,16 +221,16 @@ impl Client {
             }
             Packet::ProbeAnswer(nonce) => {
                 if self.probe.answered(self.now, &nonce) {
-                    self.timers.stop(Timer::Probe);
+                    self.timers.stop(ClientTimer::Probe);
                 }
             }
             Packet::GoAway(slot) => self.on_go_away(slot),
             Packet::Moved => self.on_moved(),
             Packet::Gap(gap) => self.on_gap(gap.from, gap.to)?,
             Packet::Close(close) => match self.delivery.on_unit(self.now, close.reason.len()) {
-                Received::Duplicate => {}
-                Received::Deliver if self.inbox.has_close() => return Err(Misbehaviour::AfterClose),
-                Received::Deliver => self.inbox.push(Item::Close(close)),
+                UnitStatus::Duplicate => {}
+                UnitStatus::Deliver if self.inbox.has_close() => return Err(Misbehaviour::AfterClose),
+                UnitStatus::Deliver => self.inbox.push(InboxItem::Close(close)),
             },
             // Reserved: ignored.
             Packet::Credentials(_) | Packet::Backend(_) => {}
@@ -244,7 +244,7 @@ impl Client {
     fn on_go_away(&mut self, slot: GoAway) {
         let random = self.random();
         let after = crate::slots::moment(&slot, random);
-        self.timers.set(Timer::Slot, self.now + after);
+        self.timers.set(ClientTimer::Slot, self.now + after);
         self.events.push_back(ClientEvent::GoAway { why: slot.why, after });
     }
 
@@ -257,7 +257,7 @@ impl Client {
             self.start_over(GapReason::Superseded, 0, None);
         }
         self.useful();
-        self.link_lost(Some(super::Down::default()));
+        self.link_lost(Some(super::LinkEnd::default()));
     }
 
     fn on_gap(&mut self, from: u64, to: u64) -> Result<(), Misbehaviour> {
@@ -271,7 +271,7 @@ impl Client {
 
     fn skip(&mut self, start: u64) {
         if let Some((from, to)) = self.delivery.skip(start) {
-            self.inbox.push(Item::Gap { from, to });
+            self.inbox.push(InboxItem::Gap { from, to });
         }
     }
 
@@ -292,7 +292,7 @@ impl Client {
 
     pub(super) fn push_packet(&mut self, packet: Packet) {
         if let Some(n) = self.link() {
-            self.control.push_back((n, Control::Packet(packet)));
+            self.control.push_back((n, QueuedControl::Packet(packet)));
         }
     }
 

@@ -19,24 +19,24 @@ const UNIT_CHARGE: usize = 64;
 /// The queue is full: the message is handed back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue of messages to be sent is full")]
-pub struct Full(pub Message);
+pub struct QueueFull(pub Message);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum UnitContent {
     Data(Message),
     Close(Close),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Unit {
-    pub(super) content: Content,
+pub(super) struct OutboxUnit {
+    pub(super) content: UnitContent,
     receipt: u64,
     expires: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
-    units: VecDeque<Unit>,
+    units: VecDeque<OutboxUnit>,
     /// Number of `units[0]`.
     first: u64,
     acked: u64,
@@ -54,11 +54,11 @@ pub(super) struct Outbox {
     earliest: Option<Instant>,
 }
 
-fn cost(unit: &Unit) -> usize {
+fn cost(unit: &OutboxUnit) -> usize {
     UNIT_CHARGE
         + match &unit.content {
-            Content::Data(message) => message.len(),
-            Content::Close(close) => close.reason.len(),
+            UnitContent::Data(message) => message.len(),
+            UnitContent::Close(close) => close.reason.len(),
         }
 }
 
@@ -113,7 +113,7 @@ impl Outbox {
         message: Message,
         ttl: Option<Duration>,
         mut dropped: impl FnMut(u64),
-    ) -> Result<u64, Full> {
+    ) -> Result<u64, QueueFull> {
         let needed = UNIT_CHARGE + message.len();
         if self.policy == QueuePolicy::DropOldest {
             while self.bytes + needed > self.limit && self.numbered < self.units.len() {
@@ -124,28 +124,28 @@ impl Outbox {
             }
         }
         if self.bytes + needed > self.limit && !self.units.is_empty() {
-            return Err(Full(message));
+            return Err(QueueFull(message));
         }
         let expires = ttl.and_then(|ttl| now.checked_add(ttl));
         self.earliest = [self.earliest, expires].into_iter().flatten().min();
-        Ok(self.push_unit(Content::Data(message), expires))
+        Ok(self.push_unit(UnitContent::Data(message), expires))
     }
 
     /// Queues the sequenced close, whatever the limit.
     pub(super) fn push_close(&mut self, close: Close) -> u64 {
-        self.push_unit(Content::Close(close), None)
+        self.push_unit(UnitContent::Close(close), None)
     }
 
-    fn push_unit(&mut self, content: Content, expires: Option<Instant>) -> u64 {
+    fn push_unit(&mut self, content: UnitContent, expires: Option<Instant>) -> u64 {
         self.receipts += 1;
-        let unit = Unit { content, receipt: self.receipts, expires };
+        let unit = OutboxUnit { content, receipt: self.receipts, expires };
         self.bytes += cost(&unit);
         self.units.push_back(unit);
         self.receipts
     }
 
     /// The next unit for the link; it counts as sent from now on.
-    pub(super) fn next(&mut self) -> Option<&Unit> {
+    pub(super) fn next(&mut self) -> Option<&OutboxUnit> {
         // What the previous call lent is back.
         self.trim(0);
         if self.cursor >= self.units.len() {
@@ -161,7 +161,7 @@ impl Outbox {
     }
 
     /// Takes the next unit out for good (plain mode: nothing is ever acked).
-    pub(super) fn take(&mut self) -> Option<(Content, u64)> {
+    pub(super) fn take(&mut self) -> Option<(UnitContent, u64)> {
         let unit = self.units.pop_front()?;
         self.bytes -= cost(&unit);
         self.numbered = self.numbered.saturating_sub(1);
@@ -252,7 +252,7 @@ impl Outbox {
     }
 
     /// Every unit that is not acked, oldest first.
-    pub(super) fn unacked_units(&self) -> impl Iterator<Item = &Content> {
+    pub(super) fn unacked_units(&self) -> impl Iterator<Item = &UnitContent> {
         let acked = (self.acked + 1).saturating_sub(self.first) as usize;
         self.units.iter().skip(acked).map(|unit| &unit.content)
     }
@@ -270,7 +270,7 @@ mod tests {
     fn texts(outbox: &mut Outbox) -> Vec<String> {
         let mut seen = Vec::new();
         while let Some(unit) = outbox.next() {
-            let Content::Data(Message::Text(text)) = &unit.content else { panic!("only texts here") };
+            let UnitContent::Data(Message::Text(text)) = &unit.content else { panic!("only texts here") };
             seen.push(text.clone());
         }
         seen
@@ -312,7 +312,7 @@ mod tests {
         let (now, mut o) = outbox(100, QueuePolicy::Refuse);
         let big = Message::Binary(vec![0; 1000]);
         let receipt = o.push(now, big.clone(), None, |_| ()).expect("empty");
-        assert_eq!(o.push(now, big.clone(), None, |_| ()), Err(Full(big)));
+        assert_eq!(o.push(now, big.clone(), None, |_| ()), Err(QueueFull(big)));
         o.next();
         let mut seen = 0;
         o.ack(1, |r| seen = r).expect("sent");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Message, OpCode};
 
-use super::outbox::Content;
-use super::{Client, ClientEvent, Full, Mode, State, Timer};
+use super::outbox::UnitContent;
+use super::{Client, ClientEvent, ClientState, ClientTimer, LinkMode, QueueFull};
 use crate::escape::escape;
 use crate::packet::{Packet, PageState};
 
@@ -27,7 +27,7 @@ pub enum Transmit<'a> {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Control {
+pub(super) enum QueuedControl {
     Packet(Packet),
     Ping,
     /// A text of the application's own heartbeat.
@@ -41,10 +41,10 @@ impl Client {
     ///
     /// # Errors
     /// The queue is full, or the client is closed or closing: the message is handed back.
-    pub fn send(&mut self, now: Instant, message: Message, ttl: Option<Duration>) -> Result<u64, Full> {
+    pub fn send(&mut self, now: Instant, message: Message, ttl: Option<Duration>) -> Result<u64, QueueFull> {
         self.tick(now);
-        if self.state == State::Closed || self.closing.is_some() {
-            return Err(Full(message));
+        if self.state == ClientState::Closed || self.closing.is_some() {
+            return Err(QueueFull(message));
         }
         let events = &mut self.events;
         let pushed =
@@ -77,8 +77,8 @@ impl Client {
         }
         let n = self.link()?;
         match self.link.as_ref()?.mode {
-            Mode::Plain => self.transmit_plain(n),
-            Mode::Session => {
+            LinkMode::Plain => self.transmit_plain(n),
+            LinkMode::Session => {
                 if !self.asked && self.outbox.is_half_full() {
                     self.asked = true;
                     return Some((n, Transmit::Packet(Packet::AckNow.encode())));
@@ -87,8 +87,8 @@ impl Client {
                 Some((
                     n,
                     match &unit.content {
-                        Content::Close(close) => Transmit::Packet(Packet::Close(close.clone()).encode()),
-                        Content::Data(message) => {
+                        UnitContent::Close(close) => Transmit::Packet(Packet::Close(close.clone()).encode()),
+                        UnitContent::Data(message) => {
                             let bytes = message.as_bytes();
                             let bytes = match message.opcode() {
                                 OpCode::Text => escape(bytes),
@@ -107,8 +107,8 @@ impl Client {
         Some((
             n,
             match content {
-                Content::Close(close) => Transmit::Close(close.code, close.reason),
-                Content::Data(message) => {
+                UnitContent::Close(close) => Transmit::Close(close.code, close.reason),
+                UnitContent::Data(message) => {
                     self.events.push_back(ClientEvent::Acked(receipt));
                     let opcode = message.opcode();
                     Transmit::Message(opcode, Cow::Owned(message.into_bytes()))
@@ -120,33 +120,33 @@ impl Client {
     /// Asks the link for a sign of life.
     pub(super) fn ask(&mut self) {
         if !self.in_session() {
-            self.beat();
+            self.send_heartbeat();
             return;
         }
         if let Some(nonce) = self.probe.ask(self.now) {
             self.push_packet(Packet::Probe(nonce));
-            self.timers.set(Timer::Probe, self.now + self.probe.patience(self.config.probe_timeout));
+            self.timers.set(ClientTimer::Probe, self.now + self.probe.patience(self.config.probe_timeout));
         }
     }
 
     /// One beat of the plain heartbeat.
-    pub(super) fn beat(&mut self) {
+    pub(super) fn send_heartbeat(&mut self) {
         let (Some(n), Some(heartbeat)) = (self.link(), &self.config.plain_heartbeat) else { return };
         let control = match &heartbeat.text {
-            Some((ping, _)) => Control::Text(ping.clone()),
-            None => Control::Ping,
+            Some((ping, _)) => QueuedControl::Text(ping.clone()),
+            None => QueuedControl::Ping,
         };
         self.control.push_back((n, control));
-        if !self.timers.is_set(Timer::Answer) {
-            self.timers.set(Timer::Answer, self.now + heartbeat.answer);
+        if !self.timers.is_set(ClientTimer::Answer) {
+            self.timers.set(ClientTimer::Answer, self.now + heartbeat.answer);
         }
-        self.timers.set(Timer::Heartbeat, self.now + heartbeat.interval);
+        self.timers.set(ClientTimer::Heartbeat, self.now + heartbeat.interval);
     }
 
     pub(super) fn watch_expiry(&mut self) {
         match self.outbox.earliest() {
-            Some(at) => self.timers.set(Timer::Expiry, at),
-            None => self.timers.stop(Timer::Expiry),
+            Some(at) => self.timers.set(ClientTimer::Expiry, at),
+            None => self.timers.stop(ClientTimer::Expiry),
         }
     }
 
@@ -156,13 +156,13 @@ impl Client {
     }
 }
 
-impl From<Control> for Transmit<'_> {
-    fn from(control: Control) -> Self {
+impl From<QueuedControl> for Transmit<'_> {
+    fn from(control: QueuedControl) -> Self {
         match control {
-            Control::Packet(packet) => Transmit::Packet(packet.encode()),
-            Control::Ping => Transmit::Ping(Vec::new()),
-            Control::Text(text) => Transmit::Message(OpCode::Text, Cow::Owned(text.into_bytes())),
-            Control::Close(code, reason) => Transmit::Close(code, reason),
+            QueuedControl::Packet(packet) => Transmit::Packet(packet.encode()),
+            QueuedControl::Ping => Transmit::Ping(Vec::new()),
+            QueuedControl::Text(text) => Transmit::Message(OpCode::Text, Cow::Owned(text.into_bytes())),
+            QueuedControl::Close(code, reason) => Transmit::Close(code, reason),
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::watchdog::{STALL, Verdict};
-use super::{Client, ClientEvent, State};
+use super::watchdog::{STALL, WatchdogVerdict};
+use super::{Client, ClientEvent, ClientState};
 use crate::timers::TimerSet;
 use undrop_frame::CloseCode;
 
 /// The ack delay has its deadline in `Delivery`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timer {
+pub(super) enum ClientTimer {
     /// Make the next attempt.
     Connect,
     /// The first attempt under way is out of time.
@@ -30,7 +30,7 @@ pub(super) enum Timer {
     Close,
 }
 
-impl Timer {
+impl ClientTimer {
     pub(super) const COUNT: usize = 9;
 
     pub(super) const fn all() -> &'static [Self] {
@@ -38,7 +38,7 @@ impl Timer {
     }
 }
 
-impl TimerSet for Timer {
+impl TimerSet for ClientTimer {
     const ALL: &'static [Self] = &[
         Self::Connect,
         Self::Attempt,
@@ -59,7 +59,7 @@ impl TimerSet for Timer {
 impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return None;
         }
         [self.timers.next(), self.delivery.deadline()].into_iter().flatten().min()
@@ -69,7 +69,7 @@ impl Client {
     /// peer begin anew, and the link is asked.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.tick(now);
-        if self.state == State::Closed {
+        if self.state == ClientState::Closed {
             return;
         }
         if self.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > STALL) {
@@ -80,22 +80,22 @@ impl Client {
         }
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Connect => self.due = true,
-                Timer::Attempt => self.attempt_timed_out(),
-                Timer::Watchdog => self.look(),
-                Timer::Probe => {
+                ClientTimer::Connect => self.due = true,
+                ClientTimer::Attempt => self.attempt_timed_out(),
+                ClientTimer::Watchdog => self.check_watchdog(),
+                ClientTimer::Probe => {
                     self.probe.forget();
                     self.replace_link();
                 }
-                Timer::Heartbeat => self.beat(),
-                Timer::Answer => self.give_up_link(),
-                Timer::Expiry => {
+                ClientTimer::Heartbeat => self.send_heartbeat(),
+                ClientTimer::Answer => self.give_up_link(),
+                ClientTimer::Expiry => {
                     let events = &mut self.events;
                     self.outbox.expire(now, |receipt| events.push_back(ClientEvent::Expired(receipt)));
                     self.watch_expiry();
                 }
-                Timer::Slot => self.replace_link(),
-                Timer::Close => self.close_over(),
+                ClientTimer::Slot => self.replace_link(),
+                ClientTimer::Close => self.close_over(),
             }
         }
     }
@@ -108,31 +108,31 @@ impl Client {
         self.watch_attempts();
         self.watchdog.heard(now);
         if self.probe.restart(now) {
-            self.timers.set(Timer::Probe, now + self.probe.patience(self.config.probe_timeout));
+            self.timers.set(ClientTimer::Probe, now + self.probe.patience(self.config.probe_timeout));
         } else if self.in_session() {
             self.ask();
         }
-        if self.timers.is_set(Timer::Answer)
+        if self.timers.is_set(ClientTimer::Answer)
             && let Some(heartbeat) = &self.config.plain_heartbeat
         {
-            self.timers.set(Timer::Answer, now + heartbeat.answer);
+            self.timers.set(ClientTimer::Answer, now + heartbeat.answer);
         }
     }
 
-    fn look(&mut self) {
+    fn check_watchdog(&mut self) {
         if !self.wants_read() {
             // We are the ones who do not listen.
             self.watchdog.heard(self.now);
         }
         match self.watchdog.look(self.now, self.config.grace) {
             None => {}
-            Some(Verdict::Fine(next)) => self.timers.set(Timer::Watchdog, next),
-            Some(Verdict::Suspect(next)) => {
-                self.timers.set(Timer::Watchdog, next);
+            Some(WatchdogVerdict::Fine(next)) => self.timers.set(ClientTimer::Watchdog, next),
+            Some(WatchdogVerdict::Suspect(next)) => {
+                self.timers.set(ClientTimer::Watchdog, next);
                 self.ask();
                 self.replace_link();
             }
-            Some(Verdict::Dead) => self.give_up_link(),
+            Some(WatchdogVerdict::Dead) => self.give_up_link(),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Watchdog {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum WatchdogVerdict {
     /// Heard of in time; look again then.
     Fine(Instant),
     /// Silent for too long: ask, open a second link, look again then.
@@ -41,15 +41,15 @@ impl Watchdog {
     }
 
     /// `grace`: how long a suspect has.
-    pub(super) fn look(&mut self, now: Instant, grace: Duration) -> Option<Verdict> {
+    pub(super) fn look(&mut self, now: Instant, grace: Duration) -> Option<WatchdogVerdict> {
         let deadline = self.heard + self.allowance?;
         Some(if now < deadline {
-            Verdict::Fine(deadline)
+            WatchdogVerdict::Fine(deadline)
         } else if self.suspected {
-            Verdict::Dead
+            WatchdogVerdict::Dead
         } else {
             self.suspected = true;
-            Verdict::Suspect(now + grace)
+            WatchdogVerdict::Suspect(now + grace)
         })
     }
 }
@@ -121,11 +121,11 @@ mod tests {
         let mut w = Watchdog::new(now);
         assert_eq!(w.start(now, Some(35 * S)), Some(now + 35 * S));
         w.heard(now + 10 * S);
-        assert_eq!(w.look(now + 35 * S, 10 * S), Some(Verdict::Fine(now + 45 * S)));
-        assert_eq!(w.look(now + 45 * S, 10 * S), Some(Verdict::Suspect(now + 55 * S)));
-        assert_eq!(w.look(now + 55 * S, 10 * S), Some(Verdict::Dead));
+        assert_eq!(w.look(now + 35 * S, 10 * S), Some(WatchdogVerdict::Fine(now + 45 * S)));
+        assert_eq!(w.look(now + 45 * S, 10 * S), Some(WatchdogVerdict::Suspect(now + 55 * S)));
+        assert_eq!(w.look(now + 55 * S, 10 * S), Some(WatchdogVerdict::Dead));
         w.heard(now + 56 * S);
-        assert!(matches!(w.look(now + 57 * S, 10 * S), Some(Verdict::Fine(_))));
+        assert!(matches!(w.look(now + 57 * S, 10 * S), Some(WatchdogVerdict::Fine(_))));
         w.start(now, None);
         assert_eq!(w.look(now + 100 * S, S), None);
     }

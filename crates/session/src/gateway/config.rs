@@ -18,7 +18,7 @@ pub struct GatewayConfig {
     /// Replay buffer while a link is there: `S.win`.
     pub attached_limit: usize,
     /// Replay buffer while parked.
-    pub parked_limit: usize,
+    pub detached_limit: usize,
     /// Bytes that a client may have un-acked; the gateway acks each quarter.
     pub client_window: usize,
     /// What happens when the replay buffer is full.
@@ -38,7 +38,7 @@ impl Default for GatewayConfig {
             unconfirmed_ttl: Duration::from_secs(30),
             linger: Duration::from_secs(10),
             attached_limit: 256 * 1024,
-            parked_limit: 1024 * 1024,
+            detached_limit: 1024 * 1024,
             client_window: 1024 * 1024,
             overflow: Overflow::Pause,
             ack_delay: Duration::from_millis(200),

@@ -7,7 +7,7 @@ use crate::packet::{LossReason, PageState};
 /// Something that the driver may want to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum GatewayEvent {
     /// Send a WebSocket Ping on the current link.
     SendPing,
     /// A Ping has had no answer for a whole heartbeat. A verdict only when the kernel agrees: then detach.
@@ -21,7 +21,7 @@ pub enum Event {
     },
     /// The client took our sequenced close: the session is over, the link may be closed.
     Finished,
-    /// Parked for longer than the time to live: drop the session.
+    /// Detached for longer than the time to live: drop the session.
     Expired,
     /// The replay buffer overflowed under the policy `end`: drop the backend; links are answered `L why=overflow`.
     Overflow,
@@ -57,7 +57,7 @@ pub struct Progress {
     /// Client units received.
     pub received: u64,
     /// Client units taken by the backend.
-    pub taken: u64,
+    pub consumed: u64,
     /// Server units appended.
     pub appended: u64,
     /// Server units that went out whole on some link.
@@ -70,28 +70,29 @@ pub struct Progress {
 
 /// Few events ever wait at once; an empty queue owns no memory.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Queue(Vec<Event>);
+pub(super) struct EventQueue(Vec<GatewayEvent>);
 
 /// Events that a peer can provoke are not queued beyond this.
 const MAX_QUEUED: usize = 64;
 
-impl Queue {
-    pub(super) fn push(&mut self, event: Event) {
-        if let (Some(Event::Dropped { to, .. }), Event::Dropped { to: further, .. }) =
+impl EventQueue {
+    pub(super) fn push(&mut self, event: GatewayEvent) {
+        if let (Some(GatewayEvent::Dropped { to, .. }), GatewayEvent::Dropped { to: further, .. }) =
             (self.0.last_mut(), &event)
         {
             *to = *further;
             return;
         }
-        let provoked = matches!(event, Event::Hint(_));
-        let repeated = matches!(event, Event::SendPing | Event::SuspectDead) && self.0.contains(&event);
+        let provoked = matches!(event, GatewayEvent::Hint(_));
+        let repeated =
+            matches!(event, GatewayEvent::SendPing | GatewayEvent::SuspectDead) && self.0.contains(&event);
         let too_many = provoked && self.0.len() >= MAX_QUEUED;
         if !repeated && !too_many {
             self.0.push(event);
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Event> {
+    pub(super) fn pop(&mut self) -> Option<GatewayEvent> {
         if self.0.is_empty() {
             return None;
         }
@@ -105,11 +106,17 @@ impl Queue {
     /// What the link asked for is void with it.
     pub(super) fn unlink(&mut self) {
         self.0.retain(|event| {
-            !matches!(event, Event::SendPing | Event::SuspectDead | Event::LinkTooOld | Event::DrainOver)
+            !matches!(
+                event,
+                GatewayEvent::SendPing
+                    | GatewayEvent::SuspectDead
+                    | GatewayEvent::LinkTooOld
+                    | GatewayEvent::DrainOver
+            )
         });
     }
 
     pub(super) fn heap(&self) -> usize {
-        self.0.capacity() * size_of::<Event>()
+        self.0.capacity() * size_of::<GatewayEvent>()
     }
 }

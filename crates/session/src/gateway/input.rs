@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Event, Gateway, PeerClose, State};
-use crate::delivery::Received;
+use super::{Gateway, GatewayEvent, GatewayState, PeerClose};
+use crate::delivery::UnitStatus;
 use crate::error::Misbehaviour;
 use crate::packet::Packet;
 
@@ -11,7 +11,7 @@ impl Gateway {
     /// A data message of `len` payload bytes came on the current link, whole.
     /// A message behind the client's close is a duplicate: nobody takes it.
     #[inline]
-    pub fn on_data(&mut self, now: Instant, len: usize) -> Received {
+    pub fn handle_data(&mut self, now: Instant, len: usize) -> UnitStatus {
         if self.peer_close != PeerClose::None {
             return self.on_data_while_closing(now, len);
         }
@@ -21,8 +21,8 @@ impl Gateway {
 
     /// Resent units may come again before the close that was received already.
     #[cold]
-    fn on_data_while_closing(&mut self, now: Instant, len: usize) -> Received {
-        if self.delivery.next_is_known() { self.delivery.on_unit(now, len) } else { Received::Duplicate }
+    fn on_data_while_closing(&mut self, now: Instant, len: usize) -> UnitStatus {
+        if self.delivery.next_is_known() { self.delivery.on_unit(now, len) } else { UnitStatus::Duplicate }
     }
 
     /// A control packet came on the current link.
@@ -30,9 +30,9 @@ impl Gateway {
     /// # Errors
     /// The peer broke the protocol: close the link with the code that the error names, and [`detach`](Self::detach).
     /// A skew (an ack beyond what was sent) leaves nothing to resume; everything else costs the link only.
-    pub fn on_packet(&mut self, now: Instant, packet: &Packet) -> Result<(), Misbehaviour> {
+    pub fn handle_packet(&mut self, now: Instant, packet: &Packet) -> Result<(), Misbehaviour> {
         self.heartbeat.on_heard(now);
-        if self.state != State::Attached {
+        if self.state != GatewayState::Attached {
             return Err(Misbehaviour::UnexpectedPacket(packet.letter()));
         }
         self.confirmed = true;
@@ -48,13 +48,13 @@ impl Gateway {
             }
             Packet::ProbeAnswer(_) => {}
             Packet::Close(close) => match self.delivery.on_unit(now, close.reason.len()) {
-                Received::Duplicate => {}
-                Received::Deliver => {
+                UnitStatus::Duplicate => {}
+                UnitStatus::Deliver => {
                     if self.peer_close != PeerClose::None {
                         return Err(Misbehaviour::AfterClose);
                     }
                     self.peer_close = PeerClose::Waiting(Box::new(close.clone()));
-                    self.take_close(now);
+                    self.consume_close(now);
                 }
             },
             // Reserved: ignored.
@@ -62,7 +62,7 @@ impl Gateway {
             Packet::Page(state) => {
                 self.page = Some(*state);
                 self.ack_now(now);
-                self.events.push(Event::Hint(*state));
+                self.events.push(GatewayEvent::Hint(*state));
             }
             Packet::Started(_)
             | Packet::Resumed(_)
@@ -78,23 +78,23 @@ impl Gateway {
 
     /// Any bytes came on the current link, Pings and Pongs included. Once per read is enough.
     #[inline]
-    pub fn on_traffic(&mut self, now: Instant) {
+    pub fn handle_traffic(&mut self, now: Instant) {
         self.heartbeat.on_heard(now);
     }
 
     /// A Pong came on the current link: what was sent before our Ping, `S` first of all, has been read.
-    pub fn on_pong(&mut self) {
-        self.confirmed |= self.state == State::Attached && self.heartbeat.has_asked();
+    pub fn handle_pong(&mut self) {
+        self.confirmed |= self.state == GatewayState::Attached && self.heartbeat.has_asked();
     }
 
     /// The consumer took `units` more of the delivered units, in order. Drives the acks.
     #[inline]
-    pub fn taken(&mut self, now: Instant, units: u64) {
-        if self.delivery.take(units) && self.state == State::Attached {
+    pub fn handle_consumed(&mut self, now: Instant, units: u64) {
+        if self.delivery.consume(units) && self.state == GatewayState::Attached {
             self.push_ack(now);
         }
         if self.peer_close != PeerClose::None {
-            self.take_close(now);
+            self.consume_close(now);
         }
     }
 
@@ -106,7 +106,7 @@ impl Gateway {
         if self.replay.acked() > before {
             self.asked = false;
             if self.closing != 0 && before < self.closing && self.is_finished() {
-                self.events.push(Event::Finished);
+                self.events.push(GatewayEvent::Finished);
             }
         }
         Ok(())
@@ -114,7 +114,7 @@ impl Gateway {
 
     /// The client closed, and everything up to its close was taken.
     pub fn is_closed_by_peer(&self) -> bool {
-        self.peer_close == PeerClose::Taken
+        self.peer_close == PeerClose::Consumed
     }
 
     /// Our sequenced close was acked.
@@ -134,16 +134,16 @@ impl Gateway {
 
     /// The client's close is taken as soon as everything before it was.
     #[cold]
-    fn take_close(&mut self, now: Instant) {
-        if self.delivery.untaken() != 1 || !matches!(self.peer_close, PeerClose::Waiting(_)) {
+    fn consume_close(&mut self, now: Instant) {
+        if self.delivery.unconsumed() != 1 || !matches!(self.peer_close, PeerClose::Waiting(_)) {
             return;
         }
-        if let PeerClose::Waiting(close) = std::mem::replace(&mut self.peer_close, PeerClose::Taken) {
-            self.delivery.take(1);
-            if self.state == State::Attached {
+        if let PeerClose::Waiting(close) = std::mem::replace(&mut self.peer_close, PeerClose::Consumed) {
+            self.delivery.consume(1);
+            if self.state == GatewayState::Attached {
                 self.push_ack(now);
             }
-            self.events.push(Event::Close { code: close.code, reason: close.reason });
+            self.events.push(GatewayEvent::Close { code: close.code, reason: close.reason });
         }
     }
 }

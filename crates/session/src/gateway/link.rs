@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Event, Gateway, Loss, Overflow, PeerClose, State, Timer};
+use super::{Gateway, GatewayEvent, GatewayState, GatewayTimer, Loss, Overflow, PeerClose};
 use crate::error::Refusal;
 use crate::mutate::BrokenRule;
 use crate::packet::{BackendIdentity, Gap, Lost, Packet, Resumed, Started};
@@ -22,7 +22,7 @@ impl Gateway {
         let rx_known = rx.unwrap_or(0);
         let _ = self.replay.ack(rx_known);
         let needed = self.replay.acked().max(rx_known) + 1;
-        self.begin_link(now, n);
+        self.start_link(now, n);
         // Its proof shows that the client knows the session.
         self.confirmed |= rx.is_some();
         let start = self.replay.first();
@@ -50,7 +50,7 @@ impl Gateway {
     /// See [`Refusal`].
     pub fn attach_lost(&mut self, now: Instant, n: u64, loss: Loss) -> Result<(), Refusal> {
         self.admit(n, None)?;
-        self.begin_link(now, n);
+        self.start_link(now, n);
         let Loss { why, acc, lost } = loss;
         self.control.push(&Packet::Lost(Lost { why, acc, lost, session: self.started() }));
         Ok(())
@@ -59,26 +59,26 @@ impl Gateway {
     /// The current link is gone: the session is parked, and its time to live runs. Units that were received and wait
     /// for their consumer stay.
     pub fn detach(&mut self, now: Instant) {
-        if self.state != State::Attached {
+        if self.state != GatewayState::Attached {
             return;
         }
-        self.state = State::Parked;
+        self.state = GatewayState::Detached;
         self.unlink();
-        let done = self.peer_close == PeerClose::Taken || self.is_finished();
+        let done = self.peer_close == PeerClose::Consumed || self.is_finished();
         let ttl = match self.page {
             _ if done => self.config.linger,
             Some(crate::packet::PageState::Unload) => self.config.unload_ttl,
             _ if !self.confirmed => self.config.unconfirmed_ttl,
-            _ => return self.timers.set(Timer::Expire, now + self.config.ttl),
+            _ => return self.timers.set(GatewayTimer::Expire, now + self.config.ttl),
         };
-        self.timers.set(Timer::Expire, now + ttl.min(self.config.ttl));
+        self.timers.set(GatewayTimer::Expire, now + ttl.min(self.config.ttl));
     }
 
     /// The driver threw away what was received and waits for its consumer; the client sends it again on the next link.
     /// Only while parked; else nothing happens.
-    pub fn discard_untaken(&mut self) {
-        if self.state == State::Parked {
-            self.delivery.forget_untaken();
+    pub fn discard_unconsumed(&mut self) {
+        if self.state == GatewayState::Detached {
+            self.delivery.forget_unconsumed();
             if matches!(self.peer_close, PeerClose::Waiting(_)) {
                 self.peer_close = PeerClose::None;
             }
@@ -88,8 +88,8 @@ impl Gateway {
     /// Tells the client to open its next link inside a slot, and watches the deadline.
     pub fn drain(&mut self, now: Instant, slot: crate::packet::GoAway) {
         if self.is_attached() {
-            self.timers.set(Timer::Drain, now + std::time::Duration::from_millis(slot.until));
-            self.timers.stop(Timer::LinkAge);
+            self.timers.set(GatewayTimer::Drain, now + std::time::Duration::from_millis(slot.until));
+            self.timers.stop(GatewayTimer::LinkAge);
             self.control.push(&Packet::GoAway(slot));
         }
     }
@@ -107,30 +107,30 @@ impl Gateway {
             return Err(Refusal::Skew);
         }
         match self.state {
-            State::Over => Err(Refusal::Over),
-            State::Overflowed => {
+            GatewayState::Over => Err(Refusal::Over),
+            GatewayState::Overflowed => {
                 let from = self.replay.acked().max(rx.unwrap_or(0)) + 1;
                 Err(Refusal::Overflow { lost: (from, self.replay.last().max(from)) })
             }
-            State::Parked | State::Attached => Ok(()),
+            GatewayState::Detached | GatewayState::Attached => Ok(()),
         }
     }
 
-    fn begin_link(&mut self, now: Instant, n: u64) {
+    fn start_link(&mut self, now: Instant, n: u64) {
         self.unlink();
         self.newest = n;
-        self.state = State::Attached;
+        self.state = GatewayState::Attached;
         self.page = None;
         self.delivery.link(now, self.delivery.statement() + 1);
         self.heartbeat = crate::heartbeat::Heartbeat::new(now);
-        self.timers.stop(Timer::Expire);
+        self.timers.stop(GatewayTimer::Expire);
         if !self.config.heartbeat.is_zero() {
-            self.timers.set(Timer::Heartbeat, now + self.config.heartbeat);
+            self.timers.set(GatewayTimer::Heartbeat, now + self.config.heartbeat);
         }
         if let Some(age) = self.config.link_max_age {
             // 80–120 %, the same for the same session and attempt, so that links opened together do not end together.
-            let spread = f64::from(spread(self.sid.as_str(), n)) / f64::from(u32::MAX);
-            self.timers.set(Timer::LinkAge, now + age.mul_f64(0.8 + 0.4 * spread));
+            let spread = f64::from(spread_factor(self.sid.as_str(), n)) / f64::from(u32::MAX);
+            self.timers.set(GatewayTimer::LinkAge, now + age.mul_f64(0.8 + 0.4 * spread));
         }
     }
 
@@ -141,7 +141,7 @@ impl Gateway {
         self.events.unlink();
         self.gap = (0, 0);
         self.asked = false;
-        for timer in [Timer::Heartbeat, Timer::LinkAge, Timer::Drain] {
+        for timer in [GatewayTimer::Heartbeat, GatewayTimer::LinkAge, GatewayTimer::Drain] {
             self.timers.stop(timer);
         }
     }
@@ -164,20 +164,20 @@ impl Gateway {
 
     /// The replay buffer is over its limit.
     #[cold]
-    pub(super) fn overflowing(&mut self) {
+    pub(super) fn handle_overflow(&mut self) {
         match self.config.overflow {
             Overflow::Pause => {}
             Overflow::End => {
                 self.unlink();
                 self.replay.clear();
-                self.state = State::Overflowed;
-                self.timers.stop(Timer::Expire);
-                self.events.push(Event::Overflow);
+                self.state = GatewayState::Overflowed;
+                self.timers.stop(GatewayTimer::Expire);
+                self.events.push(GatewayEvent::Overflow);
             }
             Overflow::DropOldest => {
                 while self.replay.charged() > self.limit() {
                     let Some(dropped) = self.replay.drop_oldest() else {
-                        if self.free_the_unit_on_the_wire() {
+                        if self.free_partial_unit() {
                             continue;
                         }
                         break;
@@ -186,7 +186,7 @@ impl Gateway {
                     if dropped.unsent && self.is_attached() {
                         self.gap = if self.gap.0 == 0 { (number, number) } else { (self.gap.0, number) };
                     }
-                    self.events.push(Event::Dropped { from: number, to: number });
+                    self.events.push(GatewayEvent::Dropped { from: number, to: number });
                 }
                 self.announce_gap();
             }
@@ -195,7 +195,7 @@ impl Gateway {
 
     /// A stalled link may hold the oldest unit in the middle for long. Its rest moves in front of the control bytes, so
     /// that the buffer is as free as between units.
-    fn free_the_unit_on_the_wire(&mut self) -> bool {
+    fn free_partial_unit(&mut self) -> bool {
         if self.replay.at_boundary() || self.replay.held() < 2 {
             return false;
         }
@@ -221,7 +221,7 @@ fn millis(duration: std::time::Duration) -> u64 {
 }
 
 /// A number from a name and an attempt that looks random (FNV-1a, then a final mix).
-fn spread(name: &str, n: u64) -> u32 {
+fn spread_factor(name: &str, n: u64) -> u32 {
     let bytes = name.bytes().chain(n.to_le_bytes());
     let hash =
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));

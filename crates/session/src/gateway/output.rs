@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use undrop_frame::CloseCode;
 
-use super::{Gateway, Overflow, State};
+use super::{Gateway, GatewayState, Overflow};
 use crate::packet::{Close, Packet, push_text_frame};
 
 /// An open unit without complete ones before it may always grow by this much at a time, whatever the limit: otherwise a
@@ -16,7 +16,7 @@ impl Gateway {
     /// is held, so this is only 0 while acks can make room. Policies that never pause always have room.
     #[inline]
     pub fn room(&self) -> usize {
-        if self.closing != 0 || matches!(self.state, State::Overflowed | State::Over) {
+        if self.closing != 0 || matches!(self.state, GatewayState::Overflowed | GatewayState::Over) {
             return 0;
         }
         if self.config.overflow != Overflow::Pause {
@@ -29,7 +29,7 @@ impl Gateway {
     /// Bytes of the open unit, as they go on the wire: frames of a server, U+001F escaped. May come in several calls.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) {
-        if self.closing == 0 && matches!(self.state, State::Attached | State::Parked) {
+        if self.closing == 0 && matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
             self.replay.append(bytes);
         }
     }
@@ -37,19 +37,19 @@ impl Gateway {
     /// The open unit is complete: it has its number and may go out.
     #[inline]
     pub fn end_unit(&mut self) {
-        if self.closing != 0 || !matches!(self.state, State::Attached | State::Parked) {
+        if self.closing != 0 || !matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
             return;
         }
         self.replay.end_unit();
         if self.replay.charged() > self.limit() {
-            self.overflowing();
+            self.handle_overflow();
         }
     }
 
     /// The backend closed: a sequenced `x` behind everything before it. An open unit is discarded; later ones are
     /// ignored, and so is a second close.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
-        if self.closing != 0 || !matches!(self.state, State::Attached | State::Parked) {
+        if self.closing != 0 || !matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
             return;
         }
         self.replay.discard_open();
@@ -62,7 +62,7 @@ impl Gateway {
 
     /// A whole raw control frame (a Pong, say) for the current link. It goes out at the next unit boundary; when too
     /// much waits already it is dropped, which RFC 6455 5.5.3 allows for Pongs.
-    pub fn control_frame(&mut self, frame: &[u8]) {
+    pub fn queue_control_frame(&mut self, frame: &[u8]) {
         if self.is_attached() {
             self.control.push_frame(frame);
         }
@@ -71,15 +71,15 @@ impl Gateway {
     /// All that could go out now is an ack. It may wait a little for company: what it says can be said later, and a
     /// newer one takes its place.
     #[inline]
-    pub fn only_ack_waits(&self) -> bool {
-        self.state == State::Attached && self.control.is_only_ack() && self.replay.pending_len() == 0
+    pub fn has_only_ack(&self) -> bool {
+        self.state == GatewayState::Attached && self.control.is_only_ack() && self.replay.pending_len() == 0
     }
 
     /// What can go out now, for one vectored write; returns how many slices are filled. Control frames come before
     /// units, but a unit that is partly out is finished first.
     #[inline]
-    pub fn transmit<'a>(&'a self, slices: &mut [&'a [u8]; 3]) -> usize {
-        if self.state != State::Attached {
+    pub fn poll_transmit<'a>(&'a self, slices: &mut [&'a [u8]; 3]) -> usize {
+        if self.state != GatewayState::Attached {
             return 0;
         }
         let control = self.control.pending();
@@ -106,10 +106,10 @@ impl Gateway {
         count
     }
 
-    /// The socket took `n` bytes of what [`transmit`](Self::transmit) showed.
+    /// The socket took `n` bytes of what [`poll_transmit`](Self::poll_transmit) showed.
     #[inline]
-    pub fn transmitted(&mut self, now: Instant, n: usize) {
-        if self.state != State::Attached || n == 0 {
+    pub fn handle_transmitted(&mut self, now: Instant, n: usize) {
+        if self.state != GatewayState::Attached || n == 0 {
             return;
         }
         self.heartbeat.on_sent(now);

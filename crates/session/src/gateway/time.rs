@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::{Event, Gateway, State};
+use super::{Gateway, GatewayEvent, GatewayState};
 use crate::packet::Packet;
 use crate::timers::TimerSet;
 
 /// The ack delay has its deadline in `Delivery`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timer {
+pub(super) enum GatewayTimer {
     /// Look for silence on the link.
     Heartbeat,
     /// The parked session's time to live.
@@ -19,11 +19,11 @@ pub(super) enum Timer {
     Drain,
 }
 
-impl Timer {
+impl GatewayTimer {
     pub(super) const COUNT: usize = 4;
 }
 
-impl TimerSet for Timer {
+impl TimerSet for GatewayTimer {
     const ALL: &'static [Self] = &[Self::Heartbeat, Self::Expire, Self::LinkAge, Self::Drain];
 
     fn index(self) -> usize {
@@ -44,29 +44,29 @@ impl Gateway {
         }
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Heartbeat => self.beat(now),
-                Timer::Expire => {
-                    self.state = State::Over;
+                GatewayTimer::Heartbeat => self.handle_heartbeat(now),
+                GatewayTimer::Expire => {
+                    self.state = GatewayState::Over;
                     self.replay.clear();
-                    self.events.push(Event::Expired);
+                    self.events.push(GatewayEvent::Expired);
                 }
-                Timer::LinkAge => self.events.push(Event::LinkTooOld),
-                Timer::Drain => self.events.push(Event::DrainOver),
+                GatewayTimer::LinkAge => self.events.push(GatewayEvent::LinkTooOld),
+                GatewayTimer::Drain => self.events.push(GatewayEvent::DrainOver),
             }
         }
     }
 
-    fn beat(&mut self, now: Instant) {
-        let beat = self.heartbeat.look(now, self.config.heartbeat);
-        if beat.packet && self.control.has_soft_room() {
+    fn handle_heartbeat(&mut self, now: Instant) {
+        let check = self.heartbeat.check(now, self.config.heartbeat);
+        if check.packet && self.control.has_soft_room() {
             self.control.push(&Packet::Heartbeat);
         }
-        if beat.suspect {
-            self.events.push(Event::SuspectDead);
+        if check.suspect {
+            self.events.push(GatewayEvent::SuspectDead);
         }
-        if beat.ping {
-            self.events.push(Event::SendPing);
+        if check.ping {
+            self.events.push(GatewayEvent::SendPing);
         }
-        self.timers.set(Timer::Heartbeat, beat.next);
+        self.timers.set(GatewayTimer::Heartbeat, check.next);
     }
 }

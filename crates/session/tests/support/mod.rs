@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Message};
-use undrop_session::{Attempt, Client, ClientConfig, ClientEvent, Down, Misbehaviour, Mode, Transmit};
+use undrop_session::{Attempt, Client, ClientConfig, ClientEvent, LinkEnd, LinkMode, Misbehaviour, Transmit};
 
 pub const S: Duration = Duration::from_secs(1);
 pub const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
@@ -24,7 +24,7 @@ impl Bench {
     pub fn open() -> Self {
         let mut bench = Self::new(ClientConfig::default());
         bench.dial();
-        bench.client.link_up(bench.now, 1, Mode::Session);
+        bench.client.handle_link_up(bench.now, 1, LinkMode::Session);
         bench.packet(1, &started(1, "n1.a")).unwrap();
         bench.events();
         bench
@@ -51,11 +51,11 @@ impl Bench {
     }
 
     pub fn packet(&mut self, n: u64, text: &str) -> Result<(), Misbehaviour> {
-        self.client.on_message(self.now, n, Message::Text(format!("\u{1f}{text}")))
+        self.client.handle_message(self.now, n, Message::Text(format!("\u{1f}{text}")))
     }
 
     pub fn data(&mut self, n: u64, text: &str) {
-        self.client.on_message(self.now, n, text.into()).unwrap();
+        self.client.handle_message(self.now, n, text.into()).unwrap();
     }
 
     /// Everything to be written: data as it is, packets behind `|`.
@@ -101,6 +101,6 @@ pub fn lost(att: u64, why: &str, acc: u64, range: &str) -> String {
     format!(r#"L{{"why":"{why}","acc":{acc}{range},{}"#, &session[2..])
 }
 
-pub fn closed(code: u16) -> Down {
-    Down { close: Some((CloseCode::new(code), String::new())), ..Down::default() }
+pub fn closed(code: u16) -> LinkEnd {
+    LinkEnd { close: Some((CloseCode::new(code), String::new())), ..LinkEnd::default() }
 }

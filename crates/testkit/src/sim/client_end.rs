@@ -2,7 +2,9 @@
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{Incoming, OpCode};
-use undrop_session::{ClientEvent, Down, GapReason, Mode, State, Transmit, is_session_answer, offer};
+use undrop_session::{
+    ClientEvent, ClientState, GapReason, LinkEnd, LinkMode, Transmit, is_session_answer, offer,
+};
 
 use super::applications::{HURRIED, message};
 use super::connection::{Connection, Phase};
@@ -63,7 +65,7 @@ impl World {
         if connection.client.notices.is_some_and(|notices| notices <= now) && connection.client.is_there() {
             connection.client.vanish(now, &mut connection.pair, CloseManner::Rst);
             let n = connection.n;
-            self.client.link_down(now, n, Down::default());
+            self.client.handle_link_down(now, n, LinkEnd::default());
             return Ok(());
         }
         loop {
@@ -81,7 +83,7 @@ impl World {
                     connection.client.vanish(now, &mut connection.pair, CloseManner::Rst);
                     let n = connection.n;
                     trace!(self, "client: link {n} ended");
-                    self.client.link_down(now, n, Down::default());
+                    self.client.handle_link_down(now, n, LinkEnd::default());
                 }
             }
         }
@@ -100,11 +102,11 @@ impl World {
             side.line.extend(&bytes[..end]);
             let answer = String::from_utf8_lossy(&side.line).into_owned();
             side.phase = Phase::Open;
-            let mode = if is_session_answer(&answer) { Mode::Session } else { Mode::Plain };
-            self.client.link_up(now, n, mode);
+            let mode = if is_session_answer(&answer) { LinkMode::Session } else { LinkMode::Plain };
+            self.client.handle_link_up(now, n, mode);
             from = end + 1;
         }
-        self.client.on_traffic(now, n);
+        self.client.handle_traffic(now, n);
         let mut input = &mut bytes[from..];
         loop {
             let side = &mut self.connections[at].client;
@@ -121,16 +123,16 @@ impl World {
                     let payload = payload.to_vec();
                     side.write(OpCode::Pong, &payload, [7; 4]);
                 }
-                Incoming::Pong(_) => self.client.on_pong(now, n),
+                Incoming::Pong(_) => self.client.handle_pong(now, n),
                 Incoming::Close(close) => {
                     side.close(undrop_frame::CloseCode::NORMAL, [7; 4]);
                     trace!(self, "client: link {n} closed {close:?}");
-                    self.client.link_down(now, n, Down { close, ..Down::default() });
+                    self.client.handle_link_down(now, n, LinkEnd { close, ..LinkEnd::default() });
                 }
                 data => {
                     let Ok(message) = data.into_message() else { continue };
                     trace!(self, "client: on {n} got {message:?}");
-                    if let Err(error) = self.client.on_message(now, n, message) {
+                    if let Err(error) = self.client.handle_message(now, n, message) {
                         return Err(format!("the client blames the gateway: {error}"));
                     }
                     self.drain_client_events();
@@ -251,5 +253,5 @@ pub(super) fn on_event(world: &mut World, event: ClientEvent) {
         }
         _ => {}
     }
-    debug_assert!(world.client.state() != State::Opening || world.page.epoch <= 1);
+    debug_assert!(world.client.state() != ClientState::Opening || world.page.epoch <= 1);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
 use undrop_session::{
-    Event, Gateway, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal, SessionId,
-    TextKind, answer, escape, parse_offer,
+    Gateway, GatewayEvent, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal,
+    SessionId, TextKind, answer, escape, parse_offer,
 };
 
 use super::applications::{HURRIED, Pipe, message};
@@ -17,7 +17,7 @@ use super::{World, trace};
 /// One process's hold on a session.
 pub(super) struct Owner {
     pub(super) gateway: Gateway,
-    /// Received, not taken by the backend.
+    /// UnitStatus, not taken by the backend.
     pub(super) pipe: Pipe,
     cid: String,
     /// The session that this one replaces, and what is known of it.
@@ -94,7 +94,7 @@ impl World {
         owner.gateway.detach(self.now);
         if self.schedule.discards && owner.state == Hold::Owning {
             owner.pipe.clear();
-            owner.gateway.discard_untaken();
+            owner.gateway.discard_unconsumed();
         }
         trace!(self, "gateway: link {n} detached");
     }
@@ -134,12 +134,12 @@ impl World {
                 // Fenced: nothing more is read from it.
                 continue;
             }
-            owner.gateway.on_traffic(now);
+            owner.gateway.handle_traffic(now);
             let message = match incoming {
                 Incoming::Ping(payload) => {
                     let mut frame = Vec::new();
                     Encoder::new(Role::Server).control(OpCode::Pong, &payload, [0; 4], &mut frame);
-                    owner.gateway.control_frame(&frame);
+                    owner.gateway.queue_control_frame(&frame);
                     continue;
                 }
                 Incoming::Pong(_) => continue,
@@ -155,7 +155,7 @@ impl World {
             };
             let len = message.len();
             let mut deliver = |message| {
-                if owner.gateway.on_data(now, len) == undrop_session::Received::Deliver {
+                if owner.gateway.handle_data(now, len) == undrop_session::UnitStatus::Deliver {
                     owner.pipe.push_back(message);
                 }
             };
@@ -164,7 +164,7 @@ impl World {
                     Some(TextKind::Packet) => {
                         trace!(self, "gateway: on {n} got {text:?}");
                         let packet = Packet::parse(&text[1..]);
-                        let done = packet.and_then(|packet| owner.gateway.on_packet(now, &packet));
+                        let done = packet.and_then(|packet| owner.gateway.handle_packet(now, &packet));
                         if let Err(error) = done {
                             return Err(format!("the gateway blames the client: {error} ({text:?})"));
                         }
@@ -265,7 +265,7 @@ impl World {
         let from = rx.max(progress.acked) + 1;
         let lost = (from <= progress.appended).then_some((from, progress.appended));
         self.report.losses += 1;
-        (owner, self.attach(at, owner, n, None, Some(Loss { why, acc: progress.taken, lost })))
+        (owner, self.attach(at, owner, n, None, Some(Loss { why, acc: progress.consumed, lost })))
     }
 
     fn attach(
@@ -319,7 +319,7 @@ impl World {
         let mut gateway = old.gateway.clone();
         while gateway.poll_event().is_some() {}
         gateway.detach(now);
-        gateway.discard_untaken();
+        gateway.discard_unconsumed();
         let mut next = Owner {
             gateway,
             pipe: Pipe::new(),
@@ -357,7 +357,7 @@ impl World {
             let current = owner.link == Some(connection.n) && connection.gateway.phase == Phase::Open;
             while current && connection.gateway.out.is_empty() {
                 let mut slices = [&b""[..]; 3];
-                let count = owner.gateway.transmit(&mut slices);
+                let count = owner.gateway.poll_transmit(&mut slices);
                 let mut taken = 0;
                 for slice in &slices[..count] {
                     let took = connection.pair.push(now, Side::B, slice);
@@ -369,7 +369,7 @@ impl World {
                 if taken == 0 {
                     break;
                 }
-                owner.gateway.transmitted(now, taken);
+                owner.gateway.handle_transmitted(now, taken);
             }
         }
         // A session that is over closes its link behind the last byte.
@@ -377,7 +377,7 @@ impl World {
             let owner = &self.owners[index];
             let Some(n) = owner
                 .link
-                .filter(|_| owner.state == Hold::Finished && owner.gateway.transmit(&mut [&[]; 3]) == 0)
+                .filter(|_| owner.state == Hold::Finished && owner.gateway.poll_transmit(&mut [&[]; 3]) == 0)
             else {
                 continue;
             };
@@ -399,31 +399,32 @@ impl World {
         Ok(())
     }
 
-    fn on_gateway_event(&mut self, index: usize, event: Event) -> Result<(), String> {
+    fn on_gateway_event(&mut self, index: usize, event: GatewayEvent) -> Result<(), String> {
         let now = self.now;
         let owner = &mut self.owners[index];
         match event {
-            Event::SendPing => {
+            GatewayEvent::SendPing => {
                 let mut frame = Vec::new();
                 Encoder::new(Role::Server).control(OpCode::Ping, b"hb", [0; 4], &mut frame);
-                owner.gateway.control_frame(&frame);
+                owner.gateway.queue_control_frame(&frame);
             }
-            Event::SuspectDead if self.rng.bool() => self.drop_link(index, CloseManner::Rst),
-            Event::LinkTooOld => {
+            GatewayEvent::SuspectDead if self.rng.bool() => self.drop_link(index, CloseManner::Rst),
+            GatewayEvent::LinkTooOld => {
                 let slot = self.slot();
                 self.owners[index].gateway.drain(now, slot);
             }
-            Event::DrainOver => self.drop_link(index, CloseManner::Fin),
-            Event::Expired | Event::Overflow => {
-                let why = if event == Event::Expired { LossReason::Expired } else { LossReason::Overflow };
+            GatewayEvent::DrainOver => self.drop_link(index, CloseManner::Fin),
+            GatewayEvent::Expired | GatewayEvent::Overflow => {
+                let why =
+                    if event == GatewayEvent::Expired { LossReason::Expired } else { LossReason::Overflow };
                 owner.pipe.clear();
                 if matches!(owner.state, Hold::Owning | Hold::Finished) {
                     owner.state = Hold::Lost(why, owner.gateway.progress());
                 }
                 self.drop_link(index, CloseManner::Rst);
             }
-            Event::Dropped { from, to } => self.backend.dropped += to - from + 1,
-            Event::Close { code, .. } => {
+            GatewayEvent::Dropped { from, to } => self.backend.dropped += to - from + 1,
+            GatewayEvent::Close { code, .. } => {
                 if self.backend.closed.replace(code).is_some() {
                     return Err("the backend was closed twice".to_owned());
                 }
@@ -432,7 +433,7 @@ impl World {
                 }
                 owner.state = Hold::Finished;
             }
-            Event::Finished => owner.state = Hold::Finished,
+            GatewayEvent::Finished => owner.state = Hold::Finished,
             _ => {}
         }
         Ok(())
@@ -495,7 +496,7 @@ impl World {
                     left -= 1;
                 }
                 if took > 0 {
-                    owner.gateway.taken(now, took);
+                    owner.gateway.handle_consumed(now, took);
                 }
             }
             self.backend.next_take = match slow {

@@ -91,7 +91,7 @@ impl Schedule {
             unconfirmed_ttl: Duration::from_secs(3600),
             linger: Duration::from_secs(3600),
             attached_limit: limit,
-            parked_limit: if rng.bool() { limit * 4 } else { limit / 2 + 1 },
+            detached_limit: if rng.bool() { limit * 4 } else { limit / 2 + 1 },
             client_window: rng.usize(64..8192),
             overflow: match kind {
                 Kind::DropOldest => Overflow::DropOldest,
