@@ -27,7 +27,7 @@ use bench::Bench;
 use case::{Case, Outcome};
 use certificates::Certificates;
 
-/// How `cargo xtask lab` runs.
+/// Options of `cargo xtask lab`.
 #[derive(Debug, Args)]
 pub(crate) struct Lab {
     /// Only cases whose product or name contains this
@@ -36,7 +36,7 @@ pub(crate) struct Lab {
     /// Cases at the same time
     #[arg(long, default_value_t = 16)]
     jobs: usize,
-    /// Write docs/lab.md
+    /// Write the results to docs/lab.md
     #[arg(long)]
     write: bool,
     /// Print the whole report of each case that is not right
@@ -98,7 +98,7 @@ async fn all(root: &Path, lab: &Lab) -> anyhow::Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// What all cases use.
+/// Certificates and backends that all cases use.
 struct Shared {
     certificates: Certificates,
     backends: Backends,
@@ -153,7 +153,7 @@ async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<und
     Ok(diagnose(&seen))
 }
 
-/// Hears when the lanes begin.
+/// Is notified when the lanes start.
 #[derive(Default)]
 struct Watching {
     begun: Notify,

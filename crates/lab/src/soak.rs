@@ -19,13 +19,13 @@ use undrop_fault::{CloseManner, CutAfter, Fault, Latency, Trigger};
 use parts::Parts;
 use session::{Outcome, Plan};
 
-/// What to run.
+/// Options of `cargo xtask soak`.
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
-    /// Sessions at once
+    /// Number of concurrent sessions
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5000))]
     sessions: u32,
-    /// How long messages are sent, in seconds
+    /// Time during which messages are sent, in seconds
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// Messages per second and session
@@ -42,7 +42,7 @@ pub(crate) struct Soak {
     seed: u64,
 }
 
-/// How long everything may take to arrive after the last message was sent.
+/// The maximum time for everything to arrive after the last message was sent.
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// Runs the soak and prints its account. True when nothing was lost, doubled or reordered.
@@ -105,7 +105,7 @@ async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
     report(&mut total, &backend, opened, cut, reloaded)
 }
 
-/// What the backend counted.
+/// The counters of the backend.
 #[derive(Debug, serde::Deserialize)]
 struct Backend {
     connections: u64,
@@ -158,7 +158,7 @@ fn report(
         total.resumes.get(index.round() as usize).copied().unwrap_or_default()
     };
     println!(
-        "resumes: {}, time without a link p50 {:.3} s, p99 {:.3} s; gaps told: {}; sessions that gave up: {}",
+        "resumes: {}, time without a link p50 {:.3} s, p99 {:.3} s; gaps reported: {}; sessions that gave up: {}",
         total.resumes.len(),
         at(0.5).as_secs_f64(),
         at(0.99).as_secs_f64(),

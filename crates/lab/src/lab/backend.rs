@@ -20,7 +20,7 @@ pub(super) struct Backends {
     pub(super) hangs: SocketAddr,
     /// Takes connections and ends them at once.
     pub(super) dies: SocketAddr,
-    /// Nobody listens here.
+    /// An address without a listener.
     pub(super) refuses: SocketAddr,
 }
 
@@ -50,7 +50,7 @@ fn bind() -> anyhow::Result<Listener> {
     Ok(Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ListenOptions::default())?)
 }
 
-/// A port that nobody uses now, and that no other case was given.
+/// Returns a port that is free now, and that no other case was given.
 pub(super) fn free_port() -> anyhow::Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -92,7 +92,7 @@ async fn serve(mut stream: Stream) -> Option<()> {
         let received = tokio::select! {
             received = timeout(idle, socket.recv()) => received,
             _ = tick.tick(), if pushes && asked => {
-                socket.send(&Message::Text("news".to_owned())).await.ok()?;
+                socket.send(&Message::Text("push".to_owned())).await.ok()?;
                 continue;
             }
         };

@@ -1,4 +1,4 @@
-//! What one case stands on: a folder, ports, programs that end with it.
+//! The environment of one case: a folder, ports, and programs that are stopped with it.
 
 use std::fs::File;
 use std::net::TcpStream;
@@ -11,17 +11,17 @@ use anyhow::{Context, bail};
 use super::backend::{Backends, free_port};
 use super::certificates::Certificates;
 
-/// How long a program may take until its port answers.
+/// The maximum time until the port of a started program accepts connections.
 const READY: Duration = Duration::from_secs(20);
 
-/// How long a program may take to end when it is asked to.
+/// The maximum time that a program may take to exit when it is asked to.
 const END: Duration = Duration::from_secs(3);
 
 pub(super) struct Bench<'a> {
     pub(super) folder: PathBuf,
     /// The port to listen on.
     pub(super) port: u16,
-    /// A second one.
+    /// A second port, for cases with two listeners.
     pub(super) other_port: u16,
     pub(super) certificates: &'a Certificates,
     pub(super) backends: &'a Backends,

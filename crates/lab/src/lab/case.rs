@@ -8,10 +8,10 @@ use url::Url;
 
 use super::bench::Bench;
 
-/// When an event happens, after the lanes began.
+/// The time of an event, counted from the start of the lanes.
 pub(super) const EVENT_AFTER: Duration = Duration::from_secs(11);
 
-/// How far a figure may be off.
+/// The permitted relative error of a figure.
 const TOLERANCE: f64 = 0.03;
 
 /// One product with one fault.
@@ -26,10 +26,10 @@ pub(super) struct Case {
 /// Starts what a case needs.
 pub(super) type Start = Box<dyn Fn(&mut Bench<'_>) -> anyhow::Result<Target>>;
 
-/// What happens in the middle of a run.
+/// An action in the middle of a run, such as a reload.
 pub(super) type Event = Box<dyn Fn(&Bench<'_>) -> anyhow::Result<()>>;
 
-/// What the doctor is pointed at.
+/// The endpoint that the doctor examines.
 pub(super) struct Target {
     pub(super) url: String,
     pub(super) proxy: ProxyChoice,
@@ -44,7 +44,7 @@ impl Target {
     }
 }
 
-/// What is so.
+/// The fault that a case really has.
 #[derive(Debug, Clone)]
 pub(super) enum Truth {
     /// Nothing is wrong: neither an error nor a warning may be reported.
@@ -52,9 +52,9 @@ pub(super) enum Truth {
     /// This is wrong, and it is the first that is reported.
     Finding {
         id: &'static str,
-        /// Part of where it is; empty: nobody may be named.
+        /// A part of the name of the hop; empty if no product may be named.
         hop: &'static str,
-        /// The figure, seconds.
+        /// The expected figure, in seconds.
         value: Option<f64>,
     },
 }
@@ -80,12 +80,12 @@ pub(super) fn finding(id: &'static str, hop: &'static str) -> Truth {
     Truth::Finding { id, hop, value: None }
 }
 
-/// An idle timer.
+/// The truth of a case with an idle timer.
 pub(super) fn idle(hop: &'static str, seconds: f64) -> Truth {
     Truth::Finding { id: "idle-cut", hop, value: Some(seconds) }
 }
 
-/// How a case came out.
+/// The result of a case.
 pub(super) struct Outcome {
     pub(super) product: &'static str,
     pub(super) name: &'static str,
@@ -150,7 +150,7 @@ impl std::fmt::Display for Truth {
                 if let Some(value) = value {
                     write!(f, ", {value} s")?;
                 }
-                if hop.is_empty() { f.write_str(", nobody named") } else { write!(f, ", {hop}") }
+                if hop.is_empty() { f.write_str(", no product named") } else { write!(f, ", {hop}") }
             }
         }
     }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 pub(super) struct Certificates {
-    /// The authority, PEM.
+    /// The certificate of the authority, as PEM.
     pub(super) authority: String,
-    /// For localhost.
+    /// A valid certificate for localhost.
     pub(super) good: Pair,
     /// For localhost, out of date.
     pub(super) expired: Pair,
-    /// For another name.
+    /// A certificate for a different name.
     pub(super) other: Pair,
 }
 

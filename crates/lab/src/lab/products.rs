@@ -18,7 +18,7 @@ use anyhow::ensure;
 use super::Versions;
 use super::case::Case;
 
-/// Every case.
+/// Returns every case of every product.
 pub(super) fn cases() -> Vec<Case> {
     [
         nginx::cases(),
@@ -56,7 +56,7 @@ pub(super) fn check(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the programs say of themselves.
+/// Returns the versions that the programs report.
 pub(super) fn versions(root: &Path) -> Versions {
     let envoy = root.join(".tools/envoy/bin/envoy").display().to_string();
     let mut found = Versions::new();

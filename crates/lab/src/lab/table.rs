@@ -17,7 +17,7 @@ pub(super) fn terminal(outcomes: &[Outcome], verbose: bool) -> String {
         if !outcome.right {
             let _ = writeln!(out, "  truth: {}", outcome.truth);
             for finding in outcome.report.iter().flat_map(|report| &report.findings) {
-                let hop = finding.hop.as_deref().unwrap_or("nobody named");
+                let hop = finding.hop.as_deref().unwrap_or("no product named");
                 let _ =
                     writeln!(out, "  found: {} {} ({hop}): {}", finding.severity, finding.id, finding.cause);
             }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Backend;
 
-/// How long a program may take to be ready.
+/// The maximum time until a program is ready.
 const START: Duration = Duration::from_secs(20);
 
 /// Node, gateway and nginx, in this order behind each other.

@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use undrop_client::{Client, ClientConfig, CloseCode, Event, Message, SessionMode};
 
-/// What all sessions do.
+/// The work of every session.
 pub(super) struct Plan {
     pub(super) url: String,
     pub(super) rate: u32,
     /// No message is sent later.
     pub(super) end: Instant,
-    /// What has not come by then is lost.
+    /// A message that has not arrived by then counts as lost.
     pub(super) settle: Instant,
     pub(super) seed: u64,
 }
 
-/// What one session, or all together, saw.
+/// The counts of one session, or of all together.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) sent: u64,

@@ -1,4 +1,4 @@
-//! Apache httpd.
+//! The cases of Apache httpd.
 
 use std::process::Command;
 

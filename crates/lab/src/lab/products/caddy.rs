@@ -1,4 +1,4 @@
-//! Caddy.
+//! The cases of Caddy.
 
 use std::process::Command;
 

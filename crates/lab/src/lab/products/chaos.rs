@@ -32,13 +32,13 @@ pub(super) fn cases() -> Vec<Case> {
         injected("black hole after 6 s of silence", silent(6.0), "idle-cut after=6s how=silent"),
         injected("black hole after 8 s of silence", silent(8.0), "idle-cut after=8s how=silent"),
         injected("forgotten after 7 s, then reset", silent(7.0), "silent-drop after=7s"),
-        injected("idle cut by FIN after 6 s", idle("", 6.0), "idle-cut after=6s how=fin"),
-        injected("idle cut by RST after 7 s", idle("", 7.0), "idle-cut after=7s how=rst"),
+        injected("idle timeout by FIN after 6 s", idle("", 6.0), "idle-cut after=6s how=fin"),
+        injected("idle timeout by RST after 7 s", idle("", 7.0), "idle-cut after=7s how=rst"),
         injected("FIN at an age of 9 s", cap(9.0), "cut age=9s how=fin"),
         injected("RST at an age of 7 s", cap(7.0), "cut age=7s how=rst"),
         Case::new(
             "fault",
-            "idle cut before a healthy nginx",
+            "idle timeout in front of a healthy nginx",
             idle("between you and the origin", 6.0),
             |bench| {
                 let nginx = nginx(bench)?;
@@ -69,7 +69,7 @@ fn inject(bench: &mut Bench<'_>, to: std::net::SocketAddr, fault: &'static str) 
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], bench.other_port));
     let builder = Chaos::start(to).inject(fault).listen(listen);
     let running = tokio::task::spawn_local(async move {
-        // Without it nobody listens, which is what the case then says.
+        // Without it nothing listens on the port, and the case reports that.
         if let Ok(chaos) = builder.await {
             std::future::pending::<()>().await;
             drop(chaos);

@@ -1,4 +1,4 @@
-//! Envoy.
+//! The cases of Envoy.
 
 use std::process::Command;
 
@@ -8,12 +8,12 @@ use crate::lab::case::{Case, Target, Truth, finding, idle};
 const ENVOY: &str = "Envoy";
 const UPGRADE: &str = "upgrade_configs: [{ upgrade_type: websocket }]";
 
-/// What differs from one case to the next.
+/// The part of the configuration that differs between the cases.
 #[derive(Default, Clone, Copy)]
 struct Setting {
     /// Of the connection manager.
     manager: &'static str,
-    /// Of the route.
+    /// Additional settings of the route.
     route: &'static str,
     /// Protocols to offer by ALPN; empty: no TLS.
     alpn: &'static str,

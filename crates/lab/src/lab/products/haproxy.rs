@@ -1,4 +1,4 @@
-//! HAProxy.
+//! The cases of HAProxy.
 
 use std::process::Command;
 
@@ -7,12 +7,12 @@ use crate::lab::case::{Case, Target, Truth, finding, idle};
 
 const HAPROXY: &str = "HAProxy";
 
-/// What differs from one case to the next.
+/// The part of the configuration that differs between the cases.
 #[derive(Default, Clone, Copy)]
 struct Setting {
     global: &'static str,
     defaults: &'static str,
-    /// Behind the address in `bind`; `CERT` stands for the certificate.
+    /// Follows the address in `bind`; `CERT` is replaced by the certificate.
     bind: &'static str,
     frontend: &'static str,
 }

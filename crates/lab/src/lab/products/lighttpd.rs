@@ -1,4 +1,4 @@
-//! lighttpd.
+//! The cases of lighttpd.
 
 use std::process::Command;
 

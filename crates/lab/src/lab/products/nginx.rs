@@ -1,4 +1,4 @@
-//! nginx.
+//! The cases of nginx.
 
 use std::process::Command;
 

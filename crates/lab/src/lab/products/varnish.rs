@@ -1,4 +1,4 @@
-//! Varnish.
+//! The cases of Varnish.
 
 use std::process::Command;
 
