@@ -1,5 +1,5 @@
 // The unmodified Node `ws` echo backend of conformance/gateway. `ws` 8.22 ends messages of more than 16,384 fragments with
-// 1008 unless told otherwise; cases 9.3.1, 9.3.2, 9.4.1 and 9.4.2 send up to 65,536.
+// 1008 by default; cases 9.3.1, 9.3.2, 9.4.1 and 9.4.2 send up to 65,536.
 import { createRequire } from "node:module";
 
 const { WebSocketServer } = createRequire(new URL("../tests/real/package.json", import.meta.url))("ws");

@@ -47,7 +47,7 @@ class Server:
 
 
 def stat(pid):
-    """The fields of /proc/PID/stat behind the name; `None` when the process is gone."""
+    """The fields of /proc/PID/stat after the name; `None` when the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -55,11 +55,11 @@ def stat(pid):
 
 
 class Program:
-    """A running program with all its processes, on one core, in a directory of its own that is its home too."""
+    """A running program with all its processes, on one core, in a new directory that is also its home."""
 
     def __init__(self, command, directory, core=TESTER_CORE):
         self.output = open(directory / "output.log", "w+", errors="replace")
-        self.began, self.ended, self.usage, self.code = time.monotonic(), None, None, None
+        self.started, self.ended, self.usage, self.code = time.monotonic(), None, None, None
         self.process = subprocess.Popen(
             pinned(core, command.arguments),
             stdin=subprocess.DEVNULL,
@@ -235,7 +235,7 @@ def dropped(tester, how, after, connections, rate, seconds):
             counts, text = server.counts(), program.text()
             return {
                 "exit_code": program.code if by_itself else None,
-                "seconds": round(program.ended - program.began, 1),
+                "seconds": round(program.ended - program.started, 1),
                 "opened": counts["opened"],
                 "says": testers.says(tester, text, job),
                 "last_lines": [line.rstrip() for line in text.splitlines() if line.strip()][-12:],

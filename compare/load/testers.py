@@ -16,7 +16,7 @@ import proxies  # noqa: E402
 
 BRING = "scripts/setup load"
 TEXT = "x" * 64
-# Turns of a loop that has no end of its own in a flood; it is stopped after the measurement.
+# Turns of a loop that does not end by itself in a flood; it is stopped after the measurement.
 ENDLESS = 10_000_000
 
 
@@ -157,7 +157,7 @@ def sent(tester, output, job):
 
 
 def says(tester, output, job):
-    """The few words of the tester's own report that tell of dropped connections, as they stand there."""
+    """The few words of the tester's own report that mention dropped connections, verbatim."""
     if tester == "tsung":
         names = "error_\\S+|users_count|finish_users_count|connected|websocket_\\S+"
         last = {}

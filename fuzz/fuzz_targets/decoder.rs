@@ -101,7 +101,7 @@ fn scan(role: Role, rsv1: bool, mut rest: &[u8]) {
     }
 }
 
-/// What was understood is understood the same once encoded again.
+/// A decoded message is decoded to the same once it is encoded again.
 fn again(role: Role, events: &[Event]) {
     let mut encoder = Encoder::new(if role == Role::Server { Role::Client } else { Role::Server });
     let mut bytes = Vec::new();

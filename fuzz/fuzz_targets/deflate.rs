@@ -1,4 +1,4 @@
-//! What was compressed comes back; what was not never inflates past the cap.
+//! Compressed data is restored; other data never inflates past the limit.
 #![no_main]
 
 use arbitrary::Arbitrary;

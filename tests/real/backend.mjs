@@ -1,4 +1,4 @@
-// An unmodified Node `ws` backend. It echoes, and obeys a few text messages that begin with "!".
+// An unmodified Node `ws` backend. It echoes, and executes a few text messages that start with "!".
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";

@@ -52,7 +52,7 @@ describe("Chromium", { timeout: 120_000 }, () => {
     await server?.close();
   });
 
-  it("negotiates sub-protocol and compression, and the backend sees its origin", async () => {
+  it("negotiates subprotocol and compression, and the backend sees its origin", async () => {
     const seen = await page.evaluate(async (url) => {
       const { socket } = await dial(`${url}/from/a/page?x=1`, ["chat.v2", "chat.v1"]);
       socket.send("!about");
@@ -104,7 +104,7 @@ describe("Chromium", { timeout: 120_000 }, () => {
     await server.ended(({ code, reason }) => code === 4006 && reason === "from a page");
   });
 
-  it("is told of a refusal as it always is", async () => {
+  it("reports a refusal as a failed handshake", async () => {
     const first = await page.evaluate(async (url) => (await dial(`${url}/refused`)).first, front.url);
     assert.deepEqual(first, { code: 1006, reason: "", wasClean: false });
   });

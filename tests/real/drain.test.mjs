@@ -1,4 +1,4 @@
-// A gateway that is told to stop while its sessions live, behind a real nginx that knows a second one.
+// A gateway that is stopped while its sessions are open, behind a real nginx that has a second gateway.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -62,10 +62,10 @@ class Talker {
     this.stream = stream;
     this.sent = 0;
     this.echoed = new Set();
-    this.news = "";
+    this.log = "";
     const binary = process.env.UNDROP ?? join(root, "target/dist/undrop");
     this.child = spawn(binary, ["connect", url, "--session", "require", "--linger", "500ms"], { stdio: ["pipe", "pipe", "pipe"] });
-    this.child.stderr.on("data", (data) => (this.news += data));
+    this.child.stderr.on("data", (data) => (this.log += data));
     createInterface({ input: this.child.stdout }).on("line", (line) => this.echoed.add(Number(line.split(":")[1])));
     this.ended = once(this.child, "close");
   }
@@ -78,14 +78,14 @@ class Talker {
   async until(fits, what, limit = 20_000) {
     const deadline = Date.now() + limit;
     while (!fits(this)) {
-      if (Date.now() > deadline) throw new Error(`client ${this.stream}: no ${what}; it said:\n${this.news}`);
+      if (Date.now() > deadline) throw new Error(`client ${this.stream}: no ${what}; it said:\n${this.log}`);
       await new Promise((done) => setTimeout(done, 10));
     }
   }
 }
 
-describe("a gateway that is told to stop", { timeout: 90_000, skip: process.env.UNDROP_REAL === "direct" && "there is no gateway" }, () => {
-  it("tells every session, ends in time, and nothing un-acked is lost", async () => {
+describe("a gateway that is stopped", { timeout: 90_000, skip: process.env.UNDROP_REAL === "direct" && "there is no gateway" }, () => {
+  it("notifies every session, ends in time, and nothing un-acked is lost", async () => {
     const server = await recorder();
     const leaving = await gateway(server.url, ["--node", "leaving", "--drain", "10s"]);
     const staying = await gateway(server.url, ["--node", "staying"]);
@@ -105,15 +105,15 @@ describe("a gateway that is told to stop", { timeout: 90_000, skip: process.env.
       assert.equal(code, 0, leaving.output);
       assert.ok(took < 14_000, `the gateway took ${took} ms to stop`);
       for (const talker of talkers) {
-        await talker.until(({ news }) => news.includes("asked to reconnect (drain)"), "order to move");
-        await talker.until(({ news }) => news.includes("gap (Lost(NodeLost))"), "answer that the session could not move");
+        await talker.until(({ log }) => log.includes("asked to reconnect (drain)"), "order to move");
+        await talker.until(({ log }) => log.includes("gap (Lost(NodeLost))"), "answer that the session could not move");
       }
       clearInterval(beat);
       for (const talker of talkers) talker.say();
       for (const talker of talkers) {
         await talker.until(({ echoed, sent }) => echoed.has(sent - 1), "echo of the last line");
         talker.child.stdin.end();
-        assert.equal((await talker.ended)[0], 0, talker.news);
+        assert.equal((await talker.ended)[0], 0, talker.log);
         const arrived = new Set(server.seen.get(`${talker.stream}`));
         const lost = Array.from({ length: talker.sent }, (_, number) => number).filter((number) => !arrived.has(number));
         assert.deepEqual(lost, [], `client ${talker.stream} lost messages on their way to the backend`);

@@ -41,9 +41,9 @@ describe("the gateway alone", { timeout: 60_000, skip: direct && "there is no ga
   });
 
   it("a session survives its link", () => survives(front.url, []));
-  it("a session with a sub-protocol survives its link", () => survives(front.url, ["chat.v1"]));
+  it("a session with a subprotocol survives its link", () => survives(front.url, ["chat.v1"]));
 
-  it("a sub-protocol that the backend does not choose is not answered", async () => {
+  it("a subprotocol that the backend does not choose is not answered", async () => {
     const session = new Session(front.url, ["chat.v1", "chat.v2"]);
     await session.connect();
     assert.equal(session.link.protocol, "undrop.1+chat.v1");

@@ -33,7 +33,7 @@ export function bytes(length) {
 }
 
 export const scenario = {
-  "the backend chooses the sub-protocol and sees path, query and headers": async ({ url, compression }) => {
+  "the backend chooses the subprotocol and sees path, query and headers": async ({ url, compression }) => {
     const options = { perMessageDeflate: compression, headers: { "X-Tenant": "seven" }, origin: "https://app.example" };
     const socket = await open(`${url}/a%20path/deep?x=1&y=%2F`, PROTOCOLS, options);
     assert.equal(socket.protocol, "chat.v1");

@@ -64,7 +64,7 @@ describe("toxiproxy's client library", { timeout: 120_000 }, () => {
     assert.deepEqual(Object.keys(await toxiproxy.getAll()), ["echo"]);
     assert.match(await toxiproxy.getVersion(), /2\.\d+\.\d+/);
     await assert.rejects(toxiproxy.createProxy({ name: "echo", listen: "127.0.0.1:0", upstream }), /409|exists/i);
-    await assert.rejects(toxiproxy.get("nobody"), /404|not found/i);
+    await assert.rejects(toxiproxy.get("missing"), /404|not found/i);
     await assert.rejects(proxy.addToxic({ name: "x", type: "nonsense", stream: "upstream", toxicity: 1, attributes: {} }));
     const other = await toxiproxy.createProxy({ name: "other", listen: "127.0.0.1:0", upstream });
     await other.remove();
@@ -116,7 +116,7 @@ describe("toxiproxy's client library", { timeout: 120_000 }, () => {
     await assert.rejects(proxy.getToxic("latency"));
   });
 
-  it("toxicity 0 hits nobody", async () => {
+  it("toxicity 0 hits no connection", async () => {
     await toxic("reset_peer", { timeout: 0 }, { toxicity: 0 });
     assert.equal((await talk(port, "hello")).got, "hello");
   });

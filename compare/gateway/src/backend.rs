@@ -1,4 +1,4 @@
-//! The echo backend's side of one connection: unmodified RFC 6455, no sub-protocol, no extension.
+//! The echo backend's side of one connection: unmodified RFC 6455, no subprotocol, no extension.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,7 +48,7 @@ impl Backend {
         self.open
     }
 
-    /// Data messages whose last frame has begun to arrive.
+    /// The number of data messages whose last frame has started to arrive.
     pub fn messages(&self) -> u64 {
         self.messages
     }
@@ -74,7 +74,7 @@ pub fn header_value<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// What a server answers to a key (RFC 6455 4.2.2).
+/// The accept value for a key (RFC 6455 §4.2.2).
 pub fn accept_key(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());

@@ -17,7 +17,7 @@ const PACKET: u8 = 0x1f;
 const ACK_UNITS: u64 = 32;
 const ACK_BYTES: u64 = 64 * 1024;
 
-/// What all connections of one cell share.
+/// The state that all connections of one cell share.
 pub struct Cell {
     /// Value of the `Host` header.
     pub host: String,
@@ -30,7 +30,7 @@ pub struct Cell {
     /// The same as a masked frame, and where the payload begins in it.
     frame: Vec<u8>,
     frame_payload: usize,
-    /// No new messages.
+    /// Whether no new messages are sent.
     pub stopping: bool,
     /// Nanoseconds since the start of the cell.
     pub now: u64,
@@ -87,7 +87,7 @@ enum Phase {
 }
 
 impl Client {
-    /// A connection about to be made; appends its request. `id` tells sessions apart.
+    /// A connection about to be made; appends its request. `id` distinguishes sessions.
     pub fn new(cell: &Cell, id: u64, out: &mut Vec<u8>) -> Self {
         let mut offer = String::new();
         if cell.session {

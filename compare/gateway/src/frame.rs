@@ -3,7 +3,7 @@
 
 /// A piece of what was read.
 pub enum Piece<'a> {
-    /// A frame begins.
+    /// The header of a frame.
     Start { opcode: u8, fin: bool, len: u64 },
     /// Part of its payload, not unmasked; `offset` is its place in the payload.
     Payload { bytes: &'a [u8], mask: Option<[u8; 4]>, offset: u64 },

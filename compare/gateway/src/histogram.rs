@@ -15,7 +15,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one value.
+    /// Adds one value to its bucket.
     pub fn record(&mut self, value: u64) {
         let at = bucket(value).min(self.counts.len() - 1);
         self.counts[at] += 1;

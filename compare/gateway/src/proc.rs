@@ -1,4 +1,4 @@
-//! What the kernel counts of the proxy's processes.
+//! The kernel's counters of the proxy's processes.
 
 use std::fs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub fn cpu(pids: &[u32]) -> Duration {
 
 fn ticks(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field behind it.
+    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field after it.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }

@@ -21,7 +21,7 @@ class Client(User):
 
     @task
     def echo(self):
-        began = time.perf_counter()
+        started = time.perf_counter()
         failure = None
         try:
             self.socket.send(TEXT)
@@ -31,7 +31,7 @@ class Client(User):
         self.environment.events.request.fire(
             request_type="ws",
             name="echo",
-            response_time=(time.perf_counter() - began) * 1000,
+            response_time=(time.perf_counter() - started) * 1000,
             response_length=len(TEXT),
             exception=failure,
             context={},

@@ -2,7 +2,7 @@
 //!
 //! A file imports another when it uses an item that the other one *defines*. Declaring a child module (`mod child;`) and
 //! re-exporting its items is not an import, and a name that a parent re-exports leads to the file that defines it: a parent may
-//! be the facade of its children. A file and the files of its own directory are one unit: a child may also use what its
+//! be the facade of its children. A file and the files of its directory are one unit: a child may also use what its
 //! ancestors define (the vocabulary that the children share, or the type whose methods it implements), and that does not count as an
 //! import either. Every other import does, so siblings, and files of different directories, must not need each other. Tests
 //! are left out.
@@ -145,7 +145,7 @@ enum Target {
     Item(usize),
 }
 
-/// How many re-exports one path may lead through.
+/// The maximum number of re-exports that one path is followed through.
 const DEEPEST: usize = 12;
 
 impl Names<'_> {

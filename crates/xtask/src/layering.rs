@@ -151,7 +151,7 @@ const LAYERS: &[Layer] = &[
     Layer { package: "xtask", pure: false, imports: &["undrop-infra", "undrop-diagnosis"], in_tests: &[] },
 ];
 
-/// What must not end up in a pure crate, however deep.
+/// Crates that must not be below a pure crate, however deep.
 const BANNED_IN_PURE: &[&str] = &[
     "tokio",
     "mio",

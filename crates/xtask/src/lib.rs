@@ -1,9 +1,10 @@
-//! What this repository checks and generates about itself; `main.rs` is the command line.
+//! Checks and generates what this repository says about itself; `main.rs` is the command line.
 
 pub mod generate;
 pub mod imports;
 pub mod layering;
 pub mod metrics;
+pub mod prose;
 pub mod repository;
 pub mod source;
 pub mod tidy;
@@ -18,7 +19,7 @@ pub struct Problem {
     pub place: String,
     /// Line in the file, counted from 1, where one is to blame.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The description of the problem, and what to do about it.
     pub message: String,
 }
 

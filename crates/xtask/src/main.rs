@@ -85,7 +85,7 @@ fn main() -> ExitCode {
             for problem in &problems {
                 println!("{problem}");
             }
-            println!("{} to mend", problems.len());
+            println!("{} to fix", problems.len());
             ExitCode::FAILURE
         }
         Err(error) => {

@@ -15,7 +15,7 @@ pub fn root() -> PathBuf {
 /// A package of the workspace, as its manifest declares it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Package {
-    /// Its name.
+    /// The name in its manifest.
     pub name: String,
     /// Path of its `Cargo.toml`.
     pub manifest_path: PathBuf,
@@ -23,7 +23,7 @@ pub struct Package {
     pub dependencies: Vec<Dependency>,
 }
 
-/// One declared dependency.
+/// A dependency that a package declares.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Dependency {
     /// Name of the package it is.

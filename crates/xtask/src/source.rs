@@ -20,7 +20,7 @@ pub struct Line {
 pub enum CommentForm {
     /// Documentation of the item that follows, or of the module (`///`, `//!`).
     Doc,
-    /// Any other comment.
+    /// A comment that is not documentation.
     Plain,
 }
 
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_comments_and_strings_are_told_apart() {
+    fn code_comments_and_strings_are_separated() {
         let text = "let a = \"x // y\"; // why\n/// Doc.\nlet c = '\"'; let r = r#\"a \"b\" c\"#; /* one\ntwo */ f::<'a>();\n";
         let lines = lines(text);
         assert_eq!(lines[0].code, "let a = \"\"; ");

@@ -13,7 +13,7 @@ use crate::source::{self, Line};
 pub struct TextFile {
     /// Its path from the root of the repository.
     pub path: String,
-    /// Its whole text.
+    /// The text as it is in the file.
     pub text: String,
     /// Its lines, split into code and comments, if it is Rust.
     pub lines: Option<Vec<Line>>,

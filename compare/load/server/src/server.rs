@@ -10,13 +10,13 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Tells of a question on standard input.
+/// Token of the wake-up for a question on standard input.
 pub const WAKER: Token = Token(usize::MAX - 2);
 const LISTENER: Token = Token(usize::MAX - 1);
 /// Echoes that may wait for a client which does not read: above it, the server does not read either.
 const WAITING: usize = 1 << 20;
 
-/// How the server ends a connection.
+/// The way in which the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     Fin,
@@ -30,7 +30,7 @@ struct Connection {
     out: Vec<u8>,
     written: usize,
     open: bool,
-    /// Our FIN is out: nothing is echoed any more.
+    /// Our FIN is out: nothing more is echoed.
     ended: bool,
     /// Reading was put off until echoes are written.
     unread: bool,
@@ -109,7 +109,7 @@ impl Server {
         Ok(())
     }
 
-    /// What was counted so far, as one line of JSON.
+    /// The counts so far, as one line of JSON.
     pub fn counts(&self) -> String {
         let Self { open, opened, messages, .. } = self;
         let seconds = self.began.elapsed().as_secs_f64();

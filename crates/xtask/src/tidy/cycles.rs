@@ -10,7 +10,7 @@ pub(super) fn check(src: &str, graph: &Graph) -> Vec<Problem> {
             cycle.path.iter().map(|(file, name)| format!("{file} imports {name} from")).collect();
         let first = cycle.path.first().map_or("", |(file, _)| file.as_str());
         let message = format!(
-            "{} files import each other in a circle: {} {first}; move what is shared to a file of its own{}",
+            "{} files import each other in a circle: {} {first}; move what is shared to a separate file{}",
             cycle.files.len(),
             steps.join(" "),
             if cycle.files.len() > cycle.path.len() {

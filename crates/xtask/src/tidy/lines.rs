@@ -1,4 +1,4 @@
-//! What no line, and no file as a whole, may hold.
+//! Rules for single lines, and for the size of a file.
 
 use crate::Problem;
 
@@ -25,7 +25,7 @@ const PLACES: &[&str] = &[
     "deb.debian.org",
 ];
 
-/// Where `unsafe` may stand in what is shipped, each with a comment on why it is sound.
+/// Where `unsafe` may be used in shipped code, each with a comment on why it is sound.
 const UNSAFE: &[&str] = &[
     "crates/frame/src/mask.rs",
     "crates/frame/src/mask/",
@@ -81,7 +81,7 @@ fn check_line(file: &str, kind: Kind, line: &str) -> Vec<String> {
         let allowed = !file.contains("/src/") || UNSAFE.iter().any(|place| file.starts_with(place));
         let unsafe_code = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
         if !allowed && unsafe_code.iter().any(|form| code.contains(form)) {
-            messages.push(format!("unsafe code stands in {} only", UNSAFE.join(", ")));
+            messages.push(format!("unsafe code is permitted in {} only", UNSAFE.join(", ")));
         }
         if file.contains("/src/") && !file.starts_with("crates/testkit/") && code.contains("undrop_testkit") {
             messages.push(
@@ -92,7 +92,7 @@ fn check_line(file: &str, kind: Kind, line: &str) -> Vec<String> {
     messages
 }
 
-/// Whether `word` stands in the line by itself, not as a part of a longer one.
+/// Whether `word` is in the line by itself, not as a part of a longer one.
 fn has_word(line: &str, word: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_file_is_left_in_peace() {
+    fn a_good_file_has_no_problems() {
         let text = "//! Masks.\n\n#[ignore = \"takes an hour\"]\nfn todos() { unsafe_op(); }\n";
         assert_eq!(found("crates/x/src/a.rs", text), [""; 0]);
     }

@@ -28,7 +28,7 @@ pub(super) fn check(root: &Path, file: &str, text: &str) -> Vec<Problem> {
     problems
 }
 
-/// What the inline links `[text](target)` of a line lead to.
+/// The targets of the inline links `[text](target)` of a line.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }

@@ -26,7 +26,7 @@ pub(super) fn check(file: &str) -> Vec<Problem> {
     problems
 }
 
-/// Checks that a package stands in the directory of its name, without the prefix.
+/// Checks that a package is in the directory of its name, without the prefix.
 pub(super) fn check_package(package: &str, directory: &str) -> Vec<Problem> {
     let wanted = match package {
         "undrop" => "cli",
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_named_and_nothing_is_not() {
+    fn files_are_named_after_their_contents() {
         for fine in ["crates/frame/src/mask.rs", "crates/frame/src/lib.rs", "scripts/setup", "docs/common.md"]
         {
             assert_eq!(check(fine), [], "{fine}");
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_stands_in_the_directory_of_its_name() {
+    fn a_package_is_in_the_directory_of_its_name() {
         assert_eq!(check_package("undrop-frame", "crates/frame"), []);
         assert_eq!(check_package("undrop", "crates/cli"), []);
         assert_eq!(check_package("undrop-frame", "crates/frames").len(), 1);

@@ -6,6 +6,7 @@
 use regex_lite::Regex;
 
 use crate::Problem;
+use crate::prose;
 use crate::source::{CommentForm, Line};
 
 /// A word or phrase of the list.
@@ -34,12 +35,12 @@ const fn word(
 const WORDS: &[Word] = &[
     //   name            found by                                    but not in                               instead
     // Patterns that read as translated.
-    word("nobody",       r"\b(nobody|somebody)\b",                   "",                                      "the passive, or the noun it stands for"),
+    word("nobody",       r"\b(nobody|somebody)\b",                   "",                                      "the passive, or the noun that is meant"),
     word("any more",     r"\bany ?more\b",                           "",                                      "no longer"),
     word("behind",       r"\bbehind (it|them|the|what|this|that)\b", BEHIND,                                  "after"),
     word("stand",        r"\bstands?\b",                             r"\bstands? (for|in for|up|out|by)\b",   "is, are"),
     word("begun",        r"\b(begun|began)\b",                       "",                                      "started"),
-    word("is none",      r"\b(is|are|was|were) none\b",              r"\bthere (is|are|was|were) none\b",     "is not a …, is invalid"),
+    word("is none",      r"\b(is|are|was|were) (?-i:none)\b",        r"\bthere (is|are|was|were) none\b",     "is not a …, is invalid"),
     word("is no",        r"\b(is|are|was|were) no\b",                IS_NO,                                   "is not a …"),
     word("or else",      r"\bor else\b",                             "",                                      "or, otherwise; other candidates"),
     word("of its own",   r"\bof (its|their) own\b",                  "",                                      "its own …, a separate …"),
@@ -63,7 +64,7 @@ const WORDS: &[Word] = &[
     word("RFC without §", r"\bRFC \d{4},? \d",                       "",                                      "RFC 6455 §5.4"),
 ];
 
-/// What a thing is behind in plain English: a place in the network.
+/// In plain English, a thing is behind a place in the network.
 const BEHIND: &str = r"\bbehind the (same |other |real |first |second |last )?(gateway|prox|relay|balancer|load balancer|nat\b|firewall|nginx|haproxy|envoy|caddy|alb\b|cdn)";
 
 const IS_NO: &str = r"\b(there|where) (is|are|was|were) no\b|\b(is|are|was|were) no (longer|more|less|fewer|larger|smaller|longer|shorter|greater|later|earlier|slower|faster|worse|better|different)\b";
@@ -74,8 +75,10 @@ const EXEMPT: &[&str] = &[
     "crates/xtask/src/tidy/words.rs",
     // Generated; the sources are checked.
     "docs/reference/",
-    // Licences are quoted.
+    // Licences are quoted, lock files and test data are not written by hand.
     "LICENSE",
+    "Cargo.lock",
+    "fuzz/corpus/",
 ];
 
 /// Places that need a word of the list: file (or folder), name of the word, reason.
@@ -87,7 +90,7 @@ pub(crate) struct Match {
     pub(crate) line: usize,
     /// The name of the word.
     pub(crate) word: &'static str,
-    /// The matched text.
+    /// The text that was matched.
     pub(crate) found: String,
     pub(crate) instead: &'static str,
 }
@@ -98,7 +101,7 @@ impl Match {
     }
 }
 
-/// The compiled list.
+/// The word list, as compiled regular expressions.
 pub(crate) struct WordList {
     words: Vec<(&'static Word, Regex, Option<Regex>)>,
     opening: Regex,
@@ -141,7 +144,10 @@ impl WordList {
                 self.search_comments(lines, &mut found);
                 self.search_strings(lines, &mut found);
             }
-            None => self.search_prose(text, &mut found),
+            None if [".md", ".txt", ".html"].iter().any(|end| file.ends_with(end)) => {
+                self.search_prose(text, &mut found)
+            }
+            None => self.search_prose(&prose::of_script(file, text).join("\n"), &mut found),
         }
         let raw: Vec<&str> = text.lines().collect();
         found.retain(|one| {

@@ -15,7 +15,7 @@ async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).context("usage: tungstenite-client URL")?;
 
     let (mut socket, protocol) = open(&format!("{url}/from/rust?x=1")).await?;
-    ensure!(protocol == "chat.v1", "sub-protocol {protocol}");
+    ensure!(protocol == "chat.v1", "subprotocol {protocol}");
     socket.send(Message::text("!about")).await?;
     let about = next(&mut socket).await?.into_text()?;
     ensure!(about.contains(r#""path":"/from/rust?x=1""#), "the backend saw {about}");
