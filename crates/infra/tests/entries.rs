@@ -1,4 +1,4 @@
-//! Every entry of the knowledge base holds together.
+//! Checks that every entry of the knowledge base is consistent and complete.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ fn every_entry_is_described_and_has_a_source() {
     let mut names = BTreeSet::new();
     for entry in all() {
         let Entry { id, name, about, .. } = entry;
-        assert!(names.insert(name), "two entries are called {name}");
+        assert!(names.insert(name), "two entries have the name {name}");
         assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}");
         assert!(about.ends_with('.') && about.len() > 40, "{id}: {about}");
         assert!(!entry.sources.is_empty(), "{id} has no source");
@@ -35,7 +35,10 @@ fn every_entry_is_described_and_has_a_source() {
         for fix in &entry.fixes {
             assert!(!fix.text.trim().is_empty() && fix.reason.ends_with('.'), "{id}: {fix:?}");
             for timer in &fix.timers {
-                assert!(entry.timer(timer).is_some(), "{id}: a fix is about `{timer}`, which is no timer");
+                assert!(
+                    entry.timer(timer).is_some(),
+                    "{id}: a fix refers to `{timer}`, which is not a timer of the entry"
+                );
             }
         }
         for source in &entry.sources {
@@ -50,7 +53,7 @@ fn every_entry_is_described_and_has_a_source() {
 }
 
 #[test]
-fn the_bounds_of_a_timer_hold_its_values() {
+fn the_values_of_a_timer_are_within_its_bounds() {
     for (entry, timer) in timers() {
         let place = format!("{}: {}", entry.id, timer.name);
         let (min, max) =
@@ -60,7 +63,7 @@ fn the_bounds_of_a_timer_hold_its_values() {
             assert!(min <= default && default <= max, "{place}");
         }
         if !timer.settable && timer.min.is_some() && timer.also.is_empty() {
-            assert_eq!(timer.min, timer.default, "{place}: fixed, yet with a range");
+            assert_eq!(timer.min, timer.default, "{place}: the timer is fixed but has a range");
         }
     }
 }
@@ -69,18 +72,28 @@ fn the_bounds_of_a_timer_hold_its_values() {
 fn timers_are_consistent() {
     for (entry, timer) in timers() {
         let place = format!("{}: {}", entry.id, timer.name);
-        assert_eq!(entry.timers.iter().filter(|other| other.name == timer.name).count(), 1, "{place} twice");
+        assert_eq!(
+            entry.timers.iter().filter(|other| other.name == timer.name).count(),
+            1,
+            "{place} exists twice"
+        );
         assert!(timer.rearmed_by.iter().all(|activity| !timer.not_by.contains(activity)), "{place}");
         assert!(timer.note.as_ref().is_none_or(|note| note.ends_with('.')), "{place}");
         for other in timer.replaces.iter().chain(&timer.larger_of) {
-            assert!(entry.timer(other).is_some(), "{place}: no timer is called {other}");
+            assert!(entry.timer(other).is_some(), "{place}: there is no timer `{other}`");
         }
         if timer.what == TimerKind::Idle && timer.expected().is_some() {
-            assert!(!timer.rearmed_by.is_empty(), "{place}: what re-arms it?");
+            assert!(!timer.rearmed_by.is_empty(), "{place}: the activity that resets it is missing");
             let how = entry.closings.iter().map(|closing| closing.how).collect::<Vec<_>>();
-            assert!(how.iter().any(|how| *how != How::Kept), "{place}: how does it end a connection?");
+            assert!(
+                how.iter().any(|how| *how != How::Kept),
+                "{place}: the way in which it ends a connection is missing"
+            );
         } else if timer.what != TimerKind::Idle {
-            assert!(timer.rearmed_by.is_empty() && timer.not_by.is_empty(), "{place} is no idle timer");
+            assert!(
+                timer.rearmed_by.is_empty() && timer.not_by.is_empty(),
+                "{place} is not an idle timer, so no activity resets it"
+            );
         }
     }
 }
@@ -91,7 +104,7 @@ fn a_settable_idle_timer_has_a_fix() {
         let idle = timer.what == TimerKind::Idle && timer.settable;
         assert!(
             !idle || entry.fixes_of(&timer.name).next().is_some(),
-            "{}: nothing says how to set `{}`",
+            "{}: no fix shows how to set `{}`",
             entry.id,
             timer.name
         );
@@ -99,7 +112,7 @@ fn a_settable_idle_timer_has_a_fix() {
 }
 
 #[test]
-fn a_close_frame_has_a_code_unless_it_is_not_known() {
+fn a_close_frame_has_a_code_unless_it_is_unknown() {
     for entry in all() {
         for closing in &entry.closings {
             let framed = closing.how == How::CloseFrame;
@@ -115,7 +128,7 @@ fn a_close_frame_has_a_code_unless_it_is_not_known() {
 }
 
 #[test]
-fn only_hops_that_see_packets_count_tcp_keepalive() {
+fn only_hops_that_see_packets_are_reset_by_tcp_keepalive() {
     for (entry, timer) in timers().filter(|(_, timer)| timer.what == TimerKind::Idle) {
         let counted = timer.is_rearmed_by(Activity::TcpKeepalive) == Answer::Yes;
         let packets = matches!(
@@ -142,7 +155,7 @@ fn only_hops_that_see_packets_count_tcp_keepalive() {
 }
 
 #[test]
-fn what_is_remembered_only_is_unsure() {
+fn facts_without_documentation_are_unsure() {
     for id in
         ["akamai", "netlify", "paloalto", "corp-proxy", "browser-safari", "azure-nsg", "gcp-regional-alb"]
     {
@@ -155,15 +168,12 @@ fn what_is_remembered_only_is_unsure() {
     }
     let gateway = find("azure-appgw").unwrap();
     let default = gateway.timer("requestTimeout of the backend settings").unwrap();
-    assert!(
-        default.is_unsure() && !gateway.is_unsure(),
-        "one remembered figure in an entry of documented ones"
-    );
+    assert!(default.is_unsure() && !gateway.is_unsure(), "a single undocumented value in a documented entry");
     assert!(!gateway.timer("frontend TCP idle timeout").unwrap().is_unsure());
 }
 
 #[test]
-fn known_figures() {
+fn expected_values_of_well_known_timers() {
     let value = |id: &str, timer: &str| {
         find(id).unwrap().timer(timer).unwrap().expected().map(|duration| duration.as_secs())
     };

@@ -1,4 +1,4 @@
-//! The presets, as a fault injector gets them.
+//! Checks the fault presets that the knowledge base defines.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use undrop_infra::{Bound, preset, presets};
 
-/// Users write these names; one that disappears breaks their files.
+/// The names of all presets. Users write them in their files, so none may disappear.
 const NAMES: [&str; 19] = [
     "alb",
     "nlb",
@@ -30,7 +30,7 @@ const NAMES: [&str; 19] = [
 ];
 
 #[test]
-fn every_promised_preset_exists() {
+fn every_documented_preset_exists() {
     for name in NAMES {
         assert_eq!(preset(name).unwrap().name, name);
     }
@@ -41,9 +41,9 @@ fn names_are_unique_and_presets_are_complete() {
     let mut seen = BTreeSet::new();
     for preset in presets() {
         let name = &preset.name;
-        assert!(seen.insert(name), "two presets are called {name}");
+        assert!(seen.insert(name), "two presets have the name {name}");
         assert!(!preset.sources.is_empty(), "{name} has no source");
-        assert!(!preset.faults.is_empty(), "{name} does nothing");
+        assert!(!preset.faults.is_empty(), "{name} has no fault");
         assert!(preset.about.ends_with('.') && !preset.title.is_empty(), "{name}: {}", preset.about);
         for fault in &preset.faults {
             assert!(fault.get("kind").is_some_and(toml::Value::is_str), "{name}: {fault:?}");
@@ -52,18 +52,18 @@ fn names_are_unique_and_presets_are_complete() {
 }
 
 #[test]
-fn a_wrong_name_gets_a_suggestion() {
+fn a_mistyped_name_produces_a_suggestion() {
     assert_eq!(
         preset("cloudfare").unwrap_err().to_string(),
         "no preset is called `cloudfare`; did you mean `cloudflare`?"
     );
 }
 
-/// Presets whose figures are chosen for testing, as their texts say.
+/// The presets whose values are chosen for testing, which their descriptions state.
 const CHOSEN: [&str; 4] = ["cloudflare-deploy", "train-tunnel", "flaky-wifi", "ios-suspend"];
 
 #[test]
-fn the_figures_of_a_preset_are_those_of_a_timer_of_its_entry() {
+fn the_values_of_a_preset_are_those_of_a_timer_of_its_entry() {
     for entry in undrop_infra::all() {
         let mut known: Vec<Duration> = Vec::new();
         for timer in &entry.timers {
@@ -80,23 +80,28 @@ fn the_figures_of_a_preset_are_those_of_a_timer_of_its_entry() {
                     _ => continue,
                 };
                 let figure = span(fault[key].as_str().unwrap());
-                assert!(known.contains(&figure), "{}: no timer of {} has {figure:?}", preset.name, entry.id);
+                assert!(
+                    known.contains(&figure),
+                    "{}: no timer of {} has the value {figure:?}",
+                    preset.name,
+                    entry.id
+                );
                 checked += 1;
             }
-            assert!(checked > 0, "{} has no figure to compare", preset.name);
+            assert!(checked > 0, "{} has no value to compare", preset.name);
         }
     }
 }
 
 #[test]
-fn a_preset_whose_figures_are_chosen_says_so() {
+fn a_preset_with_chosen_values_states_it() {
     for name in CHOSEN {
         let about = &preset(name).unwrap().about;
         assert!(about.contains("for testing"), "{name}: {about}");
     }
 }
 
-/// The duration of a fault, as the presets write it.
+/// Parses a duration in the notation of the presets.
 fn span(text: &str) -> Duration {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap();
     let number: u64 = text[..digits].parse().unwrap();
