@@ -1,6 +1,11 @@
 //! Who may import whom. The same table is in ARCHITECTURE.md, with its reasons.
 
+mod page;
+
+use std::fs;
 use std::path::Path;
+
+use anyhow::Context;
 
 use crate::Problem;
 use crate::repository::{self, Package};
@@ -182,6 +187,9 @@ const RESERVED: &[(&str, &[&str])] = &[
 pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
     let packages = repository::packages(root)?;
     let mut problems = check_manifests(&packages);
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).context("cannot read ARCHITECTURE.md")?;
+    let table: Vec<(&str, &[&str])> = LAYERS.iter().map(|layer| (layer.package, layer.imports)).collect();
+    problems.extend(page::check(&text, &table));
     for layer in LAYERS.iter().filter(|layer| layer.pure) {
         if packages.iter().any(|package| package.name == layer.package) {
             let found = repository::tree(root, layer.package)?;
