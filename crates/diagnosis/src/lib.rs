@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod analysis;
+mod causes;
 mod charts;
 mod checks;
 mod conclusion;
@@ -19,6 +20,7 @@ pub mod observations;
 mod tables;
 mod verdict;
 
+pub use causes::{KnownCause, causes};
 pub use checks::{CHECKS, Check};
 pub use conclusion::Conclusion;
 pub use observations::{Observations, SavedRunError};
@@ -32,6 +34,19 @@ fn is_late(seen: &Observations) -> bool {
     seen.lag_s > (seen.plan.patience_s / 2.0).max(0.5)
 }
 
+/// A check of last resort, and the checks that explain a refused handshake better. They come first in [`CHECKS`].
+const GENERAL: (&str, &[&str]) = (
+    "handshake-refused",
+    &[
+        "upgrade-stripped",
+        "not-http",
+        "backend-unreachable",
+        "origin-refused",
+        "subprotocol-missing",
+        "sticky-sessions",
+    ],
+);
+
 /// Judges a run. Pure: the same observations always give the same report.
 pub fn diagnose(seen: &Observations) -> Report {
     let mut report = Report::new(format!("undrop doctor {}", seen.plan.url), "");
@@ -40,6 +55,10 @@ pub fn diagnose(seen: &Observations) -> Report {
         return report;
     };
     for check in CHECKS {
+        if check.id == GENERAL.0 && report.findings.iter().any(|found| GENERAL.1.contains(&found.id.as_str()))
+        {
+            continue;
+        }
         for mut finding in check.evaluate(&case) {
             if is_late(seen) && finding.confidence > Confidence::Low && !case.target.connections.is_empty() {
                 finding.confidence = Confidence::Low;

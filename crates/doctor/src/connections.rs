@@ -15,7 +15,7 @@ use undrop_transport::Keepalive;
 use crate::connections::watcher::{ConnectionScript, watch};
 use crate::events::{RunEvent, RunListener};
 use crate::prober::Prober;
-use crate::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{Traffic, WatchedConnection};
 use undrop_frame::{Ending, LocalFault};
 
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     prober: &Prober<'_>,
     planned: &[PlannedConnection],
     first: usize,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
 ) -> Vec<WatchedConnection> {
     let connections =
@@ -42,26 +42,26 @@ async fn connection(
     prober: &Prober<'_>,
     planned: &PlannedConnection,
     number: usize,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
 ) -> WatchedConnection {
     let ConnectionScript { traffic, .. } = &planned.script;
     tokio::select! {
         () = sleep(planned.opens_after) => {}
-        () = stop.stopped() => {}
+        () = stop.cancelled() => {}
     }
     let failed = |end: Ending| {
         listener.on_event(RunEvent::Failed { connection: number, traffic, end: &end });
         WatchedConnection::failed(traffic.clone(), prober.clock.now_s(), end)
     };
-    if stop.is_set() {
+    if stop.is_cancelled() {
         return failed(LocalFault::Stopped.into());
     }
     let keepalive = (*traffic == Traffic::TcpKeepalive).then_some(KEEPALIVE);
     let ask = prober.handshake_request();
     let opened = tokio::select! {
         opened = prober.open(keepalive, &ask) => opened,
-        () = stop.stopped() => return failed(LocalFault::Stopped.into()),
+        () = stop.cancelled() => return failed(LocalFault::Stopped.into()),
     };
     let socket = match opened {
         Ok(opened) => opened.into_socket(),

@@ -13,17 +13,17 @@
 mod clock;
 mod connections;
 mod events;
-mod exchange;
+mod http;
 mod options;
 mod prober;
 mod probes;
 mod run;
 mod socket;
-mod stop;
 mod watch;
 
 pub use events::{NoListener, RunEvent, RunListener};
+pub use http::post;
 pub use options::Options;
 pub use run::examine;
-pub use stop::{Stop, Stopper, stop};
-pub use watch::{WatchEvent, WatchEventKind, post, watch_endpoint};
+pub use tokio_util::sync::CancellationToken;
+pub use watch::{WatchEvent, WatchEventKind, watch_endpoint};

@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use undrop_frame::deflate::{Config, Params};
+use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{HandshakeError, Headers, request};
-use undrop_transport::{
-    DialError, DialOptions, Keepalive, ProxyChoice, Stream, TcpOptions, dial, host_header, random_key,
-};
+use undrop_transport::{DialError, Keepalive, Stream, host_header, random_key};
 use url::Url;
 
 use crate::Options;
 use crate::clock::{Clock, between_s};
-use crate::exchange::{self, SentHandshake};
-use crate::socket::FrameSocket;
+use crate::http::{HttpClient, OpenedWebSocket, SentHandshake, exchange, target};
 use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
@@ -34,36 +31,20 @@ pub(crate) struct HandshakeRequest {
     pub(crate) deflate: bool,
 }
 
-/// A WebSocket that is open.
-pub(crate) struct OpenedWebSocket {
-    pub(crate) stream: Stream,
-    pub(crate) leftover: Vec<u8>,
-    pub(crate) deflate: Option<Params>,
-}
-
-impl OpenedWebSocket {
-    pub(crate) fn into_socket(self) -> FrameSocket {
-        FrameSocket::new(self.stream, self.leftover, self.deflate)
-    }
-}
-
 impl Prober<'_> {
     /// What a plain handshake asks for.
     pub(crate) fn handshake_request(&self) -> HandshakeRequest {
         HandshakeRequest { origin: None, protocols: self.options.protocols.clone(), deflate: false }
     }
 
-    /// TCP and TLS, with no keepalive of ours unless wanted, and without the kernel giving up early.
-    pub(crate) async fn connect(&self, keepalive: Option<Keepalive>) -> Result<Stream, DialError> {
-        dial(&self.url, &self.dial_options(keepalive)).await
+    /// The client that the requests are sent with.
+    pub(crate) fn http(&self) -> HttpClient<'_> {
+        HttpClient::new(self.options)
     }
 
-    /// As the run's options say, for a connection that is watched.
-    pub(crate) fn dial_options(&self, keepalive: Option<Keepalive>) -> DialOptions {
-        DialOptions {
-            tcp: TcpOptions { nodelay: true, keepalive, user_timeout: None },
-            ..self.options.dial.clone()
-        }
+    /// Opens TCP and TLS to the endpoint.
+    pub(crate) async fn connect(&self, keepalive: Option<Keepalive>) -> Result<Stream, DialError> {
+        self.http().connect(&self.url, keepalive).await
     }
 
     /// The handshake on an open stream.
@@ -91,33 +72,25 @@ impl Prober<'_> {
         );
         let sent =
             SentHandshake { key: &key, protocols: &ask.protocols, deflate: ask.deflate.then_some(&config) };
-        let (outcome, open) = exchange::exchange(stream, &bytes, &sent, self.deadline()).await;
+        let (outcome, open) = exchange(stream, &bytes, &sent, self.http().deadline()).await;
         let answer = HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome };
         (answer, open)
     }
 
-    /// Sends these bytes and takes whatever HTTP comes.
-    pub(crate) async fn send(&self, variant: RequestVariant, bytes: &[u8]) -> HttpAttempt {
-        let at_s = self.clock.now_s();
-        let start = Instant::now();
-        let sent = SentHandshake { key: "", protocols: &[], deflate: None };
-        let outcome = match self.connect(None).await {
-            Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => HttpOutcome::Failed(error.ending()),
-        };
-        HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
+    /// Sends the bytes of a request to the endpoint.
+    pub(crate) async fn send(&self, variant: RequestVariant, request: &[u8]) -> HttpAttempt {
+        self.timed(variant, self.http().send(&self.url, request)).await
     }
 
-    /// Sends these bytes to another place, directly.
-    pub(crate) async fn send_to(&self, url: &Url, variant: RequestVariant, bytes: &[u8]) -> HttpAttempt {
+    /// Sends the bytes of a request to another URL, without a forward proxy.
+    pub(crate) async fn send_to(&self, url: &Url, variant: RequestVariant, request: &[u8]) -> HttpAttempt {
+        self.timed(variant, self.http().send_directly(url, request)).await
+    }
+
+    async fn timed(&self, variant: RequestVariant, sent: impl Future<Output = HttpOutcome>) -> HttpAttempt {
         let at_s = self.clock.now_s();
         let start = Instant::now();
-        let sent = SentHandshake { key: "", protocols: &[], deflate: None };
-        let options = DialOptions { proxy: ProxyChoice::Direct, ..self.dial_options(None) };
-        let outcome = match dial(url, &options).await {
-            Ok(stream) => exchange::exchange(stream, bytes, &sent, self.deadline()).await.0,
-            Err(error) => HttpOutcome::Failed(error.ending()),
-        };
+        let outcome = sent.await;
         HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
 
@@ -162,10 +135,6 @@ impl Prober<'_> {
         self.options.patience
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.options.timeout
-    }
-
     /// The user's fields; the page's Origin where they name none.
     fn fields(&self, origin: Option<&str>) -> Headers {
         let mut fields = self.options.headers.clone();
@@ -179,13 +148,5 @@ impl Prober<'_> {
             }
         }
         fields
-    }
-}
-
-/// Path and query of a URL.
-pub(crate) fn target(url: &Url) -> String {
-    match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use crate::connections::{self, Capabilities};
 use crate::events::{RunEvent, RunListener};
 use crate::prober::Prober;
 use crate::probes;
-use crate::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{
     Endpoint, EndpointRole, HttpOutcome, MessageOutcome, Observations, RunPlan, micros,
 };
@@ -20,7 +20,12 @@ use undrop_diagnosis::observations::{
 const POLITE_SIZE: u64 = (64 << 10) + 1;
 
 /// Asks and watches the endpoint of a URL, and what it is to be compared with. Always returns what was seen, however little.
-pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn RunListener) -> Observations {
+pub async fn examine(
+    url: &Url,
+    options: &Options,
+    stop: &CancellationToken,
+    listener: &dyn RunListener,
+) -> Observations {
     let clock = Clock::start();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut held_back = Vec::new();
@@ -42,22 +47,52 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn R
         }
     }
     held_back.dedup();
+    let facts = RunFacts {
+        started_unix_s: started.as_secs_f64(),
+        took_s: clock.now_s(),
+        horizon_s: seconds(options.horizon),
+        lag_s: seconds(lag),
+        interrupted: stop.is_cancelled(),
+        held_back,
+    };
+    observations(url, options, facts, endpoints)
+}
+
+/// Facts about a run that are known at its end.
+pub(crate) struct RunFacts {
+    /// The time of day at the start of the run, in seconds since 1970.
+    pub(crate) started_unix_s: f64,
+    pub(crate) took_s: f64,
+    pub(crate) horizon_s: f64,
+    /// The largest delay of this program's own timers, in seconds.
+    pub(crate) lag_s: f64,
+    pub(crate) interrupted: bool,
+    pub(crate) held_back: Vec<String>,
+}
+
+/// Puts the observations of a run together.
+pub(crate) fn observations(
+    url: &Url,
+    options: &Options,
+    facts: RunFacts,
+    endpoints: Vec<Endpoint>,
+) -> Observations {
     Observations {
         version: Observations::VERSION,
         plan: RunPlan {
             url: url.to_string(),
-            horizon_s: seconds(options.horizon),
+            horizon_s: facts.horizon_s,
             every_s: seconds(options.every),
             patience_s: seconds(options.patience),
             expect_alive_s: options.expect_alive.map(seconds),
             page: options.page.as_ref().map(Url::to_string),
             protocols: options.protocols.clone(),
-            held_back,
+            held_back: facts.held_back,
         },
-        started_unix_s: micros(started.as_secs_f64()),
-        took_s: clock.now_s(),
-        lag_s: seconds(lag),
-        interrupted: stop.is_set(),
+        started_unix_s: micros(facts.started_unix_s),
+        took_s: facts.took_s,
+        lag_s: facts.lag_s,
+        interrupted: facts.interrupted,
         endpoints,
         local: probes::local(),
     }
@@ -67,7 +102,7 @@ pub async fn examine(url: &Url, options: &Options, stop: &Stop, listener: &dyn R
 pub(crate) async fn stages(
     prober: &Prober<'_>,
     role: EndpointRole,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) -> Endpoint {
@@ -83,7 +118,7 @@ pub(crate) async fn stages(
     };
     tokio::select! {
         () = ladder(prober, &mut seen, stop, listener, held_back) => {}
-        () = stop.stopped() => {}
+        () = stop.cancelled() => {}
         () = sleep(prober.options.stages_within) => seen.incomplete = true,
     }
     seen
@@ -92,7 +127,7 @@ pub(crate) async fn stages(
 async fn ladder(
     prober: &Prober<'_>,
     seen: &mut Endpoint,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
@@ -144,7 +179,7 @@ async fn ladder(
 async fn talk(
     prober: &Prober<'_>,
     seen: &mut Endpoint,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
@@ -187,7 +222,7 @@ async fn watch(
     endpoints: &mut [Endpoint],
     options: &Options,
     clock: Clock,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
     held_back: &mut Vec<String>,
 ) {
@@ -214,7 +249,7 @@ async fn watch(
     }
     listener.on_event(RunEvent::Watching { connections: first, until_s: seconds(options.horizon) });
     round(endpoints, &probers, &rounds, stop, listener).await;
-    if stop.is_set() {
+    if stop.is_cancelled() {
         return;
     }
     let mut refined = Vec::new();
@@ -250,7 +285,7 @@ async fn round(
     endpoints: &mut [Endpoint],
     probers: &[Option<Prober<'_>>],
     rounds: &[(usize, Vec<connections::PlannedConnection>)],
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
 ) {
     let running = probers.iter().zip(rounds).map(|(prober, (first, planned))| async move {

@@ -10,17 +10,14 @@ use tokio::time::sleep;
 use url::Url;
 
 use crate::Options;
-use crate::clock::{Clock, seconds};
+use crate::clock::Clock;
 use crate::connections::Capabilities;
 use crate::connections::watcher::{Activity, ConnectionScript, watch};
 use crate::events::RunListener;
 use crate::prober::Prober;
-use crate::probes;
-use crate::run::{known, stages};
-use crate::stop::Stop;
-use undrop_diagnosis::observations::{
-    EndpointRole, Observations, RunPlan, Traffic, WatchedConnection, micros,
-};
+use crate::run::{RunFacts, known, observations, stages};
+use tokio_util::sync::CancellationToken;
+use undrop_diagnosis::observations::{EndpointRole, Observations, Traffic, WatchedConnection, micros};
 use undrop_frame::Ending;
 
 /// Ended connections that are kept for the report; the oldest make room.
@@ -67,7 +64,7 @@ pub async fn watch_endpoint(
     url: &Url,
     options: &Options,
     limit: Option<u64>,
-    stop: &Stop,
+    stop: &CancellationToken,
     listener: &dyn RunListener,
     told: &dyn Fn(&WatchEvent),
 ) -> Observations {
@@ -76,7 +73,7 @@ pub async fn watch_endpoint(
     let prober = Prober { url: url.clone(), options, clock };
     let mut held_back = Vec::new();
     let mut target = stages(&prober, EndpointRole::Target, stop, listener, &mut held_back).await;
-    if target.opens() && !stop.is_set() {
+    if target.opens() && !stop.is_cancelled() {
         let watch = EndpointWatch {
             prober,
             stop,
@@ -94,25 +91,15 @@ pub async fn watch_endpoint(
         }
         target.connections = watch.connections.into_inner().into();
     }
-    Observations {
-        version: Observations::VERSION,
-        plan: RunPlan {
-            url: url.to_string(),
-            horizon_s: clock.now_s(),
-            every_s: seconds(options.every),
-            patience_s: seconds(options.patience),
-            expect_alive_s: None,
-            page: None,
-            protocols: options.protocols.clone(),
-            held_back,
-        },
-        started_unix_s: micros(started.as_secs_f64()),
+    let facts = RunFacts {
+        started_unix_s: started.as_secs_f64(),
         took_s: clock.now_s(),
+        horizon_s: clock.now_s(),
         lag_s: 0.0,
         interrupted: false,
-        endpoints: vec![target],
-        local: probes::local(),
-    }
+        held_back,
+    };
+    observations(url, options, facts, vec![target])
 }
 
 /// What every sentinel does: nothing, Pings, and messages where they are answered.
@@ -141,7 +128,7 @@ fn failed_in_a_row(before: u32, connection: &WatchedConnection) -> u32 {
 
 struct EndpointWatch<'a> {
     prober: Prober<'a>,
-    stop: &'a Stop,
+    stop: &'a CancellationToken,
     told: &'a dyn Fn(&WatchEvent),
     started_s: f64,
     dropped: Cell<u64>,
@@ -155,10 +142,10 @@ impl EndpointWatch<'_> {
     async fn keep_open(&self, script: ConnectionScript) {
         let mut failures = 0;
         let ask = self.prober.handshake_request();
-        while !self.stop.is_set() {
+        while !self.stop.is_cancelled() {
             let opened = tokio::select! {
                 opened = self.prober.open(None, &ask) => opened,
-                () = self.stop.stopped() => return,
+                () = self.stop.cancelled() => return,
             };
             let at_s = self.prober.clock.now_s();
             match opened {
@@ -189,7 +176,7 @@ impl EndpointWatch<'_> {
             let most = BACKOFF.min(Duration::from_secs(1 << failures.min(5)));
             tokio::select! {
                 () = sleep(most.mul_f64(fastrand::f64())) => {}
-                () = self.stop.stopped() => {}
+                () = self.stop.cancelled() => {}
             }
         }
     }
@@ -217,30 +204,6 @@ impl EndpointWatch<'_> {
             ending: end.map(ToString::to_string),
             browser: end.map(|end| end.browser_view().get()),
         });
-    }
-}
-
-/// Sends a JSON text by POST to an `http` or `https` URL; the status of the answer.
-///
-/// # Errors
-/// There was no answer, in words.
-pub async fn post(url: &Url, text: &str, options: &Options) -> Result<u16, String> {
-    let prober = Prober { url: url.clone(), options, clock: Clock::start() };
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        crate::prober::target(url),
-        undrop_transport::host_header(url),
-        text.len()
-    );
-    let answer = prober
-        .send(
-            undrop_diagnosis::observations::RequestVariant::PlainGet,
-            &[head.as_bytes(), text.as_bytes()].concat(),
-        )
-        .await;
-    match answer.outcome.status() {
-        Some(status) => Ok(status),
-        None => Err(format!("no answer from {url}")),
     }
 }
 

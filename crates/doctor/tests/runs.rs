@@ -9,7 +9,7 @@ use peer::{Ca, Habit, look, options, serve};
 use undrop_chaos::{Chaos, CloseManner};
 use undrop_diagnosis::observations::Traffic;
 use undrop_diagnosis::{Conclusion, Observations, diagnose};
-use undrop_doctor::{Options, RunEvent, RunListener};
+use undrop_doctor::{CancellationToken, Options, RunEvent, RunListener};
 use undrop_frame::Ending;
 use undrop_report::{Finding, Report, json};
 use undrop_transport::tls::Trust;
@@ -199,22 +199,22 @@ async fn a_saved_run_gives_the_same_report_byte_for_byte() {
 async fn a_run_that_is_stopped_reports_what_it_saw() {
     let address = serve(Habit::default()).await;
     let chaos = Chaos::start(address).idle_cut(SECOND).await.unwrap();
-    let (stopper, stop) = undrop_doctor::stop();
+    let stop = CancellationToken::new();
     let options = Options { horizon: Duration::from_secs(600), ..options() };
     let url = format!("ws://{}/", chaos.address()).parse().unwrap();
-    let listener = StopsAtAnEnd(stopper);
+    let listener = StopsAtAnEnd(stop.clone());
     let seen = undrop_doctor::examine(&url, &options, &stop, &listener).await;
     let (report, _) = found(&seen, "idle-cut");
     assert!(seen.interrupted && report.notes[0].contains("stopped early"));
 }
 
 /// Stops the run as soon as a connection that was watched has ended.
-struct StopsAtAnEnd(undrop_doctor::Stopper);
+struct StopsAtAnEnd(CancellationToken);
 
 impl RunListener for StopsAtAnEnd {
     fn on_event(&self, event: RunEvent<'_>) {
         if matches!(event, RunEvent::Ended { .. }) {
-            self.0.stop();
+            self.0.cancel();
         }
     }
 }

@@ -243,3 +243,10 @@ fn a_huge_query_is_cut() {
     explain(&"ä".repeat(1 << 20));
     explain(&format!("HTTP/1.1 502\n{}", "a: b\n".repeat(1 << 18)));
 }
+
+#[test]
+fn every_cause_of_the_catalogue_has_a_query_that_is_known() {
+    for cause in undrop_diagnosis::causes() {
+        assert!(matches!(explain(&cause.explain), Answer::Known(_)), "{}: {}", cause.number, cause.explain);
+    }
+}

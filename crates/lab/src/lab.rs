@@ -19,7 +19,7 @@ use clap::Args;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::LocalSet;
 use undrop_diagnosis::diagnose;
-use undrop_doctor::{Options, RunEvent, RunListener, examine, stop};
+use undrop_doctor::{CancellationToken, Options, RunEvent, RunListener, examine};
 use undrop_transport::tls::{ClientTls, Trust};
 
 use backend::Backends;
@@ -132,7 +132,7 @@ async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<und
     options.via = target.via;
     options.direct = target.direct;
     options.subscribe = target.subscribe;
-    let (_stopper, stop) = stop();
+    let stop = CancellationToken::new();
     let watching = Watching::default();
     let event = async {
         watching.begun.notified().await;

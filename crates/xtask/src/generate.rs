@@ -1,5 +1,6 @@
 //! Files written from one declaration, so that nothing is written twice.
 
+mod causes;
 mod checks;
 mod close_codes;
 mod commands;
@@ -52,6 +53,7 @@ fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     }
     if root.join("crates/diagnosis").is_dir() {
         products.push(checks::product());
+        products.push(causes::product());
     }
     Ok(products)
 }

@@ -73,7 +73,7 @@ const LAYERS: &[Layer] = &[
         package: "undrop-explain",
         pure: true,
         imports: &["undrop-frame", "undrop-infra", "undrop-report"],
-        in_tests: &[],
+        in_tests: &["undrop-diagnosis"],
     },
     Layer {
         package: "undrop-chaos",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use undrop_diagnosis::{Conclusion, Observations, diagnose};
-use undrop_doctor::{examine, stop};
+use undrop_doctor::{CancellationToken, examine};
 use undrop_report::{Report, Style, html, json, markdown, terminal};
 
 pub(crate) use arguments::Doctor;
@@ -74,7 +74,7 @@ fn usage(error: anyhow::Error) -> Failure {
 /// Looks at the endpoint; Ctrl-C ends it with what is known by then.
 async fn look(command: &Doctor) -> Result<Observations, Failure> {
     let (url, options) = command.options()?;
-    let (stopper, stop) = stop();
+    let stop = CancellationToken::new();
     let progress = ProgressView::new();
     let examining = examine(&url, &options, &stop, &progress);
     let mut examining = std::pin::pin!(examining);
@@ -88,7 +88,7 @@ async fn look(command: &Doctor) -> Result<Observations, Failure> {
             _ = ticks.tick() => progress.draw(),
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
-                stopper.stop();
+                stop.cancel();
             }
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use crate::clock::between_s;
 use crate::socket::{FrameSocket, ReceivedFrame};
-use crate::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{AliveProbe, Traffic, WatchedConnection};
 use undrop_frame::Ending;
 
@@ -64,7 +64,7 @@ pub(crate) async fn watch(
     mut socket: FrameSocket,
     script: &ConnectionScript,
     at_s: f64,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> WatchedConnection {
     socket.answers_pings = script.answers_pings;
     if let Some(text) = &script.subscribe {
@@ -83,7 +83,7 @@ pub(crate) async fn watch(
     if let Some(sleeps) = script.sleeps {
         tokio::select! {
             () = sleep_until(start + sleeps) => {}
-            () = stop.stopped() => {}
+            () = stop.cancelled() => {}
         }
     }
     let end = connection.run(stop).await;
@@ -112,7 +112,7 @@ enum WatchResult {
 }
 
 impl Watcher<'_> {
-    async fn run(&mut self, stop: &Stop) -> WatchResult {
+    async fn run(&mut self, stop: &CancellationToken) -> WatchResult {
         let asks_at = self.start + self.script.asks_after;
         let mut ticks = self.script.activity.map(|(_, every)| ticks(self.start + every, every));
         loop {
@@ -120,7 +120,7 @@ impl Watcher<'_> {
             // In this order, so that what is due is not held up by a server that talks without a pause.
             tokio::select! {
                 biased;
-                () = stop.stopped() => return WatchResult::Alive,
+                () = stop.cancelled() => return WatchResult::Alive,
                 () = sleep_until(asks_at) => return self.ask().await,
                 () = sleep_until(overdue.unwrap_or(asks_at)), if overdue.is_some() => {
                     match self.overdue().await {

@@ -2,20 +2,24 @@
 
 use super::message::exchange;
 use crate::prober::{HandshakeRequest, Prober};
-use crate::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{CompressionTest, MessageOutcome};
 
 /// Sizes of the messages, bytes. Libraries compress from about 1 KiB on, so a small one shows nothing.
 const SIZES: [usize; 3] = [20, 2 << 10, 100 << 10];
 
 /// Tries the matrix; `limit`: largest message to send.
-pub(crate) async fn compression(prober: &Prober<'_>, limit: usize, stop: &Stop) -> Vec<CompressionTest> {
+pub(crate) async fn compression(
+    prober: &Prober<'_>,
+    limit: usize,
+    stop: &CancellationToken,
+) -> Vec<CompressionTest> {
     let mut seen = Vec::new();
     for offered in [false, true] {
         let mut open = None;
         for size in SIZES.into_iter().filter(|size| *size <= limit) {
             for compressible in [true, false] {
-                if stop.is_set() {
+                if stop.is_cancelled() {
                     return seen;
                 }
                 if open.is_none() {

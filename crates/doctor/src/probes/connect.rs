@@ -25,7 +25,7 @@ async fn one(prober: &Prober<'_>, address: IpAddr) -> TcpConnect {
     let port = prober.url.port_or_known_default().unwrap_or(0);
     let pinned = Resolve { host: host.to_owned(), port: None, addresses: vec![address] };
     let options =
-        DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..prober.dial_options(None) };
+        DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..prober.http().dial_options(None) };
     let start = Instant::now();
     // TCP alone: the scheme of the URL would bring TLS with it.
     let failed = match plain(&prober.url, port) {

@@ -10,7 +10,8 @@ use undrop_transport::tls::Versions;
 
 use super::tls::secured;
 use crate::clock::between_s;
-use crate::prober::{Prober, target};
+use crate::http::target;
+use crate::prober::Prober;
 use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 

@@ -7,8 +7,9 @@ use url::Url;
 use super::extended_connect::extended_connect;
 use super::tls::secured;
 use crate::Options;
-use crate::prober::{HandshakeRequest, Prober, target};
-use crate::stop::Stop;
+use crate::http::target;
+use crate::prober::{HandshakeRequest, Prober};
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{Endpoint, HttpAttempt, HttpOutcome, RequestVariant, UpgradeFlaw};
 
 /// An origin that no server has on its list.
@@ -30,7 +31,7 @@ pub(crate) async fn handshake(prober: &Prober<'_>) -> Vec<HttpAttempt> {
 }
 
 /// Everything else that is worth asking. What only explains a failure is asked when there was one.
-pub(crate) async fn variants(prober: &Prober<'_>, seen: &mut Endpoint, stop: &Stop) {
+pub(crate) async fn variants(prober: &Prober<'_>, seen: &mut Endpoint, stop: &CancellationToken) {
     // A certificate that was refused: no request would get further, and none may be sent there, credentials and all.
     let distrusted = seen.tls.as_ref().is_some_and(|tls| tls.distrust.is_some());
     if distrusted && matches!(seen.handshake(), Some(HttpOutcome::Failed(_))) {
@@ -64,16 +65,16 @@ pub(crate) async fn variants(prober: &Prober<'_>, seen: &mut Endpoint, stop: &St
             .push((RequestVariant::NoProtocol, HandshakeRequest { protocols: Vec::new(), ..asked.clone() }));
     }
     for (variant, ask) in wanted {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             return;
         }
         seen.attempts.push(once(prober, variant, &ask).await);
     }
-    if seen.secure && !stop.is_set() {
+    if seen.secure && !stop.is_cancelled() {
         seen.attempts.push(without_alpn(prober).await);
         seen.attempts.push(extended_connect(prober).await);
     }
-    if stop.is_set() {
+    if stop.is_cancelled() {
         return;
     }
     let path = target(&prober.url);

@@ -7,7 +7,7 @@ use super::compression::text;
 use super::message::exchange;
 use crate::prober::Prober;
 use crate::socket::FrameSocket;
-use crate::stop::Stop;
+use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{MessageOutcome, SizeTest};
 use undrop_frame::Ending;
 
@@ -34,14 +34,19 @@ const BUDGET: u32 = 3;
 
 /// Climbs to `limit` bytes or the first message that does not arrive, then narrows down to where it begins, in at most
 /// `steps` more messages. A path that is merely slow ends the climb: a size that would take longer than is waited for is not tried.
-pub(crate) async fn size(prober: &Prober<'_>, limit: u64, steps: u32, stop: &Stop) -> Vec<SizeTest> {
+pub(crate) async fn size(
+    prober: &Prober<'_>,
+    limit: u64,
+    steps: u32,
+    stop: &CancellationToken,
+) -> Vec<SizeTest> {
     let mut seen = Vec::new();
     let mut open = None;
     let (mut good, mut bad) = (0, None);
     let end = Instant::now() + prober.patience() * BUDGET;
     let (mut result, mut pace) = (f64::INFINITY, 0.0);
     for size in LADDER.into_iter().filter(|size| *size <= limit) {
-        if stop.is_set()
+        if stop.is_cancelled()
             || Instant::now() >= end
             || pace * size as f64 > prober.patience().as_secs_f64() / 2.0
         {
@@ -64,7 +69,7 @@ pub(crate) async fn size(prober: &Prober<'_>, limit: u64, steps: u32, stop: &Sto
     }
     let Some(mut bad) = bad.filter(|_| good > 0) else { return seen };
     for _ in 0..steps {
-        if bad - good <= 1 || stop.is_set() || Instant::now() >= end {
+        if bad - good <= 1 || stop.is_cancelled() || Instant::now() >= end {
             break;
         }
         let middle = good + (bad - good) / 2;

@@ -88,7 +88,7 @@ async fn through(prober: &Prober<'_>) -> Result<undrop_transport::Stream, TlsErr
     let port = prober.url.port_or_known_default().unwrap_or(443);
     let plain = Url::parse(&format!("ws://{host}:{port}/"))
         .map_err(|error| TlsError::Configuration(error.to_string()))?;
-    let mut options: DialOptions = prober.dial_options(None);
+    let mut options: DialOptions = prober.http().dial_options(None);
     // The proxy is chosen by the scheme that is meant, not by the one of the plain connection.
     options.proxy = match options.proxy.for_url(&prober.url).cloned() {
         Some(proxy) => undrop_transport::ProxyChoice::Fixed(proxy),

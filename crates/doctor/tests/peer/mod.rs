@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 use undrop_diagnosis::Observations;
-use undrop_doctor::{NoListener, Options, examine, stop};
+use undrop_doctor::{CancellationToken, NoListener, Options, examine};
 use undrop_frame::deflate::Config;
 use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
 use undrop_frame::{CloseCode, Limits, Message, Role};
@@ -128,7 +128,7 @@ pub(crate) fn options() -> Options {
 
 /// Looks at a URL.
 pub(crate) async fn look(url: &str, options: &Options) -> Observations {
-    let (_stopper, stop) = stop();
+    let stop = CancellationToken::new();
     examine(&url.parse().unwrap(), options, &stop, &NoListener).await
 }
 

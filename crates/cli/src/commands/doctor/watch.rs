@@ -1,71 +1,73 @@
-//! `undrop doctor --watch`: incidents as lines, as metrics, and to a webhook.
+//! `undrop doctor --watch`: events as lines, as metrics, and to a webhook.
+
+mod metrics;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use undrop_diagnosis::Observations;
-use undrop_doctor::{NoListener, Options, WatchEvent, WatchEventKind, post, stop, watch_endpoint};
-use undrop_frame::handshake::response_plain;
-use undrop_transport::{ListenOptions, Listener, Stream, read_request};
+use undrop_doctor::{
+    CancellationToken, NoListener, Options, WatchEvent, WatchEventKind, post, watch_endpoint,
+};
 use url::Url;
 
 use super::{Doctor, usage};
 use crate::exit::Failure;
+use metrics::Metrics;
 
-/// Drops that wait for the webhook, at most; the oldest make room.
+/// The number of drops that wait for the webhook, at most; the oldest is discarded first.
 const WAITING: usize = 256;
 
-/// Keeps watch until Ctrl-C, or until there were enough drops.
+/// The time that the webhook has for the remaining drops after the end of the watch.
+const LAST_CHANCE: Duration = Duration::from_secs(5);
+
+/// Watches the endpoint until Ctrl-C, or until the given number of connections ended.
 pub(super) async fn watch(command: &Doctor) -> Result<Observations, Failure> {
     let (url, options) = command.options()?;
     if let Some(hook) = command.webhook.as_ref().filter(|hook| !matches!(hook.scheme(), "http" | "https")) {
-        return Err(usage(anyhow!("--webhook: `{hook}`: the scheme is neither http nor https")));
+        return Err(usage(anyhow!("--webhook: `{hook}`: the scheme must be http or https")));
     }
     let log = command.drop_log.as_ref().map(|file| {
         let opened = OpenOptions::new().create(true).append(true).open(file);
         opened.map_err(|error| usage(anyhow!("--drop-log: {}: {error}", file.display())))
     });
-    let sink = WatchSink {
+    let sink = EventSink {
         log: log.transpose()?.map(RefCell::new),
-        counters: RefCell::default(),
+        metrics: Metrics::new(),
         waiting: RefCell::default(),
-        event: Notify::new(),
-        hooked: command.webhook.is_some(),
+        added: Notify::new(),
+        has_webhook: command.webhook.is_some(),
     };
-    let (stopper, stop) = stop();
-    let told = |incident: &WatchEvent| sink.on_event(incident);
-    let watching = watch_endpoint(&url, &options, command.fail_after, &stop, &NoListener, &told);
     let listener = match command.metrics {
-        Some(address) => Some(
-            Listener::bind(address, ListenOptions::default())
-                .map_err(|error| usage(anyhow!("--metrics: {address}: {error}")))?,
-        ),
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.map_err(|error| usage(anyhow!("--metrics: {address}: {error}")))?)
+        }
         None => None,
     };
     if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
         eprintln!("metrics at http://{address}/metrics");
     }
+    let stop = CancellationToken::new();
+    let on_event = |event: &WatchEvent| sink.add(event);
+    let watching = watch_endpoint(&url, &options, command.fail_after, &stop, &NoListener, &on_event);
     let mut watching = std::pin::pin!(watching);
-    let mut serving = std::pin::pin!(serve(listener, &sink));
-    let mut calling = std::pin::pin!(call(command.webhook.as_ref(), &options, &sink));
+    let mut serving = std::pin::pin!(serve(listener, sink.metrics.clone()));
+    let mut delivering = std::pin::pin!(deliver(command.webhook.as_ref(), &options, &sink));
     loop {
         tokio::select! {
             seen = &mut watching => {
-                // What was not sent yet has one more chance.
-                let rest = sink.waiting.borrow().len();
-                if rest > 0 {
-                    let _ = tokio::time::timeout(Duration::from_secs(5), async {
+                if !sink.waiting.borrow().is_empty() {
+                    let _ = tokio::time::timeout(LAST_CHANCE, async {
                         while !sink.waiting.borrow().is_empty() {
                             tokio::select! {
-                                () = &mut calling => {}
+                                () = &mut delivering => {}
                                 () = tokio::time::sleep(Duration::from_millis(20)) => {}
                             }
                         }
@@ -74,153 +76,71 @@ pub(super) async fn watch(command: &Doctor) -> Result<Observations, Failure> {
                 return Ok(seen);
             }
             () = &mut serving => {}
-            () = &mut calling => {}
+            () = &mut delivering => {}
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
-                stopper.stop();
+                stop.cancel();
             }
         }
     }
 }
 
-/// Where all incidents come to.
-struct WatchSink {
+/// Distributes events to the log, the metrics and the webhook.
+struct EventSink {
     log: Option<RefCell<File>>,
-    counters: RefCell<Counters>,
+    metrics: Metrics,
     waiting: RefCell<VecDeque<String>>,
-    event: Notify,
-    hooked: bool,
+    added: Notify,
+    has_webhook: bool,
 }
 
-#[derive(Default)]
-struct Counters {
-    up: BTreeMap<String, bool>,
-    opened: BTreeMap<String, u64>,
-    failed: BTreeMap<String, u64>,
-    dropped: BTreeMap<(String, String), u64>,
-    oldest_s: BTreeMap<String, f64>,
-}
-
-impl WatchSink {
-    fn on_event(&self, incident: &WatchEvent) {
-        let line = serde_json::to_string(incident).unwrap_or_default();
+impl EventSink {
+    fn add(&self, event: &WatchEvent) {
+        let line = serde_json::to_string(event).unwrap_or_default();
         match &self.log {
             Some(file) => {
                 if let Err(error) = writeln!(file.borrow_mut(), "{line}") {
-                    tracing::error!(%error, "the drop log cannot be written");
+                    tracing::error!(%error, "cannot write to the drop log");
                 }
             }
             None => say!("{line}"),
         }
-        let mut counters = self.counters.borrow_mut();
-        let name = incident.connection.clone();
-        counters.up.insert(name.clone(), incident.what == WatchEventKind::Opened);
-        match incident.what {
-            WatchEventKind::Opened => *counters.opened.entry(name).or_default() += 1,
-            WatchEventKind::Failed => *counters.failed.entry(name).or_default() += 1,
-            WatchEventKind::Dropped => {
-                let ending = incident.ending.clone().unwrap_or_default();
-                *counters.dropped.entry((name.clone(), kind(&ending))).or_default() += 1;
-                let oldest = counters.oldest_s.entry(name).or_default();
-                *oldest = oldest.max(incident.age_s);
-            }
-        }
-        if self.hooked && incident.what == WatchEventKind::Dropped {
+        self.metrics.count(event);
+        if self.has_webhook && event.what == WatchEventKind::Dropped {
             let mut waiting = self.waiting.borrow_mut();
             if waiting.len() == WAITING {
                 waiting.pop_front();
             }
             waiting.push_back(line);
-            self.event.notify_one();
+            self.added.notify_one();
         }
     }
+}
 
-    fn metrics(&self) -> String {
-        let counters = self.counters.borrow();
-        let mut out = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, samples: Vec<(String, String)>| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (labels, value) in samples {
-                let _ = writeln!(out, "{name}{{{labels}}} {value}");
-            }
-        };
-        let by_name = |map: &BTreeMap<String, u64>| {
-            map.iter().map(|(name, count)| (format!("sentinel=\"{name}\""), count.to_string())).collect()
-        };
-        let up =
-            counters.up.iter().map(|(name, up)| (format!("sentinel=\"{name}\""), u8::from(*up).to_string()));
-        family("undrop_doctor_sentinel_up", "gauge", "Whether the sentinel is open.", up.collect());
-        family("undrop_doctor_opened_total", "counter", "Connections opened.", by_name(&counters.opened));
-        family(
-            "undrop_doctor_failed_total",
-            "counter",
-            "Connections that could not be opened.",
-            by_name(&counters.failed),
-        );
-        let dropped = counters.dropped.iter().map(|((name, ending), count)| {
-            (format!("sentinel=\"{name}\",ending=\"{ending}\""), count.to_string())
-        });
-        family(
-            "undrop_doctor_dropped_total",
-            "counter",
-            "Connections that ended, by ending.",
-            dropped.collect(),
-        );
-        let oldest =
-            counters.oldest_s.iter().map(|(name, age)| (format!("sentinel=\"{name}\""), age.to_string()));
-        family(
-            "undrop_doctor_oldest_dropped_seconds",
-            "gauge",
-            "Age of the oldest connection that ended.",
-            oldest.collect(),
-        );
-        out
+/// Serves the metrics for as long as the watch lasts; never returns.
+async fn serve(listener: Option<TcpListener>, metrics: Metrics) {
+    if let Some(listener) = listener
+        && let Err(error) = metrics.serve(listener).await
+    {
+        tracing::error!(%error, "the metrics are no longer served");
     }
+    std::future::pending().await
 }
 
-/// An ending as a label: what it tells in brackets, which a server may choose, is left out.
-fn kind(ending: &str) -> String {
-    ending.split(" (").next().unwrap_or_default().replace(['"', '\\', '\n'], "")
-}
-
-/// Answers scrapes, one at a time.
-async fn serve(listener: Option<Listener>, sink: &WatchSink) {
-    let Some(listener) = listener else { return std::future::pending().await };
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let mut stream = Stream::from(stream);
-        let deadline = Instant::now() + Duration::from_secs(2);
-        let Ok((head, _)) = read_request(&mut stream, 8 * 1024, deadline).await else { continue };
-        let answer = if head.target == "/metrics" {
-            let kind = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")];
-            response_plain(200, &kind, &sink.metrics())
-        } else {
-            response_plain(404, &[], "see /metrics\n")
-        };
-        let answered = async {
-            stream.write_all(&answer).await?;
-            stream.shutdown().await
-        };
-        // A scraper that left comes again.
-        let _ = tokio::time::timeout_at(deadline, answered).await;
-    }
-}
-
-/// Brings drops to the webhook, in their order; one that cannot be brought is tried again, then left out.
-async fn call(hook: Option<&Url>, options: &Options, sink: &WatchSink) {
+/// Sends drops to the webhook in their order. A drop that is refused three times is discarded.
+async fn deliver(hook: Option<&Url>, options: &Options, sink: &EventSink) {
     let Some(hook) = hook else { return std::future::pending().await };
     loop {
         let first = sink.waiting.borrow().front().cloned();
         let Some(text) = first else {
-            sink.event.notified().await;
+            sink.added.notified().await;
             continue;
         };
-        for attempt in 0..3 {
+        for attempt in 1..=3 {
             match post(hook, &text, options).await {
                 Ok(200..=299) => break,
-                Ok(status) => tracing::error!(status, attempt, "the webhook refuses a drop"),
-                Err(error) => tracing::error!(error, attempt, "the webhook does not take a drop"),
+                Ok(status) => tracing::error!(status, attempt, "the webhook refused a drop"),
+                Err(error) => tracing::error!(error, attempt, "cannot send a drop to the webhook"),
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use undrop_frame::{CloseCode, Decoder, Encoder, Ending, Incoming, Limits, OpCode, Role};
 
 use super::*;
-use crate::stop::stop;
+use tokio_util::sync::CancellationToken;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
@@ -90,7 +90,7 @@ fn script(traffic: Traffic, activity: Option<Activity>, asks_after: u64) -> Conn
 async fn connection(server: Server, script: ConnectionScript) -> WatchedConnection {
     let (near, far) = duplex(1 << 16);
     let serving = tokio::spawn(server.serve(far));
-    let (_stopper, stop) = stop();
+    let stop = CancellationToken::new();
     let connection = watch(FrameSocket::new(near.into(), Vec::new(), None), &script, 0.0, &stop).await;
     serving.abort();
     connection
@@ -154,12 +154,12 @@ async fn a_sleeper_learns_of_the_end_when_it_wakes() {
 async fn a_stopped_run_lets_go_of_what_is_alive() {
     let (near, far) = duplex(1 << 16);
     let serving = tokio::spawn(Server::default().serve(far));
-    let (stopper, stop) = stop();
+    let stop = CancellationToken::new();
     let script = script(Traffic::Silent, None, 130);
     let (seen, ()) =
         tokio::join!(watch(FrameSocket::new(near.into(), Vec::new(), None), &script, 3.0, &stop), async {
             sleep(S(7)).await;
-            stopper.stop();
+            stop.cancel();
         });
     serving.abort();
     assert!(seen.alive() && seen.age_s == 7.0 && seen.at_s == 3.0, "{seen:?}");

@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, timeout_at};
 use undrop_frame::HeadFault;
-use undrop_frame::deflate::Config;
+use undrop_frame::deflate::{Config, Params};
 use undrop_frame::handshake::{HandshakeError, ResponseHead, accept_key, parse_response};
-use undrop_transport::{Ending, Stream, ending_of};
+use undrop_transport::{Ending, Stream, ending_of, read_body};
 
-use crate::prober::OpenedWebSocket;
+use crate::socket::FrameSocket;
 use undrop_diagnosis::observations::{HttpOutcome, UpgradeFlaw};
 
 /// Largest head of an answer, bytes.
@@ -29,6 +29,26 @@ pub(crate) struct SentHandshake<'a> {
     pub(crate) key: &'a str,
     pub(crate) protocols: &'a [String],
     pub(crate) deflate: Option<&'a Config>,
+}
+
+impl SentHandshake<'_> {
+    /// A request that is not a handshake.
+    pub(crate) fn none() -> SentHandshake<'static> {
+        SentHandshake { key: "", protocols: &[], deflate: None }
+    }
+}
+
+/// An open WebSocket and what was received after the handshake.
+pub(crate) struct OpenedWebSocket {
+    pub(crate) stream: Stream,
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) deflate: Option<Params>,
+}
+
+impl OpenedWebSocket {
+    pub(crate) fn into_socket(self) -> FrameSocket {
+        FrameSocket::new(self.stream, self.leftover, self.deflate)
+    }
 }
 
 /// Sends the request and reads the answer, all by `deadline`; the stream comes back when it speaks WebSocket.
@@ -73,8 +93,8 @@ pub(crate) async fn exchange(
         return (HttpOutcome::Response { status: 101, headers, body: String::new(), flaws }, open);
     }
     let by = deadline.min(Instant::now() + BODY_TIME);
-    read_body(&mut stream, &head, &mut bytes, by).await;
-    let body = String::from_utf8_lossy(&bytes).into_owned();
+    let body = read_body(&mut stream, &head, bytes, BODY, by).await;
+    let body = String::from_utf8_lossy(&body).into_owned();
     (HttpOutcome::Response { status: head.status, headers, body, flaws: Vec::new() }, None)
 }
 
@@ -104,19 +124,6 @@ async fn read_head(stream: &mut Stream, bytes: &mut Vec<u8>) -> Result<ResponseH
     }
 }
 
-/// The beginning of the body.
-async fn read_body(stream: &mut Stream, head: &ResponseHead, bytes: &mut Vec<u8>, by: Instant) {
-    let length = head.headers.get_str("Content-Length").and_then(|length| length.trim().parse().ok());
-    let wanted = length.unwrap_or(BODY).min(BODY);
-    while bytes.len() < wanted && !bytes.ends_with(b"\r\n0\r\n\r\n") {
-        match timeout_at(by, read(stream, bytes, BODY)).await {
-            Ok(Ok(1..)) => {}
-            _ => break,
-        }
-    }
-    bytes.truncate(wanted);
-}
-
 /// Reads once, as much as fits `limit` bytes in all.
 async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<usize, Ending> {
     let room = limit.saturating_sub(bytes.len());
@@ -134,10 +141,7 @@ async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<
 }
 
 /// What is wrong with a 101, all of it, and the compression that was agreed.
-fn judge(
-    head: &ResponseHead,
-    sent: &SentHandshake<'_>,
-) -> (Vec<UpgradeFlaw>, Option<undrop_frame::deflate::Params>) {
+fn judge(head: &ResponseHead, sent: &SentHandshake<'_>) -> (Vec<UpgradeFlaw>, Option<Params>) {
     let headers = &head.headers;
     let mut flaws = Vec::new();
     if head.version_minor != 1 {
@@ -231,6 +235,9 @@ mod tests {
         let (outcome, _) =
             answered("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnope").await;
         assert_eq!((outcome.status(), outcome.body()), (Some(403), "nope"));
+        let chunked = "HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbad \r\n7\r\ngateway\r\n0\r\n\r\n";
+        let (outcome, _) = answered(chunked).await;
+        assert_eq!((outcome.status(), outcome.body()), (Some(502), "bad gateway"));
         let (outcome, _) = answered("<html>no status line").await;
         assert!(
             matches!(&outcome, HttpOutcome::NotHttp { start, .. } if start.starts_with(b"<html>")),
