@@ -1,4 +1,4 @@
-//! Reading the request of a new connection: bounded in size and time.
+//! Reading the request of a new connection, with limits on size and time.
 
 use std::io;
 
@@ -8,32 +8,32 @@ use undrop_frame::handshake::{HandshakeError, MalformedHead, RequestHead, parse_
 use crate::Stream;
 use crate::head::{HeadError, read_head};
 
-/// Why there is no request to answer.
+/// The reason why no request was read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The peer closed without a byte: a port scan, a health check, a browser's spare connection.
+    /// The peer closed before the first byte, as port scans, health checks and speculative connections of browsers do.
     #[error("the connection ended before a request")]
     Closed,
-    /// The peer closed in the middle of the head.
+    /// The peer closed the connection in the middle of the request head.
     #[error("the connection ended in the middle of the request head")]
     ClosedMidway,
-    /// The head was not complete in time.
+    /// The request head was not complete within the time limit.
     #[error("the request head did not arrive in time")]
     Timeout,
-    /// The peer starts a TLS handshake on a port without TLS.
+    /// The peer started a TLS handshake on a port without TLS.
     #[error("the peer speaks TLS on a plain-text port")]
     Tls,
-    /// Not a request, or too large.
+    /// The bytes are not a valid request, or the head is too large.
     #[error(transparent)]
     Malformed(#[from] HandshakeError),
-    /// The socket failed.
+    /// The stream failed.
     #[error("reading the request: {0}")]
     Io(#[source] io::Error),
 }
 
 impl AcceptError {
-    /// The status to answer with before closing; `None` where nobody would read it.
+    /// Returns the status to respond with before closing; `None` if the peer would not read a response.
     pub fn status(&self) -> Option<u16> {
         match self {
             AcceptError::Timeout => Some(408),
@@ -43,14 +43,17 @@ impl AcceptError {
     }
 }
 
-/// Reads a request head of at most `limit` bytes. What came behind it is returned with it: the client may already send
-/// frames. `deadline` is for the whole head, so that a peer that sends a byte now and then gains nothing.
+/// Reads a request head of at most `limit` bytes by `deadline`. Also returns the bytes after the head, since a client may
+/// send frames early. The deadline applies to the whole head, so a peer that sends single bytes slowly gains nothing.
+///
+/// # Errors
+/// The peer closed, exceeded a limit, or sent something other than an HTTP/1.1 request.
 pub async fn read_request(
     stream: &mut Stream,
     limit: usize,
     deadline: Instant,
 ) -> Result<(RequestHead, Vec<u8>), AcceptError> {
-    // Boxed: this phase is over when the connection gets idle, and its state should be gone by then.
+    // Boxed, so the state of this phase is freed before the connection becomes idle.
     let read = Box::pin(read_head(stream, Vec::new(), |bytes| parse(bytes, limit), limit));
     match timeout_at(deadline, read).await {
         Ok(Ok(found)) => Ok(found),
@@ -64,7 +67,7 @@ pub async fn read_request(
 }
 
 fn parse(bytes: &[u8], limit: usize) -> Result<Option<(RequestHead, usize)>, HandshakeError> {
-    // RFC 8446 5.1: content type 22 (handshake), then version 3.x.
+    // RFC 8446 §5.1: content type 22 (handshake), then version 3.x.
     if bytes.starts_with(&[22]) && *bytes.get(1).unwrap_or(&3) == 3 {
         return Err(HandshakeError::Malformed(MalformedHead::Tls));
     }

@@ -1,4 +1,4 @@
-//! The body of a refusal: what the server says about why.
+//! Reading the body of a response, which explains a refusal.
 
 use std::future::poll_fn;
 
@@ -28,25 +28,25 @@ pub async fn read_body(
     body.bytes
 }
 
-/// Where a body ends (RFC 9112 6.3).
+/// The rule for the end of a body (RFC 9112 §6.3).
 enum Framing {
-    /// This many bytes are to come.
+    /// This number of bytes remains.
     Length(u64),
     Chunked(Chunk),
     UntilClose,
     Done,
 }
 
-/// Position in a chunked body (RFC 9112 7.1).
+/// The position in a chunked body (RFC 9112 §7.1).
 enum Chunk {
-    /// In the line with the chunk's size; the size so far, in hexadecimal digits read.
+    /// In the line with the chunk size: the size so far, and the number of its digits.
     Size {
         value: u64,
         digits: u8,
         extension: bool,
     },
     Data(u64),
-    /// In the line end behind the data.
+    /// In the line end after the data.
     DataEnd,
 }
 
@@ -72,7 +72,7 @@ impl Body {
         Body { bytes: Vec::new(), limit, framing }
     }
 
-    /// Takes what came; `true` when more is wanted.
+    /// Processes received bytes. Returns `true` if more are needed.
     fn feed(&mut self, mut input: &[u8]) -> bool {
         loop {
             if self.bytes.len() >= self.limit {
@@ -111,7 +111,7 @@ impl Body {
         }
     }
 
-    /// Keeps up to `most` bytes of the input, as far as the limit allows; returns how many were used up.
+    /// Consumes up to `most` bytes of the input and keeps them as far as the limit allows. Returns the number consumed.
     fn keep(&mut self, input: &mut &[u8], most: u64) -> u64 {
         let used = input.len().min(usize::try_from(most).unwrap_or(usize::MAX));
         let kept = used.min(self.limit - self.bytes.len());
@@ -122,7 +122,7 @@ impl Body {
 }
 
 impl Chunk {
-    /// One byte of a size line or of a line end.
+    /// Processes one byte of a size line or of a line end.
     fn step(&mut self, byte: u8) -> Framing {
         match self {
             Chunk::Data(_) | Chunk::DataEnd => match byte {

@@ -1,4 +1,4 @@
-//! From a URL to an open stream: names, addresses, forward proxies, TLS.
+//! Opening a byte stream for a URL: name lookup, TCP, forward proxy and TLS.
 
 mod error;
 mod race;
@@ -21,27 +21,27 @@ use crate::tls::{self, ClientTls};
 use crate::url::Destination;
 use crate::{Proxy, Stream};
 
-/// RFC 8305 5: the recommended delay between two connection attempts.
+/// The delay between two connection attempts that RFC 8305 §5 recommends.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// How to connect.
+/// The options of an outgoing connection.
 #[derive(Debug, Clone)]
 pub struct DialOptions {
-    /// For names and TCP together. Default: 10 s.
+    /// The time limit for name lookup and TCP connect together. Default: 10 s.
     pub connect_timeout: Duration,
-    /// For the proxy's and the TLS handshake together. Default: 10 s.
+    /// The time limit for the handshake with a forward proxy, and again for the TLS handshake. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// Whom to trust. `None`: the root certificates of this machine.
+    /// The TLS configuration. `None`: trust the root certificates of this machine.
     pub tls: Option<ClientTls>,
-    /// Name for SNI and for checking the certificate, instead of the URL's host.
+    /// The name for SNI and for checking the certificate. `None`: the host of the URL.
     pub server_name: Option<String>,
-    /// Forward proxy. Default: none.
+    /// The forward proxy. Default: none.
     pub proxy: ProxyChoice,
-    /// Options of the TCP connection.
+    /// The options of the TCP connection.
     pub tcp: TcpOptions,
-    /// Local address to connect from. Addresses of the other family are then not tried.
+    /// The local address to connect from. Remote addresses of the other family are then not tried.
     pub source_addr: Option<IpAddr>,
-    /// Names with given addresses, asked before DNS.
+    /// Addresses for names, which take precedence over DNS.
     pub resolve: Vec<Resolve>,
 }
 
@@ -60,16 +60,19 @@ impl Default for DialOptions {
     }
 }
 
-/// Connects to the host of a `ws`, `wss`, `http` or `https` URL: proxy and TLS included, HTTP not yet.
+/// Connects to the host of a `ws`, `wss`, `http` or `https` URL, through a forward proxy and with TLS where required.
 ///
-/// All addresses of a name are tried, both families in turn, each 250 ms after the one before or as soon as that failed
-/// (RFC 8305); the first to answer wins.
+/// All addresses of a name are tried, alternating between IPv6 and IPv4. An attempt starts 250 ms after the previous one or
+/// as soon as that one failed (RFC 8305). The first established connection is used.
+///
+/// # Errors
+/// A phase failed or took too long.
 pub async fn dial(url: &Url, options: &DialOptions) -> Result<Stream, DialError> {
     let destination = Destination::of(url)?;
     dial_to(&destination, options, &mut ConnectTimings::default()).await
 }
 
-/// Like [`dial`], and notes the time that each phase took.
+/// Like [`dial`], and stores the time that each phase took.
 pub(crate) async fn dial_to(
     destination: &Destination,
     options: &DialOptions,
@@ -114,7 +117,7 @@ async fn through(
         let tls = options.tls.clone().map_or_else(ClientTls::native, Ok)?;
         stream = tls::connect(stream, &tls, &proxy.host, deadline).await?;
     }
-    // The name goes to the proxy unless we are told to look it up ourselves.
+    // The proxy looks up the name, except for `socks5`.
     let host = match proxy.scheme {
         Scheme::Socks5 => {
             let found = resolve::lookup(&target.host, target.port, &options.resolve);

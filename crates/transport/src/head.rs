@@ -1,4 +1,4 @@
-//! Reading one HTTP head, bounded, with what came behind it.
+//! Reading an HTTP head of limited size, and the bytes after it.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,16 +7,16 @@ use undrop_frame::handshake::HandshakeError;
 
 use crate::Stream;
 
-/// Why no head came.
+/// The reason why no head was read.
 pub(crate) enum HeadError {
-    /// End of the stream after this many bytes.
+    /// The stream ended after this number of bytes.
     Closed(usize),
     Malformed(HandshakeError),
     Io(io::Error),
 }
 
-/// Reads until `parse` finds a head (`Some((head, its length))`) or fails. `parse` must fail once it is given `limit`
-/// bytes. `start`: bytes that were already read. Returns the head and the bytes behind it.
+/// Reads until `parse` returns a head and its length, or fails. `parse` must fail when it gets `limit` bytes. `start`: the
+/// bytes that were already read. Returns the head and the bytes after it.
 pub(crate) async fn read_head<T>(
     stream: &mut Stream,
     start: Vec<u8>,
@@ -26,8 +26,8 @@ pub(crate) async fn read_head<T>(
     let mut bytes = start;
     let mut fresh = true;
     loop {
-        // A peer that sends byte by byte must not make us parse the whole head each time: only the first bytes (to
-        // refuse what is no HTTP at once) and a possible end are worth a look.
+        // To keep the cost low for a peer that sends single bytes, the head is parsed only at the first read (to refuse
+        // other protocols immediately) and when its end may have arrived.
         if !bytes.is_empty()
             && (fresh || bytes.len() >= limit)
             && let Some((head, len)) = parse(&bytes).map_err(HeadError::Malformed)?

@@ -1,11 +1,11 @@
 //! Sockets, TLS, HTTP upgrade and forward proxies for WebSockets.
 //!
-//! A server [`Listener::accept`]s, lets [`tls::accept`] and [`read_request`] work, and answers; a client [`dial`]s and
-//! [`upgrade`]s. Either then has a [`Stream`] for relaying, or a [`WebSocket`] for messages, and in the end an
-//! [`Ending`] that says how the connection ended.
+//! A client calls [`connect`]. A server calls [`Listener::accept`], [`tls::accept`] and [`read_request`], and writes the
+//! response. Both then have a [`Stream`] to relay bytes or a [`WebSocket`] to exchange messages, and finally an [`Ending`],
+//! which is how the connection ended.
 //!
-//! Deadlines are tokio's, so tests can pause the clock. An idle connection holds no buffers: reads go through one buffer
-//! per thread ([`Stream::poll_read_shared`]).
+//! All time limits use tokio's clock, which tests can pause. An idle connection holds no buffers: all connections of a
+//! thread share one read buffer ([`Stream::poll_read_shared`]).
 
 mod accept;
 mod alarm;

@@ -1,4 +1,4 @@
-//! The accept side of TCP.
+//! Listening TCP sockets and the PROXY protocol of their peers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,18 +12,20 @@ use crate::net::Net;
 use crate::proxy_protocol::{ProxyHeaderError, read_proxy_header};
 use crate::tcp::TcpOptions;
 
-/// How to listen.
+/// The options of a [`Listener`].
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
-    /// Several sockets, one per runtime, share the port and the kernel spreads connections (`SO_REUSEPORT`).
+    /// Lets several sockets share the port (`SO_REUSEPORT`), for example one per runtime. The kernel distributes the
+    /// connections. Default: no.
     pub reuse_port: bool,
-    /// Connections the kernel holds until they are accepted. Default: 1024.
+    /// The maximum number of connections that the kernel holds until they are accepted. Default: 1024.
     pub backlog: i32,
-    /// Peers that must send a PROXY protocol header and are believed. Default: none; then no header is interpreted.
+    /// The networks of the load balancers that must send a PROXY protocol header. Default: none; a header is then not
+    /// interpreted.
     pub proxy_protocol: Vec<Net>,
-    /// Time for the PROXY header. Default: 5 s.
+    /// The time limit for the PROXY header. Default: 5 s.
     pub proxy_timeout: Duration,
-    /// Options of accepted connections.
+    /// The TCP options of accepted connections.
     pub tcp: TcpOptions,
 }
 
@@ -39,17 +41,18 @@ impl Default for ListenOptions {
     }
 }
 
-/// Who is at the other end.
+/// The address of the other end of an accepted connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// The socket's peer.
+    /// The peer address of the socket.
     pub addr: SocketAddr,
-    /// The client that a trusted balancer named in its PROXY header.
+    /// The address of the client according to the PROXY header of a trusted load balancer.
     pub proxied_addr: Option<SocketAddr>,
 }
 
 impl Peer {
-    /// The client's address: the named one, else the socket's. IPv4 in IPv6 form is given as IPv4.
+    /// Returns the address of the client: that of the PROXY header, otherwise that of the socket. An IPv4-mapped IPv6 address
+    /// is returned as IPv4.
     pub fn client(&self) -> IpAddr {
         self.proxied_addr.unwrap_or(self.addr).ip().to_canonical()
     }
@@ -63,7 +66,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on an address. Needs a running tokio runtime. Port 0 takes a free one, see [`Listener::local_addr`].
+    /// Listens on an address. Must be called in a tokio runtime. Port 0 selects a free port, which
+    /// [`local_addr`](Self::local_addr) returns.
+    ///
+    /// # Errors
+    /// The address is in use or not available.
     pub fn bind(addr: SocketAddr, options: ListenOptions) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
@@ -79,21 +86,25 @@ impl Listener {
         Ok(Listener { socket, options })
     }
 
-    /// The address with the real port.
+    /// Returns the local address with the actual port.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The next connection, its options set. Never waits for the peer: call [`Listener::proxy_header`] in the
-    /// connection's own task. Failures that concern one connection are passed over, and a shortage of descriptors or
-    /// memory is waited out, so an error means that the socket itself is lost. Cancel-safe.
+    /// Returns the next connection, with its TCP options set. Cancel-safe.
+    ///
+    /// It never waits for the peer, so call [`proxy_header`](Self::proxy_header) in the task of the connection. A failure of
+    /// a single connection is skipped, and when file descriptors or memory are short, it tries again every 100 ms.
+    ///
+    /// # Errors
+    /// The listening socket failed. Further calls fail as well.
     pub async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
         loop {
             match self.socket.accept().await {
                 Ok((stream, addr)) => {
-                    // Fails only for a connection that is already gone.
+                    // Fails only for a connection that has already ended.
                     if let Err(error) = self.options.tcp.apply(&stream) {
-                        tracing::debug!(%addr, %error, "accepted connection is gone");
+                        tracing::debug!(%addr, %error, "an accepted connection has already ended");
                         continue;
                     }
                     return Ok((stream, Peer { addr, proxied_addr: None }));
@@ -102,7 +113,7 @@ impl Listener {
                     tracing::debug!(%error, "a connection failed before it was accepted");
                 }
                 Err(error) if is_shortage(&error) => {
-                    tracing::warn!(%error, "cannot accept connections for now");
+                    tracing::warn!(%error, "cannot accept connections, trying again in 100 ms");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(error) => return Err(error),
@@ -110,8 +121,11 @@ impl Listener {
         }
     }
 
-    /// Reads the PROXY header where this peer has to send one, and notes the client's address in `peer`. At once done
-    /// for anybody else, whose bytes are not looked at.
+    /// Reads the PROXY header if this peer must send one, and stores the address of the client in `peer`. For other peers,
+    /// it returns immediately and reads nothing.
+    ///
+    /// # Errors
+    /// The header is missing, malformed or late. Close the connection without a response.
     pub async fn proxy_header(
         &self,
         stream: &mut TcpStream,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address. IPv4 addresses in IPv6 form
+/// A range of addresses, such as `10.0.0.0/8` or `2001:db8::/32`, or a single address. IPv4-mapped IPv6 addresses
 /// (`::ffff:10.0.0.1`) count as IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Net {
@@ -12,13 +12,13 @@ pub struct Net {
     prefix: u8,
 }
 
-/// Not a network; the text shows what was given.
+/// The text is not a network. The error contains the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an address or a network such as 10.0.0.0/8")]
 pub struct NetError(String);
 
 impl Net {
-    /// Whether the address lies in the network.
+    /// Returns `true` if the network contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(address)) => {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_no_network() {
+    fn text_that_is_not_a_network_is_rejected() {
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "host", "10.0.0.0/-1"] {
             assert!(text.parse::<Net>().is_err(), "{text}");
         }

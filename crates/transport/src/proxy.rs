@@ -1,4 +1,4 @@
-//! Forward proxies of clients: which one, and how to get through it.
+//! The forward proxies of a client: selection and handshake.
 
 mod choice;
 mod connect;
@@ -21,7 +21,7 @@ use crate::ending_of;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub(crate) scheme: Scheme,
-    /// Name or address, without brackets.
+    /// The name or address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) credentials: Option<Credentials>,
@@ -29,13 +29,13 @@ pub struct Proxy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// HTTP CONNECT.
+    /// HTTP CONNECT over plain TCP.
     Http,
-    /// HTTP CONNECT inside TLS.
+    /// HTTP CONNECT over TLS.
     Https,
-    /// SOCKS5; we look the name up.
+    /// SOCKS5; the client looks up the name.
     Socks5,
-    /// SOCKS5; the proxy looks the name up.
+    /// SOCKS5; the proxy looks up the name.
     Socks5h,
 }
 
@@ -59,9 +59,9 @@ pub(crate) struct Credentials {
 impl FromStr for Proxy {
     type Err = ProxyError;
 
-    /// `[SCHEME://][USER:PASSWORD@]HOST[:PORT]` with the schemes `http` (the default), `https`, `socks5`, `socks5h`.
+    /// Parses `[SCHEME://][USER:PASSWORD@]HOST[:PORT]` with the schemes `http` (the default), `https`, `socks5`, `socks5h`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The text may hold a password, so no error shows it.
+        // The text may contain a password, so errors do not show it.
         let bad = |what: &'static str| ProxyError::Url(what);
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&with_scheme).map_err(|_| bad("not a URL"))?;
@@ -127,7 +127,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// `host:port`, an IPv6 address in brackets.
+/// Returns `host:port`, with an IPv6 address in brackets.
 struct Authority<'a>(&'a str, u16);
 
 impl fmt::Display for Authority<'_> {
@@ -137,12 +137,12 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
-/// Why a forward proxy did not let us through.
+/// The reason why there is no connection through a forward proxy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The proxy's URL is not usable. The URL itself is not shown, as it may hold a password.
-    #[error("the proxy's URL is not usable: {0}")]
+    /// The URL of the proxy is invalid. The URL is not shown, because it may contain a password.
+    #[error("the URL of the proxy is invalid: {0}")]
     Url(&'static str),
     /// The proxy refused the connection or violated its protocol.
     #[error(transparent)]
@@ -156,7 +156,7 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
-    /// The failure in the shared vocabulary of endings.
+    /// Returns the failure as an [`Ending`].
     pub fn ending(&self) -> Ending {
         match self {
             ProxyError::Fault(ProxyFault::Socks(SocksReply(5))) => Ending::Refused,

@@ -1,8 +1,8 @@
-//! The PROXY protocol, versions 1 and 2: a trusted load balancer states whose connection this really is.
+//! The PROXY protocol, versions 1 and 2, in which a load balancer states the address of the client.
 //!
-//! Read byte-exactly, so nothing behind the header is consumed; bounded; and only for peers that are trusted, since
-//! anybody can write such a header. For a trusted peer the header is required: guessing would let a client behind a
-//! misconfigured balancer forge its address.
+//! The header is limited in size and read byte by byte where necessary, so no byte after it is consumed. It is accepted
+//! from trusted peers only, because any peer can send one. For a trusted peer it is required: if it were optional, a client
+//! of a misconfigured load balancer could forge its address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,22 +11,22 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Longest version 1 header, line end included.
+/// The maximum length of a version 1 header, including the line end.
 const V1_LIMIT: usize = 107;
-/// Longest version 2 body taken: the addresses and a generous set of extra fields.
+/// The maximum length of a version 2 body: the addresses and a generous number of additional fields.
 const V2_LIMIT: usize = 4096;
 
-/// Why a PROXY header was not accepted. The connection must be closed without an answer.
+/// The reason why a PROXY header was not accepted. The connection must be closed without a response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
-    /// The peer did not send all of it in time.
+    /// The header was not complete within the time limit.
     #[error("the PROXY header did not arrive in time")]
     Timeout,
-    /// The peer closed the connection, as a health check does.
+    /// The peer closed the connection, as health checks do.
     #[error("the connection ended before the PROXY header was complete")]
     Closed,
-    /// No header, or a broken one.
+    /// The header is missing or malformed.
     #[error("malformed PROXY header: {0}")]
     Malformed(&'static str),
     /// The socket failed.
@@ -34,7 +34,11 @@ pub enum ProxyHeaderError {
     Io(io::Error),
 }
 
-/// Reads one header. `None`: the balancer speaks for itself (`LOCAL`, `UNKNOWN`), so the socket's own address counts.
+/// Reads one header. Returns `None` if the connection is the load balancer's own (`LOCAL`, `UNKNOWN`), so the address of
+/// the socket applies.
+///
+/// # Errors
+/// The header is missing, malformed or late.
 pub async fn read_proxy_header<S: AsyncRead + Unpin>(
     stream: &mut S,
     deadline: Instant,
@@ -113,7 +117,7 @@ fn parse_v2(version_command: u8, family: u8, body: &[u8]) -> Result<Option<Socke
     }
     let too_short = || malformed("version 2 body too short");
     match family {
-        // TCP or UDP over IPv4: source, target, source port, target port.
+        // TCP or UDP over IPv4: source address, destination address, source port, destination port.
         0x11 | 0x12 => {
             let body: &[u8; 12] = body.first_chunk().ok_or_else(too_short)?;
             let ip = Ipv4Addr::new(body[0], body[1], body[2], body[3]);
@@ -126,7 +130,7 @@ fn parse_v2(version_command: u8, family: u8, body: &[u8]) -> Result<Option<Socke
             let port = u16::from_be_bytes([body[32], body[33]]);
             Ok(Some(SocketAddr::new(Ipv6Addr::from(ip).into(), port)))
         }
-        // Unspecified, Unix sockets.
+        // Unspecified addresses and Unix sockets.
         0x00 | 0x31 | 0x32 => Ok(None),
         _ => Err(malformed("unknown address family")),
     }

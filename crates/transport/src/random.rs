@@ -1,9 +1,9 @@
-//! Unpredictable numbers for handshake and masks.
+//! Random bytes for the handshake and for masking keys.
 
 use std::cell::RefCell;
 use std::io;
 
-/// One system call pays for this many masks.
+/// The number of masking keys that one system call provides.
 const POOL: usize = 256;
 
 thread_local! {
@@ -15,7 +15,7 @@ struct Masks {
     used: usize,
 }
 
-/// A masking key (RFC 6455 5.3: unpredictable, fresh for every frame).
+/// Returns an unpredictable masking key. Each frame needs a new one (RFC 6455 §5.3).
 pub(crate) fn mask_key() -> io::Result<[u8; 4]> {
     MASKS.with_borrow_mut(|masks| {
         if masks.used == POOL {
@@ -27,10 +27,10 @@ pub(crate) fn mask_key() -> io::Result<[u8; 4]> {
     })
 }
 
-/// A fresh `Sec-WebSocket-Key` (RFC 6455 4.1).
+/// Returns a new value for `Sec-WebSocket-Key` (RFC 6455 §4.1).
 ///
 /// # Errors
-/// The operating system has no random numbers to give.
+/// The operating system provided no random bytes.
 pub fn random_key() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

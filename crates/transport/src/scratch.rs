@@ -1,10 +1,10 @@
-//! Buffers that belong to the thread and are used only between two awaits, so that an idle connection owns none.
+//! Buffers that belong to the thread and are used only between two awaits, so an idle connection needs no buffer.
 
 use std::cell::Cell;
 
-/// Large enough that one read empties a default socket buffer's worth of small messages.
+/// The size of the read buffer, which holds the content of a default socket buffer.
 const READ: usize = 128 * 1024;
-/// A write buffer that grew beyond this is given back to the allocator.
+/// The capacity above which a write buffer is freed after use.
 const KEEP: usize = 256 * 1024;
 
 thread_local! {
@@ -12,7 +12,7 @@ thread_local! {
     static WRITE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends the thread's read buffer (128 KiB, content unspecified). A nested call gets a fresh one.
+/// Runs `f` with the read buffer of the thread (128 KiB, unspecified content). A nested call gets a new buffer.
 pub fn with<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
     let mut buffer = READ_BUFFER.take();
     if buffer.is_empty() {
@@ -23,7 +23,7 @@ pub fn with<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
     result
 }
 
-/// Lends the thread's write buffer, empty. What is left in it afterwards is discarded.
+/// Runs `f` with the write buffer of the thread, which is empty. Its content is discarded afterwards.
 pub(crate) fn with_write<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let mut buffer = WRITE_BUFFER.take();
     buffer.clear();

@@ -1,4 +1,4 @@
-//! One byte stream, whatever carries it.
+//! The byte stream of a connection: TCP, TLS or memory.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,19 +9,19 @@ use tokio::net::TcpStream;
 
 use crate::tls::TlsStream;
 
-/// A connected byte stream: TCP, TLS over any of these, or a pipe in memory.
+/// A connected byte stream.
 #[derive(Debug)]
 pub enum Stream {
-    /// Plain TCP.
+    /// A TCP connection without TLS.
     Tcp(TcpStream),
-    /// TLS, either role, over another stream.
+    /// A TLS connection, in either role, over another stream.
     Tls(Box<TlsStream>),
-    /// Within the process, for tests and embedded back ends.
+    /// A pipe in memory, for tests and embedded backends.
     Memory(DuplexStream),
 }
 
 impl Stream {
-    /// The socket at the bottom, if there is one.
+    /// Returns the TCP socket at the lowest layer, if there is one.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Stream::Tcp(stream) => Some(stream),
@@ -30,7 +30,7 @@ impl Stream {
         }
     }
 
-    /// The TLS layer, if there is one.
+    /// Returns the TLS layer, if there is one.
     pub fn tls(&self) -> Option<&TlsStream> {
         match self {
             Stream::Tls(stream) => Some(stream),
@@ -38,8 +38,8 @@ impl Stream {
         }
     }
 
-    /// Reads once into the buffer that all connections of this thread share and hands what came to `take`, which must
-    /// copy what it wants to keep. 0 bytes mean the end of the stream. Cancel-safe: nothing is read unless `take` runs.
+    /// Reads once into the buffer that all connections of this thread share, and passes the bytes to `take`, which copies
+    /// what it needs. An empty slice means the end of the stream. Cancel-safe: nothing is read unless `take` runs.
     pub fn poll_read_shared<R>(
         &mut self,
         cx: &mut Context<'_>,

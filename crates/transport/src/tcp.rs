@@ -1,4 +1,4 @@
-//! TCP: socket options, the kernel's view of a connection, and reset on purpose.
+//! TCP socket options, the state of a connection in the kernel, and intentional resets.
 
 mod info;
 mod source;
@@ -12,26 +12,26 @@ use tokio::net::TcpStream;
 pub use info::{TcpInfo, tcp_info};
 pub(crate) use source::bind_late;
 
-/// Options of a TCP connection.
+/// The options of a TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Send small segments at once (`TCP_NODELAY`). Default: yes; a WebSocket is interactive.
+    /// Sends small segments immediately (`TCP_NODELAY`). Default: yes, because a WebSocket is interactive.
     pub nodelay: bool,
-    /// Probes on a silent connection. Default: after 60 s, every 15 s, 4 of them.
+    /// TCP keepalive. Default: 4 probes, the first after 60 s of silence, then one every 15 s.
     pub keepalive: Option<Keepalive>,
-    /// How long sent data may stay unacknowledged before the kernel gives up (`TCP_USER_TIMEOUT`). Linux only,
-    /// ignored elsewhere. Default: 30 s.
+    /// The time for which sent data may stay unacknowledged before the kernel ends the connection (`TCP_USER_TIMEOUT`).
+    /// Ignored on systems other than Linux. Default: 30 s.
     pub user_timeout: Option<Duration>,
 }
 
-/// TCP keepalive: finds out that the peer's host is gone, though not that its program hangs.
+/// TCP keepalive, which detects that the host of the peer is unreachable, but not that its program hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence before the first probe.
+    /// The idle time before the first probe.
     pub idle: Duration,
-    /// Time between probes.
+    /// The time between two probes.
     pub interval: Duration,
-    /// Unanswered probes before the connection counts as dead.
+    /// The number of unanswered probes after which the kernel ends the connection.
     pub count: u32,
 }
 
@@ -52,7 +52,10 @@ impl Default for TcpOptions {
 }
 
 impl TcpOptions {
-    /// Sets the options on a socket.
+    /// Sets these options on a socket.
+    ///
+    /// # Errors
+    /// The connection has already ended.
     pub fn apply(&self, stream: &TcpStream) -> io::Result<()> {
         let socket = SockRef::from(stream);
         socket.set_tcp_nodelay(self.nodelay)?;
@@ -68,7 +71,10 @@ impl TcpOptions {
     }
 }
 
-/// Ends a connection with a RST instead of a FIN: unsent data is discarded and the peer sees the reset.
+/// Ends a connection with a RST instead of a FIN. Unsent data is discarded.
+///
+/// # Errors
+/// The connection has already ended.
 pub fn reset(stream: TcpStream) -> io::Result<()> {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }

@@ -1,4 +1,4 @@
-//! TLS by rustls. The only module that names its types; they stay behind the wrappers here.
+//! TLS with rustls, whose types do not appear in the API of this crate.
 
 mod client;
 mod error;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-/// The one provider of cryptography, named rather than looked up, so that no other crate's choice matters.
+/// Returns the crypto provider. It is passed explicitly, so a process-wide default of another crate has no effect.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

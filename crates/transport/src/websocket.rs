@@ -1,11 +1,11 @@
-//! A WebSocket that takes and gives whole messages, over any stream, in either role.
+//! A WebSocket that sends and receives whole messages, over any stream and in either role.
 //!
 //! ```text
 //!            our Close                peer's Close
 //!   Open ───────────────▶ CloseSent ───────────────▶ Lingering ──▶ Ended
-//!    │  peer's Close, or the peer broke a rule            ▲  our Close is out; FINs are exchanged
+//!    │  peer's Close, or a violation by the peer          ▲  our Close is sent; FINs are exchanged
 //!    └────────────────────────────────────────────────────┘
-//!   FIN, RST, black hole, deadline: Ended from anywhere
+//!   FIN, RST, black hole, deadline: Ended from any phase
 //! ```
 
 mod contexts;
@@ -25,20 +25,20 @@ use undrop_frame::{CloseCode, Decoder, Encoder, Limits, Message, OpCode, Protoco
 use crate::tcp::tcp_info;
 use crate::{Ending, Stream, ending_of};
 use contexts::Shape;
-use reader::{ReadError, Reader};
+use reader::{ReadError, ReadEvent, Reader};
 use writer::Writer;
 
-/// How an endpoint behaves.
+/// The options of a [`WebSocket`].
 #[derive(Debug, Clone)]
 pub struct WebSocketConfig {
-    /// Largest frame and message accepted. Default: 64 MiB each.
+    /// The maximum size of received frames and messages. Default: 64 MiB each.
     pub limits: Limits,
-    /// permessage-deflate as negotiated, and our own wishes about threshold and level. Default: none.
+    /// The negotiated parameters of permessage-deflate, and the local threshold and level. Default: no compression.
     pub deflate: Option<(Params, DeflateConfig)>,
-    /// Bytes that may wait for the socket before [`WebSocket::send`] does; one message of any size is always taken when
-    /// nothing waits. Default: 64 KiB.
+    /// The number of bytes in the output buffer above which [`WebSocket::send`] waits. A message of any size is accepted when
+    /// the buffer is empty. Default: 64 KiB.
     pub pending_limit: usize,
-    /// Time for the peer to answer our Close, and again for it to close the connection. Default: 5 s.
+    /// The time for the peer to reply to a Close frame, and again for it to close the connection. Default: 5 s.
     pub close_timeout: Duration,
 }
 
@@ -53,59 +53,59 @@ impl Default for WebSocketConfig {
     }
 }
 
-/// Something that came from the peer.
+/// A message or control frame from the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
-    /// A whole message.
+    /// A complete message.
     Message(Message),
-    /// A Ping; its answer is already on its way.
+    /// A Ping with its payload. The Pong is already queued.
     Ping(Vec<u8>),
-    /// A Pong.
+    /// A Pong with its payload.
     Pong(Vec<u8>),
 }
 
-/// The connection is closing or has ended, so nothing can be sent; [`WebSocket::recv`] tells how it ended.
+/// The connection is closing or has ended, so nothing can be sent. [`WebSocket::recv`] returns how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is closing or has ended")]
 pub struct SendError;
 
-/// One end of a WebSocket connection. Holds no read or write buffer while idle.
+/// One end of a WebSocket connection. It holds no read or write buffer while it is idle.
 ///
-/// All work is done inside the calls: call [`recv`](Self::recv) to have Pings answered, waiting output written and the
-/// closing handshake carried through.
+/// All work is done inside the method calls. Call [`recv`](Self::recv) continuously, because it also replies to Pings,
+/// writes pending output and completes the closing handshake.
 #[derive(Debug)]
 pub struct WebSocket {
     stream: Stream,
     reader: Reader,
     writer: Writer,
-    phase: Phase,
+    phase: SocketPhase,
     close_timeout: Duration,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum SocketPhase {
     Open,
-    /// Our Close is written or waiting to be; the peer's has not come.
+    /// A Close frame was queued; the one of the peer has not arrived.
     CloseSent(Pin<Box<Sleep>>),
     Lingering(Box<Linger>),
     Ended(Box<Ending>),
 }
 
-/// How it ends is known; our last bytes still have to reach the peer.
+/// The ending is known, but the last bytes still have to reach the peer.
 #[derive(Debug)]
 struct Linger {
     ending: Ending,
-    /// We send our FIN first: as the server (RFC 6455 7.1.1), and when the peer broke a rule.
+    /// This side sends its FIN first: as the server (RFC 6455 §7.1.1), and after a violation by the peer.
     finish_first: bool,
-    /// What the peer still sends is read and dropped until its FIN: a socket closed over unread data sends a RST, which
-    /// may overtake our Close.
+    /// Data from the peer is read and discarded until its FIN. Closing a socket with unread data sends a RST, which can
+    /// destroy the Close frame on its way.
     await_fin: bool,
     finished: bool,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl WebSocket {
-    /// An endpoint over a stream on which the opening handshake is done. `leftover`: what came behind the handshake.
+    /// Returns an endpoint over a stream after the opening handshake. `leftover`: the bytes that were read after it.
     pub fn new(stream: Stream, role: Role, leftover: Vec<u8>, config: &WebSocketConfig) -> WebSocket {
         let mut decoder = Decoder::new(role, config.limits);
         let mut encoder = Encoder::new(role);
@@ -123,22 +123,26 @@ impl WebSocket {
             stream,
             reader: Reader::new(decoder, leftover),
             writer: Writer::new(encoder, role, shared, config.pending_limit),
-            phase: Phase::Open,
+            phase: SocketPhase::Open,
             close_timeout: config.close_timeout,
         }
     }
 
-    /// The next message, Ping or Pong; in the end, and from then on, how the connection ended.
+    /// Returns the next message, Ping or Pong. Cancel-safe.
     ///
-    /// Cancel-safe. After [`start_close`](Self::start_close) it still returns what the peer sends before its Close.
+    /// After [`start_close`](Self::start_close), it still returns what the peer sends before its Close frame.
+    ///
+    /// # Errors
+    /// The connection has ended. Later calls return the same [`Ending`].
     pub async fn recv(&mut self) -> Result<Received, Ending> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Sends a message once there is room for it ([`WebSocketConfig::pending_limit`]). What the socket does not take at
-    /// once is written by later calls: [`flush`](Self::flush), [`recv`](Self::recv) or the next `send`.
+    /// Sends a message, after waiting for room in the output buffer ([`WebSocketConfig::pending_limit`]). Bytes that the
+    /// socket does not accept immediately are written by later calls of [`flush`](Self::flush), [`recv`](Self::recv) or
+    /// `send`.
     ///
-    /// Cancel-safe: when dropped before it is done, nothing of the message was sent.
+    /// Cancel-safe: if the future is dropped before it resolves, nothing of the message was sent.
     pub async fn send(&mut self, message: &Message) -> Result<(), SendError> {
         poll_fn(|cx| self.poll_ready(cx)).await?;
         poll_fn(|cx| {
@@ -147,18 +151,18 @@ impl WebSocket {
         .await
     }
 
-    /// Like [`send`](Self::send), but writes nothing yet: several messages then share one write.
+    /// Like [`send`](Self::send), but only queues the message, so several messages can share one write.
     pub async fn feed(&mut self, message: &Message) -> Result<(), SendError> {
         poll_fn(|cx| self.poll_ready(cx)).await?;
         self.writer.message(message.opcode(), message.as_bytes())
     }
 
-    /// Waits until the socket has taken everything.
+    /// Writes all pending output.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Closes: sends a Close, drops what the peer still sends, and returns how the connection ended.
+    /// Closes the connection: sends a Close frame, discards what the peer still sends, and returns how the connection ended.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Ending {
         self.start_close(Some(code), reason);
         loop {
@@ -168,94 +172,94 @@ impl WebSocket {
         }
     }
 
-    /// Puts a Close behind everything queued; nothing can be queued after it. [`recv`](Self::recv) carries the handshake
-    /// through. Does nothing when the connection is already closing. `None`: a Close without a code.
+    /// Queues a Close frame after the pending output; nothing can be queued after it. [`recv`](Self::recv) then completes the
+    /// closing handshake. Does nothing if the connection is already closing. `None`: a Close frame without a code.
     pub fn start_close(&mut self, code: Option<CloseCode>, reason: &str) {
-        if matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, SocketPhase::Open) {
             self.writer.close(code, reason);
-            self.phase = Phase::CloseSent(self.deadline());
+            self.phase = SocketPhase::CloseSent(self.deadline());
         }
     }
 
-    /// Queues a message, whatever [`pending`](Self::pending) says, and writes nothing; for callers with their own idea
-    /// of fairness. `opcode`: Text or Binary. `payload`: for Text, UTF-8.
+    /// Queues a message regardless of [`WebSocketConfig::pending_limit`], for callers that limit the output themselves.
+    /// `opcode`: Text or Binary. `payload`: UTF-8 in a Text message.
     pub fn queue(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
         self.writable()?;
         self.writer.message(opcode, payload)
     }
 
-    /// Queues a message that must not be compressed; else as [`queue`](Self::queue).
+    /// Like [`queue`](Self::queue), for a message that must not be compressed.
     pub fn queue_plain(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
         self.writable()?;
         self.writer.plain(opcode, payload)
     }
 
-    /// Queues a Ping of at most 125 bytes.
+    /// Queues a Ping with a payload of at most 125 bytes.
     pub fn queue_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.writable()?;
         self.writer.control(OpCode::Ping, payload)
     }
 
-    /// Bytes that wait for the socket.
+    /// Returns the number of bytes in the output buffer.
     pub fn pending(&self) -> usize {
         self.writer.pending()
     }
 
-    /// The stream below.
+    /// Returns the stream that carries the WebSocket.
     pub fn stream(&self) -> &Stream {
         &self.stream
     }
 
-    /// How the connection ended, once it has.
+    /// Returns how the connection ended, if it has.
     pub fn ending(&self) -> Option<&Ending> {
         match &self.phase {
-            Phase::Ended(ending) => Some(ending),
+            SocketPhase::Ended(ending) => Some(ending),
             _ => None,
         }
     }
 
-    /// Ends the connection with a RST, where there is a TCP connection.
+    /// Ends the connection with a RST, if it is a TCP connection.
     pub fn abort(self) {
         if let Some(tcp) = self.stream.tcp() {
-            // A failure means that the connection is gone already.
+            // Fails only if the connection has already ended.
             let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// [`recv`](Self::recv) as a poll function.
+    /// The poll function of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ending>> {
         loop {
             match &mut self.phase {
-                Phase::Ended(ending) => return Poll::Ready(Err((**ending).clone())),
-                Phase::Lingering(_) => {
+                SocketPhase::Ended(ending) => return Poll::Ready(Err((**ending).clone())),
+                SocketPhase::Lingering(_) => {
                     let ending = ready!(self.poll_linger(cx));
                     self.end(ending);
                     continue;
                 }
-                Phase::CloseSent(deadline) => {
+                SocketPhase::CloseSent(deadline) => {
                     if deadline.as_mut().poll(cx).is_ready() {
                         let ending = self.unanswered();
                         self.end(ending);
                         continue;
                     }
                 }
-                Phase::Open => {}
+                SocketPhase::Open => {}
             }
-            // A write that fails says less than what the peer may have sent before: read on.
+            // After a failed write, received data may explain the failure, so reading continues.
             let _ = self.writer.poll_flush(&mut self.stream, cx);
             match ready!(self.reader.poll(&mut self.stream, cx)) {
-                Ok(reader::Event::Received(received)) => {
+                Ok(ReadEvent::Received(received)) => {
                     if let Received::Ping(payload) = &received
-                        && matches!(self.phase, Phase::Open)
+                        && matches!(self.phase, SocketPhase::Open)
                     {
                         self.writer.pong(payload);
                         let _ = self.writer.poll_flush(&mut self.stream, cx);
                     }
                     return Poll::Ready(Ok(received));
                 }
-                Ok(reader::Event::Close(close)) => self.peer_closed(close),
+                Ok(ReadEvent::Close(close)) => self.peer_closed(close),
                 Err(ReadError::Frame(error)) => {
-                    if matches!(self.phase, Phase::Open) {
+                    if matches!(self.phase, SocketPhase::Open) {
                         self.writer.close(Some(error.close_code()), &error.to_string());
                     }
                     self.linger(Ending::from(error), true, true);
@@ -269,28 +273,28 @@ impl WebSocket {
         }
     }
 
-    /// Waits for room for one more message.
+    /// Waits for room for one more message in the output buffer.
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         self.writable()?;
         self.writer.poll_ready(&mut self.stream, cx)
     }
 
-    /// [`flush`](Self::flush) as a poll function.
+    /// The poll function of [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         self.writer.poll_flush(&mut self.stream, cx)
     }
 
     fn writable(&self) -> Result<(), SendError> {
-        if matches!(self.phase, Phase::Open) { Ok(()) } else { Err(SendError) }
+        if matches!(self.phase, SocketPhase::Open) { Ok(()) } else { Err(SendError) }
     }
 
     fn deadline(&self) -> Pin<Box<Sleep>> {
         Box::pin(tokio::time::sleep(self.close_timeout))
     }
 
-    /// RFC 6455 5.5.1: answer with the same code, unless it was us who began.
+    /// Replies with the same code, unless this side closed first (RFC 6455 §5.5.1).
     fn peer_closed(&mut self, close: Option<(CloseCode, String)>) {
-        if matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, SocketPhase::Open) {
             self.writer.close(close.as_ref().map(|(code, _)| *code), "");
         }
         let (code, reason) = close.unwrap_or((CloseCode::NO_STATUS, String::new()));
@@ -300,18 +304,23 @@ impl WebSocket {
 
     fn linger(&mut self, ending: Ending, finish_first: bool, await_fin: bool) {
         let deadline = self.deadline();
-        self.phase =
-            Phase::Lingering(Box::new(Linger { ending, finish_first, await_fin, finished: false, deadline }));
+        self.phase = SocketPhase::Lingering(Box::new(Linger {
+            ending,
+            finish_first,
+            await_fin,
+            finished: false,
+            deadline,
+        }));
     }
 
     fn end(&mut self, ending: Ending) {
         self.writer.discard();
-        self.phase = Phase::Ended(Box::new(ending));
+        self.phase = SocketPhase::Ended(Box::new(ending));
     }
 
-    /// Our last bytes out, FIN, the peer's FIN; no longer than the deadline.
+    /// Sends the last bytes and the FIN, and waits for the FIN of the peer, up to the deadline.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        let Phase::Lingering(linger) = &mut self.phase else { return Poll::Pending };
+        let SocketPhase::Lingering(linger) = &mut self.phase else { return Poll::Pending };
         let over = linger.deadline.as_mut().poll(cx).is_ready();
         let ending = || linger.ending.clone();
         if over {
@@ -333,7 +342,7 @@ impl WebSocket {
         Poll::Ready(ending())
     }
 
-    /// The peer did not answer our Close in time: is it out of reach, or does it not want to?
+    /// Returns the ending for a Close frame without a reply: the peer is unreachable, or it violates the protocol.
     fn unanswered(&self) -> Ending {
         let unreachable = match self.stream.tcp().map(tcp_info) {
             Some(Ok(info)) => info.unacked > 0,

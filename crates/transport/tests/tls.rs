@@ -192,7 +192,7 @@ async fn a_bad_reload_changes_nothing_and_names_the_file() {
 
     std::fs::write(&key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let error = server.reload().unwrap_err().to_string();
-    assert!(error.contains("key.pem") && error.contains("does not go with"), "{error}");
+    assert!(error.contains("key.pem") && error.contains("does not belong to"), "{error}");
     std::fs::write(&key, good_key).unwrap();
     std::fs::write(&cert, "no certificate here").unwrap();
     let error = server.reload().unwrap_err().to_string();

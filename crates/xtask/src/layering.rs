@@ -59,7 +59,7 @@ const LAYERS: &[Layer] = &[
             "undrop-store",
             "undrop-text",
         ],
-        in_tests: &[],
+        in_tests: &["undrop-client"],
     },
     Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
     Layer { package: "undrop-report", pure: true, imports: &["undrop-infra", "undrop-text"], in_tests: &[] },

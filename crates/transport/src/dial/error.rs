@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! The errors of dialling.
 
 use std::fmt;
 use std::io;
@@ -9,57 +9,57 @@ use undrop_frame::{Ending, LocalFault, ProxyFault};
 use crate::tls::TlsError;
 use crate::{ConnectStage, ProxyError, UrlError, ending_of};
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The URL does not say where to connect.
-    #[error("the URL is not usable: {0}")]
+    /// The URL has no usable destination.
+    #[error("the URL cannot be used: {0}")]
     Url(#[from] UrlError),
     /// The name could not be looked up.
     #[error("looking up {host}: {error}")]
     Resolve {
-        /// The name.
+        /// The name that was looked up.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         error: io::Error,
     },
     /// The name has no address of a usable family.
     #[error("{0} has no usable address")]
     NoAddress(String),
-    /// Every address failed, in this order.
+    /// The attempt failed for every address, in this order.
     #[error("{}", tried(.0))]
     Connect(Vec<(SocketAddr, io::Error)>),
     /// A socket option could not be set.
     #[error("setting up the socket: {0}")]
     Socket(#[source] io::Error),
     /// A phase took too long.
-    #[error("no answer in time ({0})")]
+    #[error("timed out during the {0}")]
     Timeout(DialPhase),
-    /// The forward proxy did not let us through.
+    /// The connection through the forward proxy failed.
     #[error("proxy: {0}")]
     Proxy(#[from] ProxyError),
-    /// TLS failed.
+    /// The TLS handshake failed, or TLS cannot be configured.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
 }
 
-/// What was going on when time ran out.
+/// The phase in which a time limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialPhase {
-    /// Looking up the name.
+    /// The lookup of the name.
     Resolve,
-    /// Opening the TCP connection.
+    /// The TCP connect.
     Connect,
-    /// Talking to the forward proxy.
+    /// The handshake with the forward proxy.
     Proxy,
 }
 
 impl fmt::Display for DialPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            DialPhase::Resolve => "name look-up",
+            DialPhase::Resolve => "name lookup",
             DialPhase::Connect => "TCP connect",
             DialPhase::Proxy => "proxy handshake",
         })
@@ -76,10 +76,10 @@ fn tried(failures: &[(SocketAddr, io::Error)]) -> String {
 }
 
 impl DialError {
-    /// The failure in the shared vocabulary of endings.
+    /// Returns the failure as an [`Ending`].
     pub fn ending(&self) -> Ending {
         match self {
-            // A refusal proves that the host is there, which says more than the silence of its other addresses.
+            // A refusal proves that the host exists, which is more informative than the silence of other addresses.
             DialError::Connect(failures) => failures
                 .iter()
                 .map(|(_, error)| ending_of(error))
@@ -111,7 +111,7 @@ impl DialError {
         }
     }
 
-    /// Trying again later cannot help: URL, certificate or proxy password have to change first.
+    /// Returns `true` if another attempt cannot succeed before the URL, the certificate or the password of the proxy changes.
     pub fn is_permanent(&self) -> bool {
         match self {
             DialError::Url(_) => true,

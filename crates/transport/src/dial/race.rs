@@ -1,4 +1,4 @@
-//! Happy eyeballs: several addresses, one winner (RFC 8305 4, 5).
+//! Connection attempts to several addresses, of which the first success is used: happy eyeballs (RFC 8305 §4, §5).
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +9,11 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-/// Tries the addresses one after the other, the next one `stagger` after the last or as soon as one failed, and returns
-/// the first connection; the attempts that are still under way are then dropped. Fails with all failures.
+/// Tries the addresses in order. Each attempt starts `stagger` after the previous one or as soon as one failed. Returns the
+/// first connection and drops the other attempts.
+///
+/// # Errors
+/// All attempts failed; the error contains each failure.
 pub(super) async fn race<T, F, C>(
     addresses: Vec<SocketAddr>,
     stagger: Duration,
@@ -47,7 +50,8 @@ where
     }
 }
 
-/// Families in turn, beginning with the one that the resolver put first; its order within a family is kept.
+/// Orders the addresses so that families alternate, starting with the family of the first address. The order within a family
+/// is kept.
 fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (VecDeque<_>, VecDeque<_>) =
@@ -76,7 +80,7 @@ mod tests {
     }
 
     /// Runs a race in virtual time; `plan` gives for each address how long it takes and whether it works. Returns the
-    /// winner's port or the number of failures, when the race ended, and when each attempt began (ms).
+    /// winner's port or the number of failures, when the race ended, and when each attempt started (ms).
     async fn run(list: &[&str], plan: fn(u16) -> (u64, bool)) -> (Result<u16, usize>, u64, Vec<(u16, u64)>) {
         let start = Instant::now();
         let begun = RefCell::new(Vec::new());

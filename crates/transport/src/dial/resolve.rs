@@ -1,4 +1,4 @@
-//! From names to addresses.
+//! The lookup of host names.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,19 +6,19 @@ use std::str::FromStr;
 
 use super::DialError;
 
-/// A name with given addresses, as `HOST:PORT:ADDRESS[,ADDRESS]…` (`*` for any port). IPv6 addresses may stand in
+/// Fixed addresses for a name, written as `HOST:PORT:ADDRESS[,ADDRESS]…`, with `*` for any port. IPv6 addresses may be in
 /// brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
-    /// The name.
+    /// The name of the host.
     pub host: String,
-    /// Only for this port; `None` for all.
+    /// The port for which the addresses are used; `None` for all ports.
     pub port: Option<u16>,
-    /// Where it leads, in order of preference.
+    /// The addresses, in order of preference.
     pub addresses: Vec<IpAddr>,
 }
 
-/// Not a [`Resolve`]; the text shows what was given.
+/// The text is not a [`Resolve`]. The error contains the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not HOST:PORT:ADDRESS")]
 pub struct ResolveError(String);
@@ -49,7 +49,8 @@ impl fmt::Display for Resolve {
     }
 }
 
-/// The addresses of a host: itself, given ones, or what the system's resolver says, in its order.
+/// Returns the addresses of a host: those that `given` contains for it, otherwise those of the system's resolver, in its
+/// order. An IP address resolves to itself.
 ///
 /// # Errors
 /// The resolver has no address for the name.

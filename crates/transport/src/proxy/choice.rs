@@ -1,4 +1,4 @@
-//! Which proxy for which target: fixed, or as the environment says.
+//! The selection of a proxy for a target: a fixed one, or from the environment.
 
 use std::net::IpAddr;
 
@@ -8,26 +8,26 @@ use super::{Proxy, ProxyError};
 use crate::Net;
 use crate::url::Destination;
 
-/// Which forward proxy a client uses.
+/// The forward proxy that a client uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// None.
+    /// Direct connections without a proxy.
     #[default]
     Direct,
-    /// This one for every target.
+    /// The same proxy for every target.
     Fixed(Proxy),
-    /// What the environment named, see [`Proxies::from_env`].
+    /// The proxies of the environment; see [`Proxies::from_env`].
     Environment(Proxies),
 }
 
 impl ProxyChoice {
-    /// The proxy for a `ws`, `wss`, `http` or `https` URL.
+    /// Returns the proxy for a `ws`, `wss`, `http` or `https` URL.
     pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
         let target = Destination::of(url).ok()?;
         self.for_target(target.secure, &target.host, target.port)
     }
 
-    /// The proxy for a target.
+    /// Returns the proxy for a target.
     pub(crate) fn for_target(&self, secure: bool, host: &str, port: u16) -> Option<&Proxy> {
         match self {
             ProxyChoice::Direct => None,
@@ -37,7 +37,7 @@ impl ProxyChoice {
     }
 }
 
-/// The proxies that the environment names.
+/// The proxies that environment variables select.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies {
     secure: Option<Proxy>,
@@ -55,22 +55,22 @@ struct Exception {
 enum Pattern {
     Any,
     Net(Net),
-    /// Lower case, without a leading dot.
+    /// A name in lower case, without a leading dot.
     Name {
         name: String,
-        /// Only names below it, not itself.
+        /// Covers only names below this one, not the name itself.
         below_only: bool,
     },
 }
 
 impl Proxies {
-    /// Reads the usual variables through `variable`, which looks one up in whatever environment is meant.
+    /// Reads the usual environment variables with the function `variable`.
     ///
     /// `wss` and `https` targets: `HTTPS_PROXY`, then `ALL_PROXY`; `ws` and `http`: `HTTP_PROXY`, then `ALL_PROXY`;
     /// each in lower case first. `HTTP_PROXY` in upper case is ignored where `REQUEST_METHOD` is set: in a CGI program
-    /// it is a header that the client chose. `NO_PROXY`: comma-separated names (with all names below them; with a
+    /// its value comes from a request header.  `NO_PROXY`: comma-separated names (with all names below them; with a
     /// leading dot only those), addresses, networks, each with an optional port, or `*`. A loopback target is always
-    /// reached directly, since a proxy's loopback is another one.
+    /// reached directly, because the loopback interface of a proxy is a different one.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Proxies, ProxyError> {
         let first = |names: &[&str]| -> Result<Option<Proxy>, ProxyError> {
             let found = names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()));

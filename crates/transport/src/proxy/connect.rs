@@ -1,4 +1,4 @@
-//! HTTP CONNECT (RFC 9110 9.3.6).
+//! Tunnels by HTTP CONNECT (RFC 9110 §9.3.6).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use super::{Authority, Credentials, ProxyError};
 use crate::Stream;
 use crate::head::{HeadError, read_head};
 
-/// Asks the proxy for a tunnel. The caller bounds the time.
+/// Asks the proxy for a tunnel. The caller limits the time.
 pub(crate) async fn http_connect(
     stream: &mut Stream,
     host: &str,
@@ -34,7 +34,7 @@ pub(crate) async fn http_connect(
         Err(HeadError::Io(error)) => return Err(error.into()),
     };
     match head.status {
-        // The client speaks first in TLS and HTTP alike, so nothing can be behind the answer.
+        // The client sends first in TLS and in HTTP, so no bytes may follow the response.
         200..=299 if behind.is_empty() => Ok(()),
         200..=299 => Err(ProxyFault::Protocol("data before the tunnel was used".to_owned()).into()),
         407 => Err(ProxyFault::Authentication.into()),

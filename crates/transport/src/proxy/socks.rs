@@ -13,7 +13,7 @@ const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const NONE_ACCEPTABLE: u8 = 0xff;
 
-/// Asks the proxy for a connection to a name or address. The caller bounds the time.
+/// Asks the proxy for a connection to a name or address. The caller limits the time.
 pub(crate) async fn socks5(
     stream: &mut Stream,
     host: &str,
@@ -66,7 +66,7 @@ pub(crate) async fn socks5(
     if result != 0 {
         return Err(ProxyFault::Socks(SocksReply(result)).into());
     }
-    // The address that the proxy uses is of no interest, but has to be read.
+    // The address that the proxy uses is not needed, but has to be read.
     let len = match kind {
         1 => 4,
         4 => 16,
@@ -79,7 +79,7 @@ pub(crate) async fn socks5(
 }
 
 async fn authenticate(stream: &mut Stream, known: &Credentials) -> Result<(), ProxyError> {
-    // Lengths fit: checked where the URL was parsed.
+    // The lengths were checked when the URL was parsed.
     let mut request = vec![1, known.user.len() as u8];
     request.extend(&known.user);
     request.push(known.password.len() as u8);

@@ -1,51 +1,57 @@
-//! What the kernel knows about a connection (`TCP_INFO`).
+//! The state of a TCP connection in the kernel (`TCP_INFO`).
 
 use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// The part of `TCP_INFO` that tells a dead path from a quiet peer.
+/// The part of `TCP_INFO` that distinguishes a dead network path from an idle peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpInfo {
-    /// Segments sent and not acknowledged.
+    /// The number of segments that were sent and not acknowledged.
     pub unacked: u32,
-    /// Retransmission timeouts in a row without an acknowledgement.
+    /// The number of consecutive retransmission timeouts without an acknowledgement.
     pub retransmits: u32,
-    /// Unanswered probes in a row (keepalive, zero window).
+    /// The number of consecutive unanswered probes (keepalive, zero window).
     pub probes: u32,
-    /// Retransmitted segments over the life of the connection.
+    /// The number of retransmitted segments since the start of the connection.
     pub total_retransmits: u32,
-    /// Largest segment that is sent, bytes.
+    /// The maximum size of a sent segment in bytes.
     pub segment: u32,
-    /// Smoothed round-trip time.
+    /// The smoothed round-trip time.
     pub rtt: Duration,
-    /// Its mean deviation.
+    /// The mean deviation of the round-trip time.
     pub rtt_variation: Duration,
-    /// Since the last data segment was sent.
+    /// The time since the last data segment was sent.
     pub last_data_sent: Duration,
-    /// Since the last data segment came.
+    /// The time since the last data segment was received.
     pub last_data_recv: Duration,
-    /// Since the last acknowledgement came.
+    /// The time since the last acknowledgement was received.
     pub last_ack_recv: Duration,
 }
 
 impl TcpInfo {
-    /// The path has carried nothing back for `silence`, although something is under way that asks for it: the peer's
-    /// kernel is out of reach. Otherwise a silent peer is a silent program.
+    /// Returns `true` if nothing was received for `silence` although unacknowledged data or probes are in flight: the kernel
+    /// of the peer is unreachable. Otherwise, only the program of the peer is silent.
     pub fn path_is_dead(&self, silence: Duration) -> bool {
         let asked = (self.unacked > 0 && self.retransmits > 0) || self.probes > 0;
         asked && self.last_ack_recv >= silence
     }
 }
 
-/// Asks the kernel. [`io::ErrorKind::Unsupported`] where it has no `TCP_INFO` of Linux's form.
+/// Returns the state of a connection in the kernel.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] on systems other than Linux.
 #[cfg(target_os = "linux")]
 pub fn tcp_info(stream: &TcpStream) -> io::Result<TcpInfo> {
     linux::tcp_info(stream)
 }
 
-/// Asks the kernel. [`io::ErrorKind::Unsupported`] where it has no `TCP_INFO` of Linux's form.
+/// Returns the state of a connection in the kernel.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] on systems other than Linux.
 #[cfg(not(target_os = "linux"))]
 pub fn tcp_info(_stream: &TcpStream) -> io::Result<TcpInfo> {
     Err(io::ErrorKind::Unsupported.into())

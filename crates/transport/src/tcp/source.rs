@@ -1,12 +1,12 @@
-//! Where connections come from: a local address without a port of its own.
+//! Outgoing connections from a given local address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpSocket;
 
-/// Binds to a local address and leaves the port to `connect`, where the system lets us (`IP_BIND_ADDRESS_NO_PORT`, Linux): a port
-/// then only has to be free towards that target, and finding one stays cheap with tens of thousands of connections.
+/// Binds to a local address and, on Linux, leaves the port to `connect` (`IP_BIND_ADDRESS_NO_PORT`). The port then has to be
+/// free for that target only, and finding one is cheap even with tens of thousands of connections.
 pub(crate) fn bind_late(socket: &TcpSocket, address: IpAddr) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     sys::leave_port_to_connect(socket)?;

@@ -1,4 +1,4 @@
-//! The client side: whom to trust.
+//! The client side of TLS: trust and handshake.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,21 +13,21 @@ use tokio_rustls::TlsConnector;
 use super::{TlsError, TlsStream, provider};
 use crate::Stream;
 
-/// Whose certificates a client accepts.
+/// The certificates that a client accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// The root certificates of this machine.
+    /// Those signed by a root certificate of this machine.
     #[default]
     Native,
-    /// These alone (PEM, one or more).
+    /// Those signed by one of these certificates (PEM).
     Only(Vec<u8>),
-    /// Those of this machine and these (PEM).
+    /// Those signed by a root certificate of this machine or by one of these certificates (PEM).
     NativeAnd(Vec<u8>),
-    /// Anybody's. The connection is encrypted, but to whom is unknown.
+    /// Any certificate: the connection is encrypted, but the peer is not authenticated.
     Insecure,
 }
 
-/// The TLS configuration of a client. Cheap to clone; clones share the session cache.
+/// The TLS configuration of a client. Clones are cheap and share the session cache.
 #[derive(Clone)]
 pub struct ClientTls(TlsConnector);
 
@@ -38,7 +38,10 @@ impl std::fmt::Debug for ClientTls {
 }
 
 impl ClientTls {
-    /// A configuration for this trust.
+    /// Returns a configuration for this trust.
+    ///
+    /// # Errors
+    /// A certificate cannot be read, or this machine has no root certificates.
     pub fn new(trust: &Trust) -> Result<ClientTls, TlsError> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -55,7 +58,10 @@ impl ClientTls {
         Ok(ClientTls(TlsConnector::from(Arc::new(config))))
     }
 
-    /// The configuration for [`Trust::Native`], made once per process.
+    /// Returns the configuration for [`Trust::Native`], which is created once per process.
+    ///
+    /// # Errors
+    /// This machine has no root certificates.
     pub fn native() -> Result<ClientTls, TlsError> {
         static NATIVE: OnceLock<ClientTls> = OnceLock::new();
         match NATIVE.get() {
@@ -68,8 +74,11 @@ impl ClientTls {
     }
 }
 
-/// The TLS handshake as client, done by `deadline` or not at all. `name`: the host name or address that the
-/// certificate must be for; a host name is also sent as SNI.
+/// Performs the TLS handshake as a client, by `deadline`. `name`: the host name or address that the certificate must be
+/// valid for; a host name is also sent as SNI.
+///
+/// # Errors
+/// The certificate is not accepted, the peer does not support TLS, or the handshake took too long.
 pub async fn connect(
     stream: Stream,
     tls: &ClientTls,
@@ -102,17 +111,17 @@ pub(super) fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {
             store.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
         }
         if store.len() == before {
-            return Err(TlsError::Configuration("the CA file holds no certificate".to_owned()));
+            return Err(TlsError::Configuration("the CA file contains no certificate".to_owned()));
         }
     }
     if store.is_empty() {
-        let hint = "no root certificates on this machine (the package ca-certificates has them)";
+        let hint = "this machine has no root certificates; install the package ca-certificates";
         return Err(TlsError::Configuration(hint.to_owned()));
     }
     Ok(store)
 }
 
-/// Accepts any certificate, but still checks that the peer holds its key.
+/// A verifier that accepts any certificate, but checks that the peer has its private key.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! What goes wrong in TLS, sorted so that the text alone says what to fix.
+//! The errors of TLS.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use undrop_frame::{Ending, LocalFault, TlsFault};
 
 use crate::ending_of;
 
-/// Why there is no TLS connection, or no TLS configuration.
+/// The reason why there is no TLS connection or no TLS configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -18,21 +18,21 @@ pub enum TlsError {
     /// The peer closed the connection during the handshake.
     #[error("the connection ended during the handshake")]
     Closed,
-    /// The handshake was not done in time.
-    #[error("the handshake did not end in time")]
+    /// The handshake was not complete within the time limit.
+    #[error("the handshake did not complete in time")]
     Timeout,
-    /// The host cannot be a server name.
+    /// The host is not a valid server name.
     #[error("`{0}` is not a host name or address")]
     BadName(String),
     /// A certificate or key could not be read or used.
     #[error("{path}: {what}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with the file.
         what: String,
     },
-    /// Certificates could not be used, or no root certificates were found on this machine.
+    /// Certificates could not be used, or this machine has no root certificates.
     #[error("{0}")]
     Configuration(String),
     /// The socket failed.
@@ -41,12 +41,12 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Trying again later cannot help: the certificate or the configuration has to change.
+    /// Returns `true` if another attempt cannot succeed before the certificate or the configuration changes.
     pub fn is_permanent(&self) -> bool {
         !matches!(self, TlsError::Closed | TlsError::Timeout | TlsError::Io(_))
     }
 
-    /// Sorts what the handshake returned. `name`: the name that was asked for.
+    /// Converts an error of the handshake. `name`: the requested name.
     pub(super) fn from_handshake(error: io::Error, name: &str) -> TlsError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => TlsError::from_rustls(error, name),
@@ -55,7 +55,7 @@ impl TlsError {
         }
     }
 
-    /// Returns the failure in the shared vocabulary of endings.
+    /// Returns the failure as an [`Ending`].
     pub fn ending(&self) -> Ending {
         match self {
             TlsError::Fault(fault) => fault.clone().into(),
@@ -104,7 +104,7 @@ fn certificate_fault(error: &CertificateError, name: &str) -> TlsFault {
     }
 }
 
-/// `DnsName("example.org")` as `example.org`.
+/// Returns `example.org` for `DnsName("example.org")`.
 fn dns_name(shown: &str) -> String {
     let inner = shown.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
     inner.unwrap_or(shown).to_owned()

@@ -1,4 +1,4 @@
-//! A handshake that is carried through whatever the certificate is worth, to see what it shows.
+//! A TLS handshake that continues with an invalid certificate, to inspect the server.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,47 +13,47 @@ use super::client::{AnyCertificate, Trust, roots};
 use super::{TlsError, TlsStream, provider};
 use crate::Stream;
 
-/// What to offer, and whose certificates would be accepted.
+/// The options of [`inspect`].
 #[derive(Debug, Clone)]
 pub struct Inspect<'a> {
-    /// The name that the certificate should be for; a host name is also sent as SNI.
+    /// The name that the certificate should be valid for; a host name is also sent as SNI.
     pub name: &'a str,
-    /// Protocols to offer by ALPN; none: ALPN is not used.
+    /// The protocols to offer with ALPN; if empty, ALPN is not used.
     pub alpn: &'a [&'a str],
-    /// Protocol versions to offer.
+    /// The protocol versions to offer.
     pub versions: Versions,
-    /// Whose certificates would be accepted.
+    /// The trust by which the certificate is checked.
     pub trust: &'a Trust,
 }
 
-/// Protocol versions to offer.
+/// The TLS versions that a client offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Versions {
-    /// 1.2 and 1.3.
+    /// TLS 1.2 and TLS 1.3.
     #[default]
     All,
-    /// 1.2 alone.
+    /// TLS 1.2 only.
     Only12,
-    /// 1.3 alone.
+    /// TLS 1.3 only.
     Only13,
 }
 
-/// What the handshake showed.
+/// The result of [`inspect`].
 #[derive(Debug)]
 pub struct Inspection {
-    /// The connection, usable whatever the certificate is worth.
+    /// The connection, which is usable even with an invalid certificate.
     pub stream: Stream,
-    /// The certificates as sent, DER, the server's own first.
+    /// The certificates that the server sent, in DER form, its own one first.
     pub chain: Vec<Vec<u8>>,
-    /// Whether the certificate would be accepted for the name.
+    /// The result of checking the certificate for the name.
     pub verdict: Result<(), TlsError>,
 }
 
-/// The TLS handshake as client, done by `deadline`. Its certificate is judged ([`Inspection::verdict`]), but does not
-/// end it.
+/// Performs the TLS handshake as a client, by `deadline`. An invalid certificate does not end the handshake;
+/// [`Inspection::verdict`] contains the result of the check.
 ///
 /// # Errors
-/// There is no handshake with this offer.
+/// The handshake failed for another reason than the certificate.
 pub async fn inspect(
     stream: Stream,
     inspect: &Inspect<'_>,
@@ -74,7 +74,7 @@ pub async fn inspect(
         .with_custom_certificate_verifier(judge.clone())
         .with_no_client_auth();
     config.alpn_protocols = inspect.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    // A resumed session would show no certificate.
+    // In a resumed session, the server does not send its certificate.
     config.resumption = rustls::client::Resumption::disabled();
     let connector = TlsConnector::from(Arc::new(config));
     match timeout_at(deadline, Box::pin(connector.connect(server, stream))).await {
@@ -92,10 +92,10 @@ pub async fn inspect(
     }
 }
 
-/// Judges a certificate, remembers what it found, and lets it pass.
+/// A verifier that stores the result of its check and accepts every certificate.
 #[derive(Debug)]
 struct Judge {
-    /// `None`: everybody is trusted.
+    /// The verifier to ask; `None` if every certificate is trusted.
     strict: Option<Arc<WebPkiServerVerifier>>,
     lenient: AnyCertificate,
     found: Mutex<Option<rustls::Error>>,

@@ -1,4 +1,4 @@
-//! The server side: certificates from files, exchanged without dropping a connection.
+//! The server side of TLS: certificates from files, which can be reloaded without dropping connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -13,14 +13,18 @@ use tokio_rustls::TlsAcceptor;
 use super::{TlsError, TlsStream, provider};
 use crate::Stream;
 
-/// The TLS configuration of a listener. Clones share it, and with it a reload.
+/// The TLS configuration of a listener. Clones share the certificate, so a reload affects all of them.
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: TlsAcceptor,
     certificates: Arc<Certificates>,
 }
 
-/// A TLS configuration from a certificate chain and its private key, both PEM. Offers HTTP/1.1 by ALPN.
+/// Returns the TLS configuration for a certificate chain and its private key, both in PEM files. It offers HTTP/1.1 with
+/// ALPN.
+///
+/// # Errors
+/// A file cannot be read, or the key does not belong to the certificate.
 pub fn server_config(cert: &Path, key: &Path) -> Result<ServerTls, TlsError> {
     let certificates = Arc::new(Certificates {
         cert: cert.to_owned(),
@@ -33,14 +37,16 @@ pub fn server_config(cert: &Path, key: &Path) -> Result<ServerTls, TlsError> {
         .with_no_client_auth()
         .with_cert_resolver(certificates.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Each ticket costs the client's idle connection memory, and one is enough to come back once.
+    // Each ticket costs memory of the idle connection, and a client needs only one to resume.
     config.send_tls13_tickets = 1;
     Ok(ServerTls { acceptor: TlsAcceptor::from(Arc::new(config)), certificates })
 }
 
 impl ServerTls {
-    /// Reads the files again. New handshakes use what they hold now; open connections are not touched. When a file is
-    /// unreadable or the two do not belong together, the old certificate stays in use.
+    /// Reloads the files for new handshakes. Open connections are not affected.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the key does not belong to the certificate. The previous certificate remains in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let fresh = load(&self.certificates.cert, &self.certificates.key)?;
         let mut current = self.certificates.current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -55,7 +61,10 @@ impl std::fmt::Debug for ServerTls {
     }
 }
 
-/// The TLS handshake as server, done by `deadline` or not at all.
+/// Performs the TLS handshake as a server, by `deadline`.
+///
+/// # Errors
+/// The peer does not support TLS, refuses the certificate, or took too long.
 pub async fn accept(stream: Stream, tls: &ServerTls, deadline: Instant) -> Result<Stream, TlsError> {
     match timeout_at(deadline, Box::pin(tls.acceptor.accept(stream))).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(TlsStream(stream.into())))),
@@ -88,10 +97,10 @@ fn load(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
         .and_then(Iterator::collect)
         .map_err(|error| wrong(cert, error.to_string()))?;
     if chain.is_empty() {
-        return Err(wrong(cert, "no certificate in it".to_owned()));
+        return Err(wrong(cert, "it contains no certificate".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
     let pair = CertifiedKey::from_der(chain, private, &provider())
-        .map_err(|error| wrong(key, format!("does not go with {}: {error}", cert.display())))?;
+        .map_err(|error| wrong(key, format!("does not belong to {}: {error}", cert.display())))?;
     Ok(Arc::new(pair))
 }

@@ -8,32 +8,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Stream;
 
-/// TLS over another stream, in either role.
+/// A TLS connection over another stream, in either role.
 #[derive(Debug)]
 pub struct TlsStream(pub(super) tokio_rustls::TlsStream<Stream>);
 
 impl TlsStream {
-    /// The stream below.
+    /// Returns the stream that carries the TLS records.
     pub fn inner(&self) -> &Stream {
         self.0.get_ref().0
     }
 
-    /// Protocol version as shown to people, such as `TLSv1.3`.
+    /// Returns the name of the protocol version, such as `TLSv1.3`.
     pub fn version(&self) -> Option<&'static str> {
         self.0.get_ref().1.protocol_version()?.as_str()
     }
 
-    /// Cipher suite as shown to people.
+    /// Returns the name of the cipher suite.
     pub fn cipher_suite(&self) -> Option<&'static str> {
         self.0.get_ref().1.negotiated_cipher_suite()?.suite().as_str()
     }
 
-    /// The protocol that ALPN settled, if any.
+    /// Returns the protocol that was selected with ALPN, if there is one.
     pub fn alpn(&self) -> Option<&[u8]> {
         self.0.get_ref().1.alpn_protocol()
     }
 
-    /// The name that the client asked for (server side).
+    /// Returns the name that the client sent as SNI, on the server side.
     pub fn server_name(&self) -> Option<&str> {
         match &self.0 {
             tokio_rustls::TlsStream::Server(stream) => stream.get_ref().1.server_name(),

@@ -1,5 +1,5 @@
-//! Compression state shared by all connections of a thread; lent for one call at a time. Without context takeover a
-//! connection then keeps none of its own.
+//! Compression state that all connections of a thread share. It is lent for one call at a time, so a connection without
+//! context takeover holds no compression state.
 
 use std::cell::Cell;
 
@@ -11,15 +11,15 @@ thread_local! {
     static DEFLATE: Cell<Option<(Shape, DeflateContext)>> = const { Cell::new(None) };
 }
 
-/// What a compressor's state depends on.
+/// The parameters that the state of a compressor depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) level: u8,
-    /// 9 to 15.
+    /// The base-2 logarithm of the window size, 9 to 15.
     pub(super) window_bits: u8,
 }
 
-/// Runs `f` with the thread's inflate context lent to the decoder, if it decompresses.
+/// Runs `f` while the inflate context of the thread is lent to the decoder, if the decoder decompresses.
 pub(super) fn with_inflate<R>(decoder: &mut Decoder, f: impl FnOnce(&mut Decoder) -> R) -> R {
     if let Some(inflater) = decoder.inflater() {
         inflater.lend(INFLATE.take().unwrap_or_default());
@@ -31,8 +31,8 @@ pub(super) fn with_inflate<R>(decoder: &mut Decoder, f: impl FnOnce(&mut Decoder
     result
 }
 
-/// Runs `f` with a deflate context of this shape lent to the encoder. The thread keeps the one used last: most
-/// connections agree on the same shape.
+/// Runs `f` while a deflate context of this shape is lent to the encoder. The thread keeps the last one, because most
+/// connections use the same shape.
 pub(super) fn with_deflate<R>(encoder: &mut Encoder, shape: Shape, f: impl FnOnce(&mut Encoder) -> R) -> R {
     if let Some(deflater) = encoder.deflater() {
         let kept = DEFLATE.take().filter(|(kept, _)| *kept == shape).map(|(_, context)| context);

@@ -1,4 +1,4 @@
-//! The reading half: bytes of the stream to messages.
+//! The reading half, which converts bytes of the stream to messages.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use crate::Stream;
 #[derive(Debug)]
 pub(super) struct Reader {
     decoder: Decoder,
-    /// What a read brought beyond the message that was handed out; freed when used up. At most one read.
+    /// The bytes of the last read after the message that was returned. Freed when they are used up.
     held: Vec<u8>,
     at: usize,
 }
 
-pub(super) enum Event {
+pub(super) enum ReadEvent {
     Received(Received),
     Close(Option<(CloseCode, String)>),
 }
@@ -41,12 +41,13 @@ impl Reader {
         Reader { decoder, held: leftover, at: 0 }
     }
 
-    /// The next event. Everything read is in `decoder` or `held` when this returns, so it may be dropped at any time.
+    /// Returns the next event. All bytes that were read are in `decoder` or `held` when this returns, so the caller may be
+    /// dropped at any time.
     pub(super) fn poll(
         &mut self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Event, ReadError>> {
+    ) -> Poll<Result<ReadEvent, ReadError>> {
         loop {
             if !self.held.is_empty()
                 && let Some(event) = self.next_held()?
@@ -81,7 +82,7 @@ impl Reader {
         }
     }
 
-    fn next_held(&mut self) -> Result<Option<Event>, ReadError> {
+    fn next_held(&mut self) -> Result<Option<ReadEvent>, ReadError> {
         let mut input = self.held.get_mut(self.at..).unwrap_or_default();
         let event = decode(&mut self.decoder, &mut input)?;
         let left = input.len();
@@ -94,20 +95,20 @@ impl Reader {
     }
 }
 
-fn decode(decoder: &mut Decoder, input: &mut &mut [u8]) -> Result<Option<Event>, ReadError> {
+fn decode(decoder: &mut Decoder, input: &mut &mut [u8]) -> Result<Option<ReadEvent>, ReadError> {
     with_inflate(decoder, |decoder| decoder.decode(input)?.map(own).transpose())
 }
 
-fn own(incoming: Incoming<'_>) -> Result<Event, ReadError> {
+fn own(incoming: Incoming<'_>) -> Result<ReadEvent, ReadError> {
     let received = match incoming {
         Incoming::Text(payload) => {
-            // The decoder has checked it; a second look is cheap next to the copy.
+            // The decoder has validated it; a second validation is cheap compared to the copy.
             Received::Message(Message::Text(payload.into_string().ok_or(FrameError::InvalidUtf8)?))
         }
         Incoming::Binary(payload) => Received::Message(Message::Binary(payload.into_vec())),
         Incoming::Ping(payload) => Received::Ping(payload.into_vec()),
         Incoming::Pong(payload) => Received::Pong(payload.into_vec()),
-        Incoming::Close(close) => return Ok(Event::Close(close)),
+        Incoming::Close(close) => return Ok(ReadEvent::Close(close)),
     };
-    Ok(Event::Received(received))
+    Ok(ReadEvent::Received(received))
 }

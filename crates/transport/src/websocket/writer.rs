@@ -1,4 +1,4 @@
-//! The writing half: messages to bytes of the stream.
+//! The writing half, which converts messages to bytes of the stream.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use super::SendError;
 use super::contexts::{Shape, with_deflate};
 use crate::{Ending, Stream, ending_of, random, scratch};
 
-/// From this size on a server's payload is written from where it is, next to its header.
+/// The size of a payload from which a server writes it without a copy, together with the header.
 const VECTORED: usize = 4 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Writer {
     encoder: Encoder,
     role: Role,
-    /// Compression without context takeover, so with a context that the thread lends.
+    /// The shape of the thread's compression context; `None` with context takeover or without compression.
     shared: Option<Shape>,
     limit: usize,
-    /// What the socket has not taken, from `at`; freed when it has.
+    /// The output buffer; bytes before `at` are written. Freed when everything is written.
     out: Vec<u8>,
     at: usize,
-    /// The newest Ping's answer, while more than `limit` bytes wait: older ones need none (RFC 6455 5.5.3).
+    /// The Pong to the newest Ping, while more than `limit` bytes are pending. Older Pings need no Pong (RFC 6455 §5.5.3).
     late_pong: Option<Box<[u8]>>,
-    /// Something was given to the stream since it was last flushed (TLS may hold it back).
+    /// Bytes were written since the stream was last flushed. A TLS layer may hold them back.
     unflushed: bool,
     failed: Option<Failed>,
 }
@@ -60,19 +60,19 @@ impl Writer {
         self.out.len() - self.at
     }
 
-    /// A write found the connection reset.
+    /// Returns `true` if a write failed because the connection was reset.
     pub(super) fn was_reset(&self) -> bool {
         self.failed == Some(Failed::Reset)
     }
 
-    /// Queues a message.
+    /// Queues a message, compressed if that was negotiated.
     pub(super) fn message(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
         let key = self.key()?;
         encode(&mut self.encoder, self.shared, opcode, payload, key, &mut self.out);
         Ok(())
     }
 
-    /// Queues a message uncompressed.
+    /// Queues a message without compression.
     pub(super) fn plain(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
         let key = self.key()?;
         self.encoder.plain(opcode, payload, key, &mut self.out);
@@ -95,12 +95,12 @@ impl Writer {
         if self.pending() > self.limit {
             self.late_pong = Some(payload.into());
         } else {
-            // Failure to write is found by whoever reads or writes next.
+            // The next read or write reports a failure.
             let _ = self.control(OpCode::Pong, payload);
         }
     }
 
-    /// Queues a message and writes what the socket takes at once.
+    /// Queues a message and writes as much as the socket accepts immediately.
     pub(super) fn send(
         &mut self,
         stream: &mut Stream,
@@ -129,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// Header and payload in one system call, without a copy; only what the socket refuses is kept.
+    /// Writes header and payload with one system call and without a copy, and keeps what the socket does not accept.
     fn write_vectored(
         &mut self,
         stream: &mut Stream,
@@ -151,7 +151,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Room for a message: at most `limit` bytes wait.
+    /// Waits until at most `limit` bytes are pending.
     pub(super) fn poll_ready(
         &mut self,
         stream: &mut Stream,
@@ -163,7 +163,7 @@ impl Writer {
         Poll::Ready(if self.failed.is_some() { Err(SendError) } else { Ok(()) })
     }
 
-    /// Everything written and flushed.
+    /// Writes and flushes all output.
     pub(super) fn poll_flush(
         &mut self,
         stream: &mut Stream,
@@ -180,7 +180,7 @@ impl Writer {
         Poll::Ready(if self.failed.is_some() { Err(SendError) } else { Ok(()) })
     }
 
-    /// Gives back what waits; the connection has ended.
+    /// Frees the output buffer after the connection has ended.
     pub(super) fn discard(&mut self) {
         self.out = Vec::new();
         self.at = 0;
@@ -209,7 +209,7 @@ impl Writer {
         Poll::Ready(Ok(()))
     }
 
-    /// Remembers a failure, and that there is something to flush.
+    /// Records the result of a write.
     fn note(&mut self, written: io::Result<usize>) -> Result<usize, SendError> {
         match written {
             Ok(n) => {
