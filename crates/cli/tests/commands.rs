@@ -114,7 +114,7 @@ fn a_mistyped_key_is_named_with_file_line_and_suggestion() {
 
 #[test]
 fn an_address_in_use_is_named() {
-    // Without SO_REUSEPORT nobody else may listen on it.
+    // Without SO_REUSEPORT, no other socket can listen on it.
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, _, error) = run(&["gateway", "--listen", &address]);
@@ -150,8 +150,8 @@ fn endings_have_their_words_and_codes() {
     assert_eq!(code, 3);
     assert!(error.contains("answered 404"), "{error}");
 
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let (code, _, error) = connect(&format!("ws://{nobody}/"), &["--once"], "");
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let (code, _, error) = connect(&format!("ws://{unused}/"), &["--once"], "");
     assert_eq!(code, 3);
     assert!(error.contains("refused"), "{error}");
 

@@ -24,7 +24,7 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
-        // A child whose output nobody reads would block.
+        // A child blocks when its output is not read.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         let address = line.split_once("listening on ").expect("it says where it listens").1;
         let address = address.split_whitespace().next().unwrap();
@@ -185,7 +185,7 @@ fn slow() {
         report["thresholds"].as_array().unwrap().iter().map(|one| one["passed"].clone()).collect();
     assert_eq!(passed, [false, true]);
     let (code, report) = bench.doctor();
-    assert_eq!(code, 0, "slow is no fault: {report:#}");
+    assert_eq!(code, 0, "a slow server is not a fault: {report:#}");
     let (code, said) = undrop_connect_once(&bench);
     assert_eq!(code, 0, "{said}");
 }

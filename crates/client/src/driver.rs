@@ -35,13 +35,13 @@ pub(crate) struct Driver {
     links: Vec<Link>,
     /// Links in their closing handshake, which the machine no longer knows.
     closing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// How attempts and links ended, until the machine reports it in an event.
+    /// The endings of attempts and links, until the machine reports them in events.
     endings: Vec<AttemptEnding>,
     lost_at: Option<Instant>,
     alarm: Alarm,
 }
 
-/// How an attempt or its link ended.
+/// The ending of an attempt or of its link.
 struct AttemptEnding {
     n: u64,
     stage: ConnectStage,
@@ -164,7 +164,7 @@ impl Driver {
         self.endings.push(AttemptEnding { n, stage: ConnectStage::Session, ending, why });
     }
 
-    /// Takes messages that the application will never read, because the end of the session waits behind them.
+    /// Takes messages that the application will never read, because the end of the session follows them in the queue.
     fn discard_unread(&self, now: Instant) {
         self.shared.with(|inner| while inner.abandoned && inner.machine.poll_message(now).is_some() {});
     }
@@ -291,7 +291,7 @@ impl Driver {
         })
     }
 
-    /// Resolves a receipt.
+    /// Resolves the receipt of a message.
     fn settle(&self, receipt: u64, result: Result<(), Undelivered>) -> Option<Event> {
         let sender = self.shared.with(|inner| {
             inner.wake_others();
@@ -425,7 +425,7 @@ fn read(link: &mut Link, cx: &mut Context<'_>, shared: &Shared, now: Instant) ->
 
 /// Puts output of the machine into the buffer of a link.
 fn queue(socket: &mut WebSocket, what: Transmit<'_>) {
-    // A link that refuses is closing; the next read tells how it ended.
+    // A link that refuses is closing; the next read returns how it ended.
     let _ = match what {
         Transmit::Message(opcode, bytes) => socket.queue(opcode, &bytes),
         Transmit::Packet(text) => socket.queue_plain(OpCode::Text, text.as_bytes()),

@@ -30,21 +30,21 @@ pub enum Event {
     },
     /// The connection was lost. The client reconnects.
     Lost {
-        /// How the connection ended.
+        /// The ending of the connection.
         ending: Ending,
     },
     /// An attempt to connect failed. The client tries again unless [`Closed`](Event::Closed) follows.
     Failed {
         /// The phase that failed.
         stage: ConnectStage,
-        /// How the attempt ended.
+        /// The ending of the attempt.
         ending: Ending,
         /// A description of the cause, for people.
         why: String,
     },
     /// The next attempt starts after a delay.
     Retry {
-        /// The delay.
+        /// The delay before the next attempt.
         after: Duration,
         /// The number of failed attempts so far.
         tries: u32,
@@ -62,7 +62,7 @@ pub enum Event {
     },
     /// The guarantee of exactly-once delivery was broken at this point. The application should reload its state.
     Gap {
-        /// The cause.
+        /// The cause of the gap.
         reason: GapReason,
         /// The numbers of the first and the last message of the other end that were lost, where known.
         lost: Option<(u64, u64)>,
@@ -73,7 +73,7 @@ pub enum Event {
     GoAway {
         /// The reason that the gateway gave.
         why: String,
-        /// The delay.
+        /// The delay before the client reconnects.
         after: Duration,
     },
     /// The client is closed. This is the last event.

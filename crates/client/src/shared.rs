@@ -148,7 +148,7 @@ impl Shared {
         })
     }
 
-    /// Starts to close.
+    /// Starts to close the session.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) {
         self.with(|inner| {
             inner.closing = true;

@@ -12,7 +12,7 @@ use tokio::io::duplex;
 use tokio::time::Instant;
 use undrop_client::{Client, ClientConfig, Event, Message, Sender, Stream};
 
-/// Runs a test in a thread of its own and fails if it does not end: a deadlock would otherwise block the test for ever.
+/// Runs a test in a separate thread and fails if it does not end, because a deadlock would block the test for ever.
 fn within_ten_seconds<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let (done, finished) = mpsc::channel();
     std::thread::spawn(move || {

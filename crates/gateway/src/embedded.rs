@@ -1,5 +1,5 @@
 //! The backend of a gateway without an upstream: `/echo` returns every message, `/broadcast` sends every message to all
-//! of its clients. It listens on a loopback port of its own, and the gateway connects to it as to any other backend.
+//! of its clients. It listens on a separate loopback port, and the gateway connects to it as to any other backend.
 
 use std::io;
 use std::net::SocketAddr;

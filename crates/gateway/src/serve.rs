@@ -1,4 +1,4 @@
-//! Starting, running and stopping a gateway: one thread per worker, each with a runtime and an accept queue of its own.
+//! Starting, running and stopping a gateway: one thread per worker, each with its own runtime and accept queue.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! How a session ends on purpose: code and reason of the one side reach the other, behind everything said before.
+//! Sessions that are closed on purpose: code and reason of one side reach the other, after everything sent before.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -32,7 +32,7 @@ async fn the_clients_close_reaches_the_backend() {
     for manners in ["close", "fin", "rst", "full of words"] {
         let (mut client, mut server) = pair(&gate, &backend).await;
         if manners == "full of words" {
-            // More than any buffer holds, and nobody reads it; the close comes through all the same.
+            // More than all buffers hold, and it is not read; the close arrives nevertheless.
             let words = [1; 50_000];
             while timeout(Duration::from_millis(200), server.try_send(OpCode::Binary, &words)).await.is_ok() {
             }
@@ -105,7 +105,7 @@ async fn the_backends_close_reaches_the_client_behind_its_last_words() {
         let (mut client, mut server) = pair(&gate, &backend).await;
         server.text("one").await;
         server.text("two").await;
-        // An unfinished message is none.
+        // An unfinished message is not a message.
         server.raw(b"\x01\x03abc").await;
         match said {
             Some((code, reason)) => {
@@ -166,7 +166,7 @@ async fn closes_that_cross() {
         assert!(matches!(client.ending().await, Got::Close(1000, _)));
         assert!(matches!(server.ending().await, Got::Close(4001 | 4002, _)));
         until(|| gate.gateway.sessions() == 0).await;
-        assert!(begin.elapsed() < Duration::from_secs(4), "nobody waited for a deadline");
+        assert!(begin.elapsed() < Duration::from_secs(4), "a deadline was waited for");
     }
 }
 

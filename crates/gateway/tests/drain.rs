@@ -1,4 +1,4 @@
-//! A gateway that stops: everybody is told, nobody hangs.
+//! A gateway that stops: every client is notified, and no connection hangs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -36,7 +36,7 @@ async fn every_session_has_a_slot_of_its_own_and_plain_clients_a_delay() {
     let Got::Close(1012, reason) = plain.data().await else { panic!("no 1012") };
     assert!(reason.strip_prefix("retry=").is_some_and(|ms| ms.parse::<u64>().is_ok()), "{reason}");
     assert_eq!(plain.data().await, Got::Fin);
-    // Nobody new comes in.
+    // New connections are refused.
     until(|| std::net::TcpStream::connect(address).is_err()).await;
 
     // Sessions that still talk are served to the end; those that have moved are waited for no longer.
@@ -75,7 +75,7 @@ async fn when_all_have_moved_the_deadline_is_not_waited_for() {
     assert_eq!(drained.closed, 0);
     assert!(begin.elapsed() < Duration::from_secs(10), "30 s are the deadline");
     for server in [&mut parked_server, &mut live_server] {
-        assert!(matches!(server.next().await, Got::Close(1001, _)), "the backend is told");
+        assert!(matches!(server.next().await, Got::Close(1001, _)), "the backend gets a Close frame");
     }
 }
 

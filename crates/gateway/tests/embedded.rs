@@ -31,7 +31,7 @@ async fn echo_broadcast_and_nothing_else() {
 
     let mut one = connect(address, "/broadcast", &[], &[]).await.expect("101");
     let mut two = Session::open_at(address, "/broadcast").await;
-    // Members from here on: each has had an echo of its own.
+    // Each client has received an echo, so all of them are members from here on.
     one.text("first").await;
     assert_eq!(one.data().await, Got::text("first"));
     two.text("second").await;
@@ -47,7 +47,7 @@ async fn echo_broadcast_and_nothing_else() {
     assert!(status == 404 && text.contains("/echo"), "{text}");
 }
 
-/// A client that breaks a rule hears it from the embedded backend as from any other.
+/// A client that violates the protocol gets the same close code from the embedded backend as from any other.
 #[tokio::test]
 async fn bad_text_is_refused() {
     let gateway = gateway();

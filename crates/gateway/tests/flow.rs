@@ -53,7 +53,7 @@ async fn a_message_may_be_larger_than_every_buffer() {
     assert!(client.data().await == (OpCode::Binary, message));
 }
 
-/// A client with a large message under way cannot say that it took the small echo before it: its ack stands behind.
+/// A client that sends a large message cannot acknowledge the small echo before it: its ack follows the message.
 /// The gateway must not wait for that ack before it reads on.
 #[tokio::test]
 async fn an_ack_behind_a_large_message_is_read() {
@@ -80,7 +80,7 @@ async fn an_ack_behind_a_large_message_is_read() {
     tokio::join!(serve, talk);
 }
 
-/// A full window up and a full replay buffer down at the same time, for long: nobody waits for the other in a circle.
+/// A full window up and a full replay buffer down at the same time, for long: the two sides do not wait for each other.
 #[tokio::test]
 async fn many_megabytes_both_ways_at_once() {
     let echo = Echo::start().await;
@@ -197,7 +197,7 @@ async fn a_backend_that_never_reads_pauses_its_client() {
     let (mut client, mut server) = pair(&gate, &backend).await;
     let whole = fill(client.link(), 10_000).await;
     bystander.is_fine().await;
-    // What it says is heard all the same.
+    // Its messages are received nevertheless.
     server.text("busy").await;
     assert_eq!(client.read_text().await, "busy");
     for count in 0..whole {
@@ -206,7 +206,7 @@ async fn a_backend_that_never_reads_pauses_its_client() {
     }
 }
 
-/// Policy `end`: the session is over, and the client is told what it missed.
+/// Policy `end`: the session ends, and the client learns which messages it missed.
 #[tokio::test]
 async fn the_policy_end_ends_a_slow_session() {
     let backend = Backend::new().await;
@@ -246,14 +246,14 @@ async fn the_policy_end_never_fakes_the_rest_of_a_message() {
     let Some(Packet::Started(_)) = support::session::packet(&link.next().await) else { panic!("no S") };
     // Nothing more is read: the kernel takes some of it, then the buffer goes over its limit.
     let words = encode(Role::Server, OpCode::Binary, &[9; 60_000]);
-    let told = loop {
+    let received = loop {
         tokio::select! {
             biased;
             got = server.reader.next() => break got,
             written = server.writer.write_all(&words) => written.unwrap(),
         }
     };
-    assert!(matches!(told, Got::Close(1008, _)), "{told:?}");
+    assert!(matches!(received, Got::Close(1008, _)), "{received:?}");
     let mut bytes = link.reader.unread().to_vec();
     let _ = support::soon(link.into_stream().read_to_end(&mut bytes)).await;
     let mut rest = &bytes[..];
@@ -263,7 +263,7 @@ async fn the_policy_end_never_fakes_the_rest_of_a_message() {
         assert!(header.opcode != OpCode::Binary || payload.iter().all(|byte| *byte == 9), "a fake message");
         rest = behind;
     }
-    assert!(rest.len() < 14, "{} bytes are no frame", rest.len());
+    assert!(rest.len() < 14, "{} bytes are not a frame", rest.len());
 }
 
 /// Policy `drop-oldest`: the newest messages arrive, and the gap before them is announced.

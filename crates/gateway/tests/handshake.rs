@@ -1,4 +1,4 @@
-//! Requests that are none, and those that never end: each has its answer, and nobody else notices.
+//! Malformed and never-ending requests: each gets a response, and other connections are not affected.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -65,7 +65,7 @@ async fn what_is_wrong_is_answered_and_the_backend_never_hears_of_it() {
         ("a head that is too large", request(get, &[&format!("X: {}", "x".repeat(3000))]), 431, ""),
         ("a head without end", vec![b'G'; 5000], 431, ""),
         (
-            "a hello that is none",
+            "an invalid hello",
             request(
                 get,
                 &[UPGRADE, CONNECTION, &key, VERSION, "Sec-WebSocket-Protocol: undrop.1, undrop.hello.AAAA"],
@@ -192,7 +192,7 @@ async fn first_frames_may_come_with_the_request_and_with_the_answer() {
 }
 
 /// More connections than allowed: browsers are closed with a delay, others get 503; the limit is a limit again
-/// when somebody has left.
+/// when a connection has ended.
 #[tokio::test]
 async fn a_full_gateway_says_when_to_come_back() {
     let backend = Backend::new().await;

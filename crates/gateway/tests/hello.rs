@@ -66,7 +66,7 @@ async fn a_replayed_or_late_hello_is_told_to_go_and_changes_nothing() {
         assert_eq!(link.next().await, Got::Fin);
         unharmed(&mut client, &mut server).await;
     }
-    // While it is parked as well.
+    // Also while it is detached.
     client.cut();
     let (answer, _) = hello(gate.address, "/", captured, &[]).await.unwrap();
     assert_eq!(answer, Answer::Stale(1000));
@@ -129,20 +129,20 @@ async fn a_session_waits_for_its_time_to_live_and_no_longer() {
     until(|| gate.gateway.sessions() == 0).await;
 
     let say = client.hello(2);
-    let (told, link, mut second) = lost(&gate, &backend, say).await;
-    assert_eq!((told.why, told.acc, told.lost), (LossReason::Expired, 2, Some((2, 3))));
+    let (received, link, mut second) = lost(&gate, &backend, say).await;
+    assert_eq!((received.why, received.acc, received.lost), (LossReason::Expired, 2, Some((2, 3))));
     // The answer may get lost on its way: asked again, it is the same new session and the same backend connection.
     link.cut();
     let (again, link) = hello(gate.address, "/", client.hello(3), &[]).await.unwrap();
     let Answer::Lost(again) = again else { panic!("{again:?}") };
-    assert_eq!((again.why, again.acc, again.lost), (told.why, told.acc, told.lost));
-    assert_eq!((&again.session.sid, again.session.att), (&told.session.sid, 3));
+    assert_eq!((again.why, again.acc, again.lost), (received.why, received.acc, received.lost));
+    assert_eq!((&again.session.sid, again.session.att), (&received.session.sid, 3));
     assert!(backend.is_lonely().await);
     let mut client = Session::new(gate.address, "/", &again.session, link);
     unharmed(&mut client, &mut second).await;
 }
 
-/// Parked sessions share a budget: the one that holds most goes first, and only it.
+/// Detached sessions share a budget: the one with the largest buffers is evicted first, and no other.
 #[tokio::test]
 async fn the_largest_parked_session_is_evicted() {
     let backend = Backend::new().await;
@@ -160,10 +160,10 @@ async fn the_largest_parked_session_is_evicted() {
     assert!(matches!(large_server.ending().await, Got::Close(1001, _)));
     until(|| gate.gateway.sessions() == 1).await;
     let say = large.hello(2);
-    let (told, ..) = lost(&gate, &backend, say).await;
-    assert_eq!((told.why, told.acc), (LossReason::Evicted, 1));
-    let (from, to) = told.lost.expect("a range");
-    assert!(from == 2 && to >= 2, "{told:?}");
+    let (received, ..) = lost(&gate, &backend, say).await;
+    assert_eq!((received.why, received.acc), (LossReason::Evicted, 1));
+    let (from, to) = received.lost.expect("a range");
+    assert!(from == 2 && to >= 2, "{received:?}");
     small.resume().await;
     assert_eq!(small.read_text().await.len(), 20_000);
     unharmed(&mut small, &mut small_server).await;
@@ -191,10 +191,10 @@ async fn another_origin_or_route_cannot_take_it_over() {
     for (target, headers) in [("/", &theirs[..]), ("/", &[]), ("/other", &ours)] {
         let say = client.hello(5);
         let (answer, _) = tokio::join!(hello(gate.address, target, say, headers), backend.accept());
-        let (Answer::Lost(told), _) = answer.unwrap() else {
+        let (Answer::Lost(received), _) = answer.unwrap() else {
             panic!("taken over by {headers:?} at {target}")
         };
-        assert_eq!((told.why, told.acc), (LossReason::Unknown, 0));
+        assert_eq!((received.why, received.acc), (LossReason::Unknown, 0));
         unharmed(&mut client, &mut server).await;
     }
     client.cut();
@@ -237,17 +237,17 @@ async fn a_resume_skips_no_check_and_is_not_counted_twice() {
         assert_eq!(other.read_text().await, "back");
     }
     let tokens = offer(&[], &first("ffffffffffffffff", 1));
-    let mut fourth = connect(gate.address, "/", &tokens, &[]).await.expect("accepted to be told");
+    let mut fourth = connect(gate.address, "/", &tokens, &[]).await.expect("accepted and then closed");
     assert_eq!(
         fourth.header("Sec-WebSocket-Protocol"),
         Some("undrop.1"),
         "else it would go on without a session"
     );
     assert!(matches!(fourth.next().await, Got::Close(1013, reason) if reason.starts_with("retry=")));
-    // A stranger's hello is no way around the limit.
+    // A forged hello does not bypass the limit.
     let forged = Hello::resume(&closed.sid, &SessionKey::new([9; 32]), 9, 0);
     let mut forger =
-        connect(gate.address, "/", &offer(&[], &forged), &[]).await.expect("accepted to be told");
+        connect(gate.address, "/", &offer(&[], &forged), &[]).await.expect("accepted and then closed");
     assert!(matches!(forger.next().await, Got::Close(1013, _)));
 }
 

@@ -133,7 +133,7 @@ async fn a_late_pong_does_not_reach_the_backend_either() {
     assert_eq!(server.next().await, Got::text("end"));
 }
 
-/// A Pong that nobody asked for is the application's own business, and so are its Pings.
+/// Unsolicited Pongs and Pings belong to the application and are forwarded.
 #[tokio::test]
 async fn foreign_pings_and_pongs_pass_both_ways() {
     let backend = Backend::new().await;

@@ -69,7 +69,7 @@ async fn the_cause_does_not_depend_on_the_backends_manners() {
         let (client, mut server) = tokio::join!(connect(gate.address, "/", &[], &[]), backend.accept());
         let mut client = client.expect("101");
         client.raw(&masked(true, OpCode::Binary, &[0; 70_000])).await;
-        let Got::Close(1009, reason) = server.next().await else { panic!("the backend hears of it") };
+        let Got::Close(1009, reason) = server.next().await else { panic!("the backend gets a Close frame") };
         assert!(!reason.is_empty());
         let mut kept = None;
         match manners {
@@ -152,7 +152,7 @@ async fn a_backend_that_dies_is_told_by_its_own_code() {
         assert!(reason.contains("FIN") || reason.contains("RST"), "{reason}");
         assert_eq!(client.next().await, Got::Fin);
     }
-    // In the middle of a frame nothing can be said any more, but the end comes.
+    // In the middle of a frame, no Close frame can be sent, but the connection ends.
     let (client, mut server) = tokio::join!(connect(gate.address, "/", &[], &[]), backend.accept());
     let mut client = client.expect("101");
     server.raw(b"\x81\x7dhalf").await;
@@ -161,7 +161,7 @@ async fn a_backend_that_dies_is_told_by_its_own_code() {
     bystander.is_fine().await;
 }
 
-/// What a backend says instead of 101, word by word.
+/// The response of a backend that refuses reaches the client unchanged.
 async fn instead_of_101(gate: &Gate, backend: &Backend, words: &[u8]) -> (u16, String) {
     let serve = async {
         let (mut stream, _) = backend.request().await;
@@ -213,10 +213,10 @@ async fn a_backend_that_hangs_or_is_not_there() {
     let backend = Backend::new().await;
     let gate = Gate::start(backend.address, "[backend]\nhandshake_timeout = \"500ms\"").await;
     let mut bystander = gate.bystander().await;
-    // Its kernel accepts; nobody answers.
+    // Its kernel accepts the connection, and no program responds.
     let (status, text) = connect(gate.address, "/", &[], &[]).await.err().unwrap();
     assert_eq!(status, 504, "{text}");
-    // Half an answer is none.
+    // Half a response is not a response.
     let serve = async {
         let (mut stream, head) = backend.request().await;
         stream.write_all(&answer(&head, &[])[..40]).await.unwrap();

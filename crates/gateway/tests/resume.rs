@@ -84,7 +84,7 @@ async fn half_a_message_never_happened() {
     assert_eq!(server.next().await, Got::text("second"));
 }
 
-/// The old link works on until the new one has its answer; then it is told, and closed.
+/// The old link is used until the new one has its response. It is then closed with a reason.
 #[tokio::test]
 async fn two_links_overlap_without_a_gap() {
     let backend = Backend::new().await;
@@ -264,7 +264,7 @@ async fn words_right_behind_the_hello() {
     assert_eq!(server.next().await, Got::text("one"));
     assert_eq!(server.next().await, Got::text("two"));
     assert_eq!(client.news().await, Packet::ProbeAnswer("k".into()));
-    // On a resume the numbers go on behind what the gateway took; this client knows that it took both.
+    // On a resume, the numbers continue after the last unit that the gateway took; this client knows that it took both.
     client.packet(&Packet::AckNow).await;
     client.all_acked().await;
     client.n = 2;

@@ -65,7 +65,7 @@ async fn a_broken_rule_costs_the_link_and_not_the_session() {
     bystander.is_fine().await;
 }
 
-/// What the gateway cannot judge is the backend's to judge: it closes, and the client learns the code.
+/// Faults that only the backend can detect: the backend closes, and the client gets its code.
 #[tokio::test]
 async fn bad_text_is_judged_by_the_backend() {
     let echo = support::Echo::start().await;
@@ -164,7 +164,7 @@ async fn nothing_follows_a_close() {
     let backend = Backend::new().await;
     let gate = Gate::start(backend.address, "").await;
     let (mut client, mut server) = pair(&gate, &backend).await;
-    // Behind the link's Close nothing is read.
+    // Nothing is read after the Close frame of the link.
     let mut bytes = masked(true, OpCode::Text, b"first");
     bytes.extend(masked(true, OpCode::Close, b""));
     bytes.extend(masked(true, OpCode::Text, b"not read"));
@@ -175,7 +175,7 @@ async fn nothing_follows_a_close() {
     client.text("second").await;
     assert_eq!(server.next().await, Got::text("first"));
     assert_eq!(server.next().await, Got::text("second"));
-    // Behind the session's close neither.
+    // Nor is anything read after the close of the session.
     client.packet(&Packet::Close(Close::new(CloseCode::NORMAL, "bye"))).await;
     client.text("not taken").await;
     assert_eq!(server.next().await, Got::Close(1000, "bye".into()));

@@ -179,7 +179,7 @@ async fn a_new_certificate_without_a_drop() {
     assert_eq!(old.data().await, Got::text("still here"));
 }
 
-/// A backend behind TLS, by a certificate of its own authority; and one whose certificate is not believed.
+/// A backend with TLS and a private authority, and one whose certificate is not trusted.
 #[tokio::test]
 async fn a_backend_over_tls() {
     let certificate = Certificate::new();

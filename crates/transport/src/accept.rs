@@ -27,7 +27,7 @@ pub enum AcceptError {
     /// The bytes are not a valid request, or the head is too large.
     #[error(transparent)]
     Malformed(#[from] HandshakeError),
-    /// The stream failed.
+    /// The stream failed with an I/O error.
     #[error("reading the request: {0}")]
     Io(#[source] io::Error),
 }

@@ -14,8 +14,8 @@ use url::Url;
 pub use error::{DialError, DialPhase};
 pub use resolve::{Resolve, ResolveError, lookup};
 
-use crate::connect::ConnectTimings;
 use crate::proxy::{ProxyChoice, Scheme, http_connect, socks5};
+use crate::stage::ConnectTimings;
 use crate::tcp::{self, TcpOptions};
 use crate::tls::{self, ClientTls};
 use crate::url::Destination;

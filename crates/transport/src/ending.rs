@@ -1,90 +1,44 @@
-//! Conversion of I/O errors to [`Ending`].
+//! The ending for an I/O error that may wrap an error of this crate.
 
 use std::io;
 
-use undrop_frame::handshake::HandshakeError;
-use undrop_frame::{Ending, FrameError, LocalFault, ProtocolFault, ProxyFault, TlsFault};
+use undrop_frame::Ending;
 
+use crate::connect::ConnectError;
+use crate::dial::DialError;
+use crate::io_ending::io_ending;
+use crate::proxy::ProxyError;
 use crate::tls::TlsError;
-use crate::{ConnectError, DialError, ProxyError, UpgradeError};
+use crate::upgrade::UpgradeError;
 
 /// Returns the ending that an I/O error stands for.
 ///
 /// If the error wraps an [`Ending`] or a typed error of this crate or of `undrop_frame`, the result keeps that type, so
 /// `io::Error::other(ending)` carries an ending through an interface that knows only I/O errors.
 pub fn ending_of(error: &io::Error) -> Ending {
-    use io::ErrorKind as Kind;
-    if let Some(ending) = typed(error) {
-        return ending;
-    }
-    match error.kind() {
-        Kind::UnexpectedEof => Ending::Fin,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
-            Ending::Reset
-        }
-        Kind::TimedOut | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
-            Ending::BlackHole
-        }
-        Kind::ConnectionRefused => Ending::Refused,
-        Kind::InvalidData => ProtocolFault::InvalidData(error.to_string()).into(),
-        _ => local_fault(error).into(),
-    }
-}
-
-/// Returns the ending for the typed error inside of `error`, if there is one.
-fn typed(error: &io::Error) -> Option<Ending> {
-    let inner = error.get_ref()?;
-    if let Some(ending) = inner.downcast_ref::<Ending>() {
-        return Some(ending.clone());
-    }
+    let Some(inner) = error.get_ref() else { return io_ending(error) };
     if let Some(error) = inner.downcast_ref::<DialError>() {
-        return Some(error.ending());
+        return error.ending();
     }
     if let Some(error) = inner.downcast_ref::<ConnectError>() {
-        return Some(error.ending());
+        return error.ending();
     }
     if let Some(error) = inner.downcast_ref::<UpgradeError>() {
-        return Some(error.ending());
+        return error.ending();
     }
     if let Some(error) = inner.downcast_ref::<ProxyError>() {
-        return Some(error.ending());
+        return error.ending();
     }
     if let Some(error) = inner.downcast_ref::<TlsError>() {
-        return Some(error.ending());
+        return error.ending();
     }
-    if let Some(error) = inner.downcast_ref::<rustls::Error>() {
-        return Some(TlsError::from_rustls(error, "").ending());
-    }
-    if let Some(fault) = inner.downcast_ref::<ProtocolFault>() {
-        return Some(fault.clone().into());
-    }
-    if let Some(fault) = inner.downcast_ref::<LocalFault>() {
-        return Some(fault.clone().into());
-    }
-    if let Some(fault) = inner.downcast_ref::<TlsFault>() {
-        return Some(fault.clone().into());
-    }
-    if let Some(fault) = inner.downcast_ref::<ProxyFault>() {
-        return Some(fault.clone().into());
-    }
-    if let Some(error) = inner.downcast_ref::<FrameError>() {
-        return Some((*error).into());
-    }
-    inner.downcast_ref::<HandshakeError>().map(|error| error.clone().into())
-}
-
-/// Returns the fault for an I/O error with a cause on this machine.
-fn local_fault(error: &io::Error) -> LocalFault {
-    match (error.raw_os_error(), error.kind()) {
-        (Some(libc::EMFILE | libc::ENFILE), _) => LocalFault::TooManyOpenFiles,
-        (Some(libc::ENOMEM | libc::ENOBUFS), _) | (_, io::ErrorKind::OutOfMemory) => LocalFault::NoMemory,
-        (_, io::ErrorKind::PermissionDenied) => LocalFault::NoPermission,
-        (code, _) => LocalFault::Io { code, message: error.to_string() },
-    }
+    io_ending(error)
 }
 
 #[cfg(test)]
 mod tests {
+    use undrop_frame::{FrameError, LocalFault, ProxyFault, TlsFault};
+
     use super::*;
 
     #[test]

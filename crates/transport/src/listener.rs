@@ -58,7 +58,7 @@ impl Peer {
     }
 }
 
-/// A listening socket.
+/// A listening TCP socket.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,

@@ -15,7 +15,7 @@ pub(crate) use connect::http_connect;
 pub(crate) use socks::socks5;
 use undrop_frame::{Ending, LocalFault, ProxyFault, SocksReply};
 
-use crate::ending_of;
+use crate::io_ending::io_ending;
 
 /// A forward proxy. `Display` and `Debug` never show the credentials.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl FromStr for Proxy {
             "https" => (Scheme::Https, 443),
             "socks5" => (Scheme::Socks5, 1080),
             "socks5h" => (Scheme::Socks5h, 1080),
-            _ => return Err(bad("the scheme is none of http, https, socks5, socks5h")),
+            _ => return Err(bad("the scheme is not http, https, socks5 or socks5h")),
         };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("no host"))?;
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
@@ -150,7 +150,7 @@ pub enum ProxyError {
     /// The proxy closed the connection.
     #[error("it closed the connection")]
     Closed,
-    /// The socket failed.
+    /// The socket failed with an I/O error.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -163,7 +163,7 @@ impl ProxyError {
             ProxyError::Fault(ProxyFault::Socks(SocksReply(3 | 4 | 6))) => Ending::BlackHole,
             ProxyError::Fault(fault) => fault.clone().into(),
             ProxyError::Closed => Ending::Fin,
-            ProxyError::Io(error) => ending_of(error),
+            ProxyError::Io(error) => io_ending(error),
             ProxyError::Url(_) => LocalFault::Url(self.to_string()).into(),
         }
     }

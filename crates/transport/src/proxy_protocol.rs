@@ -29,7 +29,7 @@ pub enum ProxyHeaderError {
     /// The header is missing or malformed.
     #[error("malformed PROXY header: {0}")]
     Malformed(&'static str),
-    /// The socket failed.
+    /// The socket failed with an I/O error.
     #[error("reading the PROXY header: {0}")]
     Io(io::Error),
 }

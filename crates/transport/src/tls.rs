@@ -2,15 +2,15 @@
 
 mod client;
 mod error;
+pub(crate) mod fault;
 mod inspect;
 mod server;
-mod stream;
 
+pub use crate::stream::TlsStream;
 pub use client::{ClientTls, Trust, connect};
 pub use error::TlsError;
 pub use inspect::{Inspect, Inspection, Versions, inspect};
 pub use server::{ServerTls, accept, server_config};
-pub use stream::TlsStream;
 
 use std::sync::Arc;
 

@@ -4,14 +4,18 @@ use std::io;
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
+use undrop_frame::Ending;
 use undrop_frame::handshake::{
     HandshakeError, MalformedHead, ResponseHead, check_response, parse_response, request,
 };
 
 use crate::body::read_body;
-use crate::connect::{ConnectTimings, OfferedExtensions};
 use crate::head::{HeadError, read_head};
-use crate::{ConnectRequest, Connected, Ending, Stream, ending_of, random_key};
+use crate::io_ending::io_ending;
+use crate::random::random_key;
+use crate::request::{ConnectRequest, Connected, OfferedExtensions};
+use crate::stage::ConnectTimings;
+use crate::stream::Stream;
 
 /// Interim responses that are skipped before the final one (RFC 9110 §15.2 sets no limit).
 const INTERIM_RESPONSES: usize = 8;
@@ -23,7 +27,7 @@ pub enum UpgradeError {
     /// The server answered with a status other than 101.
     #[error("the server answered {}{}", head.status, reason(head))]
     Refused {
-        /// The response.
+        /// The head of the response.
         head: Box<ResponseHead>,
         /// The start of its body, up to [`ConnectRequest::body_limit`].
         body: Vec<u8>,
@@ -37,7 +41,7 @@ pub enum UpgradeError {
     /// The server closed the connection instead of responding.
     #[error("the server closed the connection without an answer to the handshake")]
     Closed,
-    /// The stream failed.
+    /// The stream failed with an I/O error.
     #[error("during the handshake: {0}")]
     Io(#[source] io::Error),
     /// The operating system provided no random bytes for `Sec-WebSocket-Key`.
@@ -51,7 +55,7 @@ impl UpgradeError {
         match self {
             UpgradeError::Timeout => Ending::BlackHole,
             UpgradeError::Closed => Ending::Fin,
-            UpgradeError::Io(error) | UpgradeError::Random(error) => ending_of(error),
+            UpgradeError::Io(error) | UpgradeError::Random(error) => io_ending(error),
             UpgradeError::Refused { head, .. } => HandshakeError::Refused(head.status).into(),
             UpgradeError::Malformed(error) => error.clone().into(),
         }

@@ -22,8 +22,9 @@ use tokio::time::Sleep;
 use undrop_frame::deflate::{Config as DeflateConfig, Deflater, Inflater, Params};
 use undrop_frame::{CloseCode, Decoder, Encoder, Limits, Message, OpCode, ProtocolFault, Role};
 
+use crate::io_ending::io_ending;
 use crate::tcp::tcp_info;
-use crate::{Ending, Stream, ending_of};
+use crate::{Ending, Stream};
 use contexts::Shape;
 use reader::{ReadError, ReadEvent, Reader};
 use writer::Writer;
@@ -56,7 +57,7 @@ impl Default for WebSocketConfig {
 /// A message or control frame from the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
-    /// A complete message.
+    /// A complete data message.
     Message(Message),
     /// A Ping with its payload. The Pong is already queued.
     Ping(Vec<u8>),
@@ -268,7 +269,7 @@ impl WebSocket {
                     let ending = if self.writer.was_reset() { Ending::Reset } else { Ending::Fin };
                     self.end(ending);
                 }
-                Err(ReadError::Io(error)) => self.end(ending_of(&error)),
+                Err(ReadError::Io(error)) => self.end(io_ending(&error)),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How connections end, and that each end is told in the shared words.
+//! Connections end in many ways, and each is reported in the shared vocabulary.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod peer;
@@ -189,7 +189,7 @@ async fn a_half_open_link_looks_open_until_the_close_deadline() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     a.send(&Message::from("anyone?")).await.unwrap();
     let silence = tokio::time::timeout(Duration::from_secs(3600), a.recv()).await;
-    assert!(silence.is_err(), "nothing tells us: {silence:?}");
+    assert!(silence.is_err(), "nothing may arrive: {silence:?}");
     let start = Instant::now();
     assert!(a.close(1001.into(), "").await.close().is_none());
     assert_eq!(start.elapsed(), Duration::from_secs(5));

@@ -12,7 +12,7 @@ use undrop_transport::{
 };
 use url::Url;
 
-/// Expects each request in turn and sends the answer behind it; returns the connection at the end.
+/// Expects each request in turn and sends the response to it. Returns the connection at the end.
 async fn proxy(script: Vec<(Vec<u8>, Vec<u8>)>) -> (String, JoinHandle<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

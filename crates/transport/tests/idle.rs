@@ -1,4 +1,4 @@
-//! What an idle WebSocket costs: its own size, and the heap behind it.
+//! The memory of an idle WebSocket: its own size and its heap allocations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod peer;

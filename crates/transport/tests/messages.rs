@@ -184,7 +184,7 @@ async fn send_waits_for_a_slow_reader_and_is_cancel_safe() {
     let config = WebSocketConfig { pending_limit: 4096, ..WebSocketConfig::default() };
     let (mut client, mut server) = pair_over(a, b, &config);
     let mut sent = 0u32;
-    // Nobody reads: sends go through until the limit, then wait; a dropped one sends nothing.
+    // The peer does not read: sends succeed up to the limit, then wait. A dropped send sends nothing.
     loop {
         let message = Message::Binary([&sent.to_be_bytes()[..], &[0; 600]].concat());
         match tokio::time::timeout(Duration::from_millis(20), client.send(&message)).await {

@@ -41,10 +41,10 @@ pub(crate) struct Connect {
     /// Send each line as a binary message
     #[arg(long)]
     binary: bool,
-    /// Offer permessage-deflate
+    /// Offer compression of messages (permessage-deflate)
     #[arg(long)]
     compress: bool,
-    /// Delay between attempts
+    /// Policy for the delay between attempts
     #[arg(long, value_enum, default_value_t = Policy::FullJitter)]
     backoff: Policy,
     /// Exit after the first failed attempt or lost connection instead of reconnecting
@@ -83,7 +83,7 @@ pub(crate) enum Session {
     Prefer,
     /// A session; exit if the server does not support it
     Require,
-    /// A plain WebSocket
+    /// A plain WebSocket without a session
     Off,
 }
 

@@ -30,10 +30,10 @@ use crate::exit::{Code, Failure};
     after_help = "The exit code is 1 if a message of the undrop client was lost, duplicated or reordered."
 )]
 pub(crate) struct Demo {
-    /// Duration in seconds
+    /// Duration of the demo in seconds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Run until Ctrl-C
+    /// Run until Ctrl-C is pressed
     #[arg(long, conflicts_with = "seconds")]
     forever: bool,
     /// Messages per second of each client

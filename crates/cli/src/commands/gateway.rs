@@ -29,7 +29,7 @@ pub(crate) struct Gateway {
     /// Address to listen on; can be repeated [default: 127.0.0.1:8080]
     #[arg(long, short, value_name = "HOST:PORT")]
     listen: Vec<String>,
-    /// Backend for all paths without a route of their own; the path of the client is appended to the path of this URL
+    /// Backend for all paths that have no route; the path of the client is appended to the path of this URL
     /// [default: the embedded backend]
     #[arg(long, short, value_name = "URL")]
     upstream: Option<String>,

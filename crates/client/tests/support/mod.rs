@@ -29,7 +29,7 @@ pub struct Request {
     pub tokens: Vec<String>,
 }
 
-/// An accepted link.
+/// The server side of an accepted link.
 pub struct Link(pub WebSocket);
 
 /// Returns a builder and the server at which its streams arrive.
@@ -84,14 +84,14 @@ impl Request {
         parse_offer(&self.tokens).hello.expect("a hello").expect("a valid hello")
     }
 
-    /// Speaks the protocol.
+    /// Accepts the link with the session protocol.
     pub async fn upgrade(self) -> (Hello, Link) {
         let hello = self.hello();
         let protocol = answer(&parse_offer(&self.tokens), None);
         (hello, self.answer(Some(&protocol)).await)
     }
 
-    /// Does not.
+    /// Accepts the link without the session protocol.
     pub async fn plain(self) -> Link {
         self.answer(None).await
     }
@@ -118,7 +118,7 @@ impl Link {
         self.0.send(&text.into()).await.expect("an open link");
     }
 
-    /// What comes next: data as it is, packets behind `|`, `ping`, or how it ended.
+    /// Returns the next message, a packet with a leading `|`, `ping`, `pong`, or the ending.
     pub async fn next(&mut self) -> String {
         match self.0.recv().await {
             Ok(Received::Message(Message::Text(text))) => match text.strip_prefix('\u{1f}') {

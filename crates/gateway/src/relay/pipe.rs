@@ -38,7 +38,7 @@ pub(super) struct Pipe {
 
 /// The result of [`Pipe::poll`].
 pub(super) enum PipeStep {
-    /// Data was forwarded.
+    /// Some data was forwarded.
     Moved,
     /// The task is woken when there is more to do.
     Waiting,

@@ -41,7 +41,7 @@ fn frame(len: usize, key: Option<[u8; 4]>) -> Vec<u8> {
     bytes
 }
 
-/// What lies in the TLS layer when its socket is full is written when there is room again, though nothing else happens.
+/// Bytes that the TLS layer holds because its socket is full are written when there is room again, without another event.
 #[tokio::test(start_paused = true)]
 async fn bytes_in_a_tls_layer_are_not_forgotten() {
     let relays = Arc::new(Relays::default());
@@ -55,7 +55,7 @@ async fn bytes_in_a_tls_layer_are_not_forgotten() {
         let relay = tokio::spawn(relay);
         let bytes = frame(40_000, upwards.then_some([0; 4]));
         other.write_all(&bytes).await.unwrap();
-        // The clock stands still until every task waits: by then the relay has done what it can.
+        // The paused clock advances only when every task waits, so the relay has done all it can by then.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut seen = vec![0; bytes.len()];
         let read = tokio::time::timeout(Duration::from_secs(60), outer.read_exact(&mut seen)).await;

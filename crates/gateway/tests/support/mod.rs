@@ -1,5 +1,5 @@
-//! What the tests of the gateway share: a gateway on a free port, a backend that is played by the test, and clients
-//! that write what they are told to.
+//! The parts that the tests of the gateway share: a gateway on a free port, a scripted backend, and clients that write
+//! given bytes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod peer;
@@ -49,7 +49,7 @@ pub struct Gate {
 
 impl Gate {
     /// In front of `upstream`, with more configuration in TOML (top-level keys first). The route `/bystander` leads to
-    /// an echo backend of its own.
+    /// a separate echo backend.
     pub async fn start(upstream: SocketAddr, more: &str) -> Gate {
         Gate::start_at(&format!("ws://{upstream}"), more).await
     }
@@ -84,7 +84,7 @@ impl Gate {
     }
 }
 
-/// What still comes until the end of the connection, FIN or RST.
+/// Returns all bytes until the end of the connection, by FIN or RST.
 pub async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A RST ends it as well as a FIN.
@@ -134,7 +134,7 @@ impl Backend {
         (stream, head)
     }
 
-    /// The next connection, accepted with its first sub-protocol, and the request.
+    /// Accepts the next connection with its first subprotocol, and returns it with the request.
     pub async fn accept_with_head(&self) -> (Peer, RequestHead) {
         let (mut stream, head) = self.request().await;
         stream.write_all(&answer(&head, &[])).await.unwrap();
@@ -145,13 +145,13 @@ impl Backend {
         self.accept_with_head().await.0
     }
 
-    /// Nobody has connected so far.
+    /// Returns `true` if no client has connected so far.
     pub async fn is_lonely(&self) -> bool {
         timeout(Duration::ZERO, self.listener.accept()).await.is_err()
     }
 }
 
-/// The 101 that chooses the first sub-protocol.
+/// Returns the response with status 101 that selects the first subprotocol.
 pub fn answer(head: &RequestHead, extra: &[(&str, &str)]) -> Vec<u8> {
     let key = head.headers.get_str("Sec-WebSocket-Key").unwrap();
     let protocol = head.headers.tokens("Sec-WebSocket-Protocol").next();

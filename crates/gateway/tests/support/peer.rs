@@ -12,7 +12,7 @@ use super::soon;
 
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What came.
+/// A message or the end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Got {
     Text(String),
@@ -23,7 +23,7 @@ pub enum Got {
     Close(u16, String),
     Fin,
     Reset,
-    /// Not WebSocket.
+    /// Bytes that are not a WebSocket frame.
     Broken(String),
 }
 
@@ -102,7 +102,7 @@ impl Peer {
         soon(self.reader.next()).await
     }
 
-    /// The next thing that is no Ping and no Pong.
+    /// Returns the next event other than a Ping or a Pong.
     pub async fn data(&mut self) -> Got {
         loop {
             match self.next().await {
@@ -112,7 +112,7 @@ impl Peer {
         }
     }
 
-    /// How it ends; whatever comes before is passed over.
+    /// Returns how the connection ends, and skips everything before.
     pub async fn ending(&mut self) -> Got {
         loop {
             match self.next().await {
@@ -146,7 +146,7 @@ impl Peer {
 }
 
 impl Reader {
-    /// What came and was not decoded yet.
+    /// The bytes that were received but not decoded yet.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.at..]
     }
@@ -201,7 +201,7 @@ pub fn masked(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Connects a client. Err: the status, and the head with the body behind it.
+/// Connects a client. The error contains the status, and the head with the body after it.
 pub async fn connect(
     address: SocketAddr,
     target: &str,
@@ -213,7 +213,7 @@ pub async fn connect(
     upgrade(Stream::from(stream), target, protocols, headers, &[]).await
 }
 
-/// The opening handshake on a stream, with bytes right behind it.
+/// Performs the opening handshake on a stream, with bytes directly after it.
 pub async fn upgrade(
     mut stream: Stream,
     target: &str,

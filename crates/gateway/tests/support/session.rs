@@ -9,13 +9,13 @@ use undrop_session::{Hello, Lost, Packet, Resumed, SessionId, SessionKey, Starte
 use super::peer::{Got, Peer, connect};
 use super::{Gate, soon};
 
-/// What came on a session link.
+/// A message, a packet or the end of a session link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum In {
     /// A data message that is new.
     Data(OpCode, Vec<u8>),
     Packet(Packet),
-    /// The link's end.
+    /// The link ended in this way.
     End(Got),
 }
 
@@ -25,9 +25,9 @@ pub struct Session {
     pub headers: Vec<(&'static str, &'static str)>,
     pub sid: SessionId,
     pub key: SessionKey,
-    /// Newest attempt.
+    /// The number of the newest attempt.
     pub n: u64,
-    /// Last unit taken.
+    /// The number of the last unit that was taken.
     pub rx: u64,
     /// Number of the next unit on this link.
     pub next: u64,
@@ -236,7 +236,7 @@ impl Session {
         }
     }
 
-    /// How the link ends; whatever comes before is passed over.
+    /// Returns how the link ends, and skips everything before.
     pub async fn ending(&mut self) -> Got {
         loop {
             if let In::End(got) = self.next().await {

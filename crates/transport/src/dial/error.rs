@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 
 use undrop_frame::{Ending, LocalFault, ProxyFault};
 
+use crate::io_ending::io_ending;
+use crate::proxy::ProxyError;
+use crate::stage::ConnectStage;
 use crate::tls::TlsError;
-use crate::{ConnectStage, ProxyError, UrlError, ending_of};
+use crate::url::UrlError;
 
 /// The reason why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +53,7 @@ pub enum DialError {
 pub enum DialPhase {
     /// The lookup of the name.
     Resolve,
-    /// The TCP connect.
+    /// The TCP connect to the server or the proxy.
     Connect,
     /// The handshake with the forward proxy.
     Proxy,
@@ -70,7 +73,7 @@ fn tried(failures: &[(SocketAddr, io::Error)]) -> String {
     let mut text = String::from("cannot connect to ");
     for (i, (address, error)) in failures.iter().enumerate() {
         let separator = if i == 0 { "" } else { "; " };
-        text.push_str(&format!("{separator}{address}: {}", ending_of(error)));
+        text.push_str(&format!("{separator}{address}: {}", io_ending(error)));
     }
     text
 }
@@ -82,7 +85,7 @@ impl DialError {
             // A refusal proves that the host exists, which is more informative than the silence of other addresses.
             DialError::Connect(failures) => failures
                 .iter()
-                .map(|(_, error)| ending_of(error))
+                .map(|(_, error)| io_ending(error))
                 .min_by_key(|ending| match ending {
                     Ending::Refused => 0,
                     Ending::Reset => 1,
@@ -93,7 +96,7 @@ impl DialError {
             DialError::Timeout(DialPhase::Connect) => Ending::BlackHole,
             DialError::Timeout(DialPhase::Resolve) => LocalFault::NameLookupTimeout.into(),
             DialError::Timeout(DialPhase::Proxy) => LocalFault::ProxyTimeout.into(),
-            DialError::Socket(error) => ending_of(error),
+            DialError::Socket(error) => io_ending(error),
             DialError::Proxy(error) => error.ending(),
             DialError::Tls(error) => error.ending(),
             DialError::Url(_) => LocalFault::Url(self.to_string()).into(),

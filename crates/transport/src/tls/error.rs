@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use rustls::{AlertDescription, CertificateError};
 use undrop_frame::{Ending, LocalFault, TlsFault};
 
-use crate::ending_of;
+use super::fault::tls_fault;
+use crate::io_ending::io_ending;
 
 /// The reason why there is no TLS connection or no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum TlsError {
     /// Certificates could not be used, or this machine has no root certificates.
     #[error("{0}")]
     Configuration(String),
-    /// The socket failed.
+    /// The socket failed with an I/O error.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -49,7 +49,7 @@ impl TlsError {
     /// Converts an error of the handshake. `name`: the requested name.
     pub(super) fn from_handshake(error: io::Error, name: &str) -> TlsError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => TlsError::from_rustls(error, name),
+            Some(error) => TlsError::Fault(tls_fault(error, name)),
             None if error.kind() == io::ErrorKind::UnexpectedEof => TlsError::Closed,
             None => TlsError::Io(error),
         }
@@ -61,51 +61,10 @@ impl TlsError {
             TlsError::Fault(fault) => fault.clone().into(),
             TlsError::Closed => Ending::Fin,
             TlsError::Timeout => Ending::BlackHole,
-            TlsError::Io(error) => ending_of(error),
+            TlsError::Io(error) => io_ending(error),
             TlsError::BadName(_) | TlsError::File { .. } | TlsError::Configuration(_) => {
                 LocalFault::Configuration(format!("TLS: {self}")).into()
             }
         }
     }
-
-    pub(crate) fn from_rustls(error: &rustls::Error, name: &str) -> TlsError {
-        use rustls::Error;
-        TlsError::Fault(match error {
-            Error::InvalidCertificate(error) => certificate_fault(error, name),
-            Error::AlertReceived(AlertDescription::CertificateRequired) => {
-                TlsFault::ClientCertificateRequired
-            }
-            Error::AlertReceived(alert) => TlsFault::Alert(
-                alert.as_str().map_or_else(|| format!("alert {}", u8::from(*alert)), str::to_owned),
-            ),
-            Error::InvalidMessage(_) => TlsFault::NotTls,
-            other => TlsFault::Protocol(other.to_string()),
-        })
-    }
-}
-
-fn certificate_fault(error: &CertificateError, name: &str) -> TlsFault {
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
-        CertificateError::NotValidForName => {
-            TlsFault::WrongName { expected: name.to_owned(), presented: Vec::new() }
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => TlsFault::WrongName {
-            expected: name.to_owned(),
-            presented: presented.iter().map(|name| dns_name(name)).collect(),
-        },
-        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
-        CertificateError::Revoked => TlsFault::Revoked,
-        CertificateError::BadSignature => TlsFault::Certificate(
-            "its signature is not by the trusted issuer of that name (was the CA made anew?)".to_owned(),
-        ),
-        other => TlsFault::Certificate(other.to_string()),
-    }
-}
-
-/// Returns `example.org` for `DnsName("example.org")`.
-fn dns_name(shown: &str) -> String {
-    let inner = shown.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
-    inner.unwrap_or(shown).to_owned()
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::client::{AnyCertificate, Trust, roots};
+use super::fault::tls_fault;
 use super::{TlsError, TlsStream, provider};
 use crate::Stream;
 
@@ -32,9 +33,9 @@ pub enum Versions {
     /// TLS 1.2 and TLS 1.3.
     #[default]
     All,
-    /// TLS 1.2 only.
+    /// TLS 1.2, without TLS 1.3.
     Only12,
-    /// TLS 1.3 only.
+    /// TLS 1.3, without TLS 1.2.
     Only13,
 }
 
@@ -116,7 +117,7 @@ impl Judge {
 
     fn verdict(&self, name: &str) -> Result<(), TlsError> {
         let found = self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        found.as_ref().map_or(Ok(()), |error| Err(TlsError::from_rustls(error, name)))
+        found.as_ref().map_or(Ok(()), |error| Err(TlsError::Fault(tls_fault(error, name))))
     }
 }
 

@@ -9,7 +9,8 @@ use undrop_frame::{CloseCode, Encoder, Header, OpCode, Role};
 
 use super::SendError;
 use super::contexts::{Shape, with_deflate};
-use crate::{Ending, Stream, ending_of, random, scratch};
+use crate::io_ending::io_ending;
+use crate::{Ending, Stream, random, scratch};
 
 /// The size of a payload from which a server writes it without a copy, together with the header.
 const VECTORED: usize = 4 * 1024;
@@ -217,7 +218,7 @@ impl Writer {
                 Ok(n)
             }
             Err(error) => {
-                let reset = ending_of(&error) == Ending::Reset;
+                let reset = io_ending(&error) == Ending::Reset;
                 self.failed = Some(if reset { Failed::Reset } else { Failed::Other });
                 self.discard();
                 Err(SendError)

@@ -35,7 +35,7 @@ pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
     (ours.unwrap(), theirs.unwrap().0)
 }
 
-/// A TCP end that takes no packet any more, not even to acknowledge it: a black hole made by the kernel's own filter.
+/// A TCP end that no longer accepts packets, not even to acknowledge them: a black hole by a filter in the kernel.
 #[cfg(target_os = "linux")]
 pub(crate) fn make_black_hole(peer: &TcpStream) {
     // BPF: return 0 bytes, that is, drop.
