@@ -1,5 +1,7 @@
 //! `undrop reference` (hidden): what `cargo xtask generate` keeps in `docs/reference/`, written from the declaration of the commands.
 
+mod faults;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use crate::exit::{Code, Failure};
 /// Columns of the help texts.
 const WIDTH: usize = 110;
 
-/// Writes the command reference: a page, man pages, shell completions.
+/// Writes the command reference (a page, man pages, shell completions) and the reference of faults.
 #[derive(Debug, Args)]
 pub(crate) struct Reference {
     /// The directory to write to; it is created.
@@ -42,6 +44,7 @@ fn write(cli: Command, to: &Path) -> io::Result<()> {
         clap_complete::generate_to(shell, &mut cli, "undrop", to.join("completions"))?;
     }
     clap_mangen::generate_to(cli.clone(), to.join("man"))?;
+    fs::write(to.join("faults.md"), faults::page())?;
     fs::write(to.join("cli.md"), page(cli))
 }
 

@@ -1,8 +1,8 @@
-//! Events as lines for people.
+//! Formats the events of the proxy as lines for people.
 
 use undrop_chaos::{Direction, Event};
 
-/// One line.
+/// Formats one event.
 pub(super) fn line(event: &Event) -> String {
     match event {
         Event::Listening { address, upstream, seed, .. } => {
@@ -19,13 +19,13 @@ pub(super) fn line(event: &Event) -> String {
             format!("{} #{connection} opened by {peer}", at(*time))
         }
         Event::Injected { time, connection, fault, kind, direction, offset, age, what, .. } => {
-            let way = match direction {
+            let arrow = match direction {
                 Direction::Up => " ↑",
                 Direction::Down => " ↓",
                 Direction::Both => "",
             };
             format!(
-                "{} #{connection} {kind} ({fault}){way}: {what}; age {age:.3} s, byte {offset}",
+                "{} #{connection} {kind} ({fault}){arrow}: {what}; age {age:.3} s, byte {offset}",
                 at(*time)
             )
         }
@@ -40,7 +40,7 @@ pub(super) fn line(event: &Event) -> String {
                 injected.push("none".to_owned());
             }
             format!(
-                "{proxy}: {} connections in {time:.1} s, {} still open, {} cut by faults\nfaults injected: {}",
+                "{proxy}: {} connections in {time:.1} s, {} open at the end, {} cut by faults\nfaults injected: {}",
                 counts.opened,
                 counts.open,
                 counts.cut,

@@ -1,10 +1,10 @@
-//! `undrop chaos --list-presets`
+//! The output of `undrop chaos --list-presets`.
 
 use undrop_chaos::preset;
 
 use crate::exit::{Code, Failure};
 
-/// Prints name, product, what happens, and where that is known from.
+/// Prints the name, the product, the faults and the sources of each preset.
 pub(super) fn list(json: bool) -> Result<(), Failure> {
     if json {
         let presets: Vec<serde_json::Value> = preset::all()
@@ -36,7 +36,7 @@ pub(super) fn list(json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lines of at most `width` characters, broken between words.
+/// Breaks a text into lines of at most `width` characters, between words.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

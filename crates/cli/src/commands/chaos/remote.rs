@@ -1,121 +1,134 @@
-//! `undrop chaos add|remove|list|…`: talks to the API of a running `undrop chaos`.
+//! The subcommands `undrop chaos add`, `remove`, `list` and so on, which use the API of a running `undrop chaos`.
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use undrop_chaos::FaultSpec;
 use undrop_chaos::api::{Client, ClientError};
 
 use crate::exit::{Code, Failure};
 
-/// Where the API is, unless said otherwise. The port is that of toxiproxy.
+/// The default address of the API, with the port of toxiproxy.
 pub(super) const API: &str = "127.0.0.1:8474";
+
+/// The characters that are escaped in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Remote {
-    /// Put a fault on a running proxy, for open connections and new ones
+    /// Add a fault to a running proxy, for open connections and new ones
     Add {
-        /// The fault, such as idle-cut after=5s how=rst
+        /// Fault to add, such as idle-cut after=5s how=rst
         #[arg(value_name = "FAULT", required_unless_present = "preset", conflicts_with = "preset")]
         fault: Vec<String>,
-        /// The faults of a product instead
+        /// Add the faults of this preset instead
         #[arg(long, short, value_name = "NAME")]
         preset: Option<String>,
-        /// Name to remove it by [default: f1, f2, …]
+        /// Name by which the fault can be removed [default: f1, f2, …]
         #[arg(long, value_name = "ID")]
         id: Option<String>,
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Take faults away
+    /// Remove faults by their name
     Remove {
-        /// Name of the fault
+        /// Name that was given or printed when the fault was added
         id: String,
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Show the faults
+    /// Show the current faults of the proxy
     List {
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Show proxies, what was counted, and the faults
+    /// Show the proxies with their counters and faults
     Status {
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Show open connections
+    /// Show the open connections of the proxy
     Connections {
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Reset a connection, or all of them
+    /// Reset one connection, or all of them
     Cut {
         /// Number of the connection [default: all]
         connection: Option<u64>,
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
-    /// Take all faults away
+    /// Remove all faults of the proxy
     Reset {
         #[command(flatten)]
-        to: To,
+        to: ApiOptions,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct To {
-    /// The API of a running undrop chaos
+pub(crate) struct ApiOptions {
+    /// Address of the API of a running undrop chaos
     #[arg(long, value_name = "URL", default_value = API)]
     api: String,
-    /// Only this proxy [default: all]
+    /// Proxy to use [default: all proxies of the process]
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
-    /// Print the answer as JSON
+    /// Print the response as JSON
     #[arg(long)]
     json: bool,
 }
 
+/// A request to the API: its method, its path, and its body.
+type ApiRequest = (&'static str, String, Option<Value>);
+
 pub(super) async fn run(remote: Remote) -> Result<ExitCode, Failure> {
-    let (to, method, path, body) = match &remote {
-        Remote::Add { fault, preset, id, to } => {
-            ("POST", "/api/faults".to_owned(), Some(wanted(fault, preset, id)?)).with(to)
-        }
-        Remote::Remove { id, to } => ("DELETE", format!("/api/faults/{}", escape(id)), None).with(to),
-        Remote::List { to } => ("GET", "/api/faults".to_owned(), None).with(to),
-        Remote::Status { to } => ("GET", "/api/status".to_owned(), None).with(to),
-        Remote::Connections { to } => ("GET", "/api/connections".to_owned(), None).with(to),
-        Remote::Cut { connection: None, to } => ("DELETE", "/api/connections".to_owned(), None).with(to),
-        Remote::Cut { connection: Some(n), to } => ("DELETE", format!("/api/connections/{n}"), None).with(to),
-        Remote::Reset { to } => ("POST", "/api/reset".to_owned(), None).with(to),
-    };
-    let query = to.proxy.as_ref().map(|proxy| format!("?proxy={}", escape(proxy))).unwrap_or_default();
-    let client = Client::new(&to.api).map_err(failed)?;
-    let answer = client.request(method, &format!("{path}{query}"), body.as_ref()).await.map_err(failed)?;
-    if to.json {
-        say!("{answer}");
+    let (method, path, body) = remote.request()?;
+    let options = remote.options();
+    let query = options.proxy.as_ref().map(|proxy| format!("?proxy={}", escape(proxy))).unwrap_or_default();
+    let client = Client::new(&options.api).map_err(failed)?;
+    let response = client.request(method, &format!("{path}{query}"), body.as_ref()).await.map_err(failed)?;
+    if options.json {
+        say!("{response}");
     } else {
-        show(&remote, &answer);
+        show(&remote, &response);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-type Request<'a> = (&'a To, &'static str, String, Option<Value>);
+impl Remote {
+    fn options(&self) -> &ApiOptions {
+        match self {
+            Remote::Add { to, .. }
+            | Remote::Remove { to, .. }
+            | Remote::List { to }
+            | Remote::Status { to }
+            | Remote::Connections { to }
+            | Remote::Cut { to, .. }
+            | Remote::Reset { to } => to,
+        }
+    }
 
-trait With {
-    fn with(self, to: &To) -> Request<'_>;
-}
-
-impl With for (&'static str, String, Option<Value>) {
-    fn with(self, to: &To) -> Request<'_> {
-        (to, self.0, self.1, self.2)
+    fn request(&self) -> Result<ApiRequest, Failure> {
+        Ok(match self {
+            Remote::Add { fault, preset, id, .. } => {
+                ("POST", "/api/faults".to_owned(), Some(fault_request(fault, preset, id)?))
+            }
+            Remote::Remove { id, .. } => ("DELETE", format!("/api/faults/{}", escape(id)), None),
+            Remote::List { .. } => ("GET", "/api/faults".to_owned(), None),
+            Remote::Status { .. } => ("GET", "/api/status".to_owned(), None),
+            Remote::Connections { .. } => ("GET", "/api/connections".to_owned(), None),
+            Remote::Cut { connection: None, .. } => ("DELETE", "/api/connections".to_owned(), None),
+            Remote::Cut { connection: Some(n), .. } => ("DELETE", format!("/api/connections/{n}"), None),
+            Remote::Reset { .. } => ("POST", "/api/reset".to_owned(), None),
+        })
     }
 }
 
-/// The body that asks for a fault. It is judged here already: the error is then about what was typed.
-fn wanted(fault: &[String], preset: &Option<String>, id: &Option<String>) -> Result<Value, Failure> {
+/// Returns the body of a request for a fault. The fault is validated here, so that an error refers to the input.
+fn fault_request(fault: &[String], preset: &Option<String>, id: &Option<String>) -> Result<Value, Failure> {
     let mut body = match preset {
         Some(name) => json!({ "preset": name }),
         None => {
@@ -130,8 +143,8 @@ fn wanted(fault: &[String], preset: &Option<String>, id: &Option<String>) -> Res
     Ok(body)
 }
 
-fn show(remote: &Remote, answer: &Value) {
-    let items = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+fn show(remote: &Remote, response: &Value) {
+    let items = response.as_array().map(Vec::as_slice).unwrap_or_default();
     match remote {
         Remote::Add { .. } | Remote::List { .. } => {
             items.iter().for_each(fault);
@@ -157,7 +170,7 @@ fn show(remote: &Remote, answer: &Value) {
             }
         }
         Remote::Status { .. } => {
-            for proxy in answer["proxies"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            for proxy in response["proxies"].as_array().map(Vec::as_slice).unwrap_or_default() {
                 let counts = &proxy["counts"];
                 say!(
                     "{}  {} -> {}{}  {} opened, {} open, {} cut by faults",
@@ -175,8 +188,8 @@ fn show(remote: &Remote, answer: &Value) {
                 proxy["faults"].as_array().into_iter().flatten().for_each(fault);
             }
         }
-        Remote::Remove { .. } | Remote::Reset { .. } => say!("removed {}", answer["removed"]),
-        Remote::Cut { .. } => say!("reset {}", answer["reset"]),
+        Remote::Remove { .. } | Remote::Reset { .. } => say!("removed {}", response["removed"]),
+        Remote::Cut { .. } => say!("reset {}", response["reset"]),
     }
 }
 
@@ -196,18 +209,11 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// A name as a part of a URL.
+/// Escapes a name for use in a URL (RFC 3986 §2.3).
 fn escape(name: &str) -> String {
-    name.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 fn failed(error: ClientError) -> Failure {
-    Failure::new(Code::Usage, anyhow!(error))
+    Failure::new(Code::Usage, error)
 }
