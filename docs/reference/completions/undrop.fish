@@ -24,17 +24,17 @@ function __fish_undrop_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c undrop -n "__fish_undrop_needs_command" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_needs_command" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_needs_command" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "bench" -d 'Load a WebSocket server: how connections survive, how fast messages are, and whether each arrives exactly once'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "chaos" -d 'Do to connections what real networks and proxies do'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "connect" -d 'Talk to a WebSocket server: lines in, messages out'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "demo" -d 'See what is lost without undrop, and with it'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "chaos" -d 'Run a proxy that injects the faults of real networks and proxies'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "connect" -d 'Send lines to a WebSocket server and print its messages'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "demo" -d 'Compare a plain client and an undrop session on a bad network'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out why a WebSocket drops'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Put resumable sessions in front of a WebSocket backend'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference: a page, man pages, shell completions'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Add resumable sessions to a WebSocket backend'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference (a page, man pages, shell completions) and the reference of faults'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
@@ -66,7 +66,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l html -d 'Write the report as a page, with charts' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l compress -d 'Offer permessage-deflate'
@@ -119,7 +119,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l html -d 'Write the report as a page, with charts' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l compress -d 'Offer permessage-deflate'
@@ -162,7 +162,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l window -d 'Messages under way on each connection; 0 never waits for answers' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l compress -d 'Offer permessage-deflate'
@@ -204,7 +204,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l html -d 'Write the report as a page, with charts' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l compress -d 'Offer permessage-deflate'
@@ -251,7 +251,7 @@ wait\t'Something else does: restart or drain the target while this waits'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l policy -d 'When lost connections come back' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
 classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
 immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l compress -d 'Offer permessage-deflate'
@@ -295,7 +295,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l churn-rate -d 'New connections per second; -c is how many may be open at once' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l lifetime -d 'How long each connection lives' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l compress -d 'Offer permessage-deflate'
@@ -338,7 +338,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l senders -d 'How many of the connections send' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l compress -d 'Offer permessage-deflate'
@@ -381,7 +381,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l open-rate -d 'New connections per second, up to -c' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l compress -d 'Offer permessage-deflate'
@@ -425,7 +425,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l p99 -d '99 of 100 answers must come within this' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l step -d 'How long each rate is tried' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l compress -d 'Offer permessage-deflate'
@@ -468,7 +468,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l html -d 'Write the report as a page, with charts' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l check -d 'Print what the file means, and load nothing'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l binary -d 'Send binary messages'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
@@ -485,105 +485,105 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l lifetime -d 'End every connection at this age, without a Close frame' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l max-message -d 'Largest message accepted' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s w -l workers -d 'Processes that share the port, each with its own limit of open files. A stream must stay on one connection then' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l echo -d 'Return messages as they came'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l broadcast -d 'Send every message to all connections'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from worker" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s l -l listen -d 'Address to listen on' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s u -l upstream -d 'Where to forward to: host:port, or a ws:// URL' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s p -l preset -d 'Faults of a product, such as alb; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s f -l fault -d 'A fault, such as \'idle-cut after=5s how=rst\'; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l timeline -d 'Faults over time, from a TOML file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l speed -d 'Divide every duration of faults, presets and timeline, such as 10x' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l seed -d 'Seed of everything that is drawn [default: that of the timeline, or a random one, which is shown]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l replay -d 'Do again what a log recorded, connection by connection' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log-file -d 'Write every event to a file, as lines of JSON that --replay reads' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l api -d 'Serve the API, to add and remove faults and proxies while it runs' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s u -l upstream -d 'Server to forward connections to: host:port, or a ws:// URL' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s p -l preset -d 'Preset with the faults of a product, such as alb; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s f -l fault -d 'Fault to inject, such as \'idle-cut after=5s how=rst\'; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l timeline -d 'TOML file with faults that are added and removed over time' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l speed -d 'Factor by which every duration in faults, presets and the timeline is divided, such as 10x' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l seed -d 'Seed of all random draws [default: the seed of the timeline, or a random one, which is shown]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l replay -d 'Log to replay, connection by connection' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log-file -d 'File for the log: every event as a line of JSON, which --replay reads' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l api -d 'Serve the API, which adds and removes faults and proxies at run time [default address: 127.0.0.1:8474]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l json -d 'Print events as lines of JSON'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l list-presets -d 'Show the presets, with what they do and where that is known from, and end'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -l list-presets -d 'Show the presets with their faults and sources, and exit'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "add" -d 'Put a fault on a running proxy, for open connections and new ones'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "remove" -d 'Take faults away'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "list" -d 'Show the faults'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "status" -d 'Show proxies, what was counted, and the faults'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "connections" -d 'Show open connections'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "cut" -d 'Reset a connection, or all of them'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "reset" -d 'Take all faults away'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s p -l preset -d 'The faults of a product instead' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l id -d 'Name to remove it by [default: f1, f2, …]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "add" -d 'Add a fault to a running proxy, for open connections and new ones'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "remove" -d 'Remove faults by their name'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "list" -d 'Show the current faults of the proxy'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "status" -d 'Show the proxies with their counters and faults'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "connections" -d 'Show the open connections of the proxy'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "cut" -d 'Reset one connection, or all of them'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and not __fish_seen_subcommand_from add remove list status connections cut reset" -f -a "reset" -d 'Remove all faults of the proxy'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s p -l preset -d 'Add the faults of this preset instead' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l id -d 'Name by which the fault can be removed [default: f1, f2, …]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from connections" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from cut" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l api -d 'The API of a running undrop chaos' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l proxy -d 'Only this proxy [default: all]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l json -d 'Print the answer as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l api -d 'Address of the API of a running undrop chaos' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l proxy -d 'Proxy to use [default: all proxies of the process]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -l json -d 'Print the response as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l session -d 'Ask for a resumable session' -r -f -a "prefer\t'A session where the server knows it'
-require\t'A session or nothing'
-off\t'Plain WebSocket'"
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times, the first is preferred' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l backoff -d 'Delay between attempts' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k), without end'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'"
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l heartbeat-text -d 'In plain mode, send PING each 30 s and expect PONG within 10 s, as texts; otherwise WebSocket Pings' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l linger -d 'How long nothing must come after the end of the input' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment decide' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l timeout -d 'Give up on a connection attempt after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l binary -d 'Send lines as binary messages'
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l session -d 'Whether to ask for a resumable session' -r -f -a "prefer\t'A session if the server supports it, otherwise a plain WebSocket'
+require\t'A session; exit if the server does not support it'
+off\t'A plain WebSocket'"
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -s s -l subprotocol -d 'Offer a subprotocol; can be repeated, the first one is preferred' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -s H -l header -d 'Add a header to the request; can be repeated' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l backoff -d 'Delay between attempts' -r -f -a "full-jitter\t'Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit'
+classic\t'1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts'"
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l heartbeat-text -d 'In plain mode, send the text PING every 30 s and expect the text PONG within 10 s [default: WebSocket Pings]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l linger -d 'Time without a message after the end of the input before the connection is closed' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l ca -d 'File with certificate authorities (PEM) to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l proxy -d 'Forward proxy to use (http://, https://, socks5:// or socks5h://) [default: from the environment variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l timeout -d 'Time limit for each connection attempt' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l binary -d 'Send each line as a binary message'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l once -d 'End at the first failed attempt or lost link instead of opening another'
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l insecure -d 'Do not check the server\'s certificate'
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l once -d 'Exit after the first failed attempt or lost connection instead of reconnecting'
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l insecure -d 'Accept any certificate of the server: encrypted, but the server is not authenticated'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seconds -d 'How long to run' -r
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l rate -d 'Messages per second and client' -r
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seed -d 'Seed of the cuts, to see the same ones again' -r
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run until interrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'End with one JSON object on standard output and print nothing else there'
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seconds -d 'Duration in seconds' -r
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l rate -d 'Messages per second of each client' -r
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seed -d 'Seed for all randomness, to repeat a run with the same dropped connections [default: random]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run until Ctrl-C'
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'Print the result as one JSON object, and nothing else on standard output'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'How long connections are watched; a timer that is longer cannot be found' -r
@@ -611,7 +611,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l html -d 'Write 
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l document -d 'Write the report as Markdown, for a wiki' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l save -d 'Save what was seen, to judge it again with --replay' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l replay -d 'Judge a saved run instead of looking' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l quick -d 'Look at the stages alone, at most 15 s; do not watch'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l watch -d 'Keep a few connections open until Ctrl-C, for days; each that ends is told and opened again'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l insecure -d 'Go on where the server\'s certificate is not acceptable; it is reported all the same'
@@ -627,21 +627,21 @@ complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log-filter -d 
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -l json -d 'Print it as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s l -l listen -d 'Address to listen on; may be given several times [default: 127.0.0.1:8080]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths that no route names; its path goes in front of the client\'s' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s c -l config -d 'TOML file with everything else; flags win over it' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l workers -d 'Threads [default: one per core]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l tls-cert -d 'Certificate chain (PEM), to serve wss://' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l tls-key -d 'Private key of the certificate (PEM)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l heartbeat -d 'Silence after which a client gets a heartbeat, such as 25s [default: 25s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l ttl -d 'How long a session waits for its client [default: 120s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l drain -d 'Longest time from SIGTERM to the end [default: 30s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l node -d 'Name of this process in session ids: letters, digits, - and _ [default: random]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l no-sessions -d 'Pass every client through, even those that ask for a session'
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l check -d 'Check the configuration and end'
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s l -l listen -d 'Address to listen on; can be repeated [default: 127.0.0.1:8080]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths without a route of their own; the path of the client is appended to the path of this URL [default: the embedded backend]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s c -l config -d 'TOML file with the full configuration; options on the command line take precedence' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l workers -d 'Number of worker threads [default: one per core]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l tls-cert -d 'Certificate chain in PEM format; enables wss://' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l tls-key -d 'Private key of the certificate in PEM format' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l heartbeat -d 'Idle time after which the gateway sends a heartbeat to a client [default: 25s]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l ttl -d 'Time for which a session is kept after its client disconnected [default: 120s]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l drain -d 'Maximum time from SIGTERM to the exit; connections that remain are closed [default: 30s]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l node -d 'Name of this process in session ids: 1 to 64 letters, digits, `-` and `_` [default: random]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l no-sessions -d 'Pass every client through, including clients that ask for a session'
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l check -d 'Check the configuration and exit'
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand reference" -l log -d 'What is logged to standard error: error, warn, info, debug, trace, or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the others]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand reference" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand reference" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand reference" -s V -l version -d 'Print version'

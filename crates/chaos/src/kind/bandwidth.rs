@@ -14,7 +14,7 @@ pub use undrop_fault::Bandwidth;
 
 const DECLARATION: FaultDeclaration = FaultDeclaration {
     kind: "bandwidth",
-    summary: "The rate of each direction is limited.",
+    summary: "Each direction is limited to a number of bytes per second.",
     description: "Each direction carries at most `rate` bytes per second. Excess data is queued.",
     examples: &["bandwidth rate=65536"],
 };

@@ -29,7 +29,7 @@ pub enum CompressionFailure {
 
 const DECLARATION: FaultDeclaration = FaultDeclaration {
     kind: "compression",
-    summary: "The negotiation of compression or compressed payloads are damaged.",
+    summary: "Compression is not negotiated, or compressed payloads are damaged.",
     description: "With `strip`, the offer of compression (`direction=up`), its acceptance (`direction=down`) or both are removed from the handshake. With `corrupt`, bits of compressed payloads are flipped.",
     examples: &["compression mode=strip", "compression direction=down mode=corrupt"],
 };

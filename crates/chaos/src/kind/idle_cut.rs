@@ -38,7 +38,7 @@ pub enum CountedTraffic {
 
 const DECLARATION: FaultDeclaration = FaultDeclaration {
     kind: "idle-cut",
-    summary: "The connection ends after a silence (an idle timeout).",
+    summary: "The connection ends after a silence: an idle timeout.",
     description: "The connection ends when nothing was sent for `after`. `counts` selects the traffic that ends a silence: `any` byte, `data` (Pings and Pongs do not count), or any byte from the client (`up`) or from the upstream (`down`).",
     examples: &[
         "idle-cut after=60s how=fin",

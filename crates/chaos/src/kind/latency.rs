@@ -14,8 +14,8 @@ pub use undrop_fault::{Distribution, Latency};
 
 const DECLARATION: FaultDeclaration = FaultDeclaration {
     kind: "latency",
-    summary: "Data and ends arrive later.",
-    description: "Data and ends arrive later by `base` plus a random time. The distribution of the random time is `uniform` (up to `jitter`), `normal` (the upper half of a normal distribution with standard deviation `jitter`) or `pareto` (a long tail with mean `jitter`).",
+    summary: "Data and the end of the stream arrive later.",
+    description: "Data and the end of the stream arrive later by `base` plus a random time. The distribution of the random time is `uniform` (up to `jitter`), `normal` (the upper half of a normal distribution with standard deviation `jitter`) or `pareto` (a long tail with mean `jitter`).",
     examples: &["latency base=40ms", "latency base=40ms distribution=pareto jitter=10ms", "latency base=1s distribution=normal jitter=500ms"],
 };
 

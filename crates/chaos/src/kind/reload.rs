@@ -24,7 +24,7 @@ pub struct ReloadFault {
 
 const DECLARATION: FaultDeclaration = FaultDeclaration {
     kind: "reload",
-    summary: "All open connections end some time after a common instant.",
+    summary: "All connections that are open at an instant end some time later.",
     description: "At one instant (`at`), or at regular intervals (`every`), all open connections are scheduled to end `grace` later, as when a proxy is reloaded.",
     examples: &["reload every=600s grace=240s how=fin", "reload at=10s code=1001 how=close reason=deploy"],
 };
