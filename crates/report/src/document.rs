@@ -39,12 +39,12 @@ pub enum Opening {
 /// The weight of a piece of text, which the renderers show as a colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// Text without weight.
+    /// Text of normal importance.
     #[default]
     Plain,
     /// Text of less importance.
     Muted,
-    /// A good result.
+    /// A result without problems.
     Good,
     /// A fact that is worth knowing.
     Note,
@@ -81,7 +81,7 @@ pub struct Section {
 pub enum Block {
     /// A paragraph and its weight.
     Text(Tone, String),
-    /// A table.
+    /// A table with its head.
     Grid(Grid),
     /// A finding with its labelled entries.
     Card(Card),
@@ -121,7 +121,7 @@ pub enum Align {
 /// The content of a cell and its weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// The text.
+    /// The text of the cell.
     pub text: String,
     /// The weight of the text.
     pub tone: Tone,
@@ -147,7 +147,7 @@ pub struct Card {
 pub struct Entry {
     /// The label in lower case.
     pub label: &'static str,
-    /// The content.
+    /// The content of the entry.
     pub value: Value,
 }
 
@@ -156,9 +156,9 @@ pub struct Entry {
 pub enum Value {
     /// A sentence or a figure.
     Text(String),
-    /// A list.
+    /// A list of sentences.
     Items(Vec<String>),
-    /// A command line.
+    /// A command line to run.
     Command(String),
     /// A block to copy, after a sentence that says why.
     Code {
@@ -166,7 +166,7 @@ pub enum Value {
         reason: String,
         /// The language of the block, as Markdown names it.
         language: String,
-        /// The block.
+        /// The lines of the block.
         text: String,
     },
 }
@@ -189,7 +189,7 @@ impl Section {
         self
     }
 
-    /// Adds a paragraph.
+    /// Adds a paragraph of the given weight.
     pub fn text(&mut self, tone: Tone, text: impl Into<String>) {
         self.blocks.push(Block::Text(tone, text.into()));
     }

@@ -51,7 +51,7 @@ pub struct Fix {
     pub validator: Option<String>,
 }
 
-/// A measured value.
+/// A measured value with its spread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// The median of the samples.

@@ -67,7 +67,7 @@ impl Html {
         self
     }
 
-    /// Returns the markup.
+    /// Returns the markup as a string.
     pub(crate) fn into_string(self) -> String {
         self.0
     }

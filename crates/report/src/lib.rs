@@ -4,7 +4,7 @@
 //! evidence and [`Fix`]es, tables and charts. It holds data without layout and can be written and read as JSON.
 //!
 //! Every report is shown through a [`Document`](document::Document), the view model that the renderers share. `undrop bench` has
-//! a report of its own and makes a document from it directly. Each renderer is a pure function of the document, so equal reports
+//! a separate report and makes a document from it directly. Each renderer is a pure function of the document, so equal reports
 //! give equal bytes. Text that comes from elsewhere is escaped, and invisible characters in it are made visible.
 //!
 //! ```

@@ -11,9 +11,9 @@ pub struct Plot {
     pub label: String,
     /// The height in units of which the width has 860.
     pub height: f64,
-    /// The horizontal axis.
+    /// The scale of the horizontal axis.
     pub x: Scale,
-    /// The vertical axis.
+    /// The scale of the vertical axis.
     pub y: Scale,
     /// The shapes, the lowest first.
     pub shapes: Vec<Shape>,
@@ -24,7 +24,7 @@ pub struct Plot {
 /// A shape between the axes, in the units of the axes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    /// A curve.
+    /// A curve through points.
     Curve {
         /// The colour of the curve.
         colour: Colour,
@@ -47,7 +47,7 @@ pub enum Shape {
         /// The label at its right end.
         label: String,
     },
-    /// A box.
+    /// A box between two values of each axis.
     Bar {
         /// The colour of the box.
         colour: Colour,
@@ -80,7 +80,7 @@ pub enum Colour {
 pub enum Stroke {
     /// A line of normal width.
     Solid,
-    /// A dashed line.
+    /// A dashed line of normal width.
     Dashed,
     /// A thin dotted line.
     Dotted,

@@ -35,7 +35,7 @@ impl Display for At {
     }
 }
 
-/// Draws a chart.
+/// Draws a chart that consists of bars.
 pub(crate) fn chart(html: &mut Html, chart: &Chart) {
     match chart {
         Chart::Lanes(chart) => lanes(html, chart),
@@ -43,7 +43,7 @@ pub(crate) fn chart(html: &mut Html, chart: &Chart) {
     }
 }
 
-/// Draws a diagram.
+/// Draws a diagram with its axes.
 pub(crate) fn plot(html: &mut Html, plot: &Plot) {
     let area = Area { plot, bottom: plot.height - PLOT_FOOT };
     drawing(html, plot.height, &plot.label, |html| {

@@ -26,7 +26,7 @@ impl Style {
 
 /// The fewest columns for which documents are laid out.
 const NARROWEST: usize = 40;
-/// Below this width, a label has a line of its own.
+/// Below this width, a label is on a separate line.
 const LABELS_BESIDE: usize = 56;
 
 impl Document {

@@ -10,7 +10,7 @@ use crate::metrics::histogram::Times;
 pub struct Distribution {
     /// The number of values.
     pub count: u64,
-    /// The lowest value.
+    /// The lowest of the values.
     pub min: f64,
     /// The mean of the values.
     pub mean: f64,
@@ -18,21 +18,21 @@ pub struct Distribution {
     pub deviation: f64,
     /// The median: 50 % of the values are not above it.
     pub p50: Option<f64>,
-    /// The 75th percentile.
+    /// The 75th percentile of the values.
     pub p75: Option<f64>,
-    /// The 90th percentile.
+    /// The 90th percentile of the values.
     pub p90: Option<f64>,
-    /// The 95th percentile.
+    /// The 95th percentile of the values.
     pub p95: Option<f64>,
-    /// The 99th percentile.
+    /// The 99th percentile of the values.
     pub p99: Option<f64>,
-    /// The 99.9th percentile.
+    /// The 99.9th percentile of the values.
     #[serde(rename = "p99.9")]
     pub p99_9: Option<f64>,
-    /// The 99.99th percentile.
+    /// The 99.99th percentile of the values.
     #[serde(rename = "p99.99")]
     pub p99_99: Option<f64>,
-    /// The highest value.
+    /// The highest of the values.
     pub max: f64,
 }
 

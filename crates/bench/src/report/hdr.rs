@@ -15,7 +15,7 @@ const NANOS_PER_MILLISECOND: f64 = 1e6;
 
 /// Returns all histograms of a run as an HdrHistogram log, format 1.3: one line for each, with its name as the tag.
 ///
-/// The values are in nanoseconds, which the tools print in milliseconds unless told otherwise.
+/// The values are in nanoseconds, which the tools print in milliseconds by default.
 pub fn hdr_log(tally: &Tally) -> String {
     let mut log = Vec::new();
     // Writing to a vector cannot fail, and the histograms are within the bounds of the encoding.

@@ -157,7 +157,7 @@ pub(crate) fn quiet(count: u64) -> (Plan, Tally) {
     (plan(Mode::Hold, count as u32, 0.0), tally)
 }
 
-/// Nothing listens there.
+/// A run against a port on which nothing listens.
 pub(crate) fn refused() -> (Plan, Tally) {
     let mut tally = Tally { asked: 1000, attempts: 1000, ..Tally::default() };
     for i in 0..1000 {
@@ -214,7 +214,7 @@ pub(crate) fn sessions() -> (Plan, Tally) {
     (plan, tally)
 }
 
-/// A sink that got one message twice and lost two of its own.
+/// A sink that got one message twice and lost two that it sent.
 pub(crate) fn sink() -> (Plan, Tally) {
     let mut tally = Tally { proven: 100, ..Tally::default() };
     opened(&mut tally, 100, 10.0);

@@ -23,11 +23,11 @@ pub(crate) const TOO_FEW: &str = "local error (too few connections allowed)";
 pub struct Handshake {
     /// The TCP connection, with the forward proxy if there is one.
     pub connect: Option<Distribution>,
-    /// The TLS handshake.
+    /// The duration of the TLS handshake.
     pub tls: Option<Distribution>,
     /// The time from the request to the 101 response.
     pub upgrade: Option<Distribution>,
-    /// All phases together.
+    /// The duration of all phases together.
     pub total: Option<Distribution>,
 }
 
@@ -84,7 +84,7 @@ pub struct BroadcastReport {
     pub copies_expected: u64,
     /// The number of copies that arrived.
     pub copies: u64,
-    /// `copies` / `copies_expected`.
+    /// The completeness, which is `copies` / `copies_expected`; `null` if no copy was expected.
     pub completeness: Option<f64>,
 }
 

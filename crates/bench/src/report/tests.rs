@@ -323,7 +323,7 @@ fn a_churn_that_had_no_room_did_not_keep_its_rate() {
     let report = Report::new(&plan, &tally);
     assert!(report.is_slow());
     assert!(!report.survival_line().contains("failed"), "{}", report.survival_line());
-    assert_eq!(report.unopened(), 0.0, "our own limit is no failure of the target's");
+    assert_eq!(report.unopened(), 0.0, "the client's own limit is not a failure of the target");
     assert!(unwrapped(&report).contains("500 of 1,499 connections were not attempted"), "{}", plain(&report));
 }
 

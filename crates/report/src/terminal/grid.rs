@@ -69,7 +69,7 @@ impl Screen {
         }
     }
 
-    /// Writes a row as a block: the first cell, then the others with their names, each on a line of its own.
+    /// Writes a row as a block: the first cell, then the others with their names, each on a separate line.
     fn stacked(&mut self, names: &[Cell], cells: &[Cell]) {
         for (i, (name, cell)) in names.iter().zip(cells).enumerate() {
             if cell.text.is_empty() {

@@ -116,7 +116,7 @@ pub(super) enum Unit {
 
 /// The value of a metric in a report.
 pub(super) enum MetricValue {
-    /// The value.
+    /// The value of the metric.
     Value(f64),
     /// The value, and a remark about it.
     Remarkable(f64, String),

@@ -42,7 +42,7 @@ impl Report {
         } else if connections.alive_at_end < opened {
             line.push_str(&format!("; {} not responsive", thousands(opened - connections.alive_at_end)));
         }
-        // Connections that were not attempted have a line of their own.
+        // Connections that were not attempted have a separate line.
         let skipped = self.churn.as_ref().map_or(0, |churn| churn.skipped);
         let failures = connections.failed.saturating_sub(skipped);
         if failures > 0 {

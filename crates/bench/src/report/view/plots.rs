@@ -9,7 +9,7 @@ use crate::metrics::histogram::Times;
 use crate::metrics::tally::{Slot, Timeline};
 use crate::report::model::Report;
 
-/// The kinds of endings with a colour of their own; the others share one.
+/// The number of kinds of endings with a separate colour; the others share one.
 const KINDS: usize = Colour::SERIES - 1;
 /// The maximum number of bars, and of points of curves over time.
 const POINTS: usize = 120;
