@@ -18,15 +18,15 @@ mod sections;
 mod url;
 mod view;
 
-pub use distribution::Distribution;
+pub use distribution::TimeDistribution;
 pub use endings::EndingGroup;
 pub use hdr::hdr_log;
 pub use model::{
-    Bytes, ConditionResult, Connections, FULL_RATE, FailureGroup, Messages, Pings, Rate, Report,
+    Bytes, ConditionResult, Connections, FULL_RATE, FailureGroup, LoadReport, Messages, Pings, Rate,
 };
-pub use proof::{Direction, Proof};
+pub use proof::{DirectionCounts, Proof};
 pub use sections::{
-    BroadcastReport, ChurnReport, Cost, Handshake, RampReport, Resumes, StormReport, UsersReport,
+    BroadcastReport, ChurnReport, Cost, HandshakeTimes, RampReport, Resumes, StormReport, UsersReport,
 };
 pub use url::shown_url;
 pub use view::{html, text};

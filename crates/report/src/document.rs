@@ -18,7 +18,7 @@ pub struct Document {
     /// The weight of the outcome.
     pub tone: Tone,
     /// The order of subject and headline on a terminal.
-    pub opening: Opening,
+    pub opening: OpeningOrder,
     /// The figures that matter most. Only pages show them.
     pub tiles: Vec<Tile>,
     /// The parts of the document, from top to bottom.
@@ -29,7 +29,7 @@ pub struct Document {
 
 /// The order of subject and headline on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
+pub enum OpeningOrder {
     /// The subject comes first, then the headline as a paragraph.
     SubjectFirst,
     /// The headline is the first line and is never wrapped, so that a script can read it with `head -1`.
@@ -139,21 +139,21 @@ pub struct Card {
     /// The finding in one sentence.
     pub title: String,
     /// The entries, from top to bottom.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CardEntry>,
 }
 
 /// A labelled part of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CardEntry {
     /// The label in lower case.
     pub label: &'static str,
     /// The content of the entry.
-    pub value: Value,
+    pub value: CardValue,
 }
 
 /// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum CardValue {
     /// A sentence or a figure.
     Text(String),
     /// A list of sentences.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use undrop_text::printable::{escape_markdown, lines, markdown_code};
 
-use crate::document::{Align, Block, Card, Cell, Document, Grid, Section, Value};
+use crate::document::{Align, Block, Card, CardValue, Cell, Document, Grid, Section};
 
 impl Document {
     /// Renders the document as Markdown without its charts.
@@ -59,19 +59,19 @@ fn finding(out: &mut String, card: &Card) {
     for entry in &card.entries {
         let _ = write!(out, "\n**{}:**", entry.label);
         match &entry.value {
-            Value::Text(text) => {
+            CardValue::Text(text) => {
                 let _ = writeln!(out, " {}", escape_markdown(text));
             }
-            Value::Command(command) => {
+            CardValue::Command(command) => {
                 let _ = writeln!(out, " {}", markdown_code(command));
             }
-            Value::Items(items) => {
+            CardValue::Items(items) => {
                 out.push_str("\n\n");
                 for item in items {
                     let _ = writeln!(out, "- {}", escape_markdown(item));
                 }
             }
-            Value::Code { reason, language, text } => {
+            CardValue::Code { reason, language, text } => {
                 let text = lines(text.trim_matches('\n'));
                 let fence = fence(&text);
                 let language: String = language.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -1,6 +1,6 @@
 //! A document as one HTML file that can be passed on: no script, nothing loaded from elsewhere, light and dark.
 
-use crate::document::{Align, Block, Card, Cell, Document, Grid, Section, Tone, Value};
+use crate::document::{Align, Block, Card, CardValue, Cell, Document, Grid, Section, Tone};
 use crate::html::Html;
 use crate::plot::Plot;
 use crate::svg;
@@ -109,22 +109,22 @@ fn article(html: &mut Html, card: &Card) {
     });
 }
 
-fn value(html: &mut Html, value: &Value) {
+fn value(html: &mut Html, value: &CardValue) {
     match value {
-        Value::Text(text) => {
+        CardValue::Text(text) => {
             html.element("p", &[], text);
         }
-        Value::Items(items) => {
+        CardValue::Items(items) => {
             html.nested("ul", &[], |html| {
                 for item in items {
                     html.element("li", &[], item);
                 }
             });
         }
-        Value::Command(command) => {
+        CardValue::Command(command) => {
             html.element("code", &[], command);
         }
-        Value::Code { reason, text, .. } => {
+        CardValue::Code { reason, text, .. } => {
             if !reason.is_empty() {
                 html.element("p", &[], reason);
             }

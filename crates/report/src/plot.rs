@@ -16,14 +16,14 @@ pub struct Plot {
     /// The scale of the vertical axis.
     pub y: Scale,
     /// The shapes, the lowest first.
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<PlotShape>,
     /// The colours and what they mean; empty when the heading says it.
     pub legend: Vec<(Colour, String)>,
 }
 
 /// A shape between the axes, in the units of the axes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum PlotShape {
     /// A curve through points.
     Curve {
         /// The colour of the curve.

@@ -6,7 +6,7 @@ use undrop_text::number::thousands;
 
 use crate::chart::{Chart, Histogram, LaneState, Lanes};
 use crate::html::Html;
-use crate::plot::{Colour, Plot, Scale, Shape, Stroke};
+use crate::plot::{Colour, Plot, PlotShape, Scale, Stroke};
 
 /// The width of every chart in its own units.
 const WIDTH: f64 = 860.0;
@@ -154,18 +154,18 @@ impl Area<'_> {
         }
     }
 
-    fn shape(&self, html: &mut Html, shape: &Shape) {
+    fn shape(&self, html: &mut Html, shape: &PlotShape) {
         match shape {
-            Shape::Curve { colour, stroke, points } => self.curve(html, *colour, *stroke, points),
-            Shape::Area { colour, points } => self.area(html, *colour, points),
-            Shape::Level { value, label } => {
+            PlotShape::Curve { colour, stroke, points } => self.curve(html, *colour, *stroke, points),
+            PlotShape::Area { colour, points } => self.area(html, *colour, points),
+            PlotShape::Level { value, label } => {
                 let y = self.y(*value);
                 // Above the line if there is room, else below.
                 let baseline = if y - PLOT_TOP < 8.0 { y + 14.0 } else { y - 5.0 };
                 line(html, (PLOT_LEFT, y), (PLOT_RIGHT, y), "level");
                 text(html, PLOT_RIGHT, baseline, "end", label);
             }
-            Shape::Bar { colour, x, y, tip } => {
+            PlotShape::Bar { colour, x, y, tip } => {
                 let (left, right) = (self.x(x.0), self.x(x.1));
                 let (low, high) = (self.y(y.0), self.y(y.1));
                 // Even the smallest bar is visible.

@@ -5,7 +5,7 @@ mod grid;
 
 use undrop_text::printable;
 
-use crate::document::{Block, Card, Document, Entry, Opening, Section, Tone, Value};
+use crate::document::{Block, Card, CardEntry, CardValue, Document, OpeningOrder, Section, Tone};
 use crate::layout::{pad, width, wrap};
 
 /// The form of text for a terminal.
@@ -33,7 +33,7 @@ impl Document {
     /// Renders the document in lines of the given width.
     pub fn to_terminal(&self, style: &Style) -> String {
         let mut screen =
-            Screen { out: String::new(), colour: style.colour, width: style.width.max(NARROWEST) };
+            TextScreen { out: String::new(), colour: style.colour, width: style.width.max(NARROWEST) };
         screen.opening(self);
         for section in &self.sections {
             screen.section(section);
@@ -86,17 +86,17 @@ impl Paint {
 }
 
 /// Text that grows line by line.
-struct Screen {
+struct TextScreen {
     out: String,
     colour: bool,
     width: usize,
 }
 
-impl Screen {
+impl TextScreen {
     fn opening(&mut self, document: &Document) {
         let paint = Paint::of(document.tone);
         match document.opening {
-            Opening::SubjectFirst => {
+            OpeningOrder::SubjectFirst => {
                 let subject = self.paint(&printable::line(&document.subject), Paint::Bold);
                 self.line(&subject);
                 self.line("");
@@ -105,7 +105,7 @@ impl Screen {
                     self.line(&line);
                 }
             }
-            Opening::HeadlineFirst => {
+            OpeningOrder::HeadlineFirst => {
                 let headline = self.paint(&printable::line(&document.headline), paint);
                 let headline = self.paint(&headline, Paint::Bold);
                 self.line(&headline);
@@ -160,7 +160,7 @@ impl Screen {
         }
     }
 
-    fn entry(&mut self, label: &str, entry: &Entry, indent: &str, beside: bool) {
+    fn entry(&mut self, label: &str, entry: &CardEntry, indent: &str, beside: bool) {
         let painted = self.paint(label, Paint::Dim);
         let mut first = indent.to_owned();
         if beside {
@@ -169,14 +169,14 @@ impl Screen {
             self.line(&format!("  {painted}"));
         }
         match &entry.value {
-            Value::Text(text) | Value::Command(text) => self.item(&first, indent, text),
-            Value::Items(items) => {
+            CardValue::Text(text) | CardValue::Command(text) => self.item(&first, indent, text),
+            CardValue::Items(items) => {
                 for item in items {
                     self.item(&format!("{first}· "), &format!("{indent}  "), item);
                     first = indent.to_owned();
                 }
             }
-            Value::Code { reason, language, text } => {
+            CardValue::Code { reason, language, text } => {
                 self.item(&first, indent, if reason.is_empty() { language } else { reason });
                 for line in printable::lines(text.trim_matches('\n')).lines() {
                     let line = self.paint(line, Paint::Green);

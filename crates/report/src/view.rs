@@ -1,7 +1,7 @@
 //! The document that shows a [`Report`].
 
 use crate::chart::Chart;
-use crate::document::{Block, Card, Document, Entry, Grid, Opening, Section, Tone, Value};
+use crate::document::{Block, Card, CardEntry, CardValue, Document, Grid, OpeningOrder, Section, Tone};
 use crate::{Finding, Fix, Report, Severity, Style, Table};
 
 /// Renders the report for a terminal; every line ends with a line feed.
@@ -39,7 +39,7 @@ fn document(report: &Report) -> Document {
             Some(Severity::Warning) => Tone::Warning,
             Some(Severity::Note) | None => Tone::Good,
         },
-        opening: Opening::SubjectFirst,
+        opening: OpeningOrder::SubjectFirst,
         tiles: Vec::new(),
         sections: findings.chain(charts).chain(tables).collect(),
         notes: report.notes.clone(),
@@ -47,14 +47,14 @@ fn document(report: &Report) -> Document {
 }
 
 fn card(finding: &Finding) -> Card {
-    let text = |text: &String| Value::Text(text.clone());
-    let items = |items: &[String]| (!items.is_empty()).then(|| Value::Items(items.to_vec()));
-    let entry = |label, value: Option<Value>| value.map(|value| Entry { label, value });
+    let text = |text: &String| CardValue::Text(text.clone());
+    let items = |items: &[String]| (!items.is_empty()).then(|| CardValue::Items(items.to_vec()));
+    let entry = |label, value: Option<CardValue>| value.map(|value| CardEntry { label, value });
     let reproduce = finding.preset.as_ref();
-    let reproduce = reproduce.map(|preset| Value::Command(format!("undrop chaos --preset {preset}")));
+    let reproduce = reproduce.map(|preset| CardValue::Command(format!("undrop chaos --preset {preset}")));
     let entries = [
         entry("where", finding.hop.as_ref().map(text)),
-        entry("value", finding.value.as_ref().map(|value| Value::Text(value.to_string()))),
+        entry("value", finding.value.as_ref().map(|value| CardValue::Text(value.to_string()))),
         entry("evidence", items(&finding.evidence)),
         entry("refuted by", items(&finding.refuted_by)),
         entry("other candidates", items(&finding.candidates)),
@@ -73,16 +73,18 @@ fn card(finding: &Finding) -> Card {
     }
 }
 
-fn fix(fix: &Fix) -> Vec<Entry> {
+fn fix(fix: &Fix) -> Vec<CardEntry> {
     let value = if fix.is_advice() {
         let pause = if fix.reason.is_empty() { "" } else { " " };
-        Value::Text(format!("{}{pause}{}", fix.text, fix.reason))
+        CardValue::Text(format!("{}{pause}{}", fix.text, fix.reason))
     } else {
-        Value::Code { reason: fix.reason.clone(), language: fix.language.clone(), text: fix.text.clone() }
+        CardValue::Code { reason: fix.reason.clone(), language: fix.language.clone(), text: fix.text.clone() }
     };
-    let check =
-        fix.validator.clone().map(|command| Entry { label: "check with", value: Value::Command(command) });
-    std::iter::once(Entry { label: "fix", value }).chain(check).collect()
+    let check = fix
+        .validator
+        .clone()
+        .map(|command| CardEntry { label: "check with", value: CardValue::Command(command) });
+    std::iter::once(CardEntry { label: "fix", value }).chain(check).collect()
 }
 
 fn grid(table: &Table) -> Grid {

@@ -11,8 +11,8 @@ use std::str::FromStr;
 use undrop_text::printable::excerpt;
 use undrop_text::suggest;
 
-use super::model::{ConditionResult, Report};
-use metric::{Metric, MetricValue, Unit};
+use super::model::{ConditionResult, LoadReport};
+use metric::{Metric, MetricUnit, MetricValue};
 
 pub use metric::METRICS;
 
@@ -23,7 +23,7 @@ pub struct Condition {
     metric: Metric,
     comparison: Comparison,
     limit: f64,
-    unit: Unit,
+    unit: MetricUnit,
 }
 
 /// The reason why a text is not a condition.
@@ -55,7 +55,7 @@ const COMPARISONS: [(&str, Comparison); 7] = [
     ("=", Comparison::Equal),
 ];
 
-impl Report {
+impl LoadReport {
     /// Evaluates the conditions and keeps the results in `thresholds`.
     pub fn check(&mut self, conditions: &[Condition]) {
         self.thresholds = conditions.iter().map(|condition| condition.evaluate(self)).collect();
@@ -69,7 +69,7 @@ impl Condition {
     }
 
     /// Evaluates the condition on a report.
-    pub fn evaluate(&self, report: &Report) -> ConditionResult {
+    pub fn evaluate(&self, report: &LoadReport) -> ConditionResult {
         let found = self.metric.find(report, self.unit);
         let (actual, reason) = match found {
             MetricValue::Value(value) => (Some(value), None),

@@ -7,7 +7,7 @@ use crate::metrics::histogram::Times;
 /// The figures of a histogram of times, in milliseconds. A percentile is `null` if there are too few values for it: p99.99 needs
 /// 10,000.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Distribution {
+pub struct TimeDistribution {
     /// The number of values.
     pub count: u64,
     /// The lowest of the values.
@@ -36,15 +36,15 @@ pub struct Distribution {
     pub max: f64,
 }
 
-impl Distribution {
+impl TimeDistribution {
     /// Returns the figures of a histogram, or `None` if it is empty.
-    pub fn of(times: &Times) -> Option<Distribution> {
+    pub fn of(times: &Times) -> Option<TimeDistribution> {
         let ms = |time: std::time::Duration| round(time.as_secs_f64() * 1e3);
         let at = |percent: f64| {
             let enough = is_supported(times.len(), percent / 100.0);
             enough.then(|| times.quantile(percent / 100.0).map(ms)).flatten()
         };
-        Some(Distribution {
+        Some(TimeDistribution {
             count: times.len(),
             min: times.min().map(ms)?,
             mean: times.mean().map(ms)?,
@@ -87,7 +87,7 @@ mod tests {
         let of = |count: u64| {
             let mut times = Times::default();
             (1..=count).for_each(|us| times.record_us(us));
-            Distribution::of(&times)
+            TimeDistribution::of(&times)
         };
         assert_eq!(of(0), None);
         let one = of(1).unwrap();

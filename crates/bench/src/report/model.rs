@@ -1,17 +1,17 @@
 //! The figures of a run.
 //!
-//! [`Report`] serializes to JSON with stable keys: keys are added, never renamed or removed, while [`Report::schema`] stays.
+//! [`LoadReport`] serializes to JSON with stable keys: keys are added, never renamed or removed, while [`LoadReport::schema`] stays.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::distribution::Distribution;
+use super::distribution::TimeDistribution;
 use super::distribution::ratio;
 use super::endings::{self, EndingGroup};
 use super::proof::Proof;
 use super::sections::{
-    BroadcastReport, ChurnReport, Cost, Handshake, RampReport, Resumes, StormReport, UsersReport,
+    BroadcastReport, ChurnReport, Cost, HandshakeTimes, RampReport, Resumes, StormReport, UsersReport,
 };
 use super::url::shown_url;
 use crate::metrics::histogram::Times;
@@ -23,7 +23,7 @@ pub const FULL_RATE: f64 = 0.99;
 
 /// The figures of a run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct LoadReport {
     /// The version of these keys, which is 1.
     pub schema: u32,
     /// The version of undrop that wrote the report.
@@ -58,15 +58,15 @@ pub struct Report {
     pub rate: Option<Rate>,
     /// The latency of replies, counted from the time at which the message should have been sent; without a schedule, from the
     /// time at which it was sent.
-    pub latency_ms: Option<Distribution>,
+    pub latency_ms: Option<TimeDistribution>,
     /// Whether `latency_ms` is corrected for coordinated omission.
     pub latency_is_corrected: bool,
     /// The latency of replies, counted from the time at which the message was sent.
-    pub latency_uncorrected_ms: Option<Distribution>,
+    pub latency_uncorrected_ms: Option<TimeDistribution>,
     /// The delay of sending against the schedule.
-    pub schedule_lag_ms: Option<Distribution>,
+    pub schedule_lag_ms: Option<TimeDistribution>,
     /// The durations of the phases of handshakes.
-    pub handshake_ms: Handshake,
+    pub handshake_ms: HandshakeTimes,
     /// The lost links that were restored.
     pub resumes: Resumes,
     /// The counts of payload bytes.
@@ -227,9 +227,9 @@ impl ConditionResult {
     }
 }
 
-impl Report {
+impl LoadReport {
     /// Computes the figures of a run from what the workers counted.
-    pub fn new(plan: &Plan, tally: &Tally) -> Report {
+    pub fn new(plan: &Plan, tally: &Tally) -> LoadReport {
         let open = plan.is_open_workload();
         let latency = if open { &tally.corrected } else { &tally.uncorrected };
         let endings = endings::group(&tally.endings, load_of(plan));
@@ -243,7 +243,7 @@ impl Report {
         let proof = plan.verify.then(|| Proof::new(plan, tally));
         let mut failures: Vec<FailureGroup> = tally.failures.values().map(FailureGroup::new).collect();
         failures.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.ending.cmp(&b.ending)));
-        Report {
+        LoadReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
             target: shown_url(&plan.target.url),
@@ -283,11 +283,11 @@ impl Report {
                 proof,
             },
             rate: Rate::new(plan, tally),
-            latency_ms: Distribution::of(latency),
+            latency_ms: TimeDistribution::of(latency),
             latency_is_corrected: open,
-            latency_uncorrected_ms: Distribution::of(&tally.uncorrected),
-            schedule_lag_ms: Distribution::of(&tally.lag),
-            handshake_ms: Handshake::new(tally),
+            latency_uncorrected_ms: TimeDistribution::of(&tally.uncorrected),
+            schedule_lag_ms: TimeDistribution::of(&tally.lag),
+            handshake_ms: HandshakeTimes::new(tally),
             resumes: Resumes::new(tally),
             bytes: Bytes { sent: tally.bytes_sent, received: tally.bytes_received },
             pings: Pings { sent: tally.pings, answered: tally.pongs },

@@ -16,12 +16,12 @@ pub struct Proof {
     /// The number of messages that were sent on those streams. It is unknown whether they arrived.
     pub unproven: u64,
     /// The counts of each direction.
-    pub directions: Vec<Direction>,
+    pub directions: Vec<DirectionCounts>,
 }
 
 /// The counts of one direction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Direction {
+pub struct DirectionCounts {
     /// The direction: `round_trip` with a target that echoes, `up` and `down` with a sink, `copies` in a broadcast.
     pub direction: &'static str,
     /// The number of messages sent; in a broadcast, the number of copies expected.
@@ -43,25 +43,25 @@ impl Proof {
         let mut directions = Vec::new();
         let sink = tally.down != Counts::default() || tally.up_sent > 0 || tally.unanswered > 0;
         if let Mode::Broadcast { .. } = plan.mode {
-            directions.push(Direction::new("copies", copies(tally), &tally.echoed));
+            directions.push(DirectionCounts::new("copies", copies(tally), &tally.echoed));
         } else if sink {
-            directions.push(Direction::new("up", tally.up_sent, &tally.up));
+            directions.push(DirectionCounts::new("up", tally.up_sent, &tally.up));
             // It is unknown what a sink sent on streams without a report, so a loss there is counted in `unanswered`.
-            directions.push(Direction::new("down", tally.down_sent, &tally.down));
+            directions.push(DirectionCounts::new("down", tally.down_sent, &tally.down));
             if tally.echoed != Counts::default() {
                 // Some connections reached a target that echoes: they sent the messages that are in no sink's report.
                 let sent = tally.sent.saturating_sub(tally.up_sent + tally.unproven);
-                directions.push(Direction::new("round_trip", sent, &tally.echoed));
+                directions.push(DirectionCounts::new("round_trip", sent, &tally.echoed));
             }
         } else {
-            directions.push(Direction::new("round_trip", tally.sent, &tally.echoed));
+            directions.push(DirectionCounts::new("round_trip", tally.sent, &tally.echoed));
         }
         Proof { streams: tally.proven, unanswered: tally.unanswered, unproven: tally.unproven, directions }
     }
 
     /// Returns whether every stream was verified and no message was lost, duplicated, reordered, corrupted or made up.
     pub fn holds(&self) -> bool {
-        self.unanswered == 0 && self.directions.iter().all(Direction::is_clean)
+        self.unanswered == 0 && self.directions.iter().all(DirectionCounts::is_clean)
     }
 
     /// Returns whether no received message carries a number of the client or of a sink.
@@ -70,15 +70,15 @@ impl Proof {
     }
 
     /// Returns the sum of a count over all directions.
-    pub(super) fn sum(&self, count: impl Fn(&Direction) -> u64) -> u64 {
+    pub(super) fn sum(&self, count: impl Fn(&DirectionCounts) -> u64) -> u64 {
         self.directions.iter().map(count).sum()
     }
 }
 
-impl Direction {
-    fn new(direction: &'static str, sent: u64, counts: &Counts) -> Direction {
+impl DirectionCounts {
+    fn new(direction: &'static str, sent: u64, counts: &Counts) -> DirectionCounts {
         let Counts { received, doubled, reordered, corrupted } = *counts;
-        Direction {
+        DirectionCounts {
             direction,
             sent,
             received,

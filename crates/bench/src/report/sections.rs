@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::distribution::Distribution;
+use super::distribution::TimeDistribution;
 use super::distribution::ratio;
 use super::proof::copies;
 use crate::metrics::tally::Tally;
@@ -20,15 +20,15 @@ pub(crate) const TOO_FEW: &str = "local error (too few connections allowed)";
 
 /// The durations of the phases of handshakes, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Handshake {
+pub struct HandshakeTimes {
     /// The TCP connection, with the forward proxy if there is one.
-    pub connect: Option<Distribution>,
+    pub connect: Option<TimeDistribution>,
     /// The duration of the TLS handshake.
-    pub tls: Option<Distribution>,
+    pub tls: Option<TimeDistribution>,
     /// The time from the request to the 101 response.
-    pub upgrade: Option<Distribution>,
+    pub upgrade: Option<TimeDistribution>,
     /// The duration of all phases together.
-    pub total: Option<Distribution>,
+    pub total: Option<TimeDistribution>,
 }
 
 /// The lost links that were restored, by resuming a session or by a new connection.
@@ -39,7 +39,7 @@ pub struct Resumes {
     /// The number of sessions that could not be resumed and reported a gap.
     pub gaps: u64,
     /// The time from the loss until messages could be sent again, in milliseconds.
-    pub away_ms: Option<Distribution>,
+    pub away_ms: Option<TimeDistribution>,
 }
 
 /// The figures of mode `storm`: how connections were restored after all were lost.
@@ -124,20 +124,20 @@ pub struct Cost {
     pub memory_bytes_per_connection: Option<f64>,
 }
 
-impl Handshake {
-    pub(super) fn new(tally: &Tally) -> Handshake {
-        Handshake {
-            connect: Distribution::of(&tally.connect),
-            tls: Distribution::of(&tally.tls),
-            upgrade: Distribution::of(&tally.upgrade),
-            total: Distribution::of(&tally.handshake),
+impl HandshakeTimes {
+    pub(super) fn new(tally: &Tally) -> HandshakeTimes {
+        HandshakeTimes {
+            connect: TimeDistribution::of(&tally.connect),
+            tls: TimeDistribution::of(&tally.tls),
+            upgrade: TimeDistribution::of(&tally.upgrade),
+            total: TimeDistribution::of(&tally.handshake),
         }
     }
 }
 
 impl Resumes {
     pub(super) fn new(tally: &Tally) -> Resumes {
-        Resumes { count: tally.resumes, gaps: tally.gaps, away_ms: Distribution::of(&tally.away) }
+        Resumes { count: tally.resumes, gaps: tally.gaps, away_ms: TimeDistribution::of(&tally.away) }
     }
 }
 

@@ -9,20 +9,20 @@ use crate::connection::proof::Counts;
 use crate::metrics::tally::{EndingRecord, Tally};
 use crate::plan::Plan;
 
-fn plain(report: &Report) -> String {
+fn plain(report: &LoadReport) -> String {
     text(report, &Style::plain())
 }
 
 /// The text on one line, so that a test does not depend on where lines are wrapped.
-fn unwrapped(report: &Report) -> String {
+fn unwrapped(report: &LoadReport) -> String {
     plain(report).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn report((plan, tally): (Plan, Tally)) -> Report {
-    Report::new(&plan, &tally)
+fn report((plan, tally): (Plan, Tally)) -> LoadReport {
+    LoadReport::new(&plan, &tally)
 }
 
-fn judged(sample: (Plan, Tally), conditions: &[&str]) -> Report {
+fn judged(sample: (Plan, Tally), conditions: &[&str]) -> LoadReport {
     let mut report = report(sample);
     let conditions: Vec<Condition> = conditions.iter().map(|text| text.parse().unwrap()).collect();
     report.check(&conditions);
@@ -124,7 +124,7 @@ fn text_of_a_target_stays_text_and_invisible_characters_are_shown() {
     tally.users = users.users;
     tally.users.failed.insert(evil.to_owned(), 1);
     plan.mode = samples::scenario().0.mode;
-    let report = Report::new(&plan, &tally);
+    let report = LoadReport::new(&plan, &tally);
     let page = html(&report);
     for bad in ["<script", "alert(1)</", "\"'&", "\u{1b}", "\u{202e}"] {
         assert!(!page.contains(bad), "{bad}");
@@ -169,7 +169,7 @@ fn first_lines() {
     tally.failed("handshake", "refused", "403", 0.0);
     tally.failed("tls", "black hole", "no answer", 0.0);
     assert_eq!(
-        Report::new(&plan, &tally).survival_line(),
+        LoadReport::new(&plan, &tally).survival_line(),
         "10 of 10 alive at the end; 2 of 12 could not be opened: 1 black hole, 1 refused"
     );
 }
@@ -184,7 +184,7 @@ fn many_kinds_of_endings_are_summed_up_in_the_first_line() {
         tally.ended(samples::ending(kind, i as f64, i as f64));
     }
     assert_eq!(
-        Report::new(&plan, &tally).survival_line(),
+        LoadReport::new(&plan, &tally).survival_line(),
         "0 of 9 alive at the end; 7 ended: 3 RST at 1.0 s (0.0–2.0), 1 close 1001 at 6.0 s, 1 close 1011 at 3.0 s, \
          2 in other ways"
     );
@@ -215,7 +215,7 @@ fn json_keys_are_stable() {
     plan.verify = true;
     tally.echoed = Counts { received: 599_999, ..Counts::default() };
     tally.failed("connect", "refused", "no", 1.0);
-    let mut report = Report::new(&plan, &tally);
+    let mut report = LoadReport::new(&plan, &tally);
     report.check(&["p99<50ms".parse().unwrap()]);
     let mut all = Vec::new();
     keys("", &serde_json::to_value(&report).unwrap(), &mut all);
@@ -227,7 +227,7 @@ fn json_keys_are_stable() {
         ("churn", samples::churn()),
         ("users", samples::scenario()),
     ] {
-        let value = serde_json::to_value(Report::new(&sample.0, &sample.1)).unwrap();
+        let value = serde_json::to_value(LoadReport::new(&sample.0, &sample.1)).unwrap();
         let mut all = Vec::new();
         keys("", &value[name], &mut all);
         insta::assert_snapshot!(format!("json_keys_{name}"), all.join("\n"));
@@ -258,12 +258,12 @@ fn a_proof_is_judged_per_direction() {
     assert!(sessions.is_exactly_once());
     let (plan, mut tally) = samples::sessions();
     tally.echoed.received -= 1;
-    assert!(!Report::new(&plan, &tally).is_exactly_once());
+    assert!(!LoadReport::new(&plan, &tally).is_exactly_once());
     let (plan, mut tally) = samples::sink();
     (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_000);
-    assert!(Report::new(&plan, &tally).is_exactly_once());
+    assert!(LoadReport::new(&plan, &tally).is_exactly_once());
     (tally.unanswered, tally.unproven) = (1, 1200);
-    let unproven = Report::new(&plan, &tally);
+    let unproven = LoadReport::new(&plan, &tally);
     assert!(!unproven.is_exactly_once());
     let said = unwrapped(&unproven);
     assert!(
@@ -277,7 +277,7 @@ fn a_proof_is_judged_per_direction() {
 fn more_than_was_sent_proves_nothing() {
     let (plan, mut tally) = samples::sink();
     (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_001);
-    let report = Report::new(&plan, &tally);
+    let report = LoadReport::new(&plan, &tally);
     assert!(!report.is_exactly_once());
     assert!(unwrapped(&report).contains("from the sink: 10,001 messages received, more than were sent"));
 }
@@ -288,9 +288,9 @@ fn what_no_sink_was_asked_about_went_to_a_target_that_echoes() {
     (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_000);
     tally.sent += 500;
     tally.echoed = Counts { received: 500, ..Counts::default() };
-    assert!(Report::new(&plan, &tally).is_exactly_once());
+    assert!(LoadReport::new(&plan, &tally).is_exactly_once());
     tally.echoed.received = 499;
-    let report = Report::new(&plan, &tally);
+    let report = LoadReport::new(&plan, &tally);
     assert_eq!((report.is_exactly_once(), report.messages.lost), (false, Some(1)));
 }
 
@@ -299,7 +299,7 @@ fn answers_that_are_not_ours_are_said_to_be() {
     let (mut plan, mut tally) = samples::run();
     plan.verify = true;
     (tally.corrected, tally.uncorrected) = (crate::Times::default(), crate::Times::default());
-    let said = |tally: &Tally| unwrapped(&Report::new(&plan, tally));
+    let said = |tally: &Tally| unwrapped(&LoadReport::new(&plan, tally));
     let other = said(&tally);
     assert!(other.contains("Latency Not measured: the messages received differ from those sent"), "{other}");
     assert!(
@@ -315,12 +315,12 @@ fn answers_that_are_not_ours_are_said_to_be() {
 #[test]
 fn a_churn_that_had_no_room_did_not_keep_its_rate() {
     let (plan, mut tally) = samples::churn();
-    assert!(!Report::new(&plan, &tally).is_slow());
+    assert!(!LoadReport::new(&plan, &tally).is_slow());
     for _ in 0..500 {
         tally.failed("connect", super::sections::TOO_FEW, "too few", 1.0);
     }
     tally.asked = 1499;
-    let report = Report::new(&plan, &tally);
+    let report = LoadReport::new(&plan, &tally);
     assert!(report.is_slow());
     assert!(!report.survival_line().contains("failed"), "{}", report.survival_line());
     assert_eq!(report.unopened(), 0.0, "the client's own limit is not a failure of the target");
@@ -331,10 +331,10 @@ fn a_churn_that_had_no_room_did_not_keep_its_rate() {
 fn connections_that_could_not_be_opened_are_a_part_of_those_asked_for() {
     let (plan, mut tally) = samples::quiet(98);
     tally.asked = 100;
-    assert_eq!(Report::new(&plan, &tally).unopened(), 0.0, "ended before they were tried");
+    assert_eq!(LoadReport::new(&plan, &tally).unopened(), 0.0, "ended before they were tried");
     tally.failed("handshake", "refused", "503", 0.1);
     tally.failed("handshake", "refused", "503", 0.1);
-    assert_eq!(Report::new(&plan, &tally).unopened(), 0.02);
+    assert_eq!(LoadReport::new(&plan, &tally).unopened(), 0.02);
     assert_eq!(report(samples::ramp()).unopened(), 0.0, "a ramp is for that");
     assert_eq!(report(samples::storm()).unopened(), 0.0, "all came back in the end");
 }
@@ -364,7 +364,7 @@ fn a_broadcast_is_complete_with_or_without_the_senders_own_copy() {
     let (plan, mut tally) = samples::broadcast();
     for (received, expected) in [(99_900, 99_900), (100_000, 100_000), (99_950, 100_000), (99_000, 99_900)] {
         tally.received = received;
-        assert_eq!(Report::new(&plan, &tally).broadcast.unwrap().copies_expected, expected);
+        assert_eq!(LoadReport::new(&plan, &tally).broadcast.unwrap().copies_expected, expected);
     }
 }
 
@@ -375,7 +375,7 @@ fn the_guide_names_every_key() {
     let (mut plan, mut tally) = samples::run();
     plan.verify = true;
     tally.failed("connect", "refused", "no", 1.0);
-    let mut full = Report::new(&plan, &tally);
+    let mut full = LoadReport::new(&plan, &tally);
     full.check(&["p99<50ms".parse().unwrap()]);
     let mut all = Vec::new();
     for report in [

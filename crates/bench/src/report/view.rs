@@ -10,18 +10,18 @@ mod plots;
 mod tiles;
 
 use undrop_report::Style;
-use undrop_report::document::{Block, Cell, Document, Grid, Opening, Section, Tone};
+use undrop_report::document::{Block, Cell, Document, Grid, OpeningOrder, Section, Tone};
 use undrop_text::number::bytes;
 
-use super::model::Report;
+use super::model::LoadReport;
 
 /// Renders the report for a terminal. The first line is the survival of the connections, however long it is.
-pub fn text(report: &Report, style: &Style) -> String {
+pub fn text(report: &LoadReport, style: &Style) -> String {
     document(report, Medium::Terminal).to_terminal(style)
 }
 
 /// Renders the report as an HTML page that needs no other file.
-pub fn html(report: &Report) -> String {
+pub fn html(report: &LoadReport) -> String {
     document(report, Medium::Page).to_html()
 }
 
@@ -32,7 +32,7 @@ enum Medium {
     Page,
 }
 
-fn document(report: &Report, medium: Medium) -> Document {
+fn document(report: &LoadReport, medium: Medium) -> Document {
     let mut sections = Vec::new();
     if medium == Medium::Page {
         sections.extend(conditions(report));
@@ -55,14 +55,14 @@ fn document(report: &Report, medium: Medium) -> Document {
         subject: headline::subject(report),
         headline: report.survival_line(),
         tone: headline::tone(report),
-        opening: Opening::HeadlineFirst,
+        opening: OpeningOrder::HeadlineFirst,
         tiles: if medium == Medium::Page { tiles::all(report) } else { Vec::new() },
         sections,
         notes: if medium == Medium::Page { notes(report) } else { Vec::new() },
     }
 }
 
-fn conditions(report: &Report) -> Option<Section> {
+fn conditions(report: &LoadReport) -> Option<Section> {
     if report.thresholds.is_empty() {
         return None;
     }
@@ -78,7 +78,7 @@ fn conditions(report: &Report) -> Option<Section> {
     Some(Section::new("Conditions").with(Block::Grid(grid)))
 }
 
-fn cost(report: &Report) -> Option<Section> {
+fn cost(report: &LoadReport) -> Option<Section> {
     let cpu = report.cost.cpu_us_per_message;
     let cpu = cpu.map(|us| format!("{us:.1} µs of CPU time per message sent"));
     let memory = report.cost.memory_bytes_per_connection;
@@ -88,7 +88,7 @@ fn cost(report: &Report) -> Option<Section> {
     (!parts.is_empty()).then(|| Section::new("Cost of the load on this machine").with(text))
 }
 
-fn notes(report: &Report) -> Vec<String> {
+fn notes(report: &LoadReport) -> Vec<String> {
     let mut notes = Vec::new();
     if report.latency_is_corrected && report.latency_ms.is_some() {
         notes.push(

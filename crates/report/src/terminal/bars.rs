@@ -3,14 +3,14 @@
 use undrop_text::number::thousands;
 use undrop_text::printable;
 
-use super::{Paint, Screen};
+use super::{Paint, TextScreen};
 use crate::chart::{Chart, Histogram, LaneState, Lanes};
 use crate::layout::{fit, pad, pad_left, width};
 
 /// The fewest columns of a bar.
 const SHORTEST_BAR: usize = 8;
 
-impl Screen {
+impl TextScreen {
     pub(super) fn chart(&mut self, chart: &Chart) {
         match chart {
             Chart::Lanes(chart) => self.lanes(chart),

@@ -2,7 +2,7 @@
 
 use undrop_text::printable;
 
-use super::{Paint, Screen};
+use super::{Paint, TextScreen};
 use crate::document::{Align, Cell, Grid, Tone};
 use crate::layout::{width, wrap, wrap_strictly};
 
@@ -11,7 +11,7 @@ const GAP: usize = 3;
 /// The width below which a column of text is not narrowed.
 const NARROWEST: usize = 14;
 
-impl Screen {
+impl TextScreen {
     /// Writes a table. Columns of text are narrowed until it fits; if that is not enough, each row becomes a block of lines.
     pub(super) fn grid(&mut self, grid: &Grid) {
         let cells: Vec<Vec<Cell>> = grid.rows.iter().map(|row| row.iter().map(safe).collect()).collect();

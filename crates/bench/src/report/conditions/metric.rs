@@ -5,7 +5,7 @@ use undrop_text::{duration, number, size};
 
 use crate::metrics::histogram::Times;
 use crate::report::distribution::is_supported;
-use crate::report::model::Report;
+use crate::report::model::LoadReport;
 
 /// The metrics of conditions, each with an example and its meaning.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -71,20 +71,20 @@ pub const METRICS: &[(&str, &str, &str)] = &[
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Metric {
     name: String,
-    source: Source,
+    source: MetricSource,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Source {
+enum MetricSource {
     /// A figure of a histogram.
-    Time(TimeSource, Aggregate),
+    Time(HistogramSource, Aggregate),
     /// One of [`METRICS`] that is not a figure of a histogram.
     Plain(&'static str),
 }
 
 /// A histogram of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TimeSource {
+enum HistogramSource {
     Latency,
     Uncorrected,
     Lag,
@@ -106,7 +106,7 @@ enum Aggregate {
 
 /// The unit of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum MetricUnit {
     Milliseconds,
     Ratio,
     PerSecond,
@@ -124,15 +124,15 @@ pub(super) enum MetricValue {
     Missing(String),
 }
 
-const SOURCES: [(&str, TimeSource); 8] = [
-    ("latency_", TimeSource::Latency),
-    ("uncorrected_", TimeSource::Uncorrected),
-    ("lag_", TimeSource::Lag),
-    ("handshake_", TimeSource::Handshake),
-    ("connect_", TimeSource::Connect),
-    ("tls_", TimeSource::Tls),
-    ("upgrade_", TimeSource::Upgrade),
-    ("resume_", TimeSource::Resume),
+const SOURCES: [(&str, HistogramSource); 8] = [
+    ("latency_", HistogramSource::Latency),
+    ("uncorrected_", HistogramSource::Uncorrected),
+    ("lag_", HistogramSource::Lag),
+    ("handshake_", HistogramSource::Handshake),
+    ("connect_", HistogramSource::Connect),
+    ("tls_", HistogramSource::Tls),
+    ("upgrade_", HistogramSource::Upgrade),
+    ("resume_", HistogramSource::Resume),
 ];
 
 impl Metric {
@@ -141,12 +141,12 @@ impl Metric {
         let (source, rest) = SOURCES
             .into_iter()
             .find_map(|(prefix, source)| Some((source, name.strip_prefix(prefix)?)))
-            .unwrap_or((TimeSource::Latency, &name));
+            .unwrap_or((HistogramSource::Latency, &name));
         if let Some(aggregate) = Aggregate::named(rest) {
-            return Some(Metric { source: Source::Time(source, aggregate), name });
+            return Some(Metric { source: MetricSource::Time(source, aggregate), name });
         }
         let plain = METRICS.iter().map(|(known, ..)| *known).find(|known| *known == name)?;
-        Some(Metric { source: Source::Plain(plain), name })
+        Some(Metric { source: MetricSource::Plain(plain), name })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -154,7 +154,7 @@ impl Metric {
     }
 
     /// Parses a limit of the metric. Times are returned in milliseconds, sizes in bytes and percentages as ratios.
-    pub(super) fn limit(&self, text: &str) -> Result<(f64, Unit), String> {
+    pub(super) fn limit(&self, text: &str) -> Result<(f64, MetricUnit), String> {
         let text = text.trim();
         let end = text
             .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ',' || c == '_'))
@@ -174,55 +174,57 @@ impl Metric {
         let number = || format!("{digits}{unit}");
         let percent = unit == "%";
         match self.unit() {
-            Unit::Milliseconds if unit.is_empty() && value == 0.0 => Ok((0.0, Unit::Milliseconds)),
-            Unit::Milliseconds if unit.is_empty() => {
+            MetricUnit::Milliseconds if unit.is_empty() && value == 0.0 => {
+                Ok((0.0, MetricUnit::Milliseconds))
+            }
+            MetricUnit::Milliseconds if unit.is_empty() => {
                 Err(format!("`{text}` has no unit; write `{text}ms` or `{text}s`"))
             }
-            Unit::Milliseconds => {
+            MetricUnit::Milliseconds => {
                 let time = duration::parse(&number()).map_err(|_| wrong())?;
-                Ok((time.as_secs_f64() * 1e3, Unit::Milliseconds))
+                Ok((time.as_secs_f64() * 1e3, MetricUnit::Milliseconds))
             }
-            Unit::Bytes => {
+            MetricUnit::Bytes => {
                 let bytes = size::parse(&number()).map_err(|_| wrong())?;
-                Ok((bytes as f64, Unit::Bytes))
+                Ok((bytes as f64, MetricUnit::Bytes))
             }
-            Unit::PerSecond if unit.is_empty() || unit == "/s" => Ok((value, Unit::PerSecond)),
-            Unit::Ratio if percent => Ok((value / 100.0, Unit::Ratio)),
-            Unit::Ratio if unit.is_empty() => {
+            MetricUnit::PerSecond if unit.is_empty() || unit == "/s" => Ok((value, MetricUnit::PerSecond)),
+            MetricUnit::Ratio if percent => Ok((value / 100.0, MetricUnit::Ratio)),
+            MetricUnit::Ratio if unit.is_empty() => {
                 Err(format!("{} is a ratio; write it in percent, as in `{example}`", self.name))
             }
-            Unit::Count if percent && self.has_a_whole() => Ok((value / 100.0, Unit::Ratio)),
-            Unit::Count if unit.is_empty() => Ok((value, Unit::Count)),
-            Unit::PerSecond | Unit::Ratio | Unit::Count => Err(wrong()),
+            MetricUnit::Count if percent && self.has_a_whole() => Ok((value / 100.0, MetricUnit::Ratio)),
+            MetricUnit::Count if unit.is_empty() => Ok((value, MetricUnit::Count)),
+            MetricUnit::PerSecond | MetricUnit::Ratio | MetricUnit::Count => Err(wrong()),
         }
     }
 
     /// Looks the value up in a report. A count becomes a ratio if the limit is one.
-    pub(super) fn find(&self, report: &Report, unit: Unit) -> MetricValue {
+    pub(super) fn find(&self, report: &LoadReport, unit: MetricUnit) -> MetricValue {
         match self.source {
-            Source::Time(source, aggregate) => time(report, source, aggregate),
-            Source::Plain(name) if unit == Unit::Ratio => match part(name, report) {
+            MetricSource::Time(source, aggregate) => time(report, source, aggregate),
+            MetricSource::Plain(name) if unit == MetricUnit::Ratio => match part(name, report) {
                 Ok((_, 0)) => MetricValue::Missing("there is no whole that it is a part of".to_owned()),
                 Ok((part, whole)) => MetricValue::Value(part as f64 / whole as f64),
                 Err(why) => MetricValue::Missing(why.to_owned()),
             },
-            Source::Plain(name) => plain(name, report),
+            MetricSource::Plain(name) => plain(name, report),
         }
     }
 
     /// Returns the unit of limits. Limits of counts may also be in percent if there is a whole.
-    fn unit(&self) -> Unit {
+    fn unit(&self) -> MetricUnit {
         match self.source {
-            Source::Time(..) | Source::Plain("last_back" | "cpu") => Unit::Milliseconds,
-            Source::Plain("survival" | "rate" | "errors" | "completeness") => Unit::Ratio,
-            Source::Plain("send_rate" | "receive_rate") => Unit::PerSecond,
-            Source::Plain("memory") => Unit::Bytes,
-            Source::Plain(_) => Unit::Count,
+            MetricSource::Time(..) | MetricSource::Plain("last_back" | "cpu") => MetricUnit::Milliseconds,
+            MetricSource::Plain("survival" | "rate" | "errors" | "completeness") => MetricUnit::Ratio,
+            MetricSource::Plain("send_rate" | "receive_rate") => MetricUnit::PerSecond,
+            MetricSource::Plain("memory") => MetricUnit::Bytes,
+            MetricSource::Plain(_) => MetricUnit::Count,
         }
     }
 
     fn has_a_whole(&self) -> bool {
-        !matches!(self.source, Source::Plain("resumes" | "gaps" | "users"))
+        !matches!(self.source, MetricSource::Plain("resumes" | "gaps" | "users"))
     }
 }
 
@@ -246,39 +248,39 @@ impl Aggregate {
     }
 }
 
-impl Unit {
+impl MetricUnit {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Unit::Milliseconds => "ms",
-            Unit::Ratio => "ratio",
-            Unit::PerSecond => "per second",
-            Unit::Count => "count",
-            Unit::Bytes => "bytes",
+            MetricUnit::Milliseconds => "ms",
+            MetricUnit::Ratio => "ratio",
+            MetricUnit::PerSecond => "per second",
+            MetricUnit::Count => "count",
+            MetricUnit::Bytes => "bytes",
         }
     }
 
     pub(super) fn show(self, value: f64) -> String {
         match self {
-            Unit::Milliseconds => number::milliseconds(value),
-            Unit::Ratio => number::percent(value),
-            Unit::PerSecond => format!("{}/s", number::rate(value)),
-            Unit::Count => number::thousands(value as u64),
-            Unit::Bytes => number::bytes(value),
+            MetricUnit::Milliseconds => number::milliseconds(value),
+            MetricUnit::Ratio => number::percent(value),
+            MetricUnit::PerSecond => format!("{}/s", number::rate(value)),
+            MetricUnit::Count => number::thousands(value as u64),
+            MetricUnit::Bytes => number::bytes(value),
         }
     }
 }
 
-fn time(report: &Report, source: TimeSource, aggregate: Aggregate) -> MetricValue {
+fn time(report: &LoadReport, source: HistogramSource, aggregate: Aggregate) -> MetricValue {
     let raw = &report.raw;
     let (times, why): (&Times, _) = match source {
-        TimeSource::Latency => (&raw.latency, "no reply was received"),
-        TimeSource::Uncorrected => (&raw.uncorrected, "no reply was received"),
-        TimeSource::Lag => (&raw.lag, "no message was sent by a schedule"),
-        TimeSource::Handshake => (&raw.handshake, "no handshake was completed"),
-        TimeSource::Connect => (&raw.connect, "no connection was timed by phase"),
-        TimeSource::Tls => (&raw.tls, "no TLS handshake was timed"),
-        TimeSource::Upgrade => (&raw.upgrade, "no connection was timed by phase"),
-        TimeSource::Resume => (&raw.away, "no lost link was restored"),
+        HistogramSource::Latency => (&raw.latency, "no reply was received"),
+        HistogramSource::Uncorrected => (&raw.uncorrected, "no reply was received"),
+        HistogramSource::Lag => (&raw.lag, "no message was sent by a schedule"),
+        HistogramSource::Handshake => (&raw.handshake, "no handshake was completed"),
+        HistogramSource::Connect => (&raw.connect, "no connection was timed by phase"),
+        HistogramSource::Tls => (&raw.tls, "no TLS handshake was timed"),
+        HistogramSource::Upgrade => (&raw.upgrade, "no connection was timed by phase"),
+        HistogramSource::Resume => (&raw.away, "no lost link was restored"),
     };
     let value = match aggregate {
         Aggregate::Min => times.min(),
@@ -300,7 +302,7 @@ fn time(report: &Report, source: TimeSource, aggregate: Aggregate) -> MetricValu
 const NOT_VERIFIED: &str = "not known without --verify";
 
 /// Returns a count, and the whole of which it is a part.
-fn part(name: &str, report: &Report) -> Result<(u64, u64), &'static str> {
+fn part(name: &str, report: &LoadReport) -> Result<(u64, u64), &'static str> {
     let connections = &report.connections;
     let messages = &report.messages;
     let proven = |count: Option<u64>| -> Result<(u64, u64), &'static str> {
@@ -343,7 +345,7 @@ fn part(name: &str, report: &Report) -> Result<(u64, u64), &'static str> {
     })
 }
 
-fn plain(name: &str, report: &Report) -> MetricValue {
+fn plain(name: &str, report: &LoadReport) -> MetricValue {
     let known = |value: Option<f64>, why: &str| {
         value.map_or_else(|| MetricValue::Missing(why.to_owned()), MetricValue::Value)
     };

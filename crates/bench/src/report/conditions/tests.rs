@@ -5,7 +5,7 @@ use crate::report::samples;
 
 fn outcome(condition: &str, sample: (crate::Plan, crate::Tally)) -> ConditionResult {
     let condition: Condition = condition.parse().unwrap();
-    condition.evaluate(&Report::new(&sample.0, &sample.1))
+    condition.evaluate(&LoadReport::new(&sample.0, &sample.1))
 }
 
 #[test]

@@ -5,14 +5,14 @@ use undrop_text::number::{counted, milliseconds, seconds, thousands};
 use undrop_text::printable::truncated;
 
 use super::messages::distributions;
-use crate::report::model::Report;
+use crate::report::model::LoadReport;
 
 /// The maximum number of rows of a table that a target can make long.
 const ROWS: usize = 20;
 /// The maximum length of text that comes from a target, in characters.
 const FOREIGN: usize = 200;
 
-pub(super) fn endings(report: &Report) -> Option<Section> {
+pub(super) fn endings(report: &LoadReport) -> Option<Section> {
     if report.endings.is_empty() {
         return None;
     }
@@ -43,7 +43,7 @@ pub(super) fn endings(report: &Report) -> Option<Section> {
     Some(section)
 }
 
-pub(super) fn failures(report: &Report) -> Option<Section> {
+pub(super) fn failures(report: &LoadReport) -> Option<Section> {
     if report.failures.is_empty() {
         return None;
     }
@@ -66,7 +66,7 @@ pub(super) fn failures(report: &Report) -> Option<Section> {
     Some(section)
 }
 
-pub(super) fn handshake(report: &Report) -> Option<Section> {
+pub(super) fn handshake(report: &LoadReport) -> Option<Section> {
     let handshake = &report.handshake_ms;
     let total = handshake.total.as_ref()?;
     let phases = [
@@ -79,7 +79,7 @@ pub(super) fn handshake(report: &Report) -> Option<Section> {
     Some(Section::half("Handshake").with(Block::Grid(distributions(&phases))))
 }
 
-pub(super) fn resumes(report: &Report) -> Option<Section> {
+pub(super) fn resumes(report: &LoadReport) -> Option<Section> {
     let resumes = &report.resumes;
     if resumes.count == 0 && resumes.gaps == 0 {
         return None;

@@ -5,7 +5,7 @@ use undrop_text::number::{bytes, counted, rate, seconds, thousands};
 use undrop_text::printable::truncated;
 
 use crate::report::endings::EndingGroup;
-use crate::report::model::Report;
+use crate::report::model::LoadReport;
 use crate::report::sections::TOO_FEW;
 
 /// The number of kinds of endings in the first line; the others are one number.
@@ -13,7 +13,7 @@ const KINDS: usize = 3;
 /// The maximum length of a kind of ending in the first line, in characters.
 const KIND_LENGTH: usize = 120;
 
-impl Report {
+impl LoadReport {
     /// Returns the first line of the report: how many connections survived, and how the others ended.
     pub fn survival_line(&self) -> String {
         let connections = &self.connections;
@@ -58,7 +58,7 @@ impl Report {
 }
 
 /// Returns the weight of the first line.
-pub(super) fn tone(report: &Report) -> Tone {
+pub(super) fn tone(report: &LoadReport) -> Tone {
     let connections = &report.connections;
     match connections.survival {
         Some(survival) if survival >= 1.0 && connections.failed == 0 => Tone::Good,
@@ -68,7 +68,7 @@ pub(super) fn tone(report: &Report) -> Tone {
 }
 
 /// Returns the target and the parameters of the run, with which it can be repeated.
-pub(super) fn subject(report: &Report) -> String {
+pub(super) fn subject(report: &LoadReport) -> String {
     let mut parts = vec![truncated(&report.target, 120), report.mode.to_owned()];
     parts.push(counted(report.connections.asked, "connection"));
     if let Some(per_connection) = report.rate_per_connection {
@@ -111,7 +111,7 @@ fn with_age(group: &EndingGroup) -> String {
 }
 
 /// Lists the most frequent failures: `2 refused, 1 close 1008`.
-fn failed(report: &Report) -> String {
+fn failed(report: &LoadReport) -> String {
     let theirs = || report.failures.iter().filter(|failure| failure.ending != TOO_FEW);
     let mut parts: Vec<String> = theirs()
         .take(KINDS)

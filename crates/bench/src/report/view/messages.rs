@@ -3,10 +3,10 @@
 use undrop_report::document::{Block, Grid, Section, Tone};
 use undrop_text::number::{bytes, counted, milliseconds, percent, rate, thousands};
 
-use crate::report::distribution::Distribution;
-use crate::report::model::{FULL_RATE, Report};
+use crate::report::distribution::TimeDistribution;
+use crate::report::model::{FULL_RATE, LoadReport};
 
-pub(super) fn counts(report: &Report) -> Option<Section> {
+pub(super) fn counts(report: &LoadReport) -> Option<Section> {
     let rates = report.rate.as_ref()?;
     let messages = &report.messages;
     let mut grid = Grid::of_numbers(&["", "messages", "rate", "payload", ""]);
@@ -29,7 +29,7 @@ pub(super) fn counts(report: &Report) -> Option<Section> {
 }
 
 /// Returns the warning that precedes the latency if the rate was not kept.
-fn slow(report: &Report) -> Option<String> {
+fn slow(report: &LoadReport) -> Option<String> {
     let ratio = report.rate.as_ref()?.ratio.filter(|ratio| *ratio < FULL_RATE)?;
     Some(format!(
         "Only {} of {} intended messages ({}) were sent, so the latency below is not that of the intended load.",
@@ -39,7 +39,7 @@ fn slow(report: &Report) -> Option<String> {
     ))
 }
 
-pub(super) fn latency(report: &Report) -> Option<Section> {
+pub(super) fn latency(report: &LoadReport) -> Option<Section> {
     let Some(latency) = &report.latency_ms else {
         let reason = no_latency(report)?;
         return Some(Section::new("Latency").with(Block::Text(Tone::Warning, reason.to_owned())));
@@ -58,7 +58,7 @@ pub(super) fn latency(report: &Report) -> Option<Section> {
 }
 
 /// Returns the reason why there is no latency although messages were sent.
-fn no_latency(report: &Report) -> Option<&'static str> {
+fn no_latency(report: &LoadReport) -> Option<&'static str> {
     let sent = report.message_bytes.is_some() && report.messages.sent > 0;
     match report.messages.received {
         _ if !sent || report.latency_ms.is_some() => None,
@@ -71,8 +71,8 @@ fn no_latency(report: &Report) -> Option<&'static str> {
 }
 
 /// Makes a table of distributions, one per column. Rows without a value are left out.
-pub(super) fn distributions(columns: &[(&str, Option<&Distribution>)]) -> Grid {
-    type Figure = fn(&Distribution) -> Option<f64>;
+pub(super) fn distributions(columns: &[(&str, Option<&TimeDistribution>)]) -> Grid {
+    type Figure = fn(&TimeDistribution) -> Option<f64>;
     const FIGURES: [(&str, Figure); 7] = [
         ("p50", |d| d.p50),
         ("p90", |d| d.p90),
@@ -96,7 +96,7 @@ pub(super) fn distributions(columns: &[(&str, Option<&Distribution>)]) -> Grid {
     grid
 }
 
-pub(super) fn proof(report: &Report) -> Option<Section> {
+pub(super) fn proof(report: &LoadReport) -> Option<Section> {
     let proof = report.messages.proof.as_ref()?;
     let tone = if proof.holds() { Tone::Good } else { Tone::Error };
     let mut section = Section::new("Exactly once");

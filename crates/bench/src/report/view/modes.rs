@@ -4,7 +4,7 @@ use undrop_report::document::{Block, Section, Tone};
 use undrop_text::number::{counted, percent, rate, seconds, thousands};
 use undrop_text::printable::truncated;
 
-use crate::report::model::Report;
+use crate::report::model::LoadReport;
 use crate::report::sections::{BroadcastReport, ChurnReport, RampReport, StormReport, UsersReport};
 
 /// The maximum number of reasons for which users failed.
@@ -13,7 +13,7 @@ const REASONS: usize = 20;
 const REASON_LENGTH: usize = 200;
 
 /// Returns the section of the report's mode, if it has one.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = Section> {
+pub(super) fn all(report: &LoadReport) -> impl Iterator<Item = Section> {
     let sections = [
         report.storm.as_ref().map(storm),
         report.ramp.as_ref().map(ramp),

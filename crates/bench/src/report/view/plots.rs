@@ -1,13 +1,13 @@
 //! Diagrams of what happened over time, and of latency by percentile.
 
 use undrop_report::document::{Block, Section};
-use undrop_report::plot::{Colour, Plot, Scale, Shape, Stroke, time_label};
+use undrop_report::plot::{Colour, Plot, PlotShape, Scale, Stroke, time_label};
 use undrop_text::number::thousands;
 use undrop_text::printable::truncated;
 
 use crate::metrics::histogram::Times;
 use crate::metrics::tally::{Slot, Timeline};
-use crate::report::model::Report;
+use crate::report::model::LoadReport;
 
 /// The number of kinds of endings with a separate colour; the others share one.
 const KINDS: usize = Colour::SERIES - 1;
@@ -17,7 +17,7 @@ const POINTS: usize = 120;
 const PERCENTILE_POINTS: usize = 160;
 
 /// Returns the diagrams for which there are figures.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = Section> {
+pub(super) fn all(report: &LoadReport) -> impl Iterator<Item = Section> {
     let sections = [
         ("Connections alive", survival(report)),
         ("Endings over time", endings(report)),
@@ -28,7 +28,7 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = Section> {
 }
 
 /// Connections alive over time.
-fn survival(report: &Report) -> Option<Plot> {
+fn survival(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
     if timeline.slots.is_empty() || report.connections.opened == 0 {
         return None;
@@ -42,11 +42,12 @@ fn survival(report: &Report) -> Option<Plot> {
     let curve = alive.iter().enumerate().map(|(at, count)| ((at + 1) as f64 * timeline.step, *count as f64));
     let points = thinned(&std::iter::once((0.0, 0.0)).chain(curve).collect::<Vec<_>>());
     let mut shapes = vec![
-        Shape::Area { colour: Colour::Green, points: points.clone() },
-        Shape::Curve { colour: Colour::Green, stroke: Stroke::Solid, points },
+        PlotShape::Area { colour: Colour::Green, points: points.clone() },
+        PlotShape::Curve { colour: Colour::Green, stroke: Stroke::Solid, points },
     ];
     if !closes && asked <= top {
-        shapes.push(Shape::Level { value: asked as f64, label: format!("{} requested", thousands(asked)) });
+        shapes
+            .push(PlotShape::Level { value: asked as f64, label: format!("{} requested", thousands(asked)) });
     }
     Some(Plot {
         label: "Connections alive over time".to_owned(),
@@ -59,7 +60,7 @@ fn survival(report: &Report) -> Option<Plot> {
 }
 
 /// Endings over time, stacked by kind.
-fn endings(report: &Report) -> Option<Plot> {
+fn endings(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
     if report.endings.is_empty() || timeline.slots.is_empty() {
         return None;
@@ -82,7 +83,7 @@ fn endings(report: &Report) -> Option<Plot> {
         let mut below = 0;
         for (kind, count) in kinds.iter().enumerate().filter(|(_, count)| **count > 0) {
             let name = names.get(kind).map_or("others", String::as_str);
-            shapes.push(Shape::Bar {
+            shapes.push(PlotShape::Bar {
                 colour: Colour::Series(kind),
                 x: (from, to),
                 y: (below as f64, (below + count) as f64),
@@ -102,7 +103,7 @@ fn endings(report: &Report) -> Option<Plot> {
 }
 
 /// Messages per second over time.
-fn messages(report: &Report) -> Option<Plot> {
+fn messages(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
     let until = length(timeline);
     let slots_per_point = timeline.slots.len().div_ceil(POINTS).max(1);
@@ -128,7 +129,7 @@ fn messages(report: &Report) -> Option<Plot> {
     let legend = named.map(|(name, colour, ..)| (*colour, (*name).to_owned())).collect();
     let shapes = curves
         .into_iter()
-        .filter_map(|(_, colour, stroke, points)| Some(Shape::Curve { colour, stroke, points: points? }));
+        .filter_map(|(_, colour, stroke, points)| Some(PlotShape::Curve { colour, stroke, points: points? }));
     (top > 0.0).then(|| Plot {
         label: "Messages per second over time".to_owned(),
         height: 160.0,
@@ -140,7 +141,7 @@ fn messages(report: &Report) -> Option<Plot> {
 }
 
 /// Latency by percentile, with as many nines as there are values for.
-fn percentiles(report: &Report) -> Option<Plot> {
+fn percentiles(report: &LoadReport) -> Option<Plot> {
     let raw = &report.raw;
     let count = raw.latency.len();
     if count < 2 {
@@ -161,7 +162,7 @@ fn percentiles(report: &Report) -> Option<Plot> {
     curves.push(corrected);
     let all = || curves.iter().flat_map(|(.., points)| points.iter().map(|(_, ms)| *ms));
     let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max));
-    let shape = |(colour, stroke, points)| Shape::Curve { colour, stroke, points };
+    let shape = |(colour, stroke, points)| PlotShape::Curve { colour, stroke, points };
     Some(Plot {
         label: "Latency by percentile".to_owned(),
         height: 260.0,

@@ -4,12 +4,12 @@ use undrop_report::document::{Tile, Tone};
 use undrop_text::number::{counted, milliseconds, percent, rate, thousands};
 
 use super::headline;
-use crate::report::distribution::Distribution;
-use crate::report::model::Report;
+use crate::report::distribution::TimeDistribution;
+use crate::report::model::LoadReport;
 use crate::report::proof::Proof;
 
 /// Returns the tiles, from left to right.
-pub(super) fn all(report: &Report) -> Vec<Tile> {
+pub(super) fn all(report: &LoadReport) -> Vec<Tile> {
     let tiles = [
         Some(survival(report)),
         send_rate(report),
@@ -21,7 +21,7 @@ pub(super) fn all(report: &Report) -> Vec<Tile> {
     tiles.into_iter().flatten().collect()
 }
 
-fn survival(report: &Report) -> Tile {
+fn survival(report: &LoadReport) -> Tile {
     let connections = &report.connections;
     Tile {
         tone: headline::tone(report),
@@ -34,7 +34,7 @@ fn survival(report: &Report) -> Tile {
     }
 }
 
-fn send_rate(report: &Report) -> Option<Tile> {
+fn send_rate(report: &LoadReport) -> Option<Tile> {
     let rates = report.rate.as_ref()?;
     let (tone, caption) = match rates.ratio {
         Some(ratio) => (
@@ -46,7 +46,7 @@ fn send_rate(report: &Report) -> Option<Tile> {
     Some(Tile { tone, value: format!("{}/s", rate(rates.achieved_per_s)), caption })
 }
 
-fn latency(report: &Report) -> Option<Tile> {
+fn latency(report: &LoadReport) -> Option<Tile> {
     let name = if report.latency_is_corrected { "latency, corrected" } else { "latency" };
     report.latency_ms.as_ref().map(|latency| high(latency, name))
 }
@@ -61,7 +61,7 @@ fn proof(proof: &Proof) -> Tile {
     Tile { tone, value, caption: format!("of {}", counted(proof.sum(|counts| counts.sent), "message")) }
 }
 
-fn resumes(report: &Report) -> Option<Tile> {
+fn resumes(report: &LoadReport) -> Option<Tile> {
     let away = report.resumes.away_ms.as_ref();
     let longest = away.map_or_else(|| "—".to_owned(), |away| milliseconds(away.max));
     (report.resumes.count > 0).then(|| Tile {
@@ -72,7 +72,7 @@ fn resumes(report: &Report) -> Option<Tile> {
 }
 
 /// Shows the 99th percentile, or the highest value if there are too few.
-fn high(distribution: &Distribution, name: &str) -> Tile {
+fn high(distribution: &TimeDistribution, name: &str) -> Tile {
     let (figure, value) = match distribution.p99 {
         Some(p99) => ("p99", p99),
         None => ("highest", distribution.max),

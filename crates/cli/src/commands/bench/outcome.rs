@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use undrop_bench::report::conditions::Condition;
-use undrop_bench::report::{Report, hdr_log, html, text};
+use undrop_bench::report::{LoadReport, hdr_log, html, text};
 use undrop_bench::{Mode, Plan, Tally};
 use undrop_report::Style;
 
@@ -55,7 +55,7 @@ pub(super) fn report(
     files: Files,
     conditions: &[Condition],
 ) -> Result<ExitCode, Failure> {
-    let mut report = Report::new(plan, tally);
+    let mut report = LoadReport::new(plan, tally);
     report.check(conditions);
     if output.json {
         say!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::new(Code::Usage, error))?);
@@ -88,7 +88,7 @@ fn replace(mut file: File, content: &str) -> io::Result<()> {
     file.flush()
 }
 
-fn exit_code(plan: &Plan, tally: &Tally, report: &Report) -> ExitCode {
+fn exit_code(plan: &Plan, tally: &Tally, report: &LoadReport) -> ExitCode {
     let not_opened = || {
         let tls = tally.failures.values().all(|failures| failures.stage == "tls");
         if tls { Code::Tls } else { Code::Handshake }

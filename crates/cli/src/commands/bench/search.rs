@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use undrop_bench::report::Report;
+use undrop_bench::report::LoadReport;
 use undrop_bench::{Mode, Plan};
 
 use super::args::{MOST_PER_SECOND, SHORTEST};
@@ -136,7 +136,7 @@ fn attempt(runner: &mut Runner, plan: &mut Plan, rate: f64, p99: Duration) -> Re
         let why = tally.failures.values().next().map(|failures| failures.example.clone()).unwrap_or_default();
         return Err(Failure::new(Code::Handshake, anyhow!("no connection could be opened: {why}")));
     }
-    let report = Report::new(plan, &tally);
+    let report = LoadReport::new(plan, &tally);
     let measured = tally.corrected.quantile(0.99);
     let good = measured.is_some_and(|measured| measured <= p99)
         && !report.is_slow()
