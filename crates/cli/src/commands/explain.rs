@@ -77,7 +77,7 @@ pub(crate) fn run(command: Explain) -> Result<ExitCode, Failure> {
             if command.json {
                 print_json(&Document { version: 1, query, explanations: &found })?;
             } else {
-                say!("{}", page::pages(&found, &page::Style::detect()).trim_end());
+                say!("{}", page::pages(&found, &page::style()).trim_end());
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -28,7 +28,7 @@ pub(super) fn run(command: &Explain) -> Result<ExitCode, Failure> {
     if let Some(file) = &command.html {
         std::fs::write(file, html(&report)).map_err(|error| usage(anyhow!("{}: {error}", file.display())))?;
     }
-    let width = super::page::Style::detect().width;
+    let width = super::page::style().width;
     let text =
         if command.json { json(&report) } else { terminal(&report, &Style { colour: colour(), width }) };
     let mut stdout = std::io::stdout();

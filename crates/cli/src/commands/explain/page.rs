@@ -1,30 +1,24 @@
-//! An explanation as a page of text.
+//! Explanations as text for a terminal.
 
 use undrop_explain::Explanation;
+use undrop_report::Style;
+use undrop_report::layout::{width, wrap};
+use undrop_text::printable;
 
-/// How the page is written.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
-    pub(super) colour: bool,
-    pub(super) width: usize,
-}
-
-impl Style {
-    /// For standard output as it is.
-    pub(super) fn detect() -> Style {
-        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
-        Style { colour: super::colour(), width: usize::clamp(width, 40, 120) }
-    }
+/// Returns the style for standard output as it is.
+pub(super) fn style() -> Style {
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
+    Style { colour: super::colour(), width: usize::clamp(width, 40, 120) }
 }
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const GREEN: &str = "32";
 
-/// Width of the labels.
+/// The width of the labels in columns.
 const LABEL: usize = 10;
 
-/// All of them, one below the other.
+/// Renders explanations one after the other.
 pub(super) fn pages(found: &[Explanation], style: &Style) -> String {
     let mut page = Page { out: String::new(), style: *style };
     for (i, one) in found.iter().enumerate() {
@@ -43,7 +37,7 @@ struct Page {
 
 impl Page {
     fn write(&mut self, one: &Explanation) {
-        let title = self.paint(&printable(&one.title), BOLD);
+        let title = self.paint(&printable::line(&one.title), BOLD);
         let family = self.paint(&format!(" · {}", one.family), DIM);
         self.line(&format!("{title}{family}"));
         self.block("  ", "  ", &one.meaning);
@@ -98,23 +92,14 @@ impl Page {
         }
     }
 
-    /// Wrapped text: the first line begins with `first`, the others with `next`.
+    /// Writes wrapped text: the first line starts with `first`, the others with `next`.
     fn block(&mut self, first: &str, next: &str, text: &str) {
-        let mut line = first.to_owned();
-        let mut empty = true;
-        for word in printable(text).split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > self.style.width {
-                self.line(&line);
-                line = next.to_owned();
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
+        let mut start = first;
+        let indent = width(first).max(width(next));
+        for line in wrap(&printable::line(text), self.style.width.saturating_sub(indent)) {
+            self.line(&format!("{start}{line}"));
+            start = next;
         }
-        self.line(&line);
     }
 
     fn line(&mut self, text: &str) {
@@ -129,9 +114,4 @@ impl Page {
             text.to_owned()
         }
     }
-}
-
-/// Pasted text must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
