@@ -1,6 +1,6 @@
 //! What an unknown query looks most like.
 
-use std::collections::BTreeSet;
+use undrop_text::suggest;
 
 use super::pattern::normalise;
 use super::topic::{Book, Family};
@@ -15,11 +15,10 @@ const LONGEST: usize = 200;
 /// mistyped word as for a sentence.
 pub(super) fn nearest(book: &Book, query: &str) -> Vec<String> {
     let query: String = normalise(query).chars().take(LONGEST).collect();
-    let wanted = pairs(&query);
     let mut close: Vec<(f64, String)> = Vec::new();
     for topic in book.topics() {
         let texts = topic.patterns.iter().map(|pattern| pattern.text.as_str()).chain([topic.id.as_str()]);
-        let best = texts.map(|text| alike(&wanted, &pairs(&normalise(text)))).fold(0.0, f64::max);
+        let best = texts.map(|text| suggest::similarity(&query, &normalise(text))).fold(0.0, f64::max);
         // States and flags are too short for pairs: one character may differ.
         let short = matches!(topic.family, Family::Haproxy | Family::Envoy)
             && one_off(&query, &topic.id.to_lowercase());
@@ -33,15 +32,6 @@ pub(super) fn nearest(book: &Book, query: &str) -> Vec<String> {
     ids.dedup();
     ids.truncate(MOST);
     ids
-}
-
-fn pairs(text: &str) -> BTreeSet<(char, char)> {
-    text.chars().zip(text.chars().skip(1)).collect()
-}
-
-fn alike(a: &BTreeSet<(char, char)>, b: &BTreeSet<(char, char)>) -> f64 {
-    let all = a.len() + b.len();
-    if all == 0 { 0.0 } else { 2.0 * a.intersection(b).count() as f64 / all as f64 }
 }
 
 fn one_off(a: &str, b: &str) -> bool {

@@ -12,8 +12,10 @@ use crate::builder::Builder;
 use crate::load::{Parts, target, variables};
 use crate::native::{at_least_one, field_names, one_byte, one_of};
 use crate::payload::Payload;
+use undrop_text::suggest;
+
 use crate::yaml::node::{Entry, Kind, Node};
-use crate::yaml::reader::{Fields, Reader, Result, near};
+use crate::yaml::reader::{Fields, Reader, Result};
 use context::Context;
 
 use crate::ensure;
@@ -172,7 +174,7 @@ fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
         }
     }
     for entry in config.left() {
-        if near(&entry.key, config.known()).is_some() {
+        if suggest::nearest(&entry.key, config.known().iter().copied()).is_some() {
             return Err(reader.unknown_key(entry, "`config`", config.known()));
         }
         reader.notice(entry.place, format!("`config.{}` is not known here; left out", entry.key));
@@ -181,7 +183,7 @@ fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
 }
 
 fn unknown_top(reader: &mut Reader, entry: &Entry, known: &[&str]) -> Result<()> {
-    if near(&entry.key, known).is_some() {
+    if suggest::nearest(&entry.key, known.iter().copied()).is_some() {
         return Err(reader.unknown_key(entry, "the file", known));
     }
     // Keys that only hold anchors are usual.

@@ -9,8 +9,10 @@ use crate::files::{FileError, Files};
 use crate::model::{Condition, Connection, Dialect, Flow, Inputs, Phase, Scenario, Targets};
 use crate::program::Action;
 use crate::variables::{Names, Source, cell_value};
+use undrop_text::suggest;
+
 use crate::yaml::node::{Entry, Kind, Node, Place};
-use crate::yaml::reader::{Reader, Result, near};
+use crate::yaml::reader::{Reader, Result};
 use crate::{artillery, native};
 
 /// Largest scenario file, in bytes.
@@ -89,7 +91,7 @@ fn finish(reader: Reader<'_>, parts: Parts) -> Result<Scenario> {
     if let Some((name, line, column)) = reader.names.unset() {
         let known: Vec<&str> = reader.names.known().collect();
         let message = format!("nothing gives `{name}` a value");
-        let help = match near(name, &known) {
+        let help = match suggest::nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "add it to `variables`, or capture it from a message".to_owned(),
         };

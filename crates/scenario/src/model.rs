@@ -5,10 +5,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+use undrop_text::duration;
 
 use crate::error::Notice;
 use crate::program::Program;
-use crate::units;
 use crate::variables::Variables;
 
 /// A scenario file, read and judged: ready to run, nothing to check again.
@@ -196,7 +196,7 @@ impl fmt::Display for Phase {
         if let Some(name) = &self.name {
             write!(f, "{name}: ")?;
         }
-        let length = units::show(self.duration());
+        let length = duration::spell(self.duration());
         match self.load {
             Load::Rate { from, to, .. } if from == to => write!(f, "{from} users/s for {length}")?,
             Load::Rate { from, to, .. } => write!(f, "{from} to {to} users/s for {length}")?,

@@ -7,14 +7,15 @@ pub(crate) use steps::{
 };
 
 use crate::builder::{Builder, Defaults};
+use crate::ensure;
 use crate::load::{Parts, headers, target, texts, variables};
 use crate::model::{Connection, Dialect, Flow, Inputs, Load, Phase, Spacing};
 use crate::payload::Payload;
 use crate::yaml::node::{Entry, Node};
 use crate::yaml::reader::{Fields, Reader, Result};
-use crate::{ensure, units};
 use std::num::NonZeroU32;
 use std::time::Duration;
+use undrop_text::duration;
 
 /// How long a step waits for its message when it does not say.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -227,7 +228,7 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<Phase> {
 fn rate(reader: &mut Reader, entry: &Entry) -> Result<f64> {
     let text = reader.fixed(entry)?;
     let (number, per) = text.split_once('/').unwrap_or((&text, "s"));
-    let per = units::duration(&format!("1{}", per.trim())).ok().filter(|per| !per.is_zero());
+    let per = duration::parse(&format!("1{}", per.trim())).ok().filter(|per| !per.is_zero());
     match (number.trim().parse::<f64>(), per) {
         (Ok(number), Some(per)) if (0.0..=1e9).contains(&number) => Ok(number / per.as_secs_f64()),
         _ => Err(reader.error(

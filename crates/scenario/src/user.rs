@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Message};
+use undrop_text::duration;
 use undrop_transport::Ending;
 
 use crate::check::{Expectation, Expected, Verdict, shorten};
 use crate::model::Scenario;
 use crate::program::{Action, Program};
 use crate::template::RenderError;
-use crate::units;
 use crate::variables::Values;
 
 /// Most messages that wait for a step to look at them, for each user; then the oldest is dropped.
@@ -368,7 +368,7 @@ impl Run {
     fn time_out(&mut self) {
         let Progress::Answer(pending) = std::mem::replace(&mut self.progress, Progress::New) else { return };
         let Some(expectation) = self.expectation() else { return };
-        let within = units::show(expectation.within);
+        let within = duration::spell(expectation.within);
         let dropped = match self.dropped {
             0 => String::new(),
             n => format!(

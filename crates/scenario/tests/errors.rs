@@ -86,7 +86,7 @@ fn phases() {
         ),
         (
             "{ rate: 5, duration: 1 parsec }",
-            "x.yml:4:26: `duration`: `1 parsec` is not a duration: write 100ms, 1.5s or 2m",
+            "x.yml:4:26: `duration`: `1 parsec` has the unknown unit `parsec`; use ns, us, ms, s, m, h or d",
         ),
         ("{ rate: 5, duration: 0 }", "x.yml:4:5: a phase with a rate needs a `duration` of more than zero"),
         (
@@ -124,7 +124,10 @@ fn steps() {
             "x.yml:3:13: `send` has one of `text`, `json`, `base64`, `hex` and `size`, not 2",
         ),
         ("  - send: { hex: abc }", "x.yml:3:18: `hex` is pairs of hexadecimal digits"),
-        ("  - send: { size: 1GiB }", "x.yml:3:19: `1GiB` is not a size: write 256, 4KiB or 1MiB"),
+        (
+            "  - send: { size: big }",
+            "x.yml:3:19: `big` is not a size; write a number of bytes, or a unit as in 64KiB or 1.5MiB",
+        ),
         ("  - send: { size: 17MiB }", "x.yml:3:19: a message of more than 16 MiB"),
         (
             "  - expect: { type: x }",
@@ -145,7 +148,10 @@ fn steps() {
         ("  - capture: { a: { regex: x, group: 2 } }", "x.yml:3:38: /x/ has no group `2`"),
         ("  - expect-close: 7", "x.yml:3:19: close codes are 1000 to 4999, not 7"),
         ("  - close: 1006", "x.yml:3:12: the close code 1006 may not be sent"),
-        ("  - think: soon", "x.yml:3:12: `think`: `soon` is not a duration: write 100ms, 1.5s or 2m"),
+        (
+            "  - think: soon",
+            "x.yml:3:12: `think`: `soon` is not a duration; write a number and a unit, such as 100ms, 1.5s or 2m",
+        ),
         (
             "  - think: { time: 1, jitter: 200% }",
             "x.yml:3:31: `jitter` is a duration, or 0% to 100% of the pause",

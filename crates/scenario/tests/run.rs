@@ -355,7 +355,7 @@ fn steps_that_cannot_be_done() {
     );
     assert_eq!(
         failed("  - set: { n: x }\n  - think: '{{ n }}'\n"),
-        (4, "`x` is not a duration: write 100ms, 1.5s or 2m".to_owned())
+        (4, "`x` is not a duration; write a number and a unit, such as 100ms, 1.5s or 2m".to_owned())
     );
     assert_eq!(
         failed("  - loop: { times: 1000000000, steps: [set: { a: 1 }] }\n"),

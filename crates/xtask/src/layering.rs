@@ -61,7 +61,7 @@ const LAYERS: &[Layer] = &[
         ],
         in_tests: &["undrop-client"],
     },
-    Layer { package: "undrop-infra", pure: true, imports: &[], in_tests: &[] },
+    Layer { package: "undrop-infra", pure: true, imports: &["undrop-text"], in_tests: &[] },
     Layer { package: "undrop-report", pure: true, imports: &["undrop-infra", "undrop-text"], in_tests: &[] },
     Layer {
         package: "undrop-diagnosis",
@@ -72,7 +72,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-explain",
         pure: true,
-        imports: &["undrop-frame", "undrop-infra", "undrop-report"],
+        imports: &["undrop-frame", "undrop-infra", "undrop-report", "undrop-text"],
         in_tests: &["undrop-diagnosis"],
     },
     Layer {
@@ -84,7 +84,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-scenario",
         pure: false,
-        imports: &["undrop-frame", "undrop-transport"],
+        imports: &["undrop-frame", "undrop-transport", "undrop-text"],
         in_tests: &[],
     },
     Layer {
@@ -153,7 +153,12 @@ const LAYERS: &[Layer] = &[
         ],
         in_tests: &[],
     },
-    Layer { package: "xtask", pure: false, imports: &["undrop-infra", "undrop-diagnosis"], in_tests: &[] },
+    Layer {
+        package: "xtask",
+        pure: false,
+        imports: &["undrop-infra", "undrop-diagnosis", "undrop-text"],
+        in_tests: &[],
+    },
 ];
 
 /// Crates that must not be below a pure crate, however deep.

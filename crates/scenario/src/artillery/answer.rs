@@ -9,8 +9,10 @@ use crate::load::check_name;
 use crate::native::{self, EXPECT_KEYS};
 use crate::pattern;
 use crate::program::{Action, Body};
+use undrop_text::suggest;
+
 use crate::yaml::node::{Entry, Kind, Node, Place};
-use crate::yaml::reader::{Fields, Reader, Result, near};
+use crate::yaml::reader::{Fields, Reader, Result};
 
 /// Ways to look at an answer that only make sense for HTTP.
 const FOREIGN: &[&str] = &["header", "selector", "xpath", "transform"];
@@ -144,7 +146,8 @@ pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Re
     }
     // A JSON message may have a field called `text`, but hardly only fields that are called like keys of `expect`.
     if keys_are(EXPECT_KEYS)
-        || (entries.len() > 1 && entries.iter().all(|e| near(&e.key, EXPECT_KEYS).is_some()))
+        || (entries.len() > 1
+            && entries.iter().all(|e| suggest::nearest(&e.key, EXPECT_KEYS.iter().copied()).is_some()))
     {
         return native::expect(reader, entry, within);
     }

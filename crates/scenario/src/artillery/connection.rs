@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::builder::Defaults;
 use crate::load::{headers, texts};
 use crate::model::Connection;
+use undrop_text::suggest;
+
 use crate::yaml::node::{Entry, Kind};
-use crate::yaml::reader::{Fields, Reader, Result, near};
+use crate::yaml::reader::{Fields, Reader, Result};
 
 /// Options of that client that change nothing here.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
@@ -118,7 +120,7 @@ pub(crate) fn options(
         }
     }
     for entry in fields.left() {
-        if near(&entry.key, fields.known()).is_some() {
+        if suggest::nearest(&entry.key, fields.known().iter().copied()).is_some() {
             return Err(reader.unknown_key(entry, &format!("`{what}`"), fields.known()));
         }
         reader.notice(entry.place, format!("`{what}.{}` is not known here; left out", entry.key));

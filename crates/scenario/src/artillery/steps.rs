@@ -1,4 +1,5 @@
 //! The steps of a `flow`.
+use undrop_text::duration;
 
 use super::answer;
 use super::connection;
@@ -10,7 +11,6 @@ use crate::load::{headers, texts};
 use crate::model::Connection;
 use crate::native;
 use crate::program::{Action, Jitter, Pause, Rounds, Time};
-use crate::units;
 use crate::user::parse_count;
 use crate::yaml::node::Place;
 use crate::yaml::node::{Entry, Kind, Node};
@@ -203,7 +203,7 @@ fn think(reader: &mut Reader, context: &Context, entry: &Entry, jitter: Option<&
     {
         let message = format!(
             "`think: {number}` is {} here, as numbers are seconds; Artillery would wait {number} ms, since it takes fractions as milliseconds",
-            units::show(*time)
+            duration::spell(*time)
         );
         reader.notice(entry.place, message);
     }
@@ -221,7 +221,7 @@ fn jitter(reader: &mut Reader, entry: &Entry) -> Result<Jitter> {
     if let (Jitter::By(spread), true) = (jitter, is_number) {
         let message = format!(
             "`jitter` is ±{} here, as numbers are seconds; Artillery takes it as milliseconds",
-            units::show(spread)
+            duration::spell(spread)
         );
         reader.notice(entry.place, message);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use undrop_text::suggest;
 
 use crate::builder::{Builder, Defaults, dial};
 use crate::check::{Capture, Check, Expectation, Rule, Subject};
@@ -12,9 +13,8 @@ use crate::path::JsonPath;
 use crate::pattern;
 use crate::program::{Action, Body, Jitter, Pause, Rounds, Time};
 use crate::template::{Shape, Template};
-use crate::units;
 use crate::yaml::node::{Entry, Kind, Node, Place};
-use crate::yaml::reader::{Reader, Result, near, suggestion};
+use crate::yaml::reader::{Reader, Result, suggestion};
 
 /// Largest message that a step makes of nothing, in bytes.
 const MAX_FILLER: usize = 16 << 20;
@@ -116,7 +116,7 @@ fn body(reader: &mut Reader, entry: &Entry) -> Result<Body> {
     let (base64, hex) = (fields.take("base64"), fields.take("hex"));
     let (size, binary) = (fields.take("size"), fields.take("binary"));
     if let Some(unknown) = fields.left().next() {
-        let help = match near(&unknown.key, &forms) {
+        let help = match suggest::nearest(&unknown.key, forms.iter().copied()) {
             Some(form) => format!("did you mean `{form}`?"),
             None => "to send a JSON object, put it under `json:`".to_owned(),
         };
@@ -152,7 +152,9 @@ fn body(reader: &mut Reader, entry: &Entry) -> Result<Body> {
         };
     }
     let size = size.ok_or_else(|| reader.error(entry.place, "`send` needs something to send"))?;
-    let length = units::size(&reader.fixed(size)?).map_err(|why| reader.error(size.value.place, why))?;
+    let length = undrop_text::size::parse(&reader.fixed(size)?)
+        .map_err(|error| reader.error(size.value.place, error.to_string()))?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > MAX_FILLER {
         return Err(
             reader.error(size.value.place, format!("a message of more than {} MiB", MAX_FILLER >> 20))
@@ -213,7 +215,7 @@ pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Re
         reader.flag(entry)?;
     }
     if let Some(unknown) = fields.left().next() {
-        let help = match near(&unknown.key, EXPECT_KEYS) {
+        let help = match suggest::nearest(&unknown.key, EXPECT_KEYS.iter().copied()) {
             Some(key) => format!("did you mean `{key}`?"),
             None => "to compare fields of a JSON message, put them under `json:`".to_owned(),
         };

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use undrop_frame::{CloseCode, Message};
+use undrop_text::duration;
 
 use super::{Connect, FailureKind, Link, LoopEnd, Pending, Progress, Round, Run, Step};
 use crate::program::{Action, Body, Dial, Jitter, Loop, Pause, Rounds, Time};
 use crate::template::{RenderError, Template};
-use crate::units;
 use crate::variables::Values;
 use std::sync::Arc;
 
@@ -219,9 +219,9 @@ fn render_pause(
 ) -> Result<Result<Duration, String>, RenderError> {
     let time = match &pause.time {
         Time::Fixed(time) => *time,
-        Time::Computed(template) => match units::duration(&computed(template, values, rng)?) {
+        Time::Computed(template) => match duration::parse(&computed(template, values, rng)?) {
             Ok(time) => time,
-            Err(why) => return Ok(Err(why)),
+            Err(error) => return Ok(Err(error.to_string())),
         },
     };
     let spread = match pause.jitter {
@@ -230,7 +230,7 @@ fn render_pause(
         Jitter::Part(part) => time.as_secs_f64() * part,
     };
     let moved = time.as_secs_f64() + spread * (2.0 * rng.f64() - 1.0);
-    Ok(units::seconds(moved.max(0.0)))
+    Ok(duration::from_seconds(moved.max(0.0)).map_err(|error| error.to_string()))
 }
 
 fn computed(template: &Template, values: &Values, rng: &mut fastrand::Rng) -> Result<String, RenderError> {

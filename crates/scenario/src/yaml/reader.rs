@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
+use undrop_text::{duration, suggest};
 
 use crate::error::{Notice, ScenarioError};
 use crate::files::Files;
 use crate::template::{Shape, Template};
-use crate::units;
 use crate::variables::Names;
 use crate::yaml::node::{Entry, Kind, Node, Place};
 
@@ -120,9 +120,15 @@ impl Reader<'_> {
     /// `100ms`, `1.5s`, or a number of seconds.
     pub(crate) fn duration(&mut self, entry: &Entry) -> Result<Duration> {
         let read = match &entry.value.kind {
-            Kind::Number(number) => units::seconds(number.as_f64().unwrap_or(-1.0)),
-            Kind::Text(_) => units::duration(&self.fixed(entry)?),
-            _ => Err(format!("{} is not a duration: write 100ms, 1.5s or 2m", entry.value.describe())),
+            Kind::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(-1.0)),
+            Kind::Text(_) => duration::parse(&self.fixed(entry)?),
+            _ => {
+                let what = entry.value.describe();
+                return Err(self.error(
+                    entry.value.place,
+                    format!("`{}`: {what} is not a duration; write a number and a unit, such as 100ms, 1.5s or 2m", entry.key),
+                ));
+            }
         };
         read.map_err(|why| self.error(entry.value.place, format!("`{}`: {why}", entry.key)))
     }
@@ -224,56 +230,10 @@ impl<'n> Fields<'n> {
 
 /// `did you mean …?` when one is near, else what there is.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    match near(word, known) {
+    match suggest::nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             format!("known here: {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", "))
         }
-    }
-}
-
-/// The known word nearest to a mistyped one.
-pub fn near<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
-    let word = plain(word);
-    known
-        .iter()
-        .map(|name| (distance(&word, &plain(name)), *name))
-        .min()
-        .filter(|(distance, name)| *distance <= (1 + name.len() / 4).min(3) && *distance < name.len())
-        .map(|(_, name)| name)
-}
-
-/// Edit distance (Levenshtein), of short words: what is longer than 40 characters is near to nothing.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(41).collect(), b.chars().take(41).collect());
-    if a.len() > 40 || b.len() > 40 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_words() {
-        let known = ["duration", "arrivalRate", "ramp-to", "max"];
-        assert_eq!(near("durration", &known), Some("duration"));
-        assert_eq!(near("arrival_rate", &known), Some("arrivalRate"));
-        assert_eq!(near("rampTo", &known), Some("ramp-to"));
-        assert_eq!(near("weight", &known), None);
-        assert_eq!(near(&"x".repeat(100_000), &known), None);
     }
 }
