@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use undrop_infra::{Cap, Chain, Hop, Origin, spelled};
+use undrop_infra::{Chain, ChainTimer, Hop, Origin};
 use undrop_report::Table;
+use undrop_text::duration;
 use undrop_text::printable;
 
 use crate::analysis::{Case, measure_s, seconds, server_heartbeat};
@@ -189,7 +190,7 @@ pub(super) fn budget(case: &Case<'_>) -> Table {
     let mut budget = chain.budget();
     budget.idle.retain(|cap| cap.origin == Origin::Given || cap.value.as_secs_f64() > survived);
     for cap in budget.idle.iter().chain(&budget.lifetimes) {
-        table.row([format!("{}, {}", cap.hop, cap.timer), spelled(round(cap.value)), source(cap)]);
+        table.row([format!("{}, {}", cap.hop, cap.timer), duration::spell(round(cap.value)), source(cap)]);
     }
     if let Some(every) = server_heartbeat(case) {
         table.row(["server's own Pings".to_owned(), seconds(every), "measured".to_owned()]);
@@ -209,7 +210,7 @@ fn round(value: Duration) -> Duration {
     Duration::from_millis((value.as_secs_f64() * 10.0).round() as u64 * 100)
 }
 
-fn source(cap: &Cap) -> String {
+fn source(cap: &ChainTimer) -> String {
     let what = match &cap.origin {
         Origin::Given => "measured".to_owned(),
         Origin::Default => "default; may be set otherwise".to_owned(),

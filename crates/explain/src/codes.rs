@@ -1,7 +1,8 @@
 //! Close codes and HTTP statuses.
 
 use undrop_frame::{CloseCode, Retry, Sender};
-use undrop_infra::{Entry, NoAnswer, Refusal, Trouble, spelled};
+use undrop_infra::{HandshakeProblem, HandshakeRefusal, Intermediary, NoResponse};
+use undrop_text::duration;
 
 use super::Explanation;
 use super::topic::{Book, Family};
@@ -114,24 +115,24 @@ fn refusals(status: u16) -> Vec<(String, String)> {
 }
 
 /// When a product refuses, in words.
-pub(super) fn refused(entry: &Entry, refusal: &Refusal) -> String {
+pub(super) fn refused(entry: &Intermediary, refusal: &HandshakeRefusal) -> String {
     let mut text = match refusal.when {
-        Trouble::UpstreamRefuses => "nothing listens behind it",
-        Trouble::UpstreamDies => "the server behind it ends the connection before it answers",
-        Trouble::UpstreamHangs => "the server behind it never answers",
-        Trouble::NotConfigured => "it is not configured for WebSockets",
-        Trouble::BadRequest => "the request lacks something, or asks for what is not allowed",
+        HandshakeProblem::UpstreamRefuses => "nothing listens behind it",
+        HandshakeProblem::UpstreamDies => "the server behind it ends the connection before it answers",
+        HandshakeProblem::UpstreamHangs => "the server behind it never answers",
+        HandshakeProblem::NotConfigured => "it is not configured for WebSockets",
+        HandshakeProblem::BadRequest => "the request lacks something, or asks for what is not allowed",
         _ => "something is wrong",
     }
     .to_owned();
     match refusal.without {
-        Some(NoAnswer::Empty) => text.push_str(": the connection ends without a byte"),
-        Some(NoAnswer::Hangs) => text.push_str(": no answer comes at all"),
-        Some(NoAnswer::Rst) => text.push_str(": RST"),
+        Some(NoResponse::Empty) => text.push_str(": the connection ends without a byte"),
+        Some(NoResponse::Hangs) => text.push_str(": no answer comes at all"),
+        Some(NoResponse::Rst) => text.push_str(": RST"),
         _ => {}
     }
     if let Some(after) = refusal.after {
-        text.push_str(&format!(", after {}", spelled(after)));
+        text.push_str(&format!(", after {}", duration::spell(after)));
     }
     text.push('.');
     if let Some(note) = &refusal.note {

@@ -1,6 +1,6 @@
 //! A pasted response head: status, headers, the beginning of the body.
 
-use undrop_infra::{Evidence, Kind, identify};
+use undrop_infra::{Evidence, ProductKind, identify};
 
 use super::topic::{Book, Family};
 use super::{Explanation, codes};
@@ -33,7 +33,7 @@ pub(super) fn explain(book: &Book, text: &str) -> Vec<Explanation> {
     });
     let products = identify(&evidence);
     let seen: Vec<_> =
-        products.iter().filter(|product| product.entry.kind != Kind::Browser).take(NAMED).collect();
+        products.iter().filter(|product| product.entry.kind != ProductKind::Browser).take(NAMED).collect();
     if !seen.is_empty() {
         // What the answer itself shows comes first; what other products do is no longer of interest.
         found.parts.clear();

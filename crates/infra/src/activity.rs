@@ -1,41 +1,41 @@
-//! What keeps a connection from being called idle.
+//! The activities that re-arm idle timers, and the heartbeats that produce them.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-/// Something that happens on a connection and may re-arm a timer. *Up* is from the client to the server.
+/// An activity on a connection that may re-arm an idle timer. *Up* means from the client to the server, *down* the reverse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Activity {
-    /// A Ping of the client.
+    /// A Ping from the client.
     PingUp,
-    /// A Ping of the server.
+    /// A Ping from the server.
     PingDown,
-    /// A Pong of the client.
+    /// A Pong from the client.
     PongUp,
-    /// A Pong of the server.
+    /// A Pong from the server.
     PongDown,
-    /// A data frame of the client.
+    /// A data frame from the client.
     DataUp,
-    /// A data frame of the server.
+    /// A data frame from the server.
     DataDown,
-    /// A TCP keepalive probe and its answer, which carry no byte.
+    /// A TCP keepalive probe and its acknowledgement, which carry no payload.
     TcpKeepalive,
 }
 
-/// Whether something is so.
+/// The truth of a statement that may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// It is.
+pub enum Tristate {
+    /// The statement is true.
     Yes,
-    /// It is not.
+    /// The statement is false.
     No,
-    /// Nobody here knows.
+    /// It is not known whether the statement is true.
     Unknown,
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Tristate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Yes => "yes",
@@ -45,28 +45,28 @@ impl fmt::Display for Answer {
     }
 }
 
-/// A way to keep a connection alive.
+/// A method of keeping a connection alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Heartbeat {
-    /// The server sends a Ping; a browser answers it by itself, also in a hidden tab.
+    /// The server sends Pings. A browser replies without the page, even in a hidden tab.
     ServerPing,
-    /// The client sends a Ping and the server answers. JavaScript in a browser cannot send one.
+    /// The client sends Pings and the server replies. JavaScript in a browser cannot send Pings.
     ClientPing,
-    /// The client sends a message and the server replies with one.
+    /// The client sends messages and the server replies to each.
     ClientMessageWithReply,
-    /// The client sends a message that nobody replies to.
+    /// The client sends messages without a reply.
     ClientMessage,
-    /// The server sends a message that nobody replies to.
+    /// The server sends messages without a reply.
     ServerMessage,
-    /// The client sends a Pong that nobody asked for.
+    /// The client sends unsolicited Pongs (RFC 6455 §5.5.3).
     ClientPong,
     /// The kernel sends TCP keepalive probes.
     TcpKeepalive,
 }
 
 impl Heartbeat {
-    /// Every way, the one that is easiest to have first.
+    /// Every heartbeat, the one that is easiest to deploy first.
     pub const ALL: [Self; 7] = [
         Self::ServerPing,
         Self::ClientPing,
@@ -77,7 +77,7 @@ impl Heartbeat {
         Self::TcpKeepalive,
     ];
 
-    /// What it makes the client do, and what the server.
+    /// Returns the activities of the client and those of the server.
     pub(crate) fn activities(self) -> (&'static [Activity], &'static [Activity]) {
         use Activity as A;
         match self {
@@ -106,10 +106,10 @@ impl fmt::Display for Heartbeat {
     }
 }
 
-/// A word of a data file: one activity, or a group of them.
+/// A word in a data file: one activity or a group of them.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Word {
+enum ActivityWord {
     PingUp,
     PingDown,
     PongUp,
@@ -117,17 +117,17 @@ enum Word {
     DataUp,
     DataDown,
     TcpKeepalive,
-    /// Every frame of the client.
+    /// Every frame from the client.
     FramesUp,
-    /// Every frame of the server.
+    /// Every frame from the server.
     FramesDown,
-    /// Pings and Pongs of both.
+    /// Pings and Pongs in both directions.
     Control,
-    /// Data frames of both.
+    /// Data frames in both directions.
     Data,
 }
 
-impl Word {
+impl ActivityWord {
     fn activities(self) -> &'static [Activity] {
         use Activity as A;
         match self {
@@ -146,9 +146,9 @@ impl Word {
     }
 }
 
-/// For `#[serde(deserialize_with)]`: the words written out, sorted, each activity once.
+/// Deserializes words to activities, sorted and without duplicates; for `#[serde(deserialize_with)]`.
 pub(crate) fn activities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Activity>, D::Error> {
-    let words = Vec::<Word>::deserialize(deserializer)?;
+    let words = Vec::<ActivityWord>::deserialize(deserializer)?;
     let mut activities: Vec<Activity> = words.iter().flat_map(|word| word.activities()).copied().collect();
     activities.sort_unstable();
     activities.dedup();

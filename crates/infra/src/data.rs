@@ -1,6 +1,6 @@
-//! The data files. A file that is not named here fails a test of this crate.
+//! The embedded data files. A test fails if a file in `data/` is missing here.
 
-/// The id of each entry, which is also the name of its file, and the text of the file; in alphabetical order.
+/// The id of each intermediary, which is also the name of its file, with the text of the file; sorted by id.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("akamai", include_str!("../data/akamai.toml")),
     ("apache", include_str!("../data/apache.toml")),

@@ -1,89 +1,90 @@
-//! Which product answered: fingerprints, and the evidence they are held against.
+//! Recognising products: fingerprints, and the evidence that they are compared with.
 
 use std::cmp::Reverse;
 use std::fmt;
 
 use serde::Deserialize;
 
-use crate::{Entry, all};
+use crate::{Intermediary, all};
 
-/// One trait of a product, and how much it says.
+/// A trait of a product, with its weight as evidence.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "FingerprintTable")]
 #[non_exhaustive]
 pub struct Fingerprint {
-    /// What to look for.
+    /// The part of the response to compare, with the expected content.
     pub matcher: Matcher,
-    /// How much it says, 1 to 100: the part of those who show it that are this product, as a rule of thumb.
+    /// The weight from 1 to 100: the approximate percentage of endpoints with this trait that are this product.
     pub weight: u8,
-    /// What else there is to know.
+    /// Further facts in a sentence or two.
     pub note: Option<String>,
 }
 
-/// What to look for; letter case never matters.
+/// A part of a response and its expected content. All comparisons ignore case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Matcher {
-    /// A response header, and what its value contains; any value if that is empty.
+    /// A response header whose value contains a text.
     Header {
-        /// The name, or the beginning of it when it ends with `*`.
+        /// The name of the header, or a prefix of it followed by `*`.
         name: String,
-        /// Part of the value.
+        /// The text in the value; an empty text matches any value.
         contains: String,
     },
-    /// A cookie that is set, by the beginning of its name.
+    /// A cookie whose name starts with this text.
     Cookie(String),
-    /// The end of the host name in the URL, from a dot on.
+    /// The end of the host name in the URL, starting with a dot.
     HostSuffix(String),
-    /// One label of the host name in the URL.
+    /// A label of the host name in the URL.
     HostLabel(String),
-    /// Part of the body.
+    /// A text in the body.
     Body(String),
-    /// Part of the issuer of the TLS certificate.
+    /// A text in the issuer of the TLS certificate.
     Issuer(String),
-    /// A range of statuses, both ends included.
+    /// An inclusive range of status codes.
     Status(u16, u16),
 }
 
-/// What was seen of an endpoint.
+/// The observations of an endpoint that fingerprints are compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// The status of the answer.
+    /// The status code of the response.
     pub status: Option<u16>,
-    /// The headers of the answer, as often as they came.
+    /// The headers of the response, including repeated ones.
     pub headers: Vec<(String, String)>,
-    /// The beginning of the body. Only the first 64 KiB are looked at.
+    /// The start of the body. Only the first 64 KiB are compared.
     pub body: String,
     /// The host name in the URL.
     pub host: Option<String>,
-    /// Names of cookies that were set, besides those in `Set-Cookie` headers.
+    /// Names of cookies in addition to those in `Set-Cookie` headers.
     pub cookies: Vec<String>,
     /// The issuer of the TLS certificate.
     pub issuer: Option<String>,
 }
 
-/// A product that may be in the way.
+/// A product that was recognised.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Match {
-    /// The product.
-    pub entry: &'static Entry,
-    /// How much speaks for it, 1 to 100: the weights of what was found, as independent chances.
+pub struct ProductMatch {
+    /// The product that was recognised.
+    pub entry: &'static Intermediary,
+    /// The confidence from 1 to 100: the weights of the fingerprints, combined as independent probabilities.
     pub score: u8,
-    /// What was found, the strongest first.
+    /// The fingerprints that matched, the highest weight first.
     pub found: Vec<&'static Fingerprint>,
 }
 
-/// The products that the evidence speaks for, the likeliest first. Several may be in the way at once; nothing found says
-/// nothing, since many products leave no trace.
-pub fn identify(evidence: &Evidence) -> Vec<Match> {
-    let seen = Seen::new(evidence);
-    let mut matches: Vec<Match> = all().iter().filter_map(|entry| compare(entry, &seen)).collect();
+/// Returns the products that match the evidence, the most likely first.
+///
+/// Several products may be between the client and the server. An empty result proves nothing, since many products leave no trace.
+pub fn identify(evidence: &Evidence) -> Vec<ProductMatch> {
+    let seen = LowercaseEvidence::new(evidence);
+    let mut matches: Vec<ProductMatch> = all().iter().filter_map(|entry| compare(entry, &seen)).collect();
     matches.sort_by_key(|found| Reverse(found.score));
     matches
 }
 
-fn compare(entry: &'static Entry, seen: &Seen) -> Option<Match> {
+fn compare(entry: &'static Intermediary, seen: &LowercaseEvidence) -> Option<ProductMatch> {
     let mut found: Vec<&Fingerprint> =
         entry.fingerprints.iter().filter(|fingerprint| seen.shows(&fingerprint.matcher)).collect();
     if found.is_empty() {
@@ -93,11 +94,11 @@ fn compare(entry: &'static Entry, seen: &Seen) -> Option<Match> {
     let doubt =
         found.iter().fold(1.0, |doubt, fingerprint| doubt * (1.0 - f64::from(fingerprint.weight) / 100.0));
     let score = ((1.0 - doubt) * 100.0).round().clamp(1.0, 100.0) as u8;
-    Some(Match { entry, score, found })
+    Some(ProductMatch { entry, score, found })
 }
 
 /// The evidence in lower case.
-struct Seen {
+struct LowercaseEvidence {
     status: Option<u16>,
     headers: Vec<(String, String)>,
     body: String,
@@ -106,10 +107,10 @@ struct Seen {
     issuer: String,
 }
 
-/// How much of a body is looked at.
+/// The number of bytes of a body that are compared.
 const BODY: usize = 64 * 1024;
 
-impl Seen {
+impl LowercaseEvidence {
     fn new(evidence: &Evidence) -> Self {
         let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_lowercase();
         let headers: Vec<(String, String)> = evidence
@@ -150,10 +151,10 @@ impl Seen {
     }
 }
 
-/// A fingerprint as a data file has it: exactly one kind of matcher.
+/// A fingerprint as written in a data file: exactly one of the matchers must be present.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Written {
+struct FingerprintTable {
     header: Option<String>,
     contains: Option<String>,
     cookie: Option<String>,
@@ -166,12 +167,22 @@ struct Written {
     note: Option<String>,
 }
 
-impl TryFrom<Written> for Fingerprint {
+impl TryFrom<FingerprintTable> for Fingerprint {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written { header, contains, cookie, host_suffix, host_label, body, issuer, status, weight, note } =
-            written;
+    fn try_from(written: FingerprintTable) -> Result<Self, String> {
+        let FingerprintTable {
+            header,
+            contains,
+            cookie,
+            host_suffix,
+            host_label,
+            body,
+            issuer,
+            status,
+            weight,
+            note,
+        } = written;
         if contains.is_some() && header.is_none() {
             return Err("`contains` belongs to `header`".to_owned());
         }
@@ -224,7 +235,7 @@ mod tests {
     }
 
     fn shows(evidence: Evidence, text: &str) -> bool {
-        Seen::new(&evidence).shows(&written(text).unwrap().matcher)
+        LowercaseEvidence::new(&evidence).shows(&written(text).unwrap().matcher)
     }
 
     #[test]
@@ -261,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_looked_at_up_to_its_limit() {
+    fn a_body_is_compared_up_to_its_limit() {
         let body = format!("{}ä needle", "é".repeat(BODY));
         assert!(!shows(Evidence { body, ..Evidence::default() }, "body = 'needle'\nweight = 1"));
     }

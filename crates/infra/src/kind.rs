@@ -1,57 +1,57 @@
-//! What sort of thing an intermediary is, and what sort of evidence there is.
+//! The kinds of intermediaries, and the kinds of evidence.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// What sort of thing an intermediary is.
+/// The kind of an intermediary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Kind {
-    /// An HTTP proxy before servers.
+pub enum ProductKind {
+    /// An HTTP proxy in front of servers.
     ReverseProxy,
-    /// A TCP proxy before servers.
+    /// A TCP proxy in front of servers.
     TcpProxy,
-    /// The entry of a Kubernetes cluster.
+    /// An ingress controller of a Kubernetes cluster.
     Ingress,
-    /// A proxy beside each service.
+    /// A sidecar proxy next to each service.
     ServiceMesh,
-    /// A proxy as a library in somebody's program.
+    /// A proxy library that is linked into an application.
     Library,
-    /// An HTTP cache.
+    /// An HTTP cache in front of servers.
     Cache,
-    /// A proxy before clients.
+    /// A proxy on the side of the clients.
     ForwardProxy,
-    /// A proxy or server that speaks to clients for the backend.
+    /// A proxy that holds client connections on behalf of the backend.
     RealtimeProxy,
-    /// Takes TLS off.
+    /// A proxy that only terminates TLS.
     TlsTerminator,
-    /// A gateway for APIs.
+    /// An API management gateway.
     ApiGateway,
-    /// An HTTP load balancer of a cloud.
+    /// An HTTP load balancer of a cloud provider.
     LoadBalancer,
-    /// A TCP load balancer of a cloud, or of a kernel.
+    /// A TCP load balancer of a cloud provider or a kernel.
     TcpLoadBalancer,
-    /// WebSockets as a service.
+    /// A managed service that holds the WebSockets itself.
     ManagedWebsockets,
     /// A content delivery network.
     Cdn,
-    /// A platform that runs applications behind a router of its own.
+    /// A platform that runs applications behind its own router.
     Platform,
-    /// A tunnel from an edge to servers.
+    /// A tunnel from an edge network to servers.
     Tunnel,
-    /// Translates addresses.
+    /// A network address translator.
     Nat,
-    /// Follows connections to filter or balance them.
+    /// A connection tracker that filters or balances connections.
     ConnectionTracking,
-    /// A firewall that keeps state.
+    /// A stateful firewall.
     Firewall,
-    /// The browser at the end.
+    /// The browser that runs the client.
     Browser,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ProductKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReverseProxy => "reverse proxy",
@@ -83,26 +83,26 @@ impl fmt::Display for Kind {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Basis {
-    /// Measured with the real program.
+    /// Measured with the real product.
     Measured,
-    /// Read in its source code, or in configurations that ship with it.
+    /// Read in the source code of the product or in the configuration that ships with it.
     Source,
-    /// Read in its documentation.
+    /// Read in the documentation of the product.
     Docs,
-    /// Its documentation as others quote it.
+    /// The documentation of the product, as quoted by others.
     Quoted,
-    /// A published study.
+    /// A published research paper.
     Paper,
-    /// Reports of users.
+    /// Reports from users of the product.
     Reports,
-    /// Concluded from other facts.
+    /// Inferred from other facts.
     Inference,
-    /// Remembered, not looked up.
+    /// Recalled from memory and not verified.
     Memory,
 }
 
 impl Basis {
-    /// Whether it is too weak to state a fact.
+    /// Returns whether this evidence is too weak to present something as a fact.
     pub fn is_weak(self) -> bool {
         matches!(self, Self::Inference | Self::Memory)
     }

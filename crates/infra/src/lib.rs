@@ -1,79 +1,80 @@
-//! What is known of the intermediaries in the way of a WebSocket: proxies, balancers, clouds, firewalls, networks, browsers.
+//! A knowledge base of the intermediaries between a WebSocket client and its server: proxies, load balancers, clouds, firewalls,
+//! networks and browsers.
 //!
-//! The knowledge is data: one TOML file for each intermediary in `data/`, embedded here and parsed once. Every entry has
-//! its sources; what comes from memory or a single report says so ([`Entry::is_unsure`], [`Timer::is_unsure`]).
+//! The knowledge is data: one TOML file per intermediary in `data/`, embedded in the crate and parsed once. Every intermediary has
+//! sources. Facts from memory or from a single report are marked ([`Intermediary::is_unsure`], [`Timer::is_unsure`]).
 //!
 //! ```
-//! use undrop_infra::{Chain, Heartbeat, Hop, find};
+//! use undrop_infra::{Chain, Heartbeat, Hop, Tristate, find};
 //!
 //! let mut chain = Chain::new();
 //! chain.push(Hop::of(find("aws-alb")?));
 //! chain.push(Hop::of(find("nginx")?).set("proxy_read_timeout", Some(std::time::Duration::from_secs(20)))?);
 //! let budget = chain.budget();
 //! assert_eq!(budget.heartbeat, Some(std::time::Duration::from_secs(10)));
-//! assert_eq!(budget.carrier(), Some(Heartbeat::ServerPing));
+//! assert!(budget.carriers.contains(&(Heartbeat::ServerPing, Tristate::Yes)));
 //! # Ok::<(), undrop_infra::UnknownName>(())
 //! ```
 
 mod activity;
+mod bound;
 mod chain;
 mod confidence;
 mod data;
-mod entry;
 mod fingerprint;
+mod intermediary;
 mod kind;
-mod near;
-mod nearest;
 mod preset;
-mod span;
 mod timer;
+mod timer_match;
+mod unknown_name;
 
 use std::sync::LazyLock;
 
-pub use activity::{Activity, Answer, Heartbeat};
-pub use chain::{Budget, Cap, Chain, Hop, Origin};
+pub use activity::{Activity, Heartbeat, Tristate};
+pub use bound::Bound;
+pub use chain::{Budget, Chain, ChainTimer, Hop, Origin};
 pub use confidence::Confidence;
-pub use entry::{
-    Closing, Entry, Fix, Handshake, How, Limit, LimitKind, NoAnswer, Occasion, Refusal, Setting, Source,
-    Support, Treatment, Trouble,
+pub use fingerprint::{Evidence, Fingerprint, Matcher, ProductMatch, identify};
+pub use intermediary::{
+    Citation, Closing, ClosingManner, HandshakeProblem, HandshakeRefusal, HandshakeSupport, Intermediary,
+    Limit, LimitKind, NoResponse, Occasion, ProductFix, ProductSetting, Support, Treatment,
 };
-pub use fingerprint::{Evidence, Fingerprint, Match, Matcher, identify};
-pub use kind::{Basis, Kind};
-pub use near::{Near, timers_near};
-pub use nearest::UnknownName;
+pub use kind::{Basis, ProductKind};
 pub use preset::Preset;
-pub use span::{Bound, spelled};
 pub use timer::{Elsewhere, Timer, TimerKind};
+pub use timer_match::{TimerMatch, timers_matching};
+pub use unknown_name::UnknownName;
 
-/// The parsed data files. One that cannot be parsed would be left out; a test holds that there is none.
-static ENTRIES: LazyLock<Vec<Entry>> =
-    LazyLock::new(|| data::FILES.iter().filter_map(|(_, text)| Entry::parse(text).ok()).collect());
+/// The parsed data files. A file that cannot be parsed would be skipped; a test ensures that every file can be parsed.
+static ALL: LazyLock<Vec<Intermediary>> =
+    LazyLock::new(|| data::FILES.iter().filter_map(|(_, text)| Intermediary::parse(text).ok()).collect());
 
-/// Every intermediary, in the alphabetical order of the ids.
-pub fn all() -> &'static [Entry] {
-    &ENTRIES
+/// Returns every intermediary, sorted by id.
+pub fn all() -> &'static [Intermediary] {
+    &ALL
 }
 
-/// The intermediary with this id.
+/// Returns the intermediary with this id.
 ///
 /// # Errors
-/// No intermediary has it; the error says which name is closest.
-pub fn find(id: &str) -> Result<&'static Entry, UnknownName> {
+/// Returns an error with the most similar id if no intermediary has it.
+pub fn find(id: &str) -> Result<&'static Intermediary, UnknownName> {
     all()
         .iter()
         .find(|entry| entry.id == id)
         .ok_or_else(|| UnknownName::new("intermediary", id, all().iter().map(|entry| entry.id.as_str())))
 }
 
-/// Every preset, in the order of the entries.
+/// Returns every preset, in the order of the intermediaries.
 pub fn presets() -> impl Iterator<Item = &'static Preset> {
     all().iter().flat_map(|entry| &entry.presets)
 }
 
-/// The preset with this name.
+/// Returns the preset with this name.
 ///
 /// # Errors
-/// No preset has it; the error says which name is closest.
+/// Returns an error with the most similar name if no preset has it.
 pub fn preset(name: &str) -> Result<&'static Preset, UnknownName> {
     presets()
         .find(|preset| preset.name == name)
@@ -85,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_embedded_file_is_valid_and_named_after_its_entry() {
+    fn every_embedded_file_is_valid_and_named_after_its_id() {
         for (id, text) in data::FILES {
-            match Entry::parse(text) {
+            match Intermediary::parse(text) {
                 Ok(entry) => assert_eq!(entry.id, *id),
                 Err(error) => panic!("data/{id}.toml: {error}"),
             }
@@ -97,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_words_are_refused() {
+    fn unknown_keys_and_words_are_rejected() {
         let entry = "id = 'x'\nname = 'x'\nkind = 'nat'\nabout = 'x.'\nconfidence = 'high'\n";
-        assert!(Entry::parse(entry).is_ok());
+        assert!(Intermediary::parse(entry).is_ok());
         for more in [
             "ttl = 1",
             "[[timer]]\nname = 't'\nwhat = 'idle'\ndefualt = '1s'",
@@ -109,7 +110,7 @@ mod tests {
             "[[fingerprint]]\nheader = 'a'\ncookie = 'b'\nweight = 1",
             "[[closing]]\nwhen = 'idle'\nhow = 'fin'\nwhy = 'x'",
         ] {
-            assert!(Entry::parse(&format!("{entry}{more}")).is_err(), "{more}");
+            assert!(Intermediary::parse(&format!("{entry}{more}")).is_err(), "{more}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Faults that a real product causes, by the product's name.
+//! Presets: faults that a real product causes.
 
 use serde::Deserialize;
 
@@ -9,16 +9,16 @@ use crate::Confidence;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Preset {
-    /// The name to ask for, in kebab case; no other preset has it.
+    /// The unique name of the preset, in kebab case.
     pub name: String,
-    /// The product or the place it stands for.
+    /// The product or environment that the preset reproduces.
     pub title: String,
-    /// What happens to a connection, and what of it is not known; one to three sentences.
+    /// A description of what happens to a connection and of what is not known, in one to three sentences.
     pub about: String,
-    /// The faults as tables with a `kind`, in the syntax of the fault injector, which this crate does not interpret.
+    /// The faults, as tables with a `kind` in the syntax of `undrop chaos`. This crate does not interpret them.
     pub faults: Vec<toml::Table>,
-    /// Where the figures come from: addresses, or words where there is none.
+    /// The sources of the figures: URLs, or descriptions if there is no URL.
     pub sources: Vec<String>,
-    /// How sure the figures are.
+    /// The confidence in the figures.
     pub confidence: Confidence,
 }

@@ -1,68 +1,68 @@
-//! One timer of an intermediary.
+//! The timers of an intermediary.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::activity::{self, Activity, Answer, Heartbeat};
-use crate::span;
+use crate::activity::{self, Activity, Heartbeat, Tristate};
+use crate::bound;
 use crate::{Basis, Bound, Confidence};
 
-/// A timer, or a cap that is reached with age.
+/// A timer of an intermediary: an idle timeout, a maximum connection age, or another time limit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Timer {
-    /// Its name in the configuration or the documentation of the product; unique within the entry.
+    /// The name in the configuration or documentation of the product; unique within the intermediary.
     pub name: String,
-    /// What it limits.
+    /// The kind of time that the timer limits.
     pub what: TimerKind,
-    /// How it stands when nobody sets it; `None` when that is not known.
+    /// The default value; `None` if it is not known.
     #[serde(default)]
     pub default: Option<Bound>,
-    /// Other values that it often has, and where.
+    /// Other common values, each with the place where it is used.
     #[serde(default)]
     pub also: Vec<Elsewhere>,
-    /// The lowest value it can have; `None` when that is not known.
+    /// The lowest possible value; `None` if it is not known.
     #[serde(default)]
     pub min: Option<Bound>,
-    /// The highest value it can have; `None` when that is not known.
+    /// The highest possible value; `None` if it is not known.
     #[serde(default)]
     pub max: Option<Bound>,
-    /// Whether its user can change it.
+    /// Whether users can change the value.
     #[serde(default = "settable")]
     pub settable: bool,
-    /// What starts it anew.
+    /// The activities that re-arm the timer.
     #[serde(default, deserialize_with = "activity::activities")]
     pub rearmed_by: Vec<Activity>,
-    /// What is known not to start it anew.
+    /// The activities that are known not to re-arm the timer.
     #[serde(default, deserialize_with = "activity::activities")]
     pub not_by: Vec<Activity>,
-    /// Whether each direction has the timer for itself, so that activity in one does not save the other.
+    /// Whether each direction has its own timer, so activity in one direction does not re-arm the other.
     #[serde(default)]
     pub each_direction: bool,
-    /// Whether it counts only in a setting that its note names, so that a chain leaves it out unless it is set there.
+    /// Whether the timer applies only to the configuration that its note describes. A chain ignores it unless it is set there.
     #[serde(default)]
     pub special: bool,
-    /// The names of timers of the entry that do not count any more once this one is set.
+    /// The names of timers of the same intermediary that no longer apply once this one is set.
     #[serde(default)]
     pub replaces: Vec<String>,
-    /// The name of another timer of the entry: only the larger of the two counts.
+    /// The name of another timer of the same intermediary; only the larger of the two applies.
     #[serde(default)]
     pub larger_of: Option<String>,
-    /// How much later than the value the client sees the end.
-    #[serde(default, deserialize_with = "span::some_duration")]
+    /// The delay after the value until the client sees the end.
+    #[serde(default, deserialize_with = "bound::some_duration")]
     pub seen_after: Option<Duration>,
-    /// What else there is to know.
+    /// Further facts in a sentence or two.
     #[serde(default)]
     pub note: Option<String>,
-    /// How sure this is, where it differs from the entry.
+    /// The confidence, if it differs from that of the intermediary.
     #[serde(default)]
     pub confidence: Option<Confidence>,
-    /// How it is known, where that differs from the sources of the entry.
+    /// The evidence, if it differs from the sources of the intermediary.
     #[serde(default)]
     pub basis: Option<Basis>,
-    /// Filled in when the entry is read.
+    /// Computed when the data file is read; see [`Timer::is_unsure`].
     #[serde(skip)]
     pub(crate) unsure: bool,
 }
@@ -71,43 +71,43 @@ fn settable() -> bool {
     true
 }
 
-/// What a timer limits.
+/// The kind of time that a timer limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TimerKind {
-    /// Silence on an open WebSocket.
+    /// The time without activity on an open WebSocket.
     Idle,
-    /// The age of a WebSocket, whatever it carries.
+    /// The maximum connection age of a WebSocket, regardless of activity.
     Lifetime,
-    /// How long old connections may go on after a reload or before a stop.
+    /// The time that existing connections have after a reload or before a stop.
     Drain,
-    /// The time to connect to the upstream.
+    /// The time for connecting to the upstream.
     Connect,
-    /// The time until the answer to the handshake.
+    /// The time until the response to the handshake.
     Response,
-    /// The time that a write may be stuck.
+    /// The time that a write may be blocked.
     Write,
-    /// Silence on a connection without a request: not on a WebSocket.
+    /// The time without activity on a connection between two requests. It does not apply to WebSockets.
     KeepAlive,
-    /// How often something is sent or may run.
+    /// The interval at which something is sent or runs.
     Interval,
 }
 
-/// A value of a timer that is common in some place.
+/// A value that a timer has in a certain place.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Elsewhere {
-    /// The value.
-    #[serde(deserialize_with = "span::duration")]
+    /// The value in that place.
+    #[serde(deserialize_with = "bound::duration")]
     pub at: Duration,
-    /// The place: a packaging, a version, a kind of machine.
+    /// The place: a package, a version or a kind of machine.
     pub place: String,
 }
 
 impl Timer {
-    /// A timer of which nothing is known but its name and kind.
+    /// Creates a timer with a name and a kind and no other facts.
     pub fn named(name: impl Into<String>, what: TimerKind) -> Self {
         Self {
             name: name.into(),
@@ -131,48 +131,48 @@ impl Timer {
         }
     }
 
-    /// Whether it can end a WebSocket that is open.
+    /// Returns whether the timer can end an open WebSocket.
     pub fn ends_open_connections(&self) -> bool {
         matches!(self.what, TimerKind::Idle | TimerKind::Lifetime | TimerKind::Drain)
     }
 
-    /// Whether its figures come from memory or from a single report, so that they are not to be stated as facts.
+    /// Returns whether the figures come from memory or from a single report and must not be presented as facts.
     pub fn is_unsure(&self) -> bool {
         self.unsure
     }
 
-    /// Whether `activity` starts it anew.
-    pub fn is_rearmed_by(&self, activity: Activity) -> Answer {
+    /// Returns whether `activity` re-arms the timer.
+    pub fn is_rearmed_by(&self, activity: Activity) -> Tristate {
         if self.what != TimerKind::Idle || self.not_by.contains(&activity) {
-            Answer::No
+            Tristate::No
         } else if self.rearmed_by.contains(&activity) {
-            Answer::Yes
+            Tristate::Yes
         } else {
-            Answer::Unknown
+            Tristate::Unknown
         }
     }
 
-    /// Whether a connection outlives it that carries nothing but this heartbeat, often enough. No heartbeat helps
-    /// against a lifetime.
-    pub fn kept_by(&self, heartbeat: Heartbeat) -> Answer {
+    /// Returns whether this heartbeat alone, sent often enough, keeps a connection from being ended by the timer. No heartbeat helps
+    /// against a maximum connection age.
+    pub fn kept_by(&self, heartbeat: Heartbeat) -> Tristate {
         let (up, down) = heartbeat.activities();
         if self.each_direction {
             match (self.any(up), self.any(down)) {
-                (Answer::Yes, Answer::Yes) => Answer::Yes,
-                (Answer::No, _) | (_, Answer::No) => Answer::No,
-                _ => Answer::Unknown,
+                (Tristate::Yes, Tristate::Yes) => Tristate::Yes,
+                (Tristate::No, _) | (_, Tristate::No) => Tristate::No,
+                _ => Tristate::Unknown,
             }
         } else {
             match (self.any(up), self.any(down)) {
-                (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-                (Answer::No, Answer::No) => Answer::No,
-                _ => Answer::Unknown,
+                (Tristate::Yes, _) | (_, Tristate::Yes) => Tristate::Yes,
+                (Tristate::No, Tristate::No) => Tristate::No,
+                _ => Tristate::Unknown,
             }
         }
     }
 
-    /// The value to reckon with when nobody says how it is set: the default, or else the first value that is common
-    /// somewhere. `None` when it is off as delivered, or when nothing is known.
+    /// Returns the value to expect without further information: the default, or the first of the common values. `None` if the timer is
+    /// disabled by default, or if no value is known.
     pub fn expected(&self) -> Option<Duration> {
         match self.default {
             Some(bound) => bound.at(),
@@ -180,18 +180,18 @@ impl Timer {
         }
     }
 
-    /// Every value that it is known to have somewhere, with the place unless it is the default.
+    /// Returns every known value with its place, which is `None` for the default.
     pub fn values(&self) -> impl Iterator<Item = (Duration, Option<&str>)> {
         let default = self.default.and_then(Bound::at).map(|at| (at, None));
         default.into_iter().chain(self.also.iter().map(|other| (other.at, Some(other.place.as_str()))))
     }
 
-    fn any(&self, activities: &[Activity]) -> Answer {
+    fn any(&self, activities: &[Activity]) -> Tristate {
         let answers = activities.iter().map(|activity| self.is_rearmed_by(*activity));
-        answers.fold(Answer::No, |so_far, answer| match (so_far, answer) {
-            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-            (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
-            (Answer::No, Answer::No) => Answer::No,
+        answers.fold(Tristate::No, |so_far, answer| match (so_far, answer) {
+            (Tristate::Yes, _) | (_, Tristate::Yes) => Tristate::Yes,
+            (Tristate::Unknown, _) | (_, Tristate::Unknown) => Tristate::Unknown,
+            (Tristate::No, Tristate::No) => Tristate::No,
         })
     }
 }
@@ -209,7 +209,7 @@ mod tests {
     fn a_timer_for_both_directions_is_kept_by_either() {
         let timer = timer("rearmed-by = ['frames-up', 'frames-down']\nnot-by = ['tcp-keepalive']");
         for heartbeat in Heartbeat::ALL {
-            let wanted = if heartbeat == Heartbeat::TcpKeepalive { Answer::No } else { Answer::Yes };
+            let wanted = if heartbeat == Heartbeat::TcpKeepalive { Tristate::No } else { Tristate::Yes };
             assert_eq!(timer.kept_by(heartbeat), wanted, "{heartbeat}");
         }
     }
@@ -219,33 +219,33 @@ mod tests {
         let timer = timer(
             "rearmed-by = ['frames-up', 'frames-down']\nnot-by = ['tcp-keepalive']\neach-direction = true",
         );
-        assert_eq!(timer.kept_by(Heartbeat::ServerPing), Answer::Yes);
-        assert_eq!(timer.kept_by(Heartbeat::ClientMessageWithReply), Answer::Yes);
-        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Answer::No);
-        assert_eq!(timer.kept_by(Heartbeat::ServerMessage), Answer::No);
-        assert_eq!(timer.kept_by(Heartbeat::TcpKeepalive), Answer::No);
+        assert_eq!(timer.kept_by(Heartbeat::ServerPing), Tristate::Yes);
+        assert_eq!(timer.kept_by(Heartbeat::ClientMessageWithReply), Tristate::Yes);
+        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Tristate::No);
+        assert_eq!(timer.kept_by(Heartbeat::ServerMessage), Tristate::No);
+        assert_eq!(timer.kept_by(Heartbeat::TcpKeepalive), Tristate::No);
     }
 
     #[test]
-    fn a_timer_that_hears_one_side_is_kept_by_what_that_side_sends() {
+    fn a_timer_of_one_direction_is_kept_by_activity_in_that_direction() {
         let timer = timer("rearmed-by = ['frames-down']\nnot-by = ['frames-up', 'tcp-keepalive']");
-        assert_eq!(timer.kept_by(Heartbeat::ClientPing), Answer::Yes);
-        assert_eq!(timer.kept_by(Heartbeat::ClientPong), Answer::No);
-        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Answer::No);
+        assert_eq!(timer.kept_by(Heartbeat::ClientPing), Tristate::Yes);
+        assert_eq!(timer.kept_by(Heartbeat::ClientPong), Tristate::No);
+        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Tristate::No);
     }
 
     #[test]
     fn what_is_not_known_stays_unknown() {
         let timer = timer("rearmed-by = ['data-up']");
-        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Answer::Yes);
-        assert_eq!(timer.kept_by(Heartbeat::ServerPing), Answer::Unknown);
+        assert_eq!(timer.kept_by(Heartbeat::ClientMessage), Tristate::Yes);
+        assert_eq!(timer.kept_by(Heartbeat::ServerPing), Tristate::Unknown);
         assert_eq!(timer.expected(), None);
     }
 
     #[test]
     fn nothing_helps_against_age() {
         let timer: Timer = toml::from_str("name = 't'\nwhat = 'lifetime'\ndefault = '30s'").unwrap();
-        assert!(Heartbeat::ALL.iter().all(|heartbeat| timer.kept_by(*heartbeat) == Answer::No));
+        assert!(Heartbeat::ALL.iter().all(|heartbeat| timer.kept_by(*heartbeat) == Tristate::No));
     }
 
     #[test]

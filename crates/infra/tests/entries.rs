@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use undrop_infra::{Activity, Answer, Bound, Confidence, Entry, How, Support, Timer, TimerKind, all, find};
+use undrop_infra::{
+    Activity, Bound, ClosingManner, Confidence, Intermediary, Support, Timer, TimerKind, Tristate, all, find,
+};
 
-fn timers() -> impl Iterator<Item = (&'static Entry, &'static Timer)> {
+fn timers() -> impl Iterator<Item = (&'static Intermediary, &'static Timer)> {
     all().iter().flat_map(|entry| entry.timers.iter().map(move |timer| (entry, timer)))
 }
 
@@ -26,7 +28,7 @@ fn every_data_file_is_embedded() {
 fn every_entry_is_described_and_has_a_source() {
     let mut names = BTreeSet::new();
     for entry in all() {
-        let Entry { id, name, about, .. } = entry;
+        let Intermediary { id, name, about, .. } = entry;
         assert!(names.insert(name), "two entries have the name {name}");
         assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}");
         assert!(about.ends_with('.') && about.len() > 40, "{id}: {about}");
@@ -86,7 +88,7 @@ fn timers_are_consistent() {
             assert!(!timer.rearmed_by.is_empty(), "{place}: the activity that resets it is missing");
             let how = entry.closings.iter().map(|closing| closing.how).collect::<Vec<_>>();
             assert!(
-                how.iter().any(|how| *how != How::Kept),
+                how.iter().any(|how| *how != ClosingManner::Kept),
                 "{place}: the way in which it ends a connection is missing"
             );
         } else if timer.what != TimerKind::Idle {
@@ -115,7 +117,7 @@ fn a_settable_idle_timer_has_a_fix() {
 fn a_close_frame_has_a_code_unless_it_is_unknown() {
     for entry in all() {
         for closing in &entry.closings {
-            let framed = closing.how == How::CloseFrame;
+            let framed = closing.how == ClosingManner::CloseFrame;
             assert!(framed || closing.code.is_none() && closing.reason.is_none(), "{}", entry.id);
             assert!(closing.code.is_none_or(|code| (1000..5000).contains(&code)), "{}", entry.id);
             assert!(!framed || closing.code.is_some() || closing.note.is_some(), "{}", entry.id);
@@ -130,7 +132,7 @@ fn a_close_frame_has_a_code_unless_it_is_unknown() {
 #[test]
 fn only_hops_that_see_packets_are_reset_by_tcp_keepalive() {
     for (entry, timer) in timers().filter(|(_, timer)| timer.what == TimerKind::Idle) {
-        let counted = timer.is_rearmed_by(Activity::TcpKeepalive) == Answer::Yes;
+        let counted = timer.is_rearmed_by(Activity::TcpKeepalive) == Tristate::Yes;
         let packets = matches!(
             entry.id.as_str(),
             "aws-nlb"

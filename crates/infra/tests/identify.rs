@@ -1,6 +1,6 @@
 //! Responses of real products, and the products that are identified by them.
 
-use undrop_infra::{Evidence, Match, identify};
+use undrop_infra::{Evidence, ProductMatch, identify};
 
 fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Evidence {
     Evidence {
@@ -16,7 +16,7 @@ fn at(host: &str) -> Evidence {
 }
 
 #[track_caller]
-fn recognised(evidence: &Evidence, id: &str) -> Vec<Match> {
+fn recognised(evidence: &Evidence, id: &str) -> Vec<ProductMatch> {
     let matches = identify(evidence);
     let ranking: Vec<(&str, u8)> =
         matches.iter().map(|found| (found.entry.id.as_str(), found.score)).collect();

@@ -161,8 +161,8 @@ impl Fix {
     }
 }
 
-impl From<&undrop_infra::Fix> for Fix {
-    fn from(known: &undrop_infra::Fix) -> Fix {
+impl From<&undrop_infra::ProductFix> for Fix {
+    fn from(known: &undrop_infra::ProductFix) -> Fix {
         let fix = Fix::block(known.language.clone(), known.text.clone(), known.reason.clone());
         Fix { validator: known.validator.clone(), ..fix }
     }

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use undrop_infra::{Bound, Entry, How, Occasion, Timer, TimerKind, spelled, timers_near};
+use undrop_infra::{Bound, ClosingManner, Intermediary, Occasion, Timer, TimerKind, timers_matching};
 use undrop_report::{Confidence, Finding, Fix, Measure};
+use undrop_text::duration;
 
 use super::{Case, Product, close_code, products};
 use crate::observations::{Endpoint, EndpointRole};
@@ -31,7 +32,7 @@ pub(crate) enum EndDelay {
 #[derive(Debug)]
 pub(crate) struct Attribution {
     /// The product that was seen and has such a timer.
-    pub(crate) culprit: Option<(&'static Entry, &'static Timer)>,
+    pub(crate) culprit: Option<(&'static Intermediary, &'static Timer)>,
     /// The place between entries, when other ways in were tried.
     pub(crate) between: Option<String>,
     pub(crate) confidence: Confidence,
@@ -50,9 +51,9 @@ pub(crate) fn attribute(
     ends: &[Ending],
     same_elsewhere: impl Fn(&Endpoint) -> Option<bool>,
 ) -> Attribution {
-    let fits = |entry: &Entry| closes_like(entry, kind, ends);
-    let near: Vec<(&'static Entry, &'static Timer)> = age(value)
-        .map(|age| timers_near(age, TOLERANCE))
+    let fits = |entry: &Intermediary| closes_like(entry, kind, ends);
+    let near: Vec<(&'static Intermediary, &'static Timer)> = age(value)
+        .map(|age| timers_matching(age, TOLERANCE))
         .unwrap_or_default()
         .into_iter()
         .filter(|near| near.timer.what == kind && fits(near.entry))
@@ -155,20 +156,24 @@ pub(crate) fn attribute(
 }
 
 /// The timer of this kind that a seen product could have set to this value.
-fn settable(product: &Product, kind: TimerKind, value: &Measure) -> Option<(&'static Entry, &'static Timer)> {
+fn settable(
+    product: &Product,
+    kind: TimerKind,
+    value: &Measure,
+) -> Option<(&'static Intermediary, &'static Timer)> {
     let age = age(value)?;
     let within = |timer: &Timer| {
         let low = timer.min.and_then(Bound::at).is_none_or(|min| min <= age + Duration::from_secs(1));
         let high = timer.max.is_none_or(|max| Bound::At(age.saturating_sub(Duration::from_secs(2))) <= max);
         timer.settable && low && high
     };
-    let entry: &'static Entry = product.entry;
+    let entry: &'static Intermediary = product.entry;
     let mut fitting = entry.timers_of(kind).filter(|timer| !timer.special && within(timer));
     fitting.next().map(|timer| (entry, timer))
 }
 
 /// A product ends connections on such an occasion in the way that was seen, as far as is known.
-fn closes_like(entry: &Entry, kind: TimerKind, ends: &[Ending]) -> bool {
+fn closes_like(entry: &Intermediary, kind: TimerKind, ends: &[Ending]) -> bool {
     let when = occasion(kind);
     let mut closings = entry.closings_on(when).peekable();
     if closings.peek().is_none() {
@@ -177,15 +182,15 @@ fn closes_like(entry: &Entry, kind: TimerKind, ends: &[Ending]) -> bool {
     closings.any(|closing| ends.iter().all(|end| looks_like(closing.how, closing.code, end)))
 }
 
-fn looks_like(how: How, code: Option<u16>, end: &Ending) -> bool {
+fn looks_like(how: ClosingManner, code: Option<u16>, end: &Ending) -> bool {
     match how {
-        How::Fin => matches!(end, Ending::Fin),
-        How::Rst => matches!(end, Ending::Reset),
-        How::CloseFrame => close_code(end).is_some_and(|seen| code.is_none_or(|code| code == seen)),
-        How::Silent => matches!(end, Ending::BlackHole),
-        How::SilentThenRst => matches!(end, Ending::Reset | Ending::BlackHole),
-        How::Ends => matches!(end, Ending::Fin | Ending::Reset),
-        How::Unknown => true,
+        ClosingManner::Fin => matches!(end, Ending::Fin),
+        ClosingManner::Rst => matches!(end, Ending::Reset),
+        ClosingManner::CloseFrame => close_code(end).is_some_and(|seen| code.is_none_or(|code| code == seen)),
+        ClosingManner::Silent => matches!(end, Ending::BlackHole),
+        ClosingManner::SilentThenRst => matches!(end, Ending::Reset | Ending::BlackHole),
+        ClosingManner::Ends => matches!(end, Ending::Fin | Ending::Reset),
+        ClosingManner::Unknown => true,
         _ => false,
     }
 }
@@ -194,7 +199,7 @@ fn occasion(kind: TimerKind) -> Occasion {
     if kind == TimerKind::Lifetime { Occasion::Lifetime } else { Occasion::Idle }
 }
 
-fn end_delay(entry: &Entry, timer: &Timer, kind: TimerKind) -> EndDelay {
+fn end_delay(entry: &Intermediary, timer: &Timer, kind: TimerKind) -> EndDelay {
     let mut closings = entry.closings_on(occasion(kind)).chain(entry.closings_on(Occasion::Idle));
     match (closings.find_map(|closing| closing.after), timer.seen_after) {
         (Some(by), _) => EndDelay::By(by),
@@ -276,7 +281,7 @@ impl Attribution {
         finding.evidence.extend(self.evidence);
         finding.candidates.extend(self.candidates);
         if let Some((entry, timer)) = self.culprit {
-            let mut fixes: Vec<&undrop_infra::Fix> = entry.fixes_of(&timer.name).collect();
+            let mut fixes: Vec<&undrop_infra::ProductFix> = entry.fixes_of(&timer.name).collect();
             if fixes.is_empty() {
                 fixes = entry.fixes.iter().filter(|fix| fix.timers.is_empty()).collect();
             }
@@ -293,14 +298,16 @@ pub(crate) fn without_end_delay(value: &Measure, late: EndDelay) -> (Measure, Op
     match late {
         EndDelay::By(by) if seen > by.as_secs_f64() => {
             let set = ((seen - by.as_secs_f64()) * 1e6).round() / 1e6;
-            let told =
-                format!("seen after {seen:.1} s; this product shows the end {} after the timer", spelled(by));
+            let told = format!(
+                "seen after {seen:.1} s; this product shows the end {} after the timer",
+                duration::spell(by)
+            );
             (Measure { value: set, ..value.clone() }, Some(told))
         }
         EndDelay::AtMost(at_most) => {
             let told = format!(
                 "this product looks at its timers only once in {}, so the figure is not exact",
-                spelled(at_most)
+                duration::spell(at_most)
             );
             (Measure { spread: value.spread.max(at_most.as_secs_f64()), ..value.clone() }, Some(told))
         }

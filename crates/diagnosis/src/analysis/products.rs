@@ -1,13 +1,13 @@
 //! Which products are in the way, by what they answered.
 
-use undrop_infra::{Entry, Evidence, Kind, identify};
+use undrop_infra::{Evidence, Intermediary, ProductKind, identify};
 
 use crate::observations::{Endpoint, HttpOutcome};
 
 /// A product that was recognised.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Product {
-    pub(crate) entry: &'static Entry,
+    pub(crate) entry: &'static Intermediary,
     /// How much speaks for it, 1 to 100.
     pub(crate) score: u8,
     /// What was found.
@@ -22,7 +22,7 @@ pub(crate) fn products(endpoint: &Endpoint) -> Vec<Product> {
     let mut found: Vec<Product> = Vec::new();
     for evidence in evidence(endpoint) {
         for matched in identify(&evidence) {
-            if matched.entry.kind == Kind::Browser {
+            if matched.entry.kind == ProductKind::Browser {
                 continue;
             }
             let traits = || matched.found.iter().map(|fingerprint| fingerprint.matcher.to_string()).collect();

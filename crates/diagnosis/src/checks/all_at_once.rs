@@ -82,7 +82,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
 
 /// The product is known to end connections like this at a reload, at the end of its grace, or when it stops.
 fn ends_so(product: &Product, ends: &[&Ending]) -> bool {
-    use undrop_infra::How;
+    use undrop_infra::ClosingManner;
     let occasions = [Occasion::Reload, Occasion::Drained, Occasion::Stop];
     let closings = occasions.into_iter().flat_map(|when| product.entry.closings_on(when));
     // Some end otherwise in the rush: a Close that is on its way is overtaken by the end of its connection.
@@ -91,11 +91,11 @@ fn ends_so(product: &Product, ends: &[&Ending]) -> bool {
         fitting * 2 > ends.len()
     };
     closings.into_iter().any(|closing| match closing.how {
-        How::CloseFrame => {
+        ClosingManner::CloseFrame => {
             most(&|code| code.is_some_and(|seen| closing.code.is_none_or(|known| known == seen)))
                 || ends.iter().any(|end| close_code(end).is_some() && close_code(end) == closing.code)
         }
-        How::Fin | How::Rst | How::Ends => most(&|code| code.is_none()),
+        ClosingManner::Fin | ClosingManner::Rst | ClosingManner::Ends => most(&|code| code.is_none()),
         _ => false,
     })
 }

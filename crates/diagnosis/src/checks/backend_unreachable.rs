@@ -1,6 +1,6 @@
 //! A proxy answers for a backend that it does not reach.
 
-use undrop_infra::{NoAnswer, Trouble};
+use undrop_infra::{HandshakeProblem, NoResponse};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
@@ -34,16 +34,19 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempt) = case.target.attempt(&RequestVariant::AsRequested) else { return Vec::new() };
     let slow = attempt.took_s >= SLOW_S;
     let (cause, what) = match (&attempt.outcome, attempt.outcome.status()) {
-        (_, Some(504 | 524)) => ("hangs: it does not answer the handshake in time", Trouble::UpstreamHangs),
+        (_, Some(504 | 524)) => {
+            ("hangs: it does not answer the handshake in time", HandshakeProblem::UpstreamHangs)
+        }
         // A proxy that tries a refusing backend several times is as slow as one that waits for a hanging one.
         (_, Some(502 | 503)) if slow => {
-            ("refuses each of several attempts, or hangs", Trouble::UpstreamHangs)
+            ("refuses each of several attempts, or hangs", HandshakeProblem::UpstreamHangs)
         }
-        (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => {
-            ("refuses connections, ends them before it answers, or is down", Trouble::UpstreamRefuses)
-        }
+        (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => (
+            "refuses connections, ends them before it answers, or is down",
+            HandshakeProblem::UpstreamRefuses,
+        ),
         (_, Some(status)) if status >= 500 && is_known_for(case, status) => {
-            ("ends connections before it answers, or refuses them", Trouble::UpstreamDies)
+            ("ends connections before it answers, or refuses them", HandshakeProblem::UpstreamDies)
         }
         (HttpOutcome::Failed(Ending::BlackHole), _) => return vec![hangs(case, attempt.took_s)],
         (HttpOutcome::Failed(end @ (Ending::Fin | Ending::Reset)), _) => return vec![ends(case, end)],
@@ -71,7 +74,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             let when = words(refusal.when);
             finding = finding.evidence(format!("{} answers {status} when {when}", product.entry.name));
         }
-        if what == Trouble::UpstreamHangs {
+        if what == HandshakeProblem::UpstreamHangs {
             finding = finding.candidate("the backend is reached, but slow to accept the handshake");
         }
     } else {
@@ -86,7 +89,7 @@ fn is_known_for(case: &Case<'_>, status: u16) -> bool {
     seen.any(|product| {
         product.entry.refusals.iter().any(|refusal| {
             refusal.status == Some(status)
-                && matches!(refusal.when, Trouble::UpstreamDies | Trouble::UpstreamRefuses)
+                && matches!(refusal.when, HandshakeProblem::UpstreamDies | HandshakeProblem::UpstreamRefuses)
         })
     })
 }
@@ -98,7 +101,7 @@ fn hangs(case: &Case<'_>, took_s: f64) -> Finding {
         Confidence::Medium,
         "The handshake is taken and never answered: the server, or the backend behind a proxy, hangs.",
     )
-    .at(where_silent(case, NoAnswer::Hangs))
+    .at(where_silent(case, NoResponse::Hangs))
     .evidence(format!("TCP connects, and no answer came within {}", seconds(took_s)))
     .refuted_by("an answer that comes when it is waited for longer (--timeout)")
     .candidate("a port that speaks another protocol, such as TLS or PROXY protocol")
@@ -114,7 +117,7 @@ fn ends(case: &Case<'_>, end: &Ending) -> Finding {
         Confidence::Medium,
         format!("The handshake is not answered: the connection ends with {end}."),
     )
-    .at(where_silent(case, NoAnswer::Empty))
+    .at(where_silent(case, NoResponse::Empty))
     .evidence(format!("TCP connects, then {end} without a byte of an answer"))
     .refuted_by("the same handshake from another network that is answered")
     .candidate("a TCP proxy whose backend is down")
@@ -126,7 +129,7 @@ fn ends(case: &Case<'_>, end: &Ending) -> Finding {
 }
 
 /// The product that is known to behave like this, when it was seen.
-fn where_silent(case: &Case<'_>, like: NoAnswer) -> String {
+fn where_silent(case: &Case<'_>, like: NoResponse) -> String {
     let mut seen = case.products.iter().filter(|product| product.is_seen());
     let known =
         seen.find(|product| product.entry.refusals.iter().any(|refusal| refusal.without == Some(like)));
@@ -136,12 +139,12 @@ fn where_silent(case: &Case<'_>, like: NoAnswer) -> String {
     )
 }
 
-fn words(trouble: Trouble) -> &'static str {
+fn words(trouble: HandshakeProblem) -> &'static str {
     match trouble {
-        Trouble::UpstreamRefuses => "its upstream refuses the connection",
-        Trouble::UpstreamDies => "its upstream ends the connection before it answers",
-        Trouble::UpstreamHangs => "its upstream does not answer",
-        Trouble::NotConfigured => "it is not set up for WebSockets",
+        HandshakeProblem::UpstreamRefuses => "its upstream refuses the connection",
+        HandshakeProblem::UpstreamDies => "its upstream ends the connection before it answers",
+        HandshakeProblem::UpstreamHangs => "its upstream does not answer",
+        HandshakeProblem::NotConfigured => "it is not set up for WebSockets",
         _ => "the request is not to its liking",
     }
 }

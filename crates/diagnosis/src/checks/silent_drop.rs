@@ -1,7 +1,8 @@
 //! Quiet connections vanish without a sign.
 
-use undrop_infra::{Entry, How, Occasion, Timer, TimerKind, all, spelled};
+use undrop_infra::{ClosingManner, Intermediary, Occasion, Timer, TimerKind, all};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_text::duration;
 
 use super::Check;
 use crate::analysis::{Case, heartbeat_below, seconds};
@@ -108,7 +109,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     }
     let others = suspects.iter().filter(|(entry, _)| culprit.is_none_or(|(named, _)| named.id != entry.id));
     for (entry, timer) in others.take(6) {
-        let at = timer.expected().map(spelled).unwrap_or_default();
+        let at = timer.expected().map(duration::spell).unwrap_or_default();
         finding = finding.candidate(format!("{} ({}, {at})", entry.name, timer.name));
     }
     if suspects.is_empty() {
@@ -118,18 +119,18 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Timers of products that forget without a sign, within the range.
-fn suspects(good: f64, bad: f64, reset: bool) -> Vec<(&'static Entry, &'static Timer)> {
-    let silent = |entry: &Entry| {
+fn suspects(good: f64, bad: f64, reset: bool) -> Vec<(&'static Intermediary, &'static Timer)> {
+    let silent = |entry: &Intermediary| {
         entry.closings_on(Occasion::Idle).any(|closing| match closing.how {
-            How::SilentThenRst => true,
-            How::Silent => !reset,
+            ClosingManner::SilentThenRst => true,
+            ClosingManner::Silent => !reset,
             _ => false,
         })
     };
     let within = |timer: &Timer| {
         timer.values().any(|(value, _)| (good * 0.99..=bad * 1.01).contains(&value.as_secs_f64()))
     };
-    let mut found: Vec<(&Entry, &Timer)> = Vec::new();
+    let mut found: Vec<(&Intermediary, &Timer)> = Vec::new();
     for entry in all().iter().filter(|entry| silent(entry)) {
         found.extend(
             entry.timers_of(TimerKind::Idle).filter(|timer| within(timer)).map(|timer| (entry, timer)),

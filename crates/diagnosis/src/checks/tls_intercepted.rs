@@ -1,6 +1,6 @@
 //! Somebody on the way opens TLS.
 
-use undrop_infra::{Kind, Matcher};
+use undrop_infra::{Matcher, ProductKind};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
@@ -25,7 +25,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let leaf = case.target.tls.as_ref().and_then(|tls| tls.chain.first());
     let Some(leaf) = leaf else { return Vec::new() };
     let opener = case.products.iter().find(|product| {
-        matches!(product.entry.kind, Kind::ForwardProxy | Kind::Firewall)
+        matches!(product.entry.kind, ProductKind::ForwardProxy | ProductKind::Firewall)
             && product.entry.fingerprints.iter().any(|print| match &print.matcher {
                 Matcher::Issuer(part) => leaf.issuer.to_lowercase().contains(part.as_str()),
                 _ => false,

@@ -1,6 +1,6 @@
 //! The backend never sees the upgrade.
 
-use undrop_infra::{Support, Trouble};
+use undrop_infra::{HandshakeProblem, Support};
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
 use super::Check;
@@ -94,7 +94,8 @@ fn not_configured(case: &Case<'_>, asked: &HttpOutcome) -> Option<Finding> {
     }
     let product = case.products.iter().filter(|product| product.is_seen()).find(|product| {
         let mut refusals = product.entry.refusals.iter();
-        refusals.any(|refusal| refusal.when == Trouble::NotConfigured && refusal.status == Some(status))
+        refusals
+            .any(|refusal| refusal.when == HandshakeProblem::NotConfigured && refusal.status == Some(status))
     })?;
     let name = &product.entry.name;
     let mut finding = Finding::new(

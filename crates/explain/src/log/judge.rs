@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use undrop_infra::{Entry, Near, TimerKind, find, spelled, timers_near};
+use undrop_infra::{Intermediary, TimerKind, TimerMatch, find, timers_matching};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
+use undrop_text::duration;
 
 use super::clusters::Cluster;
 use super::group::Group;
@@ -152,8 +153,8 @@ impl<'a> Case<'a> {
     }
 
     /// Known timers of about this length and kind.
-    fn near(&self) -> Vec<Near> {
-        let mut near = timers_near(self.age(), TOLERANCE);
+    fn near(&self) -> Vec<TimerMatch> {
+        let mut near = timers_matching(self.age(), TOLERANCE);
         near.retain(|near| match self.kind {
             Kind::Idle => near.timer.what == TimerKind::Idle,
             Kind::Age => near.timer.what == TimerKind::Lifetime,
@@ -163,7 +164,7 @@ impl<'a> Case<'a> {
     }
 
     /// The timer of the product that wrote the log, unless the log says that somebody else ended the sessions.
-    fn culprit<'n>(&self, own: Option<&Entry>, near: &'n [Near]) -> Option<&'n Near> {
+    fn culprit<'n>(&self, own: Option<&Intermediary>, near: &'n [TimerMatch]) -> Option<&'n TimerMatch> {
         if matches!(self.who, Who::Client | Who::Server | Who::OwnOrder) {
             return None;
         }
@@ -175,7 +176,7 @@ impl<'a> Case<'a> {
         let s = self.cluster.value_s;
         let whole = s.round();
         let length = if (s - whole).abs() <= 0.02 * whole && (s - whole).abs() < 0.35 && whole >= 1.0 {
-            spelled(Duration::from_secs(whole as u64))
+            duration::spell(Duration::from_secs(whole as u64))
         } else {
             format!("{s:.1} s")
         };
@@ -200,7 +201,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn hop(&self, own: Option<&Entry>) -> Option<String> {
+    fn hop(&self, own: Option<&Intermediary>) -> Option<String> {
         let own = own?;
         match self.who {
             Who::Client => Some(format!("between the client and {}", own.name)),
@@ -240,7 +241,12 @@ impl<'a> Case<'a> {
         told
     }
 
-    fn candidates(&self, own: Option<&Entry>, near: &[Near], culprit: Option<&Near>) -> Vec<String> {
+    fn candidates(
+        &self,
+        own: Option<&Intermediary>,
+        near: &[TimerMatch],
+        culprit: Option<&TimerMatch>,
+    ) -> Vec<String> {
         let mut listed: Vec<String> = Vec::new();
         let itself = matches!(self.who, Who::OwnIdle | Who::OwnAge);
         for near in near {
@@ -251,7 +257,8 @@ impl<'a> Case<'a> {
                 continue;
             }
             let unsure = if near.timer.is_unsure() { ", not certain" } else { "" };
-            let text = format!("{} ({}, {}{unsure})", near.entry.name, near.timer.name, spelled(near.value));
+            let text =
+                format!("{} ({}, {}{unsure})", near.entry.name, near.timer.name, duration::spell(near.value));
             if !listed.contains(&text) {
                 listed.push(text);
             }
@@ -273,7 +280,7 @@ impl<'a> Case<'a> {
         listed
     }
 
-    fn refutations(&self, own: Option<&Entry>) -> Vec<String> {
+    fn refutations(&self, own: Option<&Intermediary>) -> Vec<String> {
         let mut told = Vec::new();
         match self.kind {
             Kind::Idle => told.push(format!(
@@ -343,8 +350,8 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
         ));
     }
     if let Some(period) = period(&mixed) {
-        finding =
-            finding.evidence(format!("they come each {}: a schedule", spelled(Duration::from_secs(period))));
+        finding = finding
+            .evidence(format!("they come each {}: a schedule", duration::spell(Duration::from_secs(period))));
     }
     finding = finding
         .refuted_by("nothing was reloaded, restarted or deployed on any hop at these times")

@@ -1,34 +1,36 @@
-//! Which known timer has a given length.
+//! Looking up known timers by a measured age.
 
 use std::time::Duration;
 
-use crate::{Entry, Timer, all};
+use crate::{Intermediary, Timer, all};
 
 /// A known timer whose value is close to a measured age.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Near {
-    /// Whose timer it is.
-    pub entry: &'static Entry,
-    /// The timer.
+pub struct TimerMatch {
+    /// The intermediary that has the timer.
+    pub entry: &'static Intermediary,
+    /// The timer whose value matches.
     pub timer: &'static Timer,
-    /// Its value.
+    /// The value of the timer that matches.
     pub value: Duration,
-    /// Where it has this value, unless that is the default.
+    /// The place where the timer has this value; `None` if the value is the default.
     pub place: Option<&'static str>,
-    /// How far the age is from what a client would see of it, as a part of the value.
+    /// The relative distance between the age and the time at which a client would see the end: 0.01 is 1 % of the value.
     pub off: f64,
 }
 
-/// The timers that can end an open WebSocket and whose value is within `tolerance` (a part: 0.01 is 1 %) of `age`, the
-/// closest first, facts before what is unsure. A settable timer may have any value, so nothing found acquits nobody.
-pub fn timers_near(age: Duration, tolerance: f64) -> Vec<Near> {
-    let mut found: Vec<Near> = all()
+/// Returns the timers that can end an open WebSocket and whose value is within `tolerance` of `age`, where 0.01 is 1 % of the value.
+///
+/// The closest timers come first; at the same distance, confirmed facts precede unsure ones. A configurable timer can have any
+/// value, so an empty result does not rule any product out.
+pub fn timers_matching(age: Duration, tolerance: f64) -> Vec<TimerMatch> {
+    let mut found: Vec<TimerMatch> = all()
         .iter()
         .flat_map(|entry| entry.timers.iter().map(move |timer| (entry, timer)))
         .filter(|(_, timer)| timer.ends_open_connections())
         .flat_map(|(entry, timer)| {
-            timer.values().map(move |(value, place)| Near {
+            timer.values().map(move |(value, place)| TimerMatch {
                 entry,
                 timer,
                 value,
@@ -42,7 +44,7 @@ pub fn timers_near(age: Duration, tolerance: f64) -> Vec<Near> {
     found
 }
 
-/// The distance to the range from the value to what is seen at the latest, as a part of the value.
+/// Returns the relative distance of `age` to the range from `value` to the latest time at which a client sees the end.
 fn off(age: Duration, value: Duration, late: Option<Duration>) -> f64 {
     let latest = value + late.unwrap_or_default();
     let distance = value.saturating_sub(age) + age.saturating_sub(latest);
@@ -65,7 +67,7 @@ mod tests {
     }
 
     fn ids(age: Duration) -> Vec<&'static str> {
-        timers_near(age, 0.01).iter().map(|near| near.entry.id.as_str()).collect()
+        timers_matching(age, 0.01).iter().map(|near| near.entry.id.as_str()).collect()
     }
 
     #[test]
@@ -80,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn timers_of_other_connections_are_no_suspects() {
-        // nginx keeps idle HTTP connections for 75 s, as Application Gateway does; that is no WebSocket.
+    fn timers_of_connections_without_a_request_do_not_match() {
+        // nginx and Application Gateway keep idle HTTP connections for 75 s, which does not apply to WebSockets.
         assert_eq!(ids(S(75)), [""; 0]);
     }
 
     #[test]
-    fn facts_come_before_what_is_unsure() {
-        let found = timers_near(S(60), 0.0);
+    fn confirmed_facts_precede_unsure_ones() {
+        let found = timers_matching(S(60), 0.0);
         let first_unsure = found.iter().position(|near| near.timer.is_unsure()).unwrap_or(found.len());
         assert!(found[first_unsure..].iter().all(|near| near.timer.is_unsure()));
         assert!(first_unsure > 0 && first_unsure < found.len(), "{first_unsure} of {}", found.len());
