@@ -1,6 +1,7 @@
 //! The output of `undrop chaos --list-presets`.
 
 use undrop_chaos::preset;
+use undrop_report::layout::wrap;
 
 use crate::exit::{Code, Failure};
 
@@ -34,19 +35,4 @@ pub(super) fn list(json: bool) -> Result<(), Failure> {
         say!();
     }
     Ok(())
-}
-
-/// Breaks a text into lines of at most `width` characters, between words.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
