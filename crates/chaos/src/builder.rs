@@ -99,7 +99,7 @@ impl Builder {
         self
     }
 
-    /// Adds a fault.
+    /// Adds a fault to the proxy.
     pub fn fault(mut self, fault: FaultSpec) -> Builder {
         self.faults.push(fault);
         self
@@ -125,7 +125,7 @@ impl Builder {
         self
     }
 
-    /// Delays data and ends by `base` and by up to `jitter` more, in both directions.
+    /// Delays data and the end of the stream by `base` and by up to `jitter` more, in both directions.
     pub fn latency(self, base: Duration, jitter: Duration) -> Builder {
         self.fault(FaultSpec::new(Latency { base, jitter, distribution: Distribution::Uniform }))
     }

@@ -13,9 +13,9 @@ use crate::spec_error::FaultSpecError;
 pub struct FaultDeclaration {
     /// The `kind` by which flags, files and requests select the fault, in kebab case.
     pub kind: &'static str,
-    /// What the fault does, in a few words.
+    /// The effect of the fault, in one sentence.
     pub summary: &'static str,
-    /// What the fault and its parameters do, as a paragraph of Markdown.
+    /// The effect of the fault and of its parameters, as a paragraph of Markdown.
     pub description: &'static str,
     /// Faults in the form of the command line, with their canonical spelling. Together they use every parameter.
     pub examples: &'static [&'static str],

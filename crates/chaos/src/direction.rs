@@ -11,7 +11,7 @@ pub enum Direction {
     Up,
     /// From the upstream to the client.
     Down,
-    /// Both directions.
+    /// Both directions of the connection.
     #[default]
     Both,
 }

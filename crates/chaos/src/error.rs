@@ -13,7 +13,7 @@ pub enum Error {
     /// The proxy cannot listen on the address, for example because it is in use.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address.
+        /// The listen address of the proxy.
         address: SocketAddr,
         /// The error of the operating system.
         source: io::Error,

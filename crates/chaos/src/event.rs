@@ -23,7 +23,7 @@ pub enum Event {
         /// The seed of all random draws.
         seed: u64,
     },
-    /// Faults were added.
+    /// Faults were added to the proxy.
     FaultAdded {
         /// The name of the proxy.
         proxy: String,
@@ -34,7 +34,7 @@ pub enum Event {
         /// The faults, with their durations already divided by the speed of the proxy.
         faults: Vec<FaultSpec>,
     },
-    /// Faults were removed.
+    /// Faults were removed from the proxy.
     FaultRemoved {
         /// The name of the proxy.
         proxy: String,
@@ -88,11 +88,12 @@ pub enum Event {
         age: f64,
         /// A description of the effect.
         what: String,
-        /// The fault that has the same effect on this connection if it is …
+        /// A fault that has the same effect on this connection if it is added at the age `from` and uses the seed
+        /// `seed`.
         replay: FaultSpec,
-        /// … added at this age …
+        /// The age of the connection at which `replay` must be added.
         from: f64,
-        /// … with this seed.
+        /// The seed of the random draws of `replay`.
         seed: u64,
     },
     /// A remark about a connection that is not a fault.
@@ -129,7 +130,7 @@ pub enum Event {
         proxy: String,
         /// The time of the event.
         time: f64,
-        /// The counters.
+        /// The counters since the start of the proxy.
         counts: Counts,
     },
     /// An event of a kind that this version does not know.

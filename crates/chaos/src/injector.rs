@@ -110,7 +110,7 @@ pub(crate) enum PieceVerdict {
 /// An action of a fault on the whole connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// Ends the connection.
+    /// Ends the connection in this manner.
     End(CloseManner<CloseFrame>),
     /// Removes one side: its socket is reset, and the other side is not notified.
     Vanish(Side),

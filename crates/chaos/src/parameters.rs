@@ -18,7 +18,7 @@ pub(crate) use form::*;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParameterInfo {
-    /// The key.
+    /// The key of the parameter.
     pub key: &'static str,
     /// The form of the value, such as `duration`.
     pub value: String,
@@ -68,7 +68,7 @@ impl<'a> Parameters<'a> {
         Parameters { kind, pass: Pass::Scale(speed) }
     }
 
-    /// Lists every parameter.
+    /// Lists every parameter for the documentation.
     pub(crate) fn list(kind: &'static str, list: &'a mut Vec<ParameterInfo>) -> Parameters<'a> {
         Parameters { kind, pass: Pass::List(list) }
     }

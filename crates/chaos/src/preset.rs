@@ -15,7 +15,7 @@ pub fn faults(name: &str) -> Result<Vec<FaultSpec>, Error> {
     specs(undrop_infra::preset(name)?)
 }
 
-/// Returns all presets.
+/// Returns the presets of all products.
 pub fn all() -> impl Iterator<Item = &'static Preset> {
     undrop_infra::presets()
 }

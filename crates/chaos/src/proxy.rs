@@ -67,7 +67,7 @@ impl Chaos {
         self.state.counters.cut.load(Ordering::Relaxed)
     }
 
-    /// Returns all counters.
+    /// Returns all counters of the proxy.
     pub fn counts(&self) -> Counts {
         Counts {
             opened: self.opened(),
@@ -103,7 +103,7 @@ impl Chaos {
         self.state.remove(id)
     }
 
-    /// Removes all faults.
+    /// Removes all faults from the proxy.
     pub fn clear(&self) {
         self.state.clear();
     }
@@ -130,7 +130,7 @@ impl Chaos {
         found.is_some()
     }
 
-    /// Resets all connections.
+    /// Resets all connections that are open.
     pub fn reset_connections(&self) {
         self.state.reset_all();
     }

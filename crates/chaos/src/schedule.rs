@@ -10,7 +10,7 @@ use crate::spec_error::FaultSpecError;
 pub enum Schedule {
     /// At regular intervals, the first time after one interval.
     Every(Duration),
-    /// Once.
+    /// Once, after this time.
     At(Duration),
 }
 

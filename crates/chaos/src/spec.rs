@@ -39,7 +39,7 @@ impl FaultSpec {
         FaultSpec { fault: fault.into(), direction: Direction::Both, share: 1.0 }
     }
 
-    /// Sets the direction.
+    /// Sets the affected direction.
     #[must_use]
     pub fn direction(mut self, direction: Direction) -> FaultSpec {
         self.direction = direction;

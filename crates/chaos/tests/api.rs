@@ -1,4 +1,4 @@
-//! The API over real HTTP: faults, connections and proxies at run time, and what is refused.
+//! Tests of the API over real HTTP: faults, connections and proxies at run time, and rejected requests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
@@ -41,11 +41,11 @@ impl Setup {
         (client.unwrap(), server.unwrap().0)
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
+    async fn request(&self, method: &str, path: &str, body: Value) -> Value {
         self.client.request(method, path, Some(&body)).await.unwrap()
     }
 
-    async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+    async fn rejected(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         match self.client.request(method, path, Some(&body)).await {
             Err(ClientError::Rejected { status, reason }) => (status, reason),
             other => panic!("{other:?}"),
@@ -54,44 +54,44 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn faults_come_and_go_on_open_connections() {
+async fn faults_are_added_to_and_removed_from_open_connections() {
     let setup = setup().await;
     let (mut client, mut server) = setup.connect().await;
-    let added = setup.ask("POST", "/api/faults", json!({ "kind": "black-hole", "id": "hole" })).await;
+    let added = setup.request("POST", "/api/faults", json!({ "kind": "black-hole", "id": "hole" })).await;
     assert_eq!(added, json!([{ "proxy": "one", "id": "hole", "faults": [{ "kind": "black-hole" }] }]));
     client.write_all(b"x").await.unwrap();
     let mut got = [0; 1];
-    assert!(timeout(Duration::from_millis(300), server.read(&mut got)).await.is_err(), "nothing passes");
-    assert_eq!(setup.ask("GET", "/api/faults", Value::Null).await[0]["id"], "hole");
-    assert_eq!(setup.ask("DELETE", "/api/faults/hole", Value::Null).await, json!({ "removed": 1 }));
-    timeout(PATIENCE, server.read_exact(&mut got)).await.expect("it passes").unwrap();
-    let status = setup.ask("GET", "/api/status", Value::Null).await;
+    assert!(timeout(Duration::from_millis(300), server.read(&mut got)).await.is_err(), "nothing may pass");
+    assert_eq!(setup.request("GET", "/api/faults", Value::Null).await[0]["id"], "hole");
+    assert_eq!(setup.request("DELETE", "/api/faults/hole", Value::Null).await, json!({ "removed": 1 }));
+    timeout(PATIENCE, server.read_exact(&mut got)).await.expect("data must pass").unwrap();
+    let status = setup.request("GET", "/api/status", Value::Null).await;
     assert_eq!(status["proxies"][0]["counts"]["injected"], json!({ "black-hole": 1 }));
     assert_eq!(status["proxies"][0]["faults"], json!([]));
 }
 
 #[tokio::test]
-async fn presets_and_lists_and_reset() {
+async fn presets_and_lists_of_faults_are_added_and_reset() {
     let setup = setup().await;
-    setup.ask("POST", "/api/faults", json!({ "preset": "flaky-wifi" })).await;
+    setup.request("POST", "/api/faults", json!({ "preset": "flaky-wifi" })).await;
     setup
-        .ask("POST", "/api/faults?proxy=one", json!([{ "kind": "drop-pings" }, { "kind": "drop-pongs" }]))
+        .request("POST", "/api/faults?proxy=one", json!([{ "kind": "drop-pings" }, { "kind": "drop-pongs" }]))
         .await;
-    let faults = setup.ask("GET", "/api/faults", Value::Null).await;
+    let faults = setup.request("GET", "/api/faults", Value::Null).await;
     assert_eq!(faults.as_array().unwrap().len(), 2);
     assert_eq!(faults[1]["faults"].as_array().unwrap().len(), 2);
-    assert_eq!(setup.ask("POST", "/api/reset", Value::Null).await, json!({ "removed": 2 }));
-    assert!(setup.ask("GET", "/api/presets", Value::Null).await.as_array().unwrap().len() > 15);
+    assert_eq!(setup.request("POST", "/api/reset", Value::Null).await, json!({ "removed": 2 }));
+    assert!(setup.request("GET", "/api/presets", Value::Null).await.as_array().unwrap().len() > 15);
 }
 
 #[tokio::test]
-async fn refusing_is_done_when_the_answer_is_there() {
+async fn the_listener_is_closed_before_the_response_is_sent() {
     let setup = setup().await;
     for _ in 0..20 {
-        setup.ask("POST", "/api/faults", json!({ "kind": "refuse", "id": "no" })).await;
+        setup.request("POST", "/api/faults", json!({ "kind": "refuse", "id": "no" })).await;
         let error = TcpStream::connect(setup.proxy).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-        setup.ask("DELETE", "/api/faults/no", Value::Null).await;
+        setup.request("DELETE", "/api/faults/no", Value::Null).await;
         setup.connect().await;
     }
 }
@@ -100,20 +100,20 @@ async fn refusing_is_done_when_the_answer_is_there() {
 async fn connections_are_listed_and_reset() {
     let setup = setup().await;
     let (mut client, _server) = setup.connect().await;
-    let connections = setup.ask("GET", "/api/connections", Value::Null).await;
+    let connections = setup.request("GET", "/api/connections", Value::Null).await;
     assert_eq!((&connections[0]["connection"], &connections[0]["proxy"]), (&json!(1), &json!("one")));
     assert_eq!(connections[0]["peer"], client.local_addr().unwrap().to_string());
-    setup.ask("DELETE", "/api/connections/1", Value::Null).await;
+    setup.request("DELETE", "/api/connections/1", Value::Null).await;
     let end = timeout(PATIENCE, client.read(&mut [0; 1])).await.unwrap();
     assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-    assert_eq!(setup.refused("DELETE", "/api/connections/1", Value::Null).await.0, 404);
-    assert_eq!(setup.ask("DELETE", "/api/connections", Value::Null).await, json!({ "reset": 0 }));
+    assert_eq!(setup.rejected("DELETE", "/api/connections/1", Value::Null).await.0, 404);
+    assert_eq!(setup.request("DELETE", "/api/connections", Value::Null).await, json!({ "reset": 0 }));
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn an_invalid_request_is_rejected_with_a_reason() {
     let setup = setup().await;
-    setup.ask("POST", "/api/faults", json!({ "kind": "refuse", "id": "x", "share": 0.0 })).await;
+    setup.request("POST", "/api/faults", json!({ "kind": "refuse", "id": "x", "share": 0.0 })).await;
     for (method, path, body, status, reason) in [
         (
             "POST",
@@ -171,26 +171,26 @@ async fn what_is_wrong_is_said() {
             "attribute `latency` must be a number that is not negative, not -1",
         ),
     ] {
-        assert_eq!(setup.refused(method, path, body).await, (status, reason.to_owned()), "{method} {path}");
+        assert_eq!(setup.rejected(method, path, body).await, (status, reason.to_owned()), "{method} {path}");
     }
 }
 
-/// A page in a browser could otherwise redirect traffic of this machine.
+/// Otherwise, a page in a browser could redirect traffic of this computer.
 #[tokio::test]
-async fn web_pages_are_refused() {
+async fn requests_of_web_pages_are_rejected() {
     let setup = setup().await;
     let mut stream = TcpStream::connect(setup.api.address()).await.unwrap();
     stream
         .write_all(b"DELETE /api/connections HTTP/1.0\r\nHost: a\r\nOrigin: https://evil.example\r\n\r\n")
         .await
         .unwrap();
-    let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
-    assert!(answer.starts_with("HTTP/1.0 403"), "{answer}");
+    let mut response = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut response)).await.unwrap().unwrap();
+    assert!(response.starts_with("HTTP/1.0 403"), "{response}");
 }
 
 #[tokio::test]
-async fn another_server_is_recognised() {
+async fn another_server_is_recognized() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Faults between real sockets: what each end of a connection sees. Every wait is for an event, with a generous limit.
+//! Faults between real sockets, as each side of a connection sees them. Every wait is for an event, with a generous limit.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::ErrorKind;
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use undrop_chaos::{Builder, Chaos, Event, Replay, Timeline};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Long enough to see that nothing comes, where nothing may come.
+/// A wait that is long enough to show that nothing arrives.
 const NOTHING: Duration = Duration::from_millis(300);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 const RESPONSE: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 
-/// What an end saw: its bytes, and how they ended.
+/// The end of a stream as its receiver sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Seen {
     Fin,
@@ -51,9 +51,9 @@ struct Setup {
 async fn setup(with: impl FnOnce(Builder) -> Builder) -> Setup {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let events = Arc::new(Mutex::new(Vec::new()));
-    let told = events.clone();
+    let recorded = events.clone();
     let builder = Chaos::start(listener.local_addr().unwrap())
-        .observe(move |event| told.lock().unwrap().push(event.clone()));
+        .observe(move |event| recorded.lock().unwrap().push(event.clone()));
     Setup { chaos: with(builder).await.unwrap(), listener, events }
 }
 
@@ -64,7 +64,7 @@ impl Setup {
         (client.unwrap(), server.unwrap().0)
     }
 
-    /// A WebSocket that is open, as far as the proxy can tell.
+    /// Opens a WebSocket, as far as the proxy can see.
     async fn websocket(&self) -> (TcpStream, TcpStream) {
         let (mut client, mut server) = self.connect().await;
         client.write_all(REQUEST).await.unwrap();
@@ -77,7 +77,7 @@ impl Setup {
         (client, server)
     }
 
-    /// The events so far, as soon as there is one that `wanted` takes.
+    /// Waits for an event that matches, and returns all events so far.
     async fn event(&self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         let found = async {
             loop {
@@ -88,12 +88,12 @@ impl Setup {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, found).await.expect("the event never came")
+        timeout(PATIENCE, found).await.expect("the event was not emitted")
     }
 }
 
 #[tokio::test]
-async fn rst_and_fin_are_what_they_are_called() {
+async fn rst_and_fin_are_a_real_rst_and_fin() {
     for (how, expected) in [("rst", Seen::Rst), ("fin", Seen::Fin)] {
         let setup = setup(|builder| builder.inject(&format!("cut age=100ms how={how}"))).await;
         let (mut client, mut server) = setup.connect().await;
@@ -141,7 +141,7 @@ async fn a_black_hole_is_silent_even_when_the_other_end_goes() {
 }
 
 #[tokio::test]
-async fn a_black_hole_that_is_removed_gives_up_what_it_held() {
+async fn a_black_hole_that_is_removed_delivers_the_held_data() {
     let setup = setup(|builder| builder.inject("black-hole")).await;
     let (mut client, mut server) = setup.connect().await;
     server.write_all(b"late").await.unwrap();
@@ -153,7 +153,7 @@ async fn a_black_hole_that_is_removed_gives_up_what_it_held() {
 }
 
 #[tokio::test]
-async fn half_open_resets_one_end_and_tells_the_other_nothing() {
+async fn half_open_resets_one_side_without_notifying_the_other() {
     let setup = setup(|builder| builder.inject("half-open after=100ms")).await;
     let (mut client, mut server) = setup.connect().await;
     assert_eq!(rest(&mut server, PATIENCE).await, (vec![], Seen::Rst));
@@ -162,11 +162,11 @@ async fn half_open_resets_one_end_and_tells_the_other_nothing() {
 }
 
 #[tokio::test]
-async fn a_forgotten_flow_resets_who_sends_and_nobody_else() {
+async fn a_forgotten_flow_resets_only_the_sender() {
     let setup = setup(|builder| builder.silent_drop(Duration::from_millis(150))).await;
     let (mut client, mut server) = setup.connect().await;
     setup.event(|event| matches!(event, Event::Injected { kind, .. } if kind == "silent-drop")).await;
-    server.write_all(b"anybody?").await.unwrap();
+    server.write_all(b"hello?").await.unwrap();
     assert_eq!(rest(&mut server, PATIENCE).await, (vec![], Seen::Rst));
     assert_eq!(rest(&mut client, NOTHING).await, (vec![], Seen::Nothing));
     client.write_all(b"me!").await.unwrap();
@@ -174,7 +174,7 @@ async fn a_forgotten_flow_resets_who_sends_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn refused_means_that_nobody_listens() {
+async fn refused_connections_find_a_closed_port() {
     let setup = setup(|builder| builder).await;
     let (mut old, mut old_server) = setup.connect().await;
     let id = setup.chaos.add("refuse".parse().unwrap());
@@ -183,14 +183,17 @@ async fn refused_means_that_nobody_listens() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     old.write_all(b"x").await.unwrap();
     let mut got = [0; 1];
-    timeout(PATIENCE, old_server.read_exact(&mut got)).await.expect("open connections stay").unwrap();
+    timeout(PATIENCE, old_server.read_exact(&mut got))
+        .await
+        .expect("open connections must not be affected")
+        .unwrap();
     setup.chaos.remove(&id);
     setup.event(|event| matches!(event, Event::Accepting { .. })).await;
     setup.connect().await;
 }
 
 #[tokio::test]
-async fn a_restart_cuts_refuses_and_comes_back() {
+async fn a_restart_cuts_refuses_and_accepts_again() {
     let setup = setup(|builder| builder.inject("restart at=200ms down=300ms")).await;
     let (mut client, _server) = setup.connect().await;
     assert_eq!(rest(&mut client, PATIENCE).await, (vec![], Seen::Rst));
@@ -204,23 +207,24 @@ async fn a_status_needs_no_upstream() {
     let chaos = Chaos::start("127.0.0.1:9").status(503).await.unwrap();
     let mut client = TcpStream::connect(chaos.address()).await.unwrap();
     client.write_all(REQUEST).await.unwrap();
-    let (answer, end) = rest(&mut client, PATIENCE).await;
-    assert!(answer.starts_with(b"HTTP/1.1 503 "));
+    let (response, end) = rest(&mut client, PATIENCE).await;
+    assert!(response.starts_with(b"HTTP/1.1 503 "));
     assert_eq!(end, Seen::Fin);
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_not_there_is_said_and_reset() {
+async fn an_unreachable_upstream_is_logged_and_the_client_is_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = listener.local_addr().unwrap();
+    let unused = listener.local_addr().unwrap();
     drop(listener);
     let setup = setup(|builder| builder).await;
-    setup.chaos.set_upstream(nobody.into());
+    setup.chaos.set_upstream(unused.into());
     let mut client = TcpStream::connect(setup.chaos.address()).await.unwrap();
     assert_eq!(rest(&mut client, PATIENCE).await, (vec![], Seen::Rst));
     let events = setup.event(|event| matches!(event, Event::Closed { .. })).await;
-    let said = |event: &Event| matches!(event, Event::Note { note, .. } if note.contains("cannot connect"));
-    assert!(events.iter().any(said), "{events:?}");
+    let is_logged =
+        |event: &Event| matches!(event, Event::Note { note, .. } if note.contains("cannot connect"));
+    assert!(events.iter().any(is_logged), "{events:?}");
 }
 
 #[tokio::test]
@@ -230,12 +234,12 @@ async fn every_preset_starts_and_passes_messages() {
         let (mut client, mut server) = setup.websocket().await;
         client.write_all(&[0x81, 0x80, 1, 2, 3, 4]).await.unwrap();
         let mut got = [0; 6];
-        timeout(PATIENCE, server.read_exact(&mut got)).await.expect("it passes").unwrap();
+        timeout(PATIENCE, server.read_exact(&mut got)).await.expect("data must pass").unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_preset_does_what_its_product_does() {
+async fn a_preset_behaves_like_its_product() {
     let setup = setup(|builder| builder.preset("nginx").speed(300.0)).await;
     let (mut client, mut server) = setup.websocket().await;
     assert_eq!(rest(&mut client, PATIENCE).await, (vec![], Seen::Fin));
@@ -244,7 +248,7 @@ async fn a_preset_does_what_its_product_does() {
 }
 
 #[tokio::test]
-async fn a_timeline_brings_faults_and_takes_them_away() {
+async fn a_timeline_adds_and_removes_faults() {
     let timeline: Timeline = r#"
         [[fault]]
         id = "hole"
@@ -266,10 +270,10 @@ async fn a_timeline_brings_faults_and_takes_them_away() {
     let removed = |event: &Event| matches!(event, Event::FaultRemoved { fault, .. } if fault == "hole");
     assert!(events.iter().any(removed), "{events:?}");
     let (mut new, _server) = setup.connect().await;
-    assert_eq!(rest(&mut new, NOTHING).await, (vec![], Seen::Nothing), "only what was open then");
+    assert_eq!(rest(&mut new, NOTHING).await, (vec![], Seen::Nothing), "only open connections are affected");
 }
 
-/// The log of one run makes another the same, connection by connection and byte by byte.
+/// Replaying the log of a run repeats it, connection by connection and byte by byte.
 #[tokio::test]
 async fn a_log_is_replayed() {
     async fn play(setup: &Setup) -> Vec<usize> {
@@ -287,7 +291,7 @@ async fn a_log_is_replayed() {
     })
     .await;
     let seen = play(&first).await;
-    assert!(seen.contains(&1234) && seen.contains(&5000), "some are hit, some are not: {seen:?}");
+    assert!(seen.contains(&1234) && seen.contains(&5000), "some are affected, some are not: {seen:?}");
     let last = |event: &Event| matches!(event, Event::Closed { connection: 6, .. });
     let log: Vec<String> =
         first.event(last).await.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
@@ -306,7 +310,7 @@ async fn one_connection_can_be_reset() {
     assert_eq!(rest(&mut one, PATIENCE).await, (vec![], Seen::Rst));
     assert_eq!(rest(&mut two, NOTHING).await, (vec![], Seen::Nothing));
     drop(setup.chaos);
-    assert_eq!(rest(&mut two, PATIENCE).await, (vec![], Seen::Rst), "the proxy is gone");
+    assert_eq!(rest(&mut two, PATIENCE).await, (vec![], Seen::Rst), "the proxy was dropped");
 }
 
 #[tokio::test]
@@ -322,12 +326,12 @@ async fn a_thousand_connections_at_once() {
     }
     for (_, server) in &mut open {
         let mut got = [0; 4];
-        timeout(PATIENCE, server.read_exact(&mut got)).await.expect("it passes").unwrap();
+        timeout(PATIENCE, server.read_exact(&mut got)).await.expect("data must pass").unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_says_why() {
+async fn invalid_settings_are_reported_at_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     for (builder, expected) in [

@@ -1,4 +1,4 @@
-//! The proxy between real sockets.
+//! The proxy between real sockets, with faults on its links.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A client and a server with a proxy between them.
+/// Connects a client and a server through a proxy.
 async fn through(forth: Fault) -> (Chaos, TcpStream, TcpStream) {
     let (listener, address) = listener().await;
     let chaos = Chaos::start(address)
@@ -30,7 +30,7 @@ async fn through(forth: Fault) -> (Chaos, TcpStream, TcpStream) {
     (chaos, client.unwrap(), server.unwrap().0)
 }
 
-/// Writes until nothing is taken for a while.
+/// Writes until no more data is accepted for a while. Returns the number of bytes written.
 async fn stuff(stream: &mut TcpStream) -> usize {
     let mut total = 0;
     while let Ok(written) = timeout(Duration::from_millis(200), stream.write(&[7; 60_000])).await {
@@ -54,7 +54,7 @@ async fn bytes_and_the_end_pass_unharmed() {
     let read = async {
         let mut got = Vec::new();
         server.read_to_end(&mut got).await.unwrap();
-        // The other direction is open still.
+        // The other direction is still open.
         server.write_all(b"thanks").await.unwrap();
         drop(server);
         got
@@ -65,27 +65,27 @@ async fn bytes_and_the_end_pass_unharmed() {
     assert_eq!((chaos.opened(), chaos.cut()), (1, 0));
 }
 
-/// One direction that is stuck leaves the other alone.
+/// A blocked direction does not affect the other one.
 #[tokio::test]
-async fn a_reader_that_sleeps_blocks_one_direction_only() {
+async fn a_side_that_does_not_read_blocks_one_direction_only() {
     let (_chaos, mut client, mut server) = through(Fault::default()).await;
     let stuck = stuff(&mut client).await;
-    assert!(stuck < 64 << 20, "nothing takes bytes without end: {stuck}");
+    assert!(stuck < 64 << 20, "the proxy must not buffer without limit: {stuck}");
     server.write_all(b"back").await.unwrap();
     let mut got = [0; 4];
-    timeout(PATIENCE, client.read_exact(&mut got)).await.expect("the way back is open").unwrap();
+    timeout(PATIENCE, client.read_exact(&mut got)).await.expect("the other direction must be open").unwrap();
     assert_eq!(&got, b"back");
     let mut got = vec![0; stuck];
     timeout(PATIENCE, server.read_exact(&mut got)).await.unwrap().unwrap();
     assert!(got.iter().all(|byte| *byte == 7));
 }
 
-/// A cut is on time though nobody reads.
+/// A cut is on time although the data is not read.
 #[tokio::test]
-async fn a_stuck_connection_is_cut_all_the_same() {
+async fn a_blocked_connection_is_cut_on_time() {
     let cut = CutAfter { when: Trigger::Age(Duration::from_millis(700)), how: CloseManner::Rst };
     let (chaos, mut client, server) = through(Fault { cut: Some(cut), ..Fault::default() }).await;
-    let begin = Instant::now();
+    let start = Instant::now();
     let end = async {
         loop {
             if let Err(error) = client.write(&[7; 60_000]).await {
@@ -93,9 +93,9 @@ async fn a_stuck_connection_is_cut_all_the_same() {
             }
         }
     };
-    let error = timeout(PATIENCE, end).await.expect("the cut never came");
+    let error = timeout(PATIENCE, end).await.expect("the connection was not cut");
     assert!(matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe));
-    assert!(begin.elapsed() >= Duration::from_millis(600));
+    assert!(start.elapsed() >= Duration::from_millis(600));
     assert_eq!(chaos.cut(), 1);
     drop(server);
 }

@@ -1,4 +1,4 @@
-//! `undrop bench` as a script sees it.
+//! Tests of `undrop bench` as a program: output, exit codes and files.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,7 +26,7 @@ fn json(arguments: &[&str]) -> (i32, serde_json::Value) {
     (code, serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{code}: no report, but {stderr}")))
 }
 
-/// `undrop bench sink`; ended when dropped.
+/// A running `undrop bench sink`, which ends when it is dropped.
 struct Sink {
     child: Child,
     url: String,
@@ -52,7 +52,7 @@ impl Drop for Sink {
 }
 
 #[test]
-fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
+fn wrong_usage_is_reported_in_one_sentence_and_exits_with_2() {
     for (arguments, says) in [
         (&["run", "ftp://127.0.0.1"][..], "the scheme is `ftp`, not ws or wss"),
         (&["run", "ws://127.0.0.1:1/", "-r", "fast"], "`fast` is not a number per second"),
@@ -96,7 +96,7 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
 }
 
 #[test]
-fn connect_judges_headers_too() {
+fn connect_validates_headers_too() {
     for (arguments, says) in
         [(["-H", "bad header: x"], "is not the name of a header"), (["-s", "a b"], "`a b` is not a token")]
     {
@@ -108,7 +108,7 @@ fn connect_judges_headers_too() {
 }
 
 #[test]
-fn connections_for_which_no_number_of_workers_is_enough_are_refused() {
+fn more_connections_than_any_number_of_workers_can_hold_are_rejected() {
     let undrop = env!("CARGO_BIN_EXE_undrop");
     let line = format!("ulimit -n 200 && exec {undrop} bench hold -c 20000 ws://127.0.0.1:1/");
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -118,7 +118,7 @@ fn connections_for_which_no_number_of_workers_is_enough_are_refused() {
 }
 
 #[test]
-fn nobody_there_is_a_failed_handshake() {
+fn a_closed_port_is_a_failed_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -128,13 +128,13 @@ fn nobody_there_is_a_failed_handshake() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_a_failed_handshake() {
-    let (code, _, stderr) = bench(&["-d", "1", "ws://nobody.invalid/"]);
-    assert!(code == 3 && stderr.contains("nobody.invalid"), "{code}: {stderr}");
+fn an_unknown_host_name_is_a_failed_handshake() {
+    let (code, _, stderr) = bench(&["-d", "1", "ws://unknown.invalid/"]);
+    assert!(code == 3 && stderr.contains("unknown.invalid"), "{code}: {stderr}");
 }
 
 #[test]
-fn a_report_that_does_not_fit_on_the_disk_is_no_success() {
+fn a_report_that_does_not_fit_on_the_disk_is_a_failure() {
     let sink = Sink::start(&[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = undrop(&["bench", "-d", "100ms", "-q", &sink.url]).stdout(full).output().unwrap();
@@ -142,14 +142,14 @@ fn a_report_that_does_not_fit_on_the_disk_is_no_success() {
 }
 
 #[test]
-fn errors_for_which_there_is_no_reader_are_still_errors() {
+fn errors_are_reported_when_standard_error_is_closed() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let status = undrop(&["bench", "scenario", "nowhere.yml"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
 
 #[test]
-fn a_page_that_cannot_be_written_hides_no_worse_verdict() {
+fn a_page_that_cannot_be_written_does_not_hide_a_worse_result() {
     for (arguments, code) in [(&[][..], 2), (&["--ensure", "sent>=1000000"], 6)] {
         let sink = Sink::start(&[]);
         let all = [&["-d", "100ms", "-q", "--html", "/dev/full", &sink.url], arguments].concat();
@@ -160,19 +160,20 @@ fn a_page_that_cannot_be_written_hides_no_worse_verdict() {
 }
 
 #[test]
-fn a_report_of_before_stays_until_there_is_a_new_one() {
+fn an_earlier_report_is_kept_until_the_new_one_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("report.html");
     std::fs::write(&page, "x".repeat(1 << 20)).unwrap();
     let path = page.to_str().unwrap();
-    assert_eq!(bench(&["-d", "1", "--html", path, "ws://nobody.invalid/"]).0, 3);
+    assert_eq!(bench(&["-d", "1", "--html", path, "ws://unknown.invalid/"]).0, 3);
     assert_eq!(std::fs::metadata(&page).unwrap().len(), 1 << 20);
     let sink = Sink::start(&[]);
     assert_eq!(bench(&["-d", "100ms", "-q", "--html", path, &sink.url]).0, 0);
     assert!(std::fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
 }
 
-/// Passes on the connections that it admits; the others are closed. Tells of every read from a client.
+/// Starts a proxy that forwards the connections that `admits` accepts and closes the others. It reports every read from
+/// a client on the channel.
 fn proxy(sink: &Sink, admits: fn(usize) -> bool) -> (String, mpsc::Receiver<usize>) {
     let address = sink.url.strip_prefix("ws://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -191,7 +192,7 @@ fn proxy(sink: &Sink, admits: fn(usize) -> bool) -> (String, mpsc::Receiver<usiz
                 std::thread::spawn(move || {
                     let mut bytes = [0; 4096];
                     while let Ok(count @ 1..) = from.read(&mut bytes) {
-                        // Nobody may be interested.
+                        // The test may have dropped the receiver.
                         tell.as_ref().map(|tell| tell.send(count));
                         if to.write_all(&bytes[..count]).is_err() {
                             break;
@@ -210,8 +211,8 @@ fn signal(name: &str, process: &Child) {
 }
 
 #[test]
-fn a_second_interrupt_gives_up_at_once() {
-    // It takes connections and never answers, so that the end of the run is waited for.
+fn a_second_interrupt_exits_at_once() {
+    // The server accepts connections and never responds, so the program waits for the end of the run.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());
     let mut load = undrop(&["bench", "-d", "600", "--timeout", "600s", &url])
@@ -221,7 +222,7 @@ fn a_second_interrupt_gives_up_at_once() {
         .unwrap();
     let _held = silent.accept().unwrap();
     signal("-INT", &load);
-    // A line every five seconds: between two of them the first one was heard.
+    // A line is printed every five seconds: after the next one, the first interrupt has been handled.
     let mut lines = BufReader::new(load.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.next().is_some() && lines.next().is_some(), "the handshake is waited for");
     signal("-INT", &load);
@@ -229,12 +230,12 @@ fn a_second_interrupt_gives_up_at_once() {
 }
 
 #[test]
-fn a_search_ends_with_what_it_found_when_it_is_interrupted() {
+fn an_interrupted_search_reports_its_result_so_far() {
     let sink = Sink::start(&[]);
     let (url, read) = proxy(&sink, |_| true);
     let mut search =
         undrop(&["bench", "search", "--step", "600", &url]).stdout(Stdio::piped()).spawn().unwrap();
-    // The handshake, and the first message.
+    // The first reads are the handshake and the first message.
     read.recv().unwrap();
     read.recv().unwrap();
     signal("-TERM", &search);
@@ -246,7 +247,7 @@ fn a_search_ends_with_what_it_found_when_it_is_interrupted() {
 }
 
 #[test]
-fn a_target_that_refuses_some_connections_is_no_success() {
+fn a_target_that_refuses_some_connections_is_a_failure() {
     let sink = Sink::start(&[]);
     let (url, _) = proxy(&sink, |number| number % 2 == 0);
     let (code, report) = json(&["hold", "-c", "10", "-d", "100ms", &url]);
@@ -256,7 +257,7 @@ fn a_target_that_refuses_some_connections_is_no_success() {
 }
 
 #[test]
-fn a_churn_has_room_for_its_rate_unless_it_is_told_otherwise() {
+fn a_churn_has_enough_connections_for_its_rate_by_default() {
     let sink = Sink::start(&[]);
     let churn = ["churn", "--churn-rate", "100", "--lifetime", "500ms", "-d", "1", "-q", &sink.url];
     let (code, stdout, stderr) = bench(&churn);
@@ -267,7 +268,7 @@ fn a_churn_has_room_for_its_rate_unless_it_is_told_otherwise() {
 }
 
 #[test]
-fn a_worker_that_dies_costs_its_own_connections_only() {
+fn a_worker_that_dies_loses_only_its_own_connections() {
     let sink = Sink::start(&[]);
     let mut load = undrop(&["bench", "-c", "10", "-w", "2", "-d", "60", "--json", &sink.url])
         .stdout(Stdio::piped())
@@ -295,7 +296,7 @@ fn a_worker_that_dies_costs_its_own_connections_only() {
 }
 
 #[test]
-fn the_report_begins_with_survival_and_proves_both_directions() {
+fn the_report_starts_with_survival_and_proves_both_directions() {
     let sink = Sink::start(&[]);
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("report.html");
@@ -329,7 +330,7 @@ fn the_report_begins_with_survival_and_proves_both_directions() {
 }
 
 #[test]
-fn a_backend_that_loses_a_message_is_found_out() {
+fn a_backend_that_loses_a_message_is_detected() {
     let sink = Sink::start(&["--sabotage", "lose=150"]);
     let (code, report) = json(&["-c", "4", "-d", "1", "-r", "50", "--verify", "--settle", "1", &sink.url]);
     assert_eq!(code, 1, "{report:#}");
@@ -341,7 +342,7 @@ fn a_backend_that_loses_a_message_is_found_out() {
 }
 
 #[test]
-fn several_workers_are_one_run() {
+fn the_results_of_several_workers_are_combined() {
     let sink = Sink::start(&[]);
     let (code, report) = json(&["-c", "10", "-d", "1", "-r", "20", "-w", "3", "--verify", &sink.url]);
     assert_eq!(code, 0, "{report:#}");
@@ -355,7 +356,7 @@ fn several_workers_are_one_run() {
 }
 
 #[test]
-fn each_mode_says_what_it_is_for() {
+fn the_help_of_each_mode_describes_its_purpose() {
     let sink = Sink::start(&[]);
     for (arguments, mode) in [
         (&["flood", "-c", "2", "--window", "4"][..], "flood"),
@@ -375,7 +376,7 @@ fn each_mode_says_what_it_is_for() {
 }
 
 #[test]
-fn scenario_files_run_as_they_stand() {
+fn scenario_files_run_unchanged() {
     let sink = Sink::start(&["--echo"]);
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| -> PathBuf {

@@ -1,4 +1,4 @@
-//! `undrop chaos` as a script sees it.
+//! Tests of `undrop chaos` as a program: output, exit codes, logs and the API.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -24,7 +24,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// A directory for the files of one test.
+/// Creates a directory for the files of one test.
 fn directory(test: &str) -> PathBuf {
     let directory =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{test}-{}", std::process::id()));
@@ -32,7 +32,7 @@ fn directory(test: &str) -> PathBuf {
     directory
 }
 
-/// A backend that echoes bytes.
+/// Starts a backend that echoes bytes. Returns its address.
 fn backend() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -41,7 +41,7 @@ fn backend() -> String {
             thread::spawn(move || {
                 let mut stream = stream.unwrap();
                 let mut echo = stream.try_clone().unwrap();
-                // However it ends, it ends.
+                // The manner of the end does not matter.
                 let _ = std::io::copy(&mut stream, &mut echo);
             });
         }
@@ -49,7 +49,7 @@ fn backend() -> String {
     address
 }
 
-/// A running `undrop chaos`; killed when dropped.
+/// A running `undrop chaos`, which is killed when it is dropped.
 struct Chaos {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -68,7 +68,7 @@ impl Chaos {
     }
 
     fn address(&self) -> &str {
-        self.first.strip_prefix("listening on ws://").expect("it says where it listens")
+        self.first.strip_prefix("listening on ws://").expect("the first line is the listen address")
     }
 
     fn connect(&self) -> TcpStream {
@@ -77,12 +77,15 @@ impl Chaos {
         stream
     }
 
-    /// The lines up to the one that `wanted` takes.
+    /// Reads lines up to the first one that matches.
     fn until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         let mut all = String::new();
         loop {
             let mut line = String::new();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "the end came before the line:\n{all}");
+            assert!(
+                self.output.read_line(&mut line).unwrap() > 0,
+                "the output ended before the expected line:\n{all}"
+            );
             all.push_str(&line);
             if wanted(&line) {
                 return all;
@@ -90,7 +93,7 @@ impl Chaos {
         }
     }
 
-    /// Ctrl-C; the rest of its output.
+    /// Interrupts the proxy. Returns its exit code and the rest of its output.
     fn interrupt(mut self) -> (Option<i32>, String) {
         let signalled = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(signalled.success());
@@ -108,7 +111,7 @@ impl Drop for Chaos {
 }
 
 #[test]
-fn a_fault_a_log_and_a_summary() {
+fn an_injected_fault_is_logged_and_counted_in_the_summary() {
     let backend = backend();
     let chaos =
         Chaos::start(&["--upstream", &backend, "--fault", "idle-cut after=60s how=rst", "--speed", "300x"]);
@@ -141,7 +144,7 @@ fn events_are_json_and_a_log_is_replayed() {
         let mut stream = chaos.connect();
         stream.write_all(b"0123456789").unwrap();
         let mut got = Vec::new();
-        // It ends with a RST.
+        // The stream ends with a RST.
         let _ = stream.read_to_end(&mut got);
         got
     };
@@ -207,9 +210,9 @@ fn faults_are_added_and_removed_while_it_runs() {
     assert_eq!((code, error.as_str()), (2, "error: no fault has the name `nothing`\n"));
 }
 
-/// A reader that takes the first line and no more must not stop the proxy.
+/// A reader that reads only the first line must not stop the proxy.
 #[test]
-fn nobody_has_to_read_its_lines() {
+fn unread_output_does_not_stop_the_proxy() {
     let backend = backend();
     let chaos = Chaos::start(&["--upstream", &backend]);
     for _ in 0..3000 {
@@ -220,7 +223,7 @@ fn nobody_has_to_read_its_lines() {
 }
 
 #[test]
-fn wrong_use_is_one_sentence_and_exit_code_2() {
+fn wrong_usage_is_reported_in_one_sentence_and_exits_with_2() {
     let directory = directory("usage");
     let timeline = directory.join("t.toml");
     std::fs::write(&timeline, "[[fault]]\nkind = \"latency\"\nbsae = 1\n").unwrap();
@@ -279,7 +282,7 @@ fn wrong_use_is_one_sentence_and_exit_code_2() {
 }
 
 #[test]
-fn an_upstream_that_is_not_there_is_said_when_it_is_needed() {
+fn an_unreachable_upstream_is_reported_when_it_is_needed() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = gone.local_addr().unwrap().to_string();
     drop(gone);

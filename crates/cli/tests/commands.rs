@@ -1,4 +1,4 @@
-//! The program as a script sees it: exit codes, one clear error, and what goes to which stream.
+//! Tests of the program as scripts use it: exit codes, error messages, and the stream of each output.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// A gateway with its embedded backend; killed when dropped.
+/// A running gateway with its embedded backend, which is killed when it is dropped.
 struct Gateway {
     child: Child,
     url: String,
@@ -49,7 +49,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Sends `input` through `undrop connect`.
+/// Runs `undrop connect` with `input` on its standard input.
 fn connect(url: &str, options: &[&str], input: &str) -> (i32, String, String) {
     let mut arguments = vec!["connect", url, "--linger", "200ms"];
     arguments.extend(options);
@@ -59,7 +59,7 @@ fn connect(url: &str, options: &[&str], input: &str) -> (i32, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that has failed already reads nothing.
+    // A command that has already failed does not read its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -67,7 +67,7 @@ fn connect(url: &str, options: &[&str], input: &str) -> (i32, String, String) {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_reason_to_fail() {
+fn a_closed_pipe_is_not_a_failure() {
     let mut child =
         undrop(&["demo", "--seconds", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -77,7 +77,7 @@ fn a_reader_that_leaves_is_no_reason_to_fail() {
 }
 
 #[test]
-fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
+fn wrong_usage_is_reported_in_one_sentence_and_exits_with_2() {
     for (arguments, expected) in [
         (&["gatewy"][..], "gateway"),
         (&["gateway", "--upstream", "ftp://x"], "ws://HOST:PORT"),
@@ -98,7 +98,7 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
 }
 
 #[test]
-fn a_mistyped_key_is_named_with_file_line_and_suggestion() {
+fn a_mistyped_key_is_reported_with_file_line_and_suggestion() {
     let file = std::env::temp_dir().join(format!("undrop-commands-{}.toml", std::process::id()));
     std::fs::write(&file, "workers = 1\n[session]\nheartbeet = \"5s\"\n").unwrap();
     let (code, _, error) = run(&["gateway", "--check", "--config", file.to_str().unwrap()]);
@@ -113,7 +113,7 @@ fn a_mistyped_key_is_named_with_file_line_and_suggestion() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_reported() {
     // Without SO_REUSEPORT, no other socket can listen on it.
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -123,7 +123,7 @@ fn an_address_in_use_is_named() {
 }
 
 #[test]
-fn lines_go_through_a_session_and_come_back() {
+fn lines_are_echoed_through_a_session() {
     let gateway = Gateway::start(&[]);
     let (code, out, error) = connect(&gateway.echo(), &["--session", "require"], "one\ntwo\nthree\n");
     assert_eq!((code, out.as_str()), (0, "one\ntwo\nthree\n"), "{error}");
@@ -134,7 +134,7 @@ fn lines_go_through_a_session_and_come_back() {
 }
 
 #[test]
-fn a_session_is_refused_where_there_is_none() {
+fn a_server_without_sessions_is_reported() {
     let gateway = Gateway::start(&["--no-sessions"]);
     let (code, _, error) = connect(&gateway.echo(), &["--session", "require"], "one\n");
     assert_eq!(code, 3, "{error}");
@@ -144,7 +144,7 @@ fn a_session_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn endings_have_their_words_and_codes() {
+fn every_ending_has_its_text_and_exit_code() {
     let gateway = Gateway::start(&[]);
     let (code, _, error) = connect(&format!("{}/nowhere", gateway.url), &["--once"], "");
     assert_eq!(code, 3);
@@ -159,7 +159,7 @@ fn endings_have_their_words_and_codes() {
     assert_eq!(code, 4);
     assert!(error.contains("TLS"), "{error}");
 
-    // A server that shakes hands and then ends the connection without a Close frame.
+    // A server that completes the handshake and then ends the connection without a Close frame.
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("ws://{}/", server.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
@@ -181,7 +181,7 @@ fn endings_have_their_words_and_codes() {
 }
 
 #[test]
-fn the_demo_ends_with_one_json_object_and_loses_nothing() {
+fn the_demo_prints_one_json_object_and_loses_no_message() {
     let (code, out, error) = run(&["demo", "--seconds", "4", "--json", "--seed", "7"]);
     assert_eq!(code, 0, "{out}{error}");
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -1,4 +1,4 @@
-//! `undrop doctor` as a script sees it: exit codes, and what goes where.
+//! Tests of `undrop doctor` as a program: exit codes, reports, and the stream of each output.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,7 +21,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// A program that says where it listens; killed when dropped.
+/// A program that prints its listen address; it is killed when it is dropped.
 struct Running {
     child: Child,
     url: String,
@@ -50,7 +50,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn a_healthy_endpoint_ends_with_0_and_every_report_is_written() {
+fn a_healthy_endpoint_exits_with_0_and_every_report_is_written() {
     let gateway = Running::gateway();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
@@ -89,7 +89,7 @@ fn a_healthy_endpoint_ends_with_0_and_every_report_is_written() {
 }
 
 #[test]
-fn what_is_wrong_decides_the_exit_code() {
+fn the_finding_determines_the_exit_code() {
     let gateway = Running::gateway();
     let (code, stdout, _) = run(&["doctor", &format!("{}/nothing", gateway.url), "--quick"]);
     assert_eq!(code, 3, "{stdout}");
@@ -105,7 +105,7 @@ fn what_is_wrong_decides_the_exit_code() {
 }
 
 #[test]
-fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
+fn wrong_usage_is_reported_in_one_sentence_and_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.json");
     std::fs::write(&broken, "{\"version\": 1").unwrap();
@@ -127,7 +127,7 @@ fn wrong_use_is_told_in_one_sentence_and_ends_with_2() {
 
 #[test]
 #[cfg(unix)]
-fn ctrl_c_reports_what_is_known() {
+fn ctrl_c_reports_the_findings_so_far() {
     let gateway = Running::gateway();
     let mut child = undrop(&["doctor", &gateway.echo(), "--horizon", "10m", "--largest", "4KiB"])
         .stdout(Stdio::piped())
@@ -138,7 +138,7 @@ fn ctrl_c_reports_what_is_known() {
     assert!(lines.any(|line| line.unwrap().starts_with("watching ")));
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
-    // What it still says must not fill the pipe.
+    // Further output must not fill the pipe.
     let rest = std::thread::spawn(move || lines.for_each(drop));
     let output = child.wait_with_output().unwrap();
     rest.join().unwrap();
@@ -147,7 +147,7 @@ fn ctrl_c_reports_what_is_known() {
     assert!(stdout.contains("The run was stopped early"), "{stdout}");
 }
 
-/// A receiver of one POST; its body.
+/// Starts a server that receives one POST request. Returns its URL and a channel for the body.
 fn webhook() -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/alert", listener.local_addr().unwrap());
@@ -156,7 +156,7 @@ fn webhook() -> (String, std::sync::mpsc::Receiver<String>) {
         let (mut stream, _) = listener.accept().unwrap();
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
-        // The object is one line, and the last thing that is sent.
+        // The body is one line, at the end of the request.
         while !bytes.ends_with(b"}") {
             let n = stream.read(&mut buffer).unwrap();
             assert!(n > 0, "the request ended early");
@@ -169,7 +169,7 @@ fn webhook() -> (String, std::sync::mpsc::Receiver<String>) {
 }
 
 #[test]
-fn sentinels_tell_of_drops_and_end_with_5() {
+fn watching_reports_drops_and_exits_with_5() {
     let gateway = Running::gateway();
     let upstream = gateway.url.trim_start_matches("ws://");
     let arguments = [
@@ -225,7 +225,7 @@ fn sentinels_tell_of_drops_and_end_with_5() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_does_not_cost_the_report() {
+fn the_report_is_printed_even_if_a_file_cannot_be_written() {
     let gateway = Running::gateway();
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none").join("run.json").display().to_string();
@@ -235,7 +235,7 @@ fn a_file_that_cannot_be_written_does_not_cost_the_report() {
 }
 
 #[test]
-fn headers_that_would_not_be_sent_are_refused() {
+fn headers_that_cannot_be_sent_are_rejected() {
     for (option, value, says) in [
         ("--header", "X Y: a", "`X Y` is not the name"),
         ("--header", "X: a\r\nEvil: b", "line break"),

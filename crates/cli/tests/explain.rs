@@ -1,4 +1,4 @@
-//! `undrop explain` as a script sees it.
+//! Tests of `undrop explain` as a program: output and exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
@@ -6,13 +6,13 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// Runs it with this on standard input.
+/// Runs `undrop explain` with `input` on its standard input.
 fn run_with(input: &[u8], arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_undrop"));
     command.arg("explain").args(arguments).env_remove("UNDROP_LOG").env("NO_COLOR", "1").env("COLUMNS", "80");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // It may end without reading all of it.
+    // The program may exit without reading all of it.
     let _ = child.stdin.take().unwrap().write_all(input);
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -66,14 +66,14 @@ fn json_has_a_version_and_the_parts() {
 }
 
 #[test]
-fn the_doctors_checks_are_explained_by_their_ids() {
+fn the_checks_of_the_doctor_are_explained_by_their_ids() {
     let (code, out, _) = run(&["idle-cut"]);
     assert_eq!(code, 0);
     assert!(out.starts_with("# "), "{out}");
 }
 
 #[test]
-fn what_is_not_known_exits_with_2_and_what_was_meant() {
+fn an_unknown_topic_exits_with_2_and_a_suggestion() {
     let (code, out, err) = run(&["upstreem prematurely closed conection"]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("not known") && err.contains("did you mean `upstream prematurely"), "{err}");
@@ -83,12 +83,12 @@ fn what_is_not_known_exits_with_2_and_what_was_meant() {
 }
 
 #[test]
-fn a_pasted_answer_cannot_steer_the_terminal() {
+fn a_pasted_response_cannot_control_the_terminal() {
     let (_, out, err) = run_with(b"HTTP/1.1 301 x\r\nLocation: \x1b]0;title\x07\r\n\r\n", &["-"]);
     assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}");
 }
 
-/// Lines of nginx: as many sessions were cut after 60 s as ended at some other age.
+/// Returns an access log of nginx in which half of the connections ended after 60 s and the others at various ages.
 fn access_log() -> String {
     let line = |i: u32, age: f64| {
         let (minute, second) = (i / 7 % 60, i * 11 % 60);
@@ -105,7 +105,7 @@ fn access_log() -> String {
 }
 
 #[test]
-fn a_log_gets_a_verdict_an_exit_code_json_and_a_page() {
+fn a_log_is_reported_as_text_exit_code_json_and_page() {
     let log = tempfile(access_log().as_bytes());
     let (code, out, err) = run(&["--log", &log]);
     assert_eq!((code, err.as_str()), (1, ""));
@@ -131,7 +131,7 @@ fn a_log_gets_a_verdict_an_exit_code_json_and_a_page() {
 }
 
 #[test]
-fn logs_without_findings_or_that_cannot_be_read_have_their_exit_codes() {
+fn logs_without_findings_and_unreadable_logs_have_different_exit_codes() {
     let plain = "10.0.0.1 - - [01/May/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" 0.001\n";
     let (code, out, _) = run(&["--log", &tempfile(plain.as_bytes())]);
     assert_eq!(code, 0);
@@ -147,7 +147,7 @@ fn logs_without_findings_or_that_cannot_be_read_have_their_exit_codes() {
 }
 
 #[test]
-fn the_programs_own_log_filter_is_another_thing() {
+fn the_log_filter_of_the_program_is_a_separate_option() {
     let output = Command::new(env!("CARGO_BIN_EXE_undrop"))
         .args(["--log", "error", "explain", "1000"])
         .env("UNDROP_LOG", "debug")
@@ -156,7 +156,7 @@ fn the_programs_own_log_filter_is_another_thing() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A file with this in it.
+/// Creates a file with the given content.
 fn tempfile(content: &[u8]) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -1,4 +1,4 @@
-//! The same faults, seen by each command: words and exit codes as the table of all commands says them.
+//! The same faults with each command: all commands report an ending with the same words and the same exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ fn undrop(arguments: &[&str]) -> Command {
     command
 }
 
-/// A command that serves until it is dropped.
+/// A server command, which runs until it is dropped.
 struct Server {
     child: Child,
     address: String,
@@ -39,7 +39,7 @@ impl Drop for Server {
     }
 }
 
-/// An echoing backend behind a fault, and what a command finds there.
+/// An echo server behind a chaos proxy with a fault.
 struct Bench {
     _gateway: Server,
     chaos: Server,
@@ -61,7 +61,7 @@ impl Bench {
         format!("ws://{}/echo", self.chaos.address)
     }
 
-    /// Exit code and report of a load of five connections for three seconds.
+    /// Returns the exit code and the report of a load of five connections for three seconds.
     fn load(&self, more: &[&str]) -> (i32, serde_json::Value) {
         let url = self.url();
         let mut arguments =
@@ -74,7 +74,7 @@ impl Bench {
         (status.code().unwrap(), report)
     }
 
-    /// Exit code and report of `doctor` that expects connections to live for three seconds.
+    /// Returns the exit code and the report of `doctor`, which expects connections to live for three seconds.
     fn doctor(&self) -> (i32, serde_json::Value) {
         let url = self.url();
         let arguments = ["doctor", "--horizon", "3s", "--expect-alive", "3s", "--json", &url];
@@ -84,7 +84,7 @@ impl Bench {
         (status.code().unwrap(), report)
     }
 
-    /// The doctor sees connections die early, and its evidence names this ending.
+    /// Asserts that the doctor reports early ends with this ending as evidence.
     fn assert_doctor_sees(&self, ending: &str) {
         let (code, report) = self.doctor();
         assert_eq!(code, 5, "{report:#}");
@@ -92,7 +92,7 @@ impl Bench {
         assert!(evidence.contains(ending), "{report:#}");
     }
 
-    /// Exit code and standard error of `connect` that talks until it is over.
+    /// Returns the exit code and the standard error of `connect`, which sends until the connection ends.
     fn connect(&self, more: &[&str]) -> (i32, String) {
         let url = self.url();
         let mut arguments = vec!["connect", &url, "--once"];
@@ -105,7 +105,7 @@ impl Bench {
             .unwrap();
         let mut input = child.stdin.take().unwrap();
         let (over, is_over) = mpsc::channel::<()>();
-        // Keeps talking: ten lines a second until the command has ended.
+        // Ten lines per second are sent until the command has ended.
         let talk = std::thread::spawn(move || {
             while is_over.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 if writeln!(input, "hello").is_err() {
@@ -120,7 +120,7 @@ impl Bench {
     }
 }
 
-/// All five connections ended in this way, at this age.
+/// Asserts that all five connections ended with this ending, at this age.
 fn assert_dropped(bench: &Bench, ending: &str, browser: u64, age: std::ops::Range<f64>) {
     let (code, report) = bench.load(&[]);
     assert_eq!(code, 5, "{report:#}");
@@ -190,7 +190,7 @@ fn slow() {
     assert_eq!(code, 0, "{said}");
 }
 
-/// One line there and back.
+/// Sends one line with `undrop connect` and waits for its echo.
 fn undrop_connect_once(bench: &Bench) -> (i32, String) {
     let url = bench.url();
     let mut child = undrop(&["connect", &url, "--once", "--linger", "1s"])
@@ -212,7 +212,7 @@ fn in_the_middle_of_a_frame() {
     assert_eq!(code, 5, "{report:#}");
     assert_eq!(report["endings"][0]["ending"], "RST");
     assert_eq!(report["connections"]["alive_at_end"], 0);
-    // The frame that was cut never counted as received.
+    // The cut frame is not counted as received.
     assert_eq!(report["messages"]["received"], 5 * 19);
     let (code, said) = bench.connect(&["--session", "off"]);
     assert!(code == 5 && said.contains("connection lost: RST"), "{code}: {said}");

@@ -1,4 +1,4 @@
-//! Limited bandwidth.
+//! Bandwidth that is limited to a rate.
 
 use std::time::{Duration, Instant};
 

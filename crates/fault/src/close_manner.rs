@@ -1,9 +1,9 @@
-//! The manner in which a fault ends a connection.
+//! The manners in which a connection can end.
 
 use std::convert::Infallible;
 use std::fmt;
 
-/// How a fault ends a connection.
+/// The manner in which a fault ends a connection.
 ///
 /// A [`Link`](crate::Link) carries bytes and cannot write a frame, so by default the variant `Close` does not exist
 /// (its content is uninhabited). A driver that knows frames, such as the chaos proxy, sets `CloseFrame` to the content

@@ -9,7 +9,7 @@ use crate::trigger::{Trigger, TriggerWatch};
 /// Ends the connection, in both directions of a pair, when a trigger fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CutAfter {
-    /// The trigger.
+    /// The trigger of the cut.
     pub when: Trigger,
     /// The manner of the end.
     pub how: CloseManner,

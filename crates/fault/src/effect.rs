@@ -73,7 +73,7 @@ pub(crate) struct Push<'r, 'b> {
 /// The effect of a piece or a deadline on the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The link continues.
+    /// The link continues to work.
     Pass,
     /// The link ends; with `both`, so does the opposite direction.
     Cut { how: CloseManner, both: bool },

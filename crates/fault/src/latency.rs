@@ -1,4 +1,4 @@
-//! Latency with jitter.
+//! Latency with random jitter.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ impl Latency {
     }
 
     /// Returns the effect for a link that is already open, which delays the end of the stream as well. (A link that is
-    /// opened with a latency delays ends itself.)
+    /// opened with a latency delays the end itself.)
     pub(crate) fn added_effect(self) -> Box<dyn Effect> {
         Box::new(AddedLatency(self))
     }

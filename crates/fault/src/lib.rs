@@ -43,7 +43,7 @@
 //!
 //! # Adding and removing faults
 //! [`Pair::add`] adds faults to a connection that is already open, under a tag chosen by the caller, and [`Pair::remove`]
-//! removes them: data that they held back then arrives. Added faults draw from a seed of their own, so an additional
+//! removes them: data that they held back then arrives. Added faults draw from a separate seed, so an additional
 //! fault does not change the draws of the others.
 //!
 //! # Delay and loss

@@ -9,7 +9,7 @@ use crate::effect::Effect;
 /// Delays the FIN or RST that ends the stream. Data is not delayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SlowClose {
-    /// The additional delay.
+    /// The additional delay of the end.
     pub delay: Duration,
 }
 

@@ -45,7 +45,7 @@ pub enum ClientError {
     /// The server rejected the request.
     #[error("{reason}")]
     Rejected {
-        /// The HTTP status.
+        /// The HTTP status of the response.
         status: u16,
         /// The error message of the server.
         reason: String,

@@ -1,4 +1,4 @@
-//! Dropped control frames.
+//! An injector that drops control frames.
 
 use undrop_frame::OpCode;
 

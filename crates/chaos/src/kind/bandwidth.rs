@@ -1,4 +1,4 @@
-//! Limited bandwidth.
+//! The fault `bandwidth`: a limited rate.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use crate::spec_error::FaultSpecError;
 pub struct CloseFrameFault {
     /// The age of the connection at which the frame is sent.
     pub after: Duration,
-    /// The close code.
+    /// The close code of the frame.
     pub code: u16,
     /// The close reason, at most 123 bytes.
     pub reason: String,

@@ -1,4 +1,4 @@
-//! Compression that fails.
+//! The fault `compression`: compression that fails.
 
 use fastrand::Rng;
 
@@ -10,7 +10,7 @@ use crate::spec_error::FaultSpecError;
 /// One bit is flipped in every stretch of this many bytes, and at least one in each piece of a payload.
 const BYTES_PER_BIT: usize = 512;
 
-/// Makes compression fail.
+/// Makes the compression of messages fail.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CompressionFault {
     /// The way in which compression fails.

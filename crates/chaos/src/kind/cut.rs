@@ -26,7 +26,7 @@ pub struct CutFault {
 /// The age of a connection, or a position in a direction of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CutPoint {
-    /// At an age.
+    /// At an age of the connection.
     Age(Duration),
     /// After this many bytes of a direction.
     Bytes(u64),

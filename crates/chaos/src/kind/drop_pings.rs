@@ -7,7 +7,7 @@ use crate::injector::{Injector, Start, drop_control};
 use crate::parameters::{Parameters};
 use crate::spec_error::FaultSpecError;
 
-/// Drops Ping frames.
+/// Drops the Ping frames of a direction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DropPingsFault;
 

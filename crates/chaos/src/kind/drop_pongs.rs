@@ -7,7 +7,7 @@ use crate::injector::{Injector, Start, drop_control};
 use crate::parameters::{Parameters};
 use crate::spec_error::FaultSpecError;
 
-/// Drops Pong frames.
+/// Drops the Pong frames of a direction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DropPongsFault;
 

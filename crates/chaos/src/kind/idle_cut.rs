@@ -1,4 +1,4 @@
-//! Idle timeouts.
+//! The fault `idle-cut`: an idle timeout.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub struct IdleCutFault {
 /// The traffic that ends a silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CountedTraffic {
-    /// Any byte.
+    /// Any byte from either side.
     #[default]
     Any,
     /// Data frames and Close frames, but not Pings and Pongs.

@@ -1,4 +1,4 @@
-//! Latency with jitter.
+//! The fault `latency`: latency with jitter.
 
 use std::time::Duration;
 

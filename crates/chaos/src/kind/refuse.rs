@@ -7,7 +7,7 @@ use crate::injector::{Injector, Start};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
-/// Refuses connections.
+/// Refuses connections, or resets a share of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RefuseFault {
     /// The duration of the fault; `None` if it is permanent.

@@ -14,7 +14,7 @@ use crate::spec_error::FaultSpecError;
 /// Ends all connections that are open at an instant, after a grace period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReloadFault {
-    /// The instants.
+    /// The instants of the fault.
     pub when: Schedule,
     /// The time between the instant and the end.
     pub grace: Duration,

@@ -14,7 +14,7 @@ use crate::spec_error::FaultSpecError;
 /// Ends all connections at an instant, and refuses connections for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestartFault {
-    /// The instants.
+    /// The instants of the fault.
     pub when: Schedule,
     /// The duration for which connections are then refused.
     pub down: Duration,

@@ -13,7 +13,7 @@ use crate::spec_error::FaultSpecError;
 pub struct StatusFault {
     /// The HTTP status, 200 to 599.
     pub status: u16,
-    /// Additional header fields.
+    /// Additional header fields of the response.
     pub headers: Vec<(String, String)>,
     /// The body of the response.
     pub body: String,

@@ -69,7 +69,7 @@ pub(crate) const FRACTION: Form<f64> = Form {
 pub(crate) const TEXT: Form<String> =
     Form { name: "string", read: read_text, write: |value| value.as_str().into(), scale: unscaled };
 
-/// A close reason.
+/// The reason of a Close frame.
 pub(crate) const REASON: Form<String> = Form {
     name: "string, at most 123 bytes",
     read: |value| {
@@ -83,7 +83,7 @@ pub(crate) const REASON: Form<String> = Form {
     scale: unscaled,
 };
 
-/// A truth value.
+/// A value that is true or false.
 pub(crate) const FLAG: Form<bool> = Form {
     name: "`true` or `false`",
     read: |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()),

@@ -22,7 +22,7 @@ pub(super) struct StreamReader {
 
 #[derive(Debug)]
 enum ReaderState {
-    /// An incomplete head.
+    /// An incomplete head of the handshake.
     Head(Vec<u8>),
     /// Frames, and an incomplete header.
     Frames(Box<Scanner>, Vec<u8>),

@@ -25,7 +25,7 @@ pub(super) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// A connection under faults, with what arrived at each end: bytes put together, ends with their time in ms.
+/// A connection with faults, and the deliveries at each side: the bytes in one buffer, the ends with their time in ms.
 pub(super) struct Run {
     pub(super) tunnel: Tunnel,
     start: Instant,
@@ -62,7 +62,7 @@ impl Run {
         run
     }
 
-    /// A WebSocket that is open; the handshake took no time and left no trace here.
+    /// Opens a WebSocket. The handshake takes no time and is not recorded.
     pub(super) fn open(faults: &[&str]) -> Run {
         let mut run = Run::new(faults);
         run.handshake();
@@ -97,18 +97,18 @@ impl Run {
         self.send(from, &frame(from, OpCode::Text, text.as_bytes()));
     }
 
-    /// Lets time pass, to so many ms after the start.
+    /// Advances the time to `at` milliseconds after the start.
     pub(super) fn until(&mut self, at: u64) {
         let end = self.start + ms(at);
         let mut idle = 0;
         while let Some(next) = self.tunnel.poll_timeout().filter(|next| *next <= end) {
-            let before = (self.now.max(next) > self.now, self.seen());
+            let before = (self.now.max(next) > self.now, self.progress());
             self.now = self.now.max(next);
             self.tunnel.advance(self.now);
             self.settle();
-            // What is on its way to an end that is gone is thrown away unseen, in a few turns.
-            idle = if before == (false, self.seen()) { idle + 1 } else { 0 };
-            assert!(idle < 20, "a deadline in the past that nothing comes of");
+            // Data for a side that was reset is discarded silently, in a few turns.
+            idle = if before == (false, self.progress()) { idle + 1 } else { 0 };
+            assert!(idle < 20, "a deadline in the past at which nothing happens");
         }
         self.now = self.now.max(end);
         self.tunnel.advance(self.now);
@@ -119,12 +119,12 @@ impl Run {
         (self.now - self.start).as_millis() as u64
     }
 
-    /// What was injected, in words: kind, what, and the age in ms.
-    pub(super) fn told(&self) -> Vec<(&str, &str, u64)> {
+    /// Returns the kind, the description and the age in ms of each injected fault.
+    pub(super) fn log(&self) -> Vec<(&str, &str, u64)> {
         self.injected.iter().map(|one| (one.kind, one.what.as_str(), one.age.as_millis() as u64)).collect()
     }
 
-    fn seen(&self) -> (usize, usize, usize, usize, usize) {
+    fn progress(&self) -> (usize, usize, usize, usize, usize) {
         (
             self.bytes[0].len(),
             self.bytes[1].len(),
@@ -163,7 +163,7 @@ pub(super) fn assigned(tag: u64, spec: FaultSpec, since: Instant, seed: u64) -> 
     }
 }
 
-/// A frame as this end writes it.
+/// Encodes a frame as this side writes it.
 pub(super) fn frame(from: Side, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let role = if from == Side::A { Role::Client } else { Role::Server };
     let mut out = Vec::new();
@@ -171,7 +171,7 @@ pub(super) fn frame(from: Side, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A message in fragments as the upstream writes it.
+/// Encodes a fragmented message as the upstream writes it.
 pub(super) fn fragments(payload: &[u8], size: usize) -> Vec<u8> {
     let mut out = Vec::new();
     Encoder::new(Role::Server).message_fragmented(OpCode::Text, payload, size, || [0; 4], &mut out);

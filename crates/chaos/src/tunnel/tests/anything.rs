@@ -1,4 +1,4 @@
-//! Random faults over random traffic: nothing panics, nothing spins, and the same seed is the same run.
+//! Random faults with random traffic: no panic, no endless loop, and the same seed gives the same run.
 
 use fastrand::Rng;
 use undrop_fault::{CloseManner, Delivery, Side};
@@ -53,7 +53,7 @@ fn play(seed: u64) -> Outcome {
             if from == Side::B && rng.u8(..4) == 0 {
                 bytes = fragments(&[n; 50], rng.usize(1..30));
             }
-            // A compressed message, as far as the proxy can tell.
+            // A compressed message, as far as the proxy can see.
             bytes[0] |= if rng.bool() && !opcode.is_control() { 0x40 } else { 0 };
             stream.extend(bytes);
         }
@@ -68,7 +68,7 @@ fn play(seed: u64) -> Outcome {
         run.until(at);
         let from = if rng.bool() { Side::A } else { Side::B };
         if run.ends[from as usize].iter().any(|(_, end)| *end == Delivery::Rst) {
-            // It is gone, and sends nothing any more.
+            // The side was reset and no longer sends.
             continue;
         }
         let stream = &streams[from as usize];
@@ -93,24 +93,24 @@ fn play(seed: u64) -> Outcome {
     }
     run.assign(&[]);
     run.until(at + 60_000);
-    let told = run.injected.iter().map(|one| format!("{one:?}")).collect();
-    (run.bytes, run.ends, told)
+    let log = run.injected.iter().map(|one| format!("{one:?}")).collect();
+    (run.bytes, run.ends, log)
 }
 
 #[test]
 fn random_faults_over_random_traffic() {
-    let mut hit = 0;
+    let mut affected = 0;
     for seed in 0..1500 {
         let first = play(seed);
         for ends in &first.1 {
-            // A RST of the middle may overtake a FIN that has arrived; nothing comes behind a RST.
+            // A RST of the proxy may follow a FIN; nothing may follow a RST.
             let resets = ends.iter().filter(|(_, end)| *end == Delivery::Rst).count();
             assert!(resets <= 1 && ends.len() <= 2, "seed {seed}: {ends:?}");
         }
-        hit += usize::from(!first.2.is_empty());
+        affected += usize::from(!first.2.is_empty());
         if seed % 10 == 0 {
-            assert!(first == play(seed), "seed {seed} is not the same again");
+            assert!(first == play(seed), "seed {seed} does not repeat its run");
         }
     }
-    assert!(hit > 1000, "{hit}");
+    assert!(affected > 1000, "{affected}");
 }

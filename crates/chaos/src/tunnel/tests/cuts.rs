@@ -1,4 +1,4 @@
-//! Cuts: when, where, and how.
+//! Cuts: their time, their position, and their manner.
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{OpCode, parse_close};
@@ -9,7 +9,7 @@ use crate::direction::Direction;
 const FIN: Delivery = Delivery::Fin;
 const RST: Delivery = Delivery::Rst;
 
-/// What a Close frame in `bytes` says: its code and reason.
+/// Returns the code and the reason of the Close frame in `bytes`.
 fn close(bytes: &[u8]) -> (u16, String) {
     let at = bytes.iter().rposition(|byte| *byte == 0x88).expect("a Close frame");
     let payload = if bytes[at + 1] & 0x80 == 0 {
@@ -25,7 +25,7 @@ fn close(bytes: &[u8]) -> (u16, String) {
 }
 
 #[test]
-fn at_an_age_busy_or_not_and_in_each_manner() {
+fn a_busy_connection_is_cut_at_its_age_in_each_manner() {
     for (how, ends) in [("rst", Some(RST)), ("fin", Some(FIN)), ("silent", None)] {
         let mut run = Run::open(&[&format!("cut age=1s how={how}")]);
         for at in (100..2000).step_by(100) {
@@ -35,20 +35,20 @@ fn at_an_age_busy_or_not_and_in_each_manner() {
         let ends: Vec<_> = ends.into_iter().map(|end| (1000, end)).collect();
         assert_eq!(run.ends, [ends.clone(), ends], "{how}");
         let busy = frame(Side::A, OpCode::Text, b"busy").len();
-        // At 1000 ms the cut comes first.
+        // At 1000 ms, the cut comes before the message.
         assert_eq!(
             run.bytes[Side::B as usize].len(),
             9 * busy,
-            "{how}: what was sent before arrives, later is lost"
+            "{how}: earlier data arrives, later data is lost"
         );
-        assert_eq!(run.told().len(), 1);
+        assert_eq!(run.log().len(), 1);
         assert_eq!(run.injected[0].replay.to_string(), format!("cut age=1s how={how}"));
         assert!(run.tunnel.is_cut());
     }
 }
 
 #[test]
-fn with_a_close_frame_to_both_ends() {
+fn a_close_frame_is_sent_to_both_sides() {
     let mut run = Run::open(&["cut age=1s how=close code=1012 reason=restart"]);
     run.until(1500);
     for end in [Side::A, Side::B] {
@@ -56,25 +56,25 @@ fn with_a_close_frame_to_both_ends() {
         assert_eq!(run.ends[end as usize], [(1000, FIN)]);
     }
     assert_eq!(run.bytes[Side::B as usize][1] & 0x80, 0x80, "masked towards the upstream");
-    assert_eq!(run.told(), [("cut", "close 1012", 1000)]);
+    assert_eq!(run.log(), [("cut", "close 1012", 1000)]);
 }
 
 #[test]
-fn a_close_frame_waits_for_the_end_of_the_frame_that_is_under_way() {
+fn a_close_frame_waits_for_the_end_of_the_current_frame() {
     let mut run = Run::open(&["close-frame after=1s code=4000"]);
     let message = frame(Side::B, OpCode::Binary, &[7; 300]);
     run.send(Side::B, &message[..100]);
     run.until(1200);
-    assert_eq!(run.ends[0], [], "not inside of a frame");
+    assert_eq!(run.ends[0], [], "not inside a frame");
     run.send(Side::B, &message[100..]);
     assert_eq!(run.bytes[0][..message.len()], message[..], "the message is whole");
     assert_eq!(close(&run.bytes[0][message.len()..]), (4000, String::new()));
     assert_eq!(run.ends[0], [(1200, FIN)]);
-    assert_eq!(run.ends[1], [(1000, FIN)], "the other end hears of it without a Close frame");
+    assert_eq!(run.ends[1], [(1000, FIN)], "the other side receives no Close frame");
 }
 
 #[test]
-fn a_frame_that_never_ends_does_not_hold_the_end_up_for_ever() {
+fn a_frame_that_never_ends_does_not_delay_the_end_forever() {
     let mut run = Run::open(&["close-frame after=1s code=4000"]);
     run.send(Side::B, &frame(Side::B, OpCode::Binary, &[7; 300])[..100]);
     run.until(60_000);
@@ -87,7 +87,7 @@ fn a_close_frame_may_carry_any_code_and_go_to_the_upstream() {
     for code in [0_u16, 1006, 1015, 65_535] {
         let mut run = Run::open(&[&format!("close-frame after=0 code={code} direction=up")]);
         run.until(1);
-        // In the handshake no frame can be sent; it was too early.
+        // No frame can be sent during the handshake.
         assert_eq!(run.ends[1], [(0, FIN)]);
         let mut run = Run::open(&[&format!("close-frame after=5ms code={code} direction=up")]);
         run.until(10);
@@ -100,7 +100,7 @@ fn a_close_frame_may_carry_any_code_and_go_to_the_upstream() {
 }
 
 #[test]
-fn no_close_frame_behind_a_close_frame() {
+fn no_close_frame_follows_a_close_frame() {
     let mut run = Run::open(&["cut age=1s how=close"]);
     run.send(Side::B, &frame(Side::B, OpCode::Close, &1000_u16.to_be_bytes()));
     run.until(2000);
@@ -109,7 +109,7 @@ fn no_close_frame_behind_a_close_frame() {
 }
 
 #[test]
-fn behind_exactly_so_many_bytes() {
+fn a_cut_comes_after_an_exact_number_of_bytes() {
     for (bytes, pieces) in [(500, 7), (500, 500), (1, 1), (0, 3)] {
         let mut run = Run::new(&[&format!("cut bytes={bytes} direction=down how=rst")]);
         run.send(Side::A, b"POST / HTTP/1.1\r\n\r\n");
@@ -126,7 +126,7 @@ fn behind_exactly_so_many_bytes() {
 }
 
 #[test]
-fn behind_the_nth_frame_however_it_is_cut_up() {
+fn a_cut_comes_after_the_nth_frame_however_it_is_sliced() {
     let frames: Vec<Vec<u8>> = (0..5).map(|n| frame(Side::B, OpCode::Text, &[b'a' + n; 200])).collect();
     let stream = frames.concat();
     for piece in [1, 3, 100, 10_000] {
@@ -148,7 +148,7 @@ fn a_frame_without_payload_counts_too() {
 }
 
 #[test]
-fn inside_of_the_nth_frame() {
+fn a_cut_comes_inside_the_nth_frame() {
     let frames: Vec<Vec<u8>> =
         [0, 1, 50, 300].iter().map(|len| frame(Side::B, OpCode::Binary, &vec![9; *len])).collect();
     for nth in 1..=frames.len() {
@@ -166,8 +166,8 @@ fn inside_of_the_nth_frame() {
 }
 
 #[test]
-fn inside_of_the_nth_message() {
-    // Of several frames: behind its first. A Ping before it is no message.
+fn a_cut_comes_inside_the_nth_message() {
+    // A message of several frames is cut after its first frame. A Ping before it does not count as a message.
     let mut run = Run::open(&["cut mid-message=2 direction=down how=silent"]);
     let first = frame(Side::B, OpCode::Text, b"one");
     let ping = frame(Side::B, OpCode::Ping, b"p");
@@ -175,7 +175,7 @@ fn inside_of_the_nth_message() {
     run.send(Side::B, &[first.clone(), ping.clone(), second.clone()].concat());
     assert_eq!(run.bytes[0].len(), first.len() + ping.len() + 5);
     assert_eq!(run.ends[0], []);
-    // Of one frame: inside of it.
+    // A message of one frame is cut inside it.
     let mut run = Run::open(&["cut mid-message=1 direction=down how=rst"]);
     run.send(Side::B, &frame(Side::B, OpCode::Text, &[b'x'; 100]));
     assert!((3..102).contains(&run.bytes[0].len()));
@@ -196,12 +196,12 @@ fn the_spread_differs_from_connection_to_connection_and_not_from_run_to_run() {
 
 #[test]
 fn reloads_end_all_connections_at_one_instant() {
-    // Opened at 0 with a fault that began then; every 10 s, the end 3 s later.
+    // The connection and the fault start at 0. The instants are every 10 s, and the end comes 3 s later.
     let mut run = Run::open(&["reload every=10s grace=3s how=close code=1001"]);
     run.until(30_000);
     assert_eq!(run.ends[0], [(13_000, FIN)]);
     assert_eq!(close(&run.bytes[0]).0, 1001);
-    assert_eq!(run.told(), [("reload", "going away 1001", 13_000)]);
+    assert_eq!(run.log(), [("reload", "going away 1001", 13_000)]);
     let mut run = Run::open(&["reload at=2s"]);
     run.until(30_000);
     assert_eq!(run.ends[0], [(2000, FIN)]);
@@ -210,9 +210,9 @@ fn reloads_end_all_connections_at_one_instant() {
     assert_eq!(run.ends[0], [(4000, RST)]);
 }
 
-/// Whatever a connection went through: what was recorded does it again, to the byte.
+/// The recorded faults repeat a run to the byte.
 #[test]
-fn what_was_recorded_does_the_same_again() {
+fn recorded_faults_have_the_same_effect_again() {
     for fault in [
         "cut age=1s spread=0.5 how=rst",
         "cut mid-frame=4 direction=down how=rst",

@@ -1,4 +1,4 @@
-//! Handshakes that are changed or answered, compression that breaks, and streams that cannot be read.
+//! Changed handshakes, responses of the proxy, failing compression, and streams that cannot be read.
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::OpCode;
@@ -16,7 +16,7 @@ fn header_fields_are_set_and_removed() {
         "header name=Origin set=\"https://evil.example\"",
         "header name=Sec-WebSocket-Accept set=wrong on=response",
     ]);
-    // In two pieces: the head is held until it is whole.
+    // The head arrives in two pieces and is held back until it is complete.
     run.send(Side::A, &REQUEST[..50]);
     assert_eq!(run.bytes[1], b"");
     run.send(Side::A, &REQUEST[50..]);
@@ -26,14 +26,14 @@ fn header_fields_are_set_and_removed() {
     );
     run.send(Side::B, RESPONSE);
     assert!(has(&run.bytes[0], "Sec-WebSocket-Accept: wrong\r\n") && !has(&run.bytes[0], "s3pPLMBi"));
-    let told = run.told();
-    assert_eq!(told.len(), 3);
-    assert_eq!(told[0], ("header", "upgrade removed", 0));
+    let log = run.log();
+    assert_eq!(log.len(), 3);
+    assert_eq!(log[0], ("header", "upgrade removed", 0));
 }
 
 #[test]
-fn compression_is_stripped_from_the_offer_the_answer_or_both() {
-    for (fault, offer, answer) in [
+fn compression_is_stripped_from_the_request_the_response_or_both() {
+    for (fault, offered, accepted) in [
         ("compression mode=strip direction=up", false, true),
         ("compression mode=strip direction=down", true, false),
         ("compression mode=strip", false, false),
@@ -41,8 +41,8 @@ fn compression_is_stripped_from_the_offer_the_answer_or_both() {
         let mut run = Run::new(&[fault]);
         run.send(Side::A, REQUEST);
         run.send(Side::B, RESPONSE);
-        assert_eq!(has(&run.bytes[1], "permessage-deflate"), offer, "{fault}");
-        assert_eq!(has(&run.bytes[0], "permessage-deflate"), answer, "{fault}");
+        assert_eq!(has(&run.bytes[1], "permessage-deflate"), offered, "{fault}");
+        assert_eq!(has(&run.bytes[0], "permessage-deflate"), accepted, "{fault}");
     }
 }
 
@@ -59,25 +59,25 @@ fn compressed_payloads_are_damaged_and_others_are_not() {
     assert_eq!(got.len(), compressed.len());
     assert_eq!(got[..4], compressed[..4], "the header is whole");
     assert!(got != &compressed[..]);
-    assert_eq!(run.told().len(), 1);
+    assert_eq!(run.log().len(), 1);
 }
 
 #[test]
-fn the_proxy_answers_by_itself() {
+fn the_proxy_responds_itself() {
     let mut run = Run::new(&["status status=503 body=\"try later\" headers={\"Retry-After\":\"5\"}"]);
     assert!(run.tunnel.responds_itself(), "no upstream is needed");
     run.send(Side::A, REQUEST);
-    let answer = String::from_utf8(run.bytes[0].clone()).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-    assert!(answer.contains("Retry-After: 5\r\n") && answer.ends_with("\r\n\r\ntry later"), "{answer}");
+    let response = String::from_utf8(run.bytes[0].clone()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{response}");
+    assert!(response.contains("Retry-After: 5\r\n") && response.ends_with("\r\n\r\ntry later"), "{response}");
     assert_eq!(run.ends[0], [(0, Delivery::Fin)]);
     assert_eq!(run.bytes[1], b"");
-    assert_eq!(run.told(), [("status", "responded with 503", 0)]);
+    assert_eq!(run.log(), [("status", "responded with 503", 0)]);
     assert!(run.tunnel.responds_itself());
 }
 
 #[test]
-fn tls_passes_and_only_faults_of_bytes_apply() {
+fn tls_passes_and_only_faults_on_bytes_apply() {
     let mut run = Run::new(&["status status=503", "drop-pings", "cut bytes=200 direction=up how=rst"]);
     let hello = [&[0x16, 3, 1, 2, 0][..], &[7; 150]].concat();
     run.send(Side::A, &hello);
@@ -90,7 +90,7 @@ fn tls_passes_and_only_faults_of_bytes_apply() {
 
 #[test]
 fn other_protocols_pass() {
-    // One where the server speaks first, one of HTTP without a WebSocket.
+    // The first is a protocol in which the server sends first, the second is HTTP without a WebSocket.
     let mut run = Run::new(&["idle-cut after=1s counts=data"]);
     run.send(Side::B, b"220 mail\r\n");
     run.send(Side::A, b"EHLO x\r\n");
@@ -109,14 +109,14 @@ fn other_protocols_pass() {
 }
 
 #[test]
-fn an_interim_response_comes_before_the_answer() {
+fn an_interim_response_precedes_the_final_response() {
     let mut run = Run::new(&["drop-pings direction=down"]);
     run.send(Side::A, REQUEST);
     run.send(Side::B, b"HTTP/1.1 103 Early Hints\r\n\r\n");
     run.send(Side::B, RESPONSE);
     let before = run.bytes[0].len();
     run.send(Side::B, &frame(Side::B, OpCode::Ping, b"x"));
-    assert_eq!(run.bytes[0].len(), before, "frames are read behind it");
+    assert_eq!(run.bytes[0].len(), before, "frames are read after it");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_refused_upgrade_is_plain_http() {
 }
 
 #[test]
-fn what_is_incomplete_passes_at_the_end() {
+fn incomplete_data_passes_at_the_end_of_the_stream() {
     let mut run = Run::new(&[]);
     run.send(Side::A, &REQUEST[..30]);
     run.finish(Side::A, CloseManner::Fin);
@@ -141,14 +141,14 @@ fn what_is_incomplete_passes_at_the_end() {
 }
 
 #[test]
-fn broken_frames_pass_for_the_ends_to_judge() {
+fn invalid_frames_pass_to_the_endpoints() {
     let mut run = Run::open(&["drop-pings", "cut age=1s how=close"]);
     run.send(Side::B, &[0xff, 0xff, 0xff, 0xff]);
     run.send(Side::B, b"and on");
     assert_eq!(run.bytes[0], b"\xff\xff\xff\xffand on");
     assert!(run.tunnel.unreadable().is_some());
     run.until(2000);
-    assert_eq!(run.ends[0], [(1000, Delivery::Fin)], "without a frame that nobody could read");
+    assert_eq!(run.ends[0], [(1000, Delivery::Fin)], "no Close frame can be inserted into invalid frames");
 }
 
 #[test]

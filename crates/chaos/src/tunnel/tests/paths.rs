@@ -1,4 +1,4 @@
-//! Faults of the path: they delay, hold back and give up again, and come and go at run time.
+//! Faults of the path: they delay data or hold it back, and can be added and removed at run time.
 
 use undrop_fault::{CloseManner, Delivery, Side};
 
@@ -15,7 +15,7 @@ fn latency_and_bandwidth_in_their_direction() {
     assert_eq!(run.arrivals[1], [70]);
     assert_eq!(*run.arrivals[0].last().unwrap(), 2000);
     let kinds: Vec<&str> = run.injected.iter().map(|one| one.kind).collect();
-    assert_eq!(kinds, ["latency", "bandwidth"], "told once");
+    assert_eq!(kinds, ["latency", "bandwidth"], "each is logged once");
 }
 
 #[test]
@@ -35,17 +35,13 @@ fn a_black_hole_of_one_direction() {
     run.send(Side::B, b"\x81\x02hi");
     run.finish(Side::A, CloseManner::Fin);
     run.until(100_000);
-    assert_eq!(
-        (run.bytes[1].len(), run.ends[1].len()),
-        (0, 0),
-        "nothing, not even the FIN of an end that goes"
-    );
-    assert_eq!(run.bytes[0], b"\x81\x02hi", "the way back is open");
-    assert_eq!(run.told(), [("black-hole", "black-hole after=1s direction=up", 1000)]);
+    assert_eq!((run.bytes[1].len(), run.ends[1].len()), (0, 0), "nothing arrives, not even a FIN");
+    assert_eq!(run.bytes[0], b"\x81\x02hi", "the other direction is open");
+    assert_eq!(run.log(), [("black-hole", "black-hole after=1s direction=up", 1000)]);
 }
 
 #[test]
-fn a_black_hole_hides_a_reset_of_the_other_end() {
+fn a_black_hole_hides_a_reset_of_the_other_side() {
     let mut run = Run::open(&["black-hole"]);
     run.finish(Side::B, CloseManner::Rst);
     run.until(100_000);
@@ -53,7 +49,7 @@ fn a_black_hole_hides_a_reset_of_the_other_end() {
 }
 
 #[test]
-fn a_black_hole_that_ends_gives_up_what_it_held() {
+fn a_temporary_black_hole_delivers_the_held_data_at_its_end() {
     let mut run = Run::open(&["black-hole after=1s lasts=2s"]);
     run.until(1500);
     run.text(Side::A, "late");
@@ -64,13 +60,13 @@ fn a_black_hole_that_ends_gives_up_what_it_held() {
 }
 
 #[test]
-fn what_is_held_is_bounded() {
+fn held_data_is_bounded() {
     let mut run = Run::open(&["suspend"]);
-    let mut taken = 0;
+    let mut accepted = 0;
     while run.tunnel.wants_input(Side::B) {
         run.send(Side::B, &frame(Side::B, OpCode::Binary, &[0; 10_000]));
-        taken += 10_000;
-        assert!(taken < 3 << 20, "without end");
+        accepted += 10_000;
+        assert!(accepted < 3 << 20, "the buffer must be bounded");
     }
     assert_eq!(run.bytes[0], b"");
 }
@@ -97,7 +93,7 @@ fn a_stall_holds_data_and_lets_ends_pass() {
 }
 
 #[test]
-fn a_path_comes_and_goes() {
+fn data_waits_while_the_path_fails() {
     let mut run = Run::open(&["flapping up=1s down=500ms"]);
     run.until(1100);
     run.text(Side::A, "x");
@@ -106,7 +102,7 @@ fn a_path_comes_and_goes() {
 }
 
 #[test]
-fn ends_are_slow() {
+fn the_end_of_the_stream_is_delayed() {
     let mut run = Run::open(&["slow-close delay=3s direction=up"]);
     run.finish(Side::A, CloseManner::Fin);
     run.finish(Side::B, CloseManner::Fin);
@@ -115,7 +111,7 @@ fn ends_are_slow() {
 }
 
 #[test]
-fn faults_come_and_go_at_run_time() {
+fn faults_are_added_and_removed_at_run_time() {
     let mut run = Run::open(&[]);
     run.text(Side::A, "1");
     assert_eq!(run.arrivals[1], [0]);
@@ -124,7 +120,7 @@ fn faults_come_and_go_at_run_time() {
     run.text(Side::A, "2");
     run.until(2000);
     assert_eq!(run.arrivals[1].len(), 1);
-    // Without the hole what it held arrives; the latency stays.
+    // Without the black hole, the held data arrives; the latency remains.
     run.assign(&[(2, "latency base=50ms")]);
     assert_eq!(run.arrivals[1], [0, 2000]);
     run.text(Side::A, "3");
@@ -136,13 +132,17 @@ fn faults_come_and_go_at_run_time() {
 }
 
 #[test]
-fn ages_count_from_when_the_fault_came() {
+fn ages_count_from_the_addition_of_the_fault() {
     let mut run = Run::open(&[]);
     run.until(10_000);
     run.assign(&[(1, "cut age=2s how=fin")]);
     run.until(20_000);
     assert_eq!(run.ends[0], [(12_000, Delivery::Fin)]);
-    assert_eq!(run.injected[0].replay.to_string(), "cut age=12s how=fin", "in the age of the connection");
+    assert_eq!(
+        run.injected[0].replay.to_string(),
+        "cut age=12s how=fin",
+        "relative to the age of the connection"
+    );
 }
 
 #[test]

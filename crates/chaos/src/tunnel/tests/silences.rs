@@ -1,11 +1,11 @@
-//! Silence: idle cuts, forgotten flows, half-open connections, Pings and Pongs that vanish.
+//! Silence: idle timeouts, forgotten flows, half-open connections, dropped Pings and Pongs.
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::OpCode;
 
 use super::{Run, frame};
 
-/// One end sends such a frame each 300 ms; when the connection ended, of at most 3 s.
+/// Sends a frame from one side every 300 ms for 3 s. Returns the time at which the connection ended.
 fn lives(fault: &str, from: Side, opcode: OpCode) -> Option<u64> {
     let mut run = Run::open(&[fault]);
     for n in 1..10 {
@@ -16,7 +16,7 @@ fn lives(fault: &str, from: Side, opcode: OpCode) -> Option<u64> {
 }
 
 #[test]
-fn what_counts_keeps_a_connection_alive_and_the_rest_does_not() {
+fn only_counted_traffic_keeps_a_connection_alive() {
     let (a, b) = (Side::A, Side::B);
     for (fault, from, opcode, end) in [
         ("idle-cut after=500ms", a, OpCode::Text, None),
@@ -35,28 +35,28 @@ fn what_counts_keeps_a_connection_alive_and_the_rest_does_not() {
 }
 
 #[test]
-fn an_idle_cut_tells_how_and_when() {
+fn an_idle_timeout_is_logged_with_its_manner_and_time() {
     let mut run = Run::open(&["idle-cut after=500ms how=rst"]);
     run.until(200);
     run.text(Side::B, "hello");
     run.until(5000);
     assert_eq!(run.ends, [vec![(700, Delivery::Rst)], vec![(700, Delivery::Rst)]]);
-    assert_eq!(run.told(), [("idle-cut", "RST", 700)]);
+    assert_eq!(run.log(), [("idle-cut", "RST", 700)]);
     assert_eq!(run.injected[0].replay.to_string(), "cut age=700ms how=rst");
 }
 
 #[test]
-fn a_forgotten_flow_says_nothing_until_somebody_sends() {
+fn a_forgotten_flow_is_silent_until_a_side_sends() {
     let mut run = Run::open(&["silent-drop after=500ms"]);
     run.until(10_000);
     assert_eq!(run.ends, [vec![], vec![]]);
     run.text(Side::B, "into the void");
-    assert_eq!(run.ends, [vec![], vec![(10_000, Delivery::Rst)]], "the sender alone");
+    assert_eq!(run.ends, [vec![], vec![(10_000, Delivery::Rst)]], "only the sender is reset");
     assert_eq!(run.bytes[0], b"");
     run.until(20_000);
     run.text(Side::A, "and now I");
     assert_eq!(run.ends[0], [(20_000, Delivery::Rst)]);
-    assert_eq!(run.told(), [("silent-drop", "flow forgotten; RST for the next sender", 500)]);
+    assert_eq!(run.log(), [("silent-drop", "flow forgotten; RST for the next sender", 500)]);
 }
 
 #[test]
@@ -78,17 +78,17 @@ fn traffic_keeps_a_flow_known() {
 }
 
 #[test]
-fn the_upstream_vanishes_and_the_client_writes_on_into_nothing() {
+fn the_upstream_vanishes_and_the_client_writes_into_nothing() {
     let mut run = Run::open(&["half-open after=1s"]);
     run.until(2000);
-    assert_eq!(run.ends, [vec![], vec![(1000, Delivery::Rst)]], "the one that is gone, is");
-    let mut taken = 0;
+    assert_eq!(run.ends, [vec![], vec![(1000, Delivery::Rst)]], "only the side that vanished is reset");
+    let mut accepted = 0;
     while run.tunnel.wants_input(Side::A) {
         run.text(Side::A, &"x".repeat(10_000));
-        taken += 10_000;
-        assert!(taken < 3 << 20, "without end");
+        accepted += 10_000;
+        assert!(accepted < 3 << 20, "the buffer must be bounded");
     }
-    assert!(taken > 100_000);
+    assert!(accepted > 100_000);
     assert_eq!(run.bytes[1], b"");
     run.finish(Side::A, CloseManner::Fin);
     assert_eq!(run.ends[0], []);
@@ -98,7 +98,7 @@ fn the_upstream_vanishes_and_the_client_writes_on_into_nothing() {
 }
 
 #[test]
-fn pings_and_pongs_vanish_in_their_direction_and_nothing_else() {
+fn only_pings_or_pongs_are_dropped_in_their_direction() {
     for (fault, dropped, way) in [
         ("drop-pings direction=up", OpCode::Ping, Side::A),
         ("drop-pongs direction=up", OpCode::Pong, Side::A),

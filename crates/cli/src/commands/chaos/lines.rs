@@ -2,7 +2,7 @@
 
 use undrop_chaos::{Direction, Event};
 
-/// Formats one event.
+/// Formats one event as one or two lines.
 pub(super) fn line(event: &Event) -> String {
     match event {
         Event::Listening { address, upstream, seed, .. } => {
