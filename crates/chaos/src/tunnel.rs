@@ -7,6 +7,8 @@
 //! side until it returns `None`, and `poll_injection`. Wait until `poll_timeout`. Read from a side only while
 //! `wants_input` returns true for it.
 
+mod actions;
+mod forward;
 mod half;
 mod injection;
 mod reader;
@@ -14,29 +16,22 @@ mod reader;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use undrop_fault::{CloseManner, Delivery, Pair, Side};
-use undrop_frame::OpCode;
 
 use crate::assignment::AssignedFault;
-use crate::close_frame::CloseFrame;
 use crate::direction::Direction;
 use crate::faults::Faults;
-use crate::injector::{Action, Injector, Piece, PieceFrame, PieceVerdict, Start};
+use crate::injector::{Action, Injector, Start};
 
-use half::{QueueItem, TunnelHalf, encode_close};
+use half::{QueueItem, TunnelHalf};
 pub(crate) use injection::Injection;
 use injection::InjectionSource;
-use reader::{HeadKind, ReadInput, ReadStep, Unreadable};
+use reader::{ReadInput, ReadStep, Unreadable};
 
 /// The size of a read in bytes. A side is read only while its link has room for as much.
 pub(crate) const READ: usize = 16 * 1024;
-/// The time limit for a Close frame that waits for the end of another frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The number of bytes of a piece that pass, the faults to be logged, and a cut.
-type Injected = (usize, Vec<(AssignedFault, &'static str)>, Option<(AssignedFault, Action)>);
 
 #[derive(Debug)]
 struct ActiveFault {
@@ -290,197 +285,6 @@ impl Tunnel {
             self.pair.finish(now, from, CloseManner::Silent);
         }
         known
-    }
-
-    /// Forwards a piece through the faults.
-    fn forward(&mut self, now: Instant, from: Side, bytes: &mut [u8], frame: Option<PieceFrame>) {
-        if bytes.is_empty() {
-            return;
-        }
-        if frame.is_some_and(|frame| !matches!(frame.header.opcode, OpCode::Ping | OpCode::Pong)) {
-            // The flow is known: a forgotten one was reset on receipt.
-            self.on_activity(now, from, true);
-        }
-        let (passed, logs, cut) = self.inject(Piece { from, bytes, frame });
-        let half = &mut self.halves[from as usize];
-        let offset = half.queued;
-        let number = frame.map(|frame| frame.number);
-        let is_new = number != half.logged_frame;
-        half.push(bytes.get(..passed).unwrap_or_default());
-        let (age, queued) = (now.saturating_duration_since(self.opened), half.queued);
-        let direction = Direction::sent_by(from);
-        let source = |fault, offset| InjectionSource { fault, direction, offset, age, by_time: false };
-        if !logs.is_empty() && is_new {
-            half.logged_frame = number;
-            for (fault, text) in logs {
-                self.apply(now, source(fault, offset), Action::Log(text.to_owned()), None);
-            }
-        }
-        if let Some((fault, action)) = cut {
-            let action = QueueItem::Action(Box::new((source(fault, queued), action)));
-            self.over = true;
-            self.halves[from as usize].mute = true;
-            self.halves[from as usize].queue.push_back(action);
-        }
-        let half = &mut self.halves[from as usize];
-        if half.reader.accepts_close()
-            && let Some((close, _)) = half.pending_close.take()
-        {
-            half.push(&close);
-            half.close();
-        }
-    }
-
-    /// Applies the faults to a piece. Returns the number of its bytes that pass, the faults to be logged, and the cut that
-    /// comes after these bytes.
-    fn inject(&mut self, mut piece: Piece<'_>) -> Injected {
-        let (mut passed, mut logs, mut cut) = (piece.bytes.len(), Vec::new(), None);
-        if self.over {
-            return (passed, logs, cut);
-        }
-        for one in &mut self.active {
-            match one.injector.on_piece(&mut piece) {
-                PieceVerdict::Pass => {}
-                PieceVerdict::Changed(text) => logs.push((one.fault.clone(), text)),
-                PieceVerdict::Drop(text) => {
-                    passed = 0;
-                    logs.push((one.fault.clone(), text));
-                }
-                // Of two cuts in one piece, the one closer to its start counts.
-                PieceVerdict::Cut(before, action) => {
-                    if cut.is_none() || before < passed {
-                        passed = passed.min(before);
-                        cut = Some((one.fault.clone(), action));
-                    }
-                }
-            }
-        }
-        (passed, logs, cut)
-    }
-
-    /// Forwards a head of the handshake through the faults.
-    fn forward_head(&mut self, now: Instant, from: Side, mut head: Vec<u8>, kind: HeadKind) {
-        let mut actions = Vec::new();
-        if !self.over && kind != HeadKind::Interim {
-            for one in &mut self.active {
-                actions
-                    .extend(one.injector.on_head(from, &mut head).map(|action| (one.fault.clone(), action)));
-            }
-        }
-        let age = now.saturating_duration_since(self.opened);
-        for (fault, action) in actions {
-            let source = InjectionSource {
-                fault,
-                direction: Direction::sent_by(from),
-                offset: self.halves[from as usize].queued,
-                age,
-                by_time: false,
-            };
-            let responded = matches!(action, Action::Respond { .. });
-            self.apply(now, source, action, None);
-            if responded {
-                return;
-            }
-        }
-        match kind {
-            HeadKind::Interim => {}
-            HeadKind::WebSocket => self.halves[from as usize].reader.start_frames(),
-            HeadKind::Other => {
-                self.forward(now, from, &mut head, None);
-                return self.stop_reading(now, from, Unreadable::NotUpgraded);
-            }
-        }
-        self.forward(now, from, &mut head, None);
-    }
-
-    /// Forwards the stream unread from here on.
-    fn stop_reading(&mut self, now: Instant, from: Side, why: Unreadable) {
-        self.unreadable.get_or_insert(why);
-        self.halves[from as usize].reader.give_up();
-        // A failed handshake affects both directions; invalid frames only that of their sender.
-        if why != Unreadable::NotFrames {
-            let other = from.other();
-            if !self.halves[other as usize].mute {
-                let mut buffered = self.halves[other as usize].reader.give_up();
-                self.forward(now, other, &mut buffered, None);
-            }
-        }
-    }
-
-    /// Applies an action of a fault and records it. With `after`, the action comes directly after the data that this side
-    /// sent.
-    fn apply(&mut self, now: Instant, source: InjectionSource, action: Action, after: Option<Side>) {
-        let half = if source.direction == Direction::Down { Side::B } else { Side::A };
-        let passed = self.halves[half as usize].queued;
-        self.injections.push_back(source.record(&action, self.opened, passed));
-        match action {
-            Action::Log(_) | Action::Forget => {}
-            Action::Vanish(side) => {
-                self.over = true;
-                self.resets[side as usize] = true;
-                self.halves[side as usize].silence();
-                self.pair.finish(now, side, CloseManner::Silent);
-            }
-            Action::Respond { response, .. } => {
-                self.over = true;
-                self.responded = true;
-                self.halves[Side::A as usize].silence();
-                self.halves[Side::B as usize].push(&response);
-                self.halves[Side::B as usize].close();
-            }
-            Action::SendClose(to, frame) => {
-                self.over = true;
-                self.send_close(now, to, &frame);
-                self.halves[to as usize].close();
-            }
-            Action::End(how) => {
-                self.over = true;
-                self.end(now, how, after);
-            }
-        }
-    }
-
-    /// Ends the connection in this manner.
-    fn end(&mut self, now: Instant, how: CloseManner<CloseFrame>, after: Option<Side>) {
-        let cut = match how {
-            CloseManner::Close(frame) => {
-                for to in [Side::A, Side::B] {
-                    self.send_close(now, to, &frame);
-                }
-                return;
-            }
-            CloseManner::Fin => return self.halves.iter_mut().for_each(TunnelHalf::close),
-            CloseManner::Rst => CloseManner::Rst,
-            CloseManner::Silent => CloseManner::Silent,
-        };
-        match after {
-            Some(from) => self.pair.cut_after_data(now, from, cut),
-            None => self.pair.cut(now, cut),
-        }
-        self.halves.iter_mut().for_each(TunnelHalf::silence);
-        if cut == CloseManner::Silent {
-            // A side that continues to send is read only until the link is full.
-            self.halves.iter_mut().for_each(|half| half.mute = false);
-            self.halves.iter_mut().for_each(|half| drop(half.reader.give_up()));
-        }
-    }
-
-    /// Sends a Close frame to one side: at once between two frames, otherwise after the current frame.
-    fn send_close(&mut self, now: Instant, to: Side, frame: &CloseFrame) {
-        let seed = self.seed;
-        let half = &mut self.halves[to.other() as usize];
-        if half.mute {
-            return;
-        }
-        let bytes = encode_close(to, frame, seed);
-        if half.reader.accepts_close() {
-            half.push(&bytes);
-            half.close();
-        } else if half.reader.in_frame() {
-            half.pending_close = Some((bytes, now + CLOSE_TIMEOUT));
-        } else {
-            half.close();
-        }
     }
 
     /// Moves the queued data into the pair, as far as the pair accepts it.
