@@ -42,10 +42,18 @@ pub fn read(root: &Path) -> anyhow::Result<Vec<TextFile>> {
     let mut files = Vec::new();
     for path in repository::files(root)? {
         let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
-        let lines = path.ends_with(".rs").then(|| source::lines(&text));
+        let mut lines = path.ends_with(".rs").then(|| source::lines(&text));
+        if is_test(&path) {
+            lines.iter_mut().flatten().for_each(|line| line.test = true);
+        }
         files.push(TextFile { path, text, lines });
     }
     Ok(files)
+}
+
+/// Whether a file holds tests or benchmarks only.
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.contains("/benches/") || path.ends_with("/tests.rs")
 }
 
 /// The sources of each crate, by its directory: paths below `src/`, and lines.

@@ -45,7 +45,7 @@ const WORDS: &[Word] = &[
     word("or else",      r"\bor else\b",                             "",                                      "or, otherwise; other candidates"),
     word("of its own",   r"\bof (its|their) own\b",                  "",                                      "its own …, a separate …"),
     // Code that acts like a person.
-    word("told",         r"\b(tells|told)\b",                        r"\b(tells|told) apart\b",                                     "reports, indicates, notifies; reported"),
+    word("told",         r"\b(tells|told)\b",                        r"\b(tells|told)( [\w`]+){0,3} apart\b",                                     "reports, indicates, notifies; reported"),
     word("hear",         r"\b(hears?|heard)\b",                      "",                                      "receives, is notified"),
     word("news",         r"\bnews\b",                                "",                                      "event, report"),
     word("wish",         r"\bwish(es|ed)?\b",                        "",                                      "request, preference"),
@@ -65,7 +65,7 @@ const WORDS: &[Word] = &[
 ];
 
 /// In plain English, a thing is behind a place in the network.
-const BEHIND: &str = r"\bbehind the (same |other |real |first |second |last )?(gateway|prox|relay|balancer|load balancer|nat\b|firewall|nginx|haproxy|envoy|caddy|alb\b|cdn)";
+const BEHIND: &str = r"\b(servers?|backends?|listens|listening|machines?|hops?) behind (it|them|that)\b|\bbehind the (same |other |real |first |second |last )?(gateway|prox|relay|balancer|load balancer|nat\b|firewall|nginx|haproxy|envoy|caddy|alb\b|cdn)";
 
 const IS_NO: &str = r"\b(there|where) (is|are|was|were) no\b|\b(is|are|was|were) no (longer|more|less|fewer|larger|smaller|longer|shorter|greater|later|earlier|slower|faster|worse|better|different)\b";
 
