@@ -23,9 +23,9 @@ use undrop_doctor::{CancellationToken, Options, RunEvent, RunListener, examine};
 use undrop_transport::tls::{ClientTls, Trust};
 
 use backend::Backends;
-use bench::Bench;
-use case::{Case, Outcome};
-use certificates::Certificates;
+use bench::CaseEnvironment;
+use case::{CaseResult, LabCase};
+use certificates::LabCertificates;
 
 /// Options of `cargo xtask lab`.
 #[derive(Debug, Args)]
@@ -71,10 +71,10 @@ pub(crate) fn run(root: &Path, lab: &Lab) -> anyhow::Result<(String, bool)> {
     Ok((shown, right == outcomes.len()))
 }
 
-async fn all(root: &Path, lab: &Lab) -> anyhow::Result<Vec<Outcome>> {
+async fn all(root: &Path, lab: &Lab) -> anyhow::Result<Vec<CaseResult>> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
-    let shared = Rc::new(Shared {
-        certificates: Certificates::make(folder.path())?,
+    let shared = Rc::new(LabContext {
+        certificates: LabCertificates::make(folder.path())?,
         backends: Backends::start()?,
         envoy: root.join(".tools/envoy/bin/envoy"),
     });
@@ -99,22 +99,22 @@ async fn all(root: &Path, lab: &Lab) -> anyhow::Result<Vec<Outcome>> {
 }
 
 /// Certificates and backends that all cases use.
-struct Shared {
-    certificates: Certificates,
+struct LabContext {
+    certificates: LabCertificates,
     backends: Backends,
     envoy: std::path::PathBuf,
 }
 
-async fn one(case: Case, folder: &Path, shared: &Shared) -> Outcome {
+async fn one(case: LabCase, folder: &Path, shared: &LabContext) -> CaseResult {
     match look(&case, folder, shared).await {
-        Ok(report) => Outcome::judge(&case, report),
-        Err(error) => Outcome::failed(&case, format!("{error:#}")),
+        Ok(report) => CaseResult::judge(&case, report),
+        Err(error) => CaseResult::failed(&case, format!("{error:#}")),
     }
 }
 
-async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<undrop_report::Report> {
+async fn look(case: &LabCase, folder: &Path, shared: &LabContext) -> anyhow::Result<undrop_report::Report> {
     std::fs::create_dir_all(folder)?;
-    let mut bench = Bench::new(folder, &shared.certificates, &shared.backends, &shared.envoy)?;
+    let mut bench = CaseEnvironment::new(folder, &shared.certificates, &shared.backends, &shared.envoy)?;
     let target = (case.start)(&mut bench)?;
     bench.ready().await?;
     let trust = Trust::Only(shared.certificates.authority.clone().into_bytes());
@@ -133,9 +133,9 @@ async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<und
     options.direct = target.direct;
     options.subscribe = target.subscribe;
     let stop = CancellationToken::new();
-    let watching = Watching::default();
+    let watching = StartSignal::default();
     let event = async {
-        watching.begun.notified().await;
+        watching.started.notified().await;
         if let Some(event) = &case.event {
             tokio::time::sleep(case::EVENT_AFTER).await;
             *watching.failed.borrow_mut() = event(&bench).err();
@@ -155,18 +155,18 @@ async fn look(case: &Case, folder: &Path, shared: &Shared) -> anyhow::Result<und
 
 /// Is notified when the lanes start.
 #[derive(Default)]
-struct Watching {
-    begun: Notify,
+struct StartSignal {
+    started: Notify,
     failed: RefCell<Option<anyhow::Error>>,
 }
 
-impl RunListener for Watching {
+impl RunListener for StartSignal {
     fn on_event(&self, event: RunEvent<'_>) {
         if matches!(event, RunEvent::Watching { .. }) {
-            self.begun.notify_one();
+            self.started.notify_one();
         }
     }
 }
 
 /// Versions of the products, by their names.
-type Versions = BTreeMap<&'static str, String>;
+type ProductVersions = BTreeMap<&'static str, String>;

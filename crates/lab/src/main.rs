@@ -11,13 +11,13 @@ use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Long runs with real proxies.")]
-struct Args {
+struct LabArgs {
     #[command(subcommand)]
-    run: Run,
+    run: LongRun,
 }
 
 #[derive(Subcommand)]
-enum Run {
+enum LongRun {
     /// Run many sessions through cuts, a real nginx and a real gateway, and account for every message.
     Soak(soak::Soak),
     /// Run the doctor against real proxies with known faults, and compare its verdicts with the truth.
@@ -27,13 +27,13 @@ enum Run {
 fn main() -> ExitCode {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).unwrap_or(here);
-    let result = match Args::parse().run {
-        Run::Soak(options) => soak::run(root, &options).inspect(|complete| {
+    let result = match LabArgs::parse().run {
+        LongRun::Soak(options) => soak::run(root, &options).inspect(|complete| {
             if !complete {
                 println!("not every message arrived exactly once and in order");
             }
         }),
-        Run::Lab(options) => lab::run(root, &options).map(|(table, right)| {
+        LongRun::Lab(options) => lab::run(root, &options).map(|(table, right)| {
             print!("{table}");
             right
         }),

@@ -16,8 +16,8 @@ use tokio::time::{Instant, interval, sleep_until};
 use undrop_chaos::{Chaos, Faults};
 use undrop_fault::{CloseManner, CutAfter, Fault, Latency, Trigger};
 
-use parts::Parts;
-use session::{Outcome, Plan};
+use parts::SoakParts;
+use session::{SessionCounts, SoakPlan};
 
 /// Options of `cargo xtask soak`.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(crate) fn run(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
 }
 
 async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
-    let parts = Parts::start(root).await?;
+    let parts = SoakParts::start(root).await?;
     let mean = soak.cut;
     let chaos =
         Chaos::start(parts.nginx_address()).seed(soak.seed).choose(move |rng| faults(rng, mean)).await?;
@@ -65,7 +65,7 @@ async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
         soak.sessions, soak.rate, soak.seconds, soak.cut, soak.reload
     );
     let end = Instant::now() + Duration::from_secs(soak.seconds);
-    let plan = Arc::new(Plan {
+    let plan = Arc::new(SoakPlan {
         url: format!("ws://{}/", chaos.address()),
         rate: soak.rate,
         end,
@@ -76,7 +76,7 @@ async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
     for stream in 0..soak.sessions {
         sessions.spawn(session::run(stream, plan.clone()));
     }
-    let mut total = Outcome::default();
+    let mut total = SessionCounts::default();
     let mut reloads = interval(Duration::from_secs(soak.reload));
     let mut reports = interval(Duration::from_secs(10));
     reloads.tick().await;
@@ -107,7 +107,7 @@ async fn play(root: &std::path::Path, soak: &Soak) -> anyhow::Result<bool> {
 
 /// The counters of the backend.
 #[derive(Debug, serde::Deserialize)]
-struct Backend {
+struct BackendCounts {
     connections: u64,
     received: u64,
     doubled: u64,
@@ -116,8 +116,8 @@ struct Backend {
 }
 
 fn report(
-    total: &mut Outcome,
-    backend: &Backend,
+    total: &mut SessionCounts,
+    backend: &BackendCounts,
     opened: u64,
     cut: u64,
     reloaded: u32,

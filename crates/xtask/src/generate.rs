@@ -15,7 +15,7 @@ use anyhow::Context;
 use crate::Problem;
 
 /// A generated file: its path from the root of the repository, and its whole text.
-type Product = (String, String);
+type GeneratedFile = (String, String);
 
 /// Writes every generated file that differs; returns the paths it wrote.
 pub fn write(root: &Path) -> anyhow::Result<Vec<String>> {
@@ -41,7 +41,7 @@ pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
     Ok(stale.map(|(path, _)| Problem::new(path, "is stale; run `cargo xtask generate`")).collect())
 }
 
-fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
+fn products(root: &Path) -> anyhow::Result<Vec<GeneratedFile>> {
     let mut products = close_codes::products(root)?;
     // A repository without the program (as in tests) has no commands.
     if root.join("crates/cli").is_dir() {

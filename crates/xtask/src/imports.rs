@@ -11,8 +11,8 @@ mod parse;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::Line;
-use parse::{Module, Path};
+use crate::source::SourceLine;
+use parse::{ItemPath, Module};
 
 /// The files of one crate, and who imports whom.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub struct Cycle {
 
 impl Graph {
     /// Reads the import graph out of the files of one crate: their paths below `src/` (such as `session/output.rs`) and lines.
-    pub fn new(sources: &[(String, &[Line])]) -> Self {
+    pub fn new(sources: &[(String, &[SourceLine])]) -> Self {
         let modules: BTreeMap<Vec<String>, usize> = sources
             .iter()
             .enumerate()
@@ -42,7 +42,7 @@ impl Graph {
             .map(|(index, (file, _))| (module_path(file), index))
             .collect();
         let parsed: Vec<Module> = sources.iter().map(|(_, lines)| parse::module(lines)).collect();
-        let names = Names { modules: &modules, parsed: &parsed };
+        let names = ModuleIndex { modules: &modules, parsed: &parsed };
         let mut imports = vec![BTreeMap::new(); sources.len()];
         for (place, &index) in &modules {
             for (target, name) in names.imports(place, &parsed[index]) {
@@ -132,13 +132,13 @@ fn module_path(file: &str) -> Vec<String> {
 }
 
 /// The modules of a crate, to find out where a path leads.
-struct Names<'a> {
+struct ModuleIndex<'a> {
     modules: &'a BTreeMap<Vec<String>, usize>,
     parsed: &'a [Module],
 }
 
 /// Where a path leads.
-enum Target {
+enum PathTarget {
     /// A module as a whole.
     Module(Vec<String>),
     /// An item that this file defines.
@@ -148,7 +148,7 @@ enum Target {
 /// The maximum number of re-exports that one path is followed through.
 const DEEPEST: usize = 12;
 
-impl Names<'_> {
+impl ModuleIndex<'_> {
     /// The files that a file imports, each with a name from there.
     fn imports(&self, place: &[String], module: &Module) -> Vec<(usize, String)> {
         let mut found = Vec::new();
@@ -158,22 +158,22 @@ impl Names<'_> {
         }
         for used in &module.uses {
             match self.resolve(place, &used.path, 0) {
-                Some(Target::Module(path)) if used.glob => found.extend(self.file(&path, "*")),
-                Some(Target::Module(path)) => {
+                Some(PathTarget::Module(path)) if used.glob => found.extend(self.file(&path, "*")),
+                Some(PathTarget::Module(path)) => {
                     aliases.insert(used.name.clone(), path);
                 }
                 // A re-export is an import only if the file uses the name itself.
-                Some(Target::Item(file)) if !used.public || module.mentions.contains(&used.name) => {
+                Some(PathTarget::Item(file)) if !used.public || module.mentions.contains(&used.name) => {
                     found.push((file, used.name.clone()));
                 }
-                Some(Target::Item(_)) | None => {}
+                Some(PathTarget::Item(_)) | None => {}
             }
         }
         for path in &module.paths {
             let target = match aliases.get(&path[0]) {
                 Some(alias) => {
                     let rest = path[1..].iter().cloned();
-                    let whole: Path =
+                    let whole: ItemPath =
                         ["crate".to_owned()].into_iter().chain(alias.iter().cloned()).chain(rest).collect();
                     self.resolve(place, &whole, 0)
                 }
@@ -181,8 +181,8 @@ impl Names<'_> {
             };
             let name = path.last().cloned().unwrap_or_default();
             match target {
-                Some(Target::Item(file)) => found.push((file, name)),
-                Some(Target::Module(path)) => found.extend(self.file(&path, &name)),
+                Some(PathTarget::Item(file)) => found.push((file, name)),
+                Some(PathTarget::Module(path)) => found.extend(self.file(&path, &name)),
                 None => {}
             }
         }
@@ -194,7 +194,7 @@ impl Names<'_> {
     }
 
     /// Follows a path from the module at `place`, through re-exports, to the file that defines its item.
-    fn resolve(&self, place: &[String], path: &[String], depth: usize) -> Option<Target> {
+    fn resolve(&self, place: &[String], path: &[String], depth: usize) -> Option<PathTarget> {
         if depth > DEEPEST {
             return None;
         }
@@ -228,18 +228,20 @@ impl Names<'_> {
             (at, rest, anchored) = (child, tail, true);
         }
         let index = *self.modules.get(&at)?;
-        let [name, ..] = rest else { return Some(Target::Module(at)) };
+        let [name, ..] = rest else { return Some(PathTarget::Module(at)) };
         let module = &self.parsed[index];
         if let Some(used) =
             module.uses.iter().find(|used| !used.glob && used.name == *name && used.path != path)
         {
-            return self.resolve(&at, &used.path, depth + 1).or((anchored).then_some(Target::Item(index)));
+            return self
+                .resolve(&at, &used.path, depth + 1)
+                .or((anchored).then_some(PathTarget::Item(index)));
         }
         if module.defines.contains(name) {
-            return anchored.then_some(Target::Item(index));
+            return anchored.then_some(PathTarget::Item(index));
         }
         for used in module.uses.iter().filter(|used| used.glob) {
-            if let Some(Target::Module(other)) = self.resolve(&at, &used.path, depth + 1)
+            if let Some(PathTarget::Module(other)) = self.resolve(&at, &used.path, depth + 1)
                 && let Some(&file) = self.modules.get(&other)
                 && file != index
                 && (self.parsed[file].defines.contains(name)
@@ -248,7 +250,7 @@ impl Names<'_> {
                 return self.resolve(&other, &["self".to_owned(), name.clone()], depth + 1);
             }
         }
-        anchored.then_some(Target::Item(index))
+        anchored.then_some(PathTarget::Item(index))
     }
 
     /// The module `name` inside of the module at `place`, if it is a file.
@@ -265,9 +267,9 @@ mod tests {
     use crate::source;
 
     fn cycles(files: &[(&str, &str)]) -> Vec<Vec<(String, String)>> {
-        let lines: Vec<(String, Vec<Line>)> =
+        let lines: Vec<(String, Vec<SourceLine>)> =
             files.iter().map(|(file, text)| ((*file).to_owned(), source::lines(text))).collect();
-        let sources: Vec<(String, &[Line])> =
+        let sources: Vec<(String, &[SourceLine])> =
             lines.iter().map(|(file, lines)| (file.clone(), lines.as_slice())).collect();
         Graph::new(&sources).cycles().into_iter().map(|cycle| cycle.path).collect()
     }

@@ -9,7 +9,7 @@ use xtask::{Problem, generate, layering, metrics, repository, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and generates what this repository says about itself.")]
-struct Args {
+struct XtaskArgs {
     #[command(subcommand)]
     task: Task,
 }
@@ -40,22 +40,22 @@ enum Task {
     },
     /// Run many sessions through cuts, a real nginx and a real gateway, and account for every message.
     #[command(disable_help_flag = true)]
-    Soak(Arguments),
+    Soak(PassedArguments),
     /// Run the doctor against real proxies with known faults, and compare its verdicts with the truth.
     #[command(disable_help_flag = true)]
-    Lab(Arguments),
+    Lab(PassedArguments),
 }
 
 /// Arguments that are passed on to the crate `lab`.
 #[derive(clap::Args)]
-struct Arguments {
+struct PassedArguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
 /// Builds and runs the crate `lab`, which this program does not depend on: it needs the client, the doctor and a runtime, and
 /// the checks should compile in seconds.
-fn lab(run: &str, Arguments { arguments }: &Arguments) -> ExitCode {
+fn lab(run: &str, PassedArguments { arguments }: &PassedArguments) -> ExitCode {
     let status = Command::new("cargo")
         .args(["run", "--quiet", "--package", "undrop-lab", "--", run])
         .args(arguments)
@@ -73,7 +73,7 @@ fn lab(run: &str, Arguments { arguments }: &Arguments) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let task = Args::parse().task;
+    let task = XtaskArgs::parse().task;
     match &task {
         Task::Soak(arguments) => return lab("soak", arguments),
         Task::Lab(arguments) => return lab("lab", arguments),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::source::Line;
+use crate::source::SourceLine;
 use crate::tidy::homonyms::{self, TypeNames};
 use crate::tidy::words::WordList;
 use crate::{imports, tree};
@@ -90,7 +90,7 @@ pub fn page(root: &Path) -> anyhow::Result<String> {
     Ok(out)
 }
 
-fn write_names(out: &mut String, crates: &BTreeMap<&str, Vec<(String, &[Line])>>) -> std::fmt::Result {
+fn write_names(out: &mut String, crates: &BTreeMap<&str, Vec<(String, &[SourceLine])>>) -> std::fmt::Result {
     let mut all = Vec::new();
     let mut inside = 0;
     for (krate, sources) in crates {
@@ -122,7 +122,7 @@ fn largest(sorted: &[(usize, String)]) -> String {
 }
 
 /// The functions outside of tests, each with its number of lines from `fn` to the closing brace.
-fn function_lengths(lines: &[Line]) -> Vec<(String, usize)> {
+fn function_lengths(lines: &[SourceLine]) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     // Functions that are open: name, first line, and the depth of braces around the body once that has started.
     let mut open: Vec<(String, usize, Option<usize>)> = Vec::new();

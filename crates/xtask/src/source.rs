@@ -4,7 +4,7 @@
 
 /// One line of a source file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+pub struct SourceLine {
     /// The code, without comments and with the contents of string literals removed.
     pub code: String,
     /// The text of a comment, and its form.
@@ -25,14 +25,14 @@ pub enum CommentForm {
 }
 
 /// Splits the text of a Rust file into lines; marks the items under `#[cfg(test)]`.
-pub fn lines(text: &str) -> Vec<Line> {
+pub fn lines(text: &str) -> Vec<SourceLine> {
     let mut lines = split(text);
     mark_tests(&mut lines);
     lines
 }
 
 /// The place of the lexer between two characters.
-enum Place {
+enum LexerState {
     Code,
     /// In a block comment, with its depth of nesting.
     Block(usize),
@@ -40,35 +40,35 @@ enum Place {
     Text(Option<usize>),
 }
 
-fn split(text: &str) -> Vec<Line> {
+fn split(text: &str) -> Vec<SourceLine> {
     let mut lines = Vec::new();
-    let mut place = Place::Code;
+    let mut place = LexerState::Code;
     for raw in text.lines() {
-        let mut line = Line::default();
+        let mut line = SourceLine::default();
         let mut string = String::new();
         let mut rest = raw;
         while !rest.is_empty() {
             match place {
-                Place::Code => rest = code(rest, &mut line, &mut place),
-                Place::Block(depth) => {
+                LexerState::Code => rest = code(rest, &mut line, &mut place),
+                LexerState::Block(depth) => {
                     let (eaten, deeper) = block(rest, depth);
                     let (_, comment) = line.comment.get_or_insert((CommentForm::Plain, String::new()));
                     comment.push_str(&rest[..eaten]);
                     rest = &rest[eaten..];
-                    place = if deeper == 0 { Place::Code } else { Place::Block(deeper) };
+                    place = if deeper == 0 { LexerState::Code } else { LexerState::Block(deeper) };
                 }
-                Place::Text(hashes) => {
+                LexerState::Text(hashes) => {
                     let (eaten, ended) = string_part(rest, hashes, &mut string);
                     rest = &rest[eaten..];
                     if ended {
                         line.strings.push(std::mem::take(&mut string));
                         line.code.push('"');
-                        place = Place::Code;
+                        place = LexerState::Code;
                     }
                 }
             }
         }
-        if matches!(place, Place::Text(_)) {
+        if matches!(place, LexerState::Text(_)) {
             line.strings.push(string);
         }
         lines.push(line);
@@ -77,7 +77,7 @@ fn split(text: &str) -> Vec<Line> {
 }
 
 /// Takes one step in code; returns what follows it.
-fn code<'a>(rest: &'a str, line: &mut Line, place: &mut Place) -> &'a str {
+fn code<'a>(rest: &'a str, line: &mut SourceLine, place: &mut LexerState) -> &'a str {
     if let Some(comment) = rest.strip_prefix("//") {
         let doc = (comment.starts_with('/') && !comment.starts_with("//")) || comment.starts_with('!');
         let (form, text) =
@@ -86,12 +86,12 @@ fn code<'a>(rest: &'a str, line: &mut Line, place: &mut Place) -> &'a str {
         return "";
     }
     if let Some(inside) = rest.strip_prefix("/*") {
-        *place = Place::Block(1);
+        *place = LexerState::Block(1);
         return inside;
     }
     if let Some((prefix, hashes)) = string_start(rest, &line.code) {
         line.code.push('"');
-        *place = Place::Text(hashes);
+        *place = LexerState::Text(hashes);
         return &rest[prefix..];
     }
     if rest.starts_with('\'')
@@ -172,7 +172,7 @@ fn string_part(rest: &str, hashes: Option<usize>, into: &mut String) -> (usize, 
 }
 
 /// Marks every item that follows `#[cfg(test)]`, up to its closing brace or semicolon.
-fn mark_tests(lines: &mut [Line]) {
+fn mark_tests(lines: &mut [SourceLine]) {
     let mut depth = 0usize;
     let mut waiting = false;
     let mut until = None;

@@ -66,7 +66,7 @@ pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
 }
 
 /// A rule of the report: its name, and the problems it found.
-type Finding = (&'static str, Vec<Problem>);
+type RuleFindings = (&'static str, Vec<Problem>);
 
 /// Lists the places that break the rules on prose and structure, by rule and by crate.
 ///
@@ -101,9 +101,9 @@ fn area(path: &str) -> &str {
 }
 
 /// The rules on prose (words, short doc comments) and on structure (import cycles, type names).
-fn prose_and_structure(files: &[TextFile]) -> anyhow::Result<Vec<Finding>> {
+fn prose_and_structure(files: &[TextFile]) -> anyhow::Result<Vec<RuleFindings>> {
     let list = WordList::new()?;
-    let mut findings: Vec<Finding> = list.names().map(|name| (name, Vec::new())).collect();
+    let mut findings: Vec<RuleFindings> = list.names().map(|name| (name, Vec::new())).collect();
     let mut short = Vec::new();
     for file in files {
         for found in list.search(&file.path, &file.text, file.lines.as_deref()) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::imports::Graph;
 use crate::repository;
-use crate::source::{self, Line};
+use crate::source::{self, SourceLine};
 
 /// A text file of the repository.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct TextFile {
     /// The text as it is in the file.
     pub text: String,
     /// Its lines, split into code and comments, if it is Rust.
-    pub lines: Option<Vec<Line>>,
+    pub lines: Option<Vec<SourceLine>>,
 }
 
 impl TextFile {
@@ -57,8 +57,8 @@ fn is_test(path: &str) -> bool {
 }
 
 /// The sources of each crate, by its directory: paths below `src/`, and lines.
-pub fn crates(files: &[TextFile]) -> BTreeMap<&str, Vec<(String, &[Line])>> {
-    let mut crates: BTreeMap<&str, Vec<(String, &[Line])>> = BTreeMap::new();
+pub fn crates(files: &[TextFile]) -> BTreeMap<&str, Vec<(String, &[SourceLine])>> {
+    let mut crates: BTreeMap<&str, Vec<(String, &[SourceLine])>> = BTreeMap::new();
     for file in files {
         if let (Some(krate), Some(below), Some(lines)) = (file.krate(), file.below_src(), &file.lines) {
             crates.entry(krate).or_default().push((below.to_owned(), lines));

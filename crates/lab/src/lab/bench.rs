@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::backend::{Backends, free_port};
-use super::certificates::Certificates;
+use super::certificates::LabCertificates;
 
 /// The maximum time until the port of a started program accepts connections.
 const READY: Duration = Duration::from_secs(20);
@@ -17,13 +17,13 @@ const READY: Duration = Duration::from_secs(20);
 /// The maximum time that a program may take to exit when it is asked to.
 const END: Duration = Duration::from_secs(3);
 
-pub(super) struct Bench<'a> {
+pub(super) struct CaseEnvironment<'a> {
     pub(super) folder: PathBuf,
     /// The port to listen on.
     pub(super) port: u16,
     /// A second port, for cases with two listeners.
     pub(super) other_port: u16,
-    pub(super) certificates: &'a Certificates,
+    pub(super) certificates: &'a LabCertificates,
     pub(super) backends: &'a Backends,
     pub(super) envoy: &'a Path,
     programs: Vec<Child>,
@@ -31,14 +31,14 @@ pub(super) struct Bench<'a> {
     kept: Vec<Box<dyn std::any::Any>>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> CaseEnvironment<'a> {
     pub(super) fn new(
         folder: &Path,
-        certificates: &'a Certificates,
+        certificates: &'a LabCertificates,
         backends: &'a Backends,
         envoy: &'a Path,
-    ) -> anyhow::Result<Bench<'a>> {
-        Ok(Bench {
+    ) -> anyhow::Result<CaseEnvironment<'a>> {
+        Ok(CaseEnvironment {
             folder: folder.to_owned(),
             port: free_port()?,
             other_port: free_port()?,
@@ -104,7 +104,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-impl Drop for Bench<'_> {
+impl Drop for CaseEnvironment<'_> {
     fn drop(&mut self) {
         // Beside the runtime: other cases are measuring.
         for mut child in self.programs.drain(..) {

@@ -6,7 +6,7 @@ use undrop_report::{Report, Severity};
 use undrop_transport::ProxyChoice;
 use url::Url;
 
-use super::bench::Bench;
+use super::bench::CaseEnvironment;
 
 /// The time of an event, counted from the start of the lanes.
 pub(super) const EVENT_AFTER: Duration = Duration::from_secs(11);
@@ -15,22 +15,22 @@ pub(super) const EVENT_AFTER: Duration = Duration::from_secs(11);
 const TOLERANCE: f64 = 0.03;
 
 /// One product with one fault.
-pub(super) struct Case {
+pub(super) struct LabCase {
     pub(super) product: &'static str,
     pub(super) name: &'static str,
-    pub(super) start: Start,
-    pub(super) event: Option<Event>,
+    pub(super) start: StartProduct,
+    pub(super) event: Option<MidRunEvent>,
     pub(super) truth: Truth,
 }
 
 /// Starts what a case needs.
-pub(super) type Start = Box<dyn Fn(&mut Bench<'_>) -> anyhow::Result<Target>>;
+pub(super) type StartProduct = Box<dyn Fn(&mut CaseEnvironment<'_>) -> anyhow::Result<CaseTarget>>;
 
 /// An action in the middle of a run, such as a reload.
-pub(super) type Event = Box<dyn Fn(&Bench<'_>) -> anyhow::Result<()>>;
+pub(super) type MidRunEvent = Box<dyn Fn(&CaseEnvironment<'_>) -> anyhow::Result<()>>;
 
 /// The endpoint that the doctor examines.
-pub(super) struct Target {
+pub(super) struct CaseTarget {
     pub(super) url: String,
     pub(super) proxy: ProxyChoice,
     pub(super) via: Vec<(String, Url)>,
@@ -38,9 +38,9 @@ pub(super) struct Target {
     pub(super) subscribe: Option<String>,
 }
 
-impl Target {
-    pub(super) fn at(url: String) -> Target {
-        Target { url, proxy: ProxyChoice::Direct, via: Vec::new(), direct: None, subscribe: None }
+impl CaseTarget {
+    pub(super) fn at(url: String) -> CaseTarget {
+        CaseTarget { url, proxy: ProxyChoice::Direct, via: Vec::new(), direct: None, subscribe: None }
     }
 }
 
@@ -59,17 +59,20 @@ pub(super) enum Truth {
     },
 }
 
-impl Case {
+impl LabCase {
     pub(super) fn new(
         product: &'static str,
         name: &'static str,
         truth: Truth,
-        start: impl Fn(&mut Bench<'_>) -> anyhow::Result<Target> + 'static,
-    ) -> Case {
-        Case { product, name, start: Box::new(start), event: None, truth }
+        start: impl Fn(&mut CaseEnvironment<'_>) -> anyhow::Result<CaseTarget> + 'static,
+    ) -> LabCase {
+        LabCase { product, name, start: Box::new(start), event: None, truth }
     }
 
-    pub(super) fn event(mut self, event: impl Fn(&Bench<'_>) -> anyhow::Result<()> + 'static) -> Case {
+    pub(super) fn event(
+        mut self,
+        event: impl Fn(&CaseEnvironment<'_>) -> anyhow::Result<()> + 'static,
+    ) -> LabCase {
         self.event = Some(Box::new(event));
         self
     }
@@ -86,7 +89,7 @@ pub(super) fn idle(hop: &'static str, seconds: f64) -> Truth {
 }
 
 /// The result of a case.
-pub(super) struct Outcome {
+pub(super) struct CaseResult {
     pub(super) product: &'static str,
     pub(super) name: &'static str,
     pub(super) truth: Truth,
@@ -100,8 +103,8 @@ fn names_a_product(place: &str) -> bool {
     undrop_infra::all().iter().any(|entry| place.contains(&entry.name))
 }
 
-impl Outcome {
-    pub(super) fn judge(case: &Case, report: Report) -> Outcome {
+impl CaseResult {
+    pub(super) fn judge(case: &LabCase, report: Report) -> CaseResult {
         let worst = report.findings.first().filter(|finding| finding.severity >= Severity::Warning);
         let right = match (&case.truth, worst) {
             (Truth::Healthy, None) => report.verdict.starts_with("Nothing wrong was found"),
@@ -119,7 +122,7 @@ impl Outcome {
             _ => false,
         };
         let verdict = report.verdict.clone();
-        Outcome {
+        CaseResult {
             product: case.product,
             name: case.name,
             truth: case.truth.clone(),
@@ -129,8 +132,8 @@ impl Outcome {
         }
     }
 
-    pub(super) fn failed(case: &Case, why: String) -> Outcome {
-        Outcome {
+    pub(super) fn failed(case: &LabCase, why: String) -> CaseResult {
+        CaseResult {
             product: case.product,
             name: case.name,
             truth: case.truth.clone(),

@@ -15,11 +15,11 @@ use std::process::Command;
 
 use anyhow::ensure;
 
-use super::Versions;
-use super::case::Case;
+use super::ProductVersions;
+use super::case::LabCase;
 
 /// Returns every case of every product.
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     [
         nginx::cases(),
         haproxy::cases(),
@@ -57,9 +57,9 @@ pub(super) fn check(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Returns the versions that the programs report.
-pub(super) fn versions(root: &Path) -> Versions {
+pub(super) fn versions(root: &Path) -> ProductVersions {
     let envoy = root.join(".tools/envoy/bin/envoy").display().to_string();
-    let mut found = Versions::new();
+    let mut found = ProductVersions::new();
     for (name, program, flag) in PROGRAMS.into_iter().chain([("Envoy", envoy.as_str(), "--version")]) {
         let Ok(output) = Command::new(program).arg(flag).output() else { continue };
         let text = [output.stdout, output.stderr].concat();

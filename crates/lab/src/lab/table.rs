@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use undrop_report::{Style, terminal as show};
 
-use super::Versions;
-use super::case::Outcome;
+use super::ProductVersions;
+use super::case::CaseResult;
 
-pub(super) fn terminal(outcomes: &[Outcome], verbose: bool) -> String {
+pub(super) fn terminal(outcomes: &[CaseResult], verbose: bool) -> String {
     let mut out = String::new();
     for outcome in outcomes {
         let sign = if outcome.right { "✓" } else { "✗" };
@@ -29,7 +29,7 @@ pub(super) fn terminal(outcomes: &[Outcome], verbose: bool) -> String {
     out
 }
 
-pub(super) fn markdown(outcomes: &[Outcome], took: Duration, versions: &Versions) -> String {
+pub(super) fn markdown(outcomes: &[CaseResult], took: Duration, versions: &ProductVersions) -> String {
     let right = outcomes.iter().filter(|outcome| outcome.right).count();
     let mut out =
         String::from("<!-- written by cargo xtask lab --write -->\n# The doctor before real proxies\n\n");

@@ -10,13 +10,13 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::Backend;
+use super::BackendCounts;
 
 /// The maximum time until a program is ready.
 const START: Duration = Duration::from_secs(20);
 
 /// Node, gateway and nginx, in this order behind each other.
-pub(super) struct Parts {
+pub(super) struct SoakParts {
     backend: Child,
     backend_lines: Lines<BufReader<ChildStdout>>,
     gateway: Child,
@@ -26,8 +26,8 @@ pub(super) struct Parts {
     folder: tempfile::TempDir,
 }
 
-impl Parts {
-    pub(super) async fn start(root: &Path) -> anyhow::Result<Parts> {
+impl SoakParts {
+    pub(super) async fn start(root: &Path) -> anyhow::Result<SoakParts> {
         let nginx_program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
             .into_iter()
             .map(PathBuf::from)
@@ -58,7 +58,7 @@ impl Parts {
         let mut command = Command::new(&nginx_program);
         nginx_arguments(&mut command, folder.path()).args(["-g", "daemon off;"]);
         let nginx = command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
-        let parts = Parts { backend, backend_lines, gateway, nginx, nginx_program, nginx_port, folder };
+        let parts = SoakParts { backend, backend_lines, gateway, nginx, nginx_program, nginx_port, folder };
         timeout(START, async {
             while tokio::net::TcpStream::connect(parts.nginx_address()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -82,7 +82,7 @@ impl Parts {
     }
 
     /// Ends everything; what the backend counted.
-    pub(super) async fn finish(mut self) -> anyhow::Result<Backend> {
+    pub(super) async fn finish(mut self) -> anyhow::Result<BackendCounts> {
         drop(self.backend.stdin.take());
         let line =
             timeout(START, self.backend_lines.next_line()).await??.context("the backend gave no account")?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use undrop_client::{Client, ClientConfig, CloseCode, Event, Message, SessionMode};
 
 /// The work of every session.
-pub(super) struct Plan {
+pub(super) struct SoakPlan {
     pub(super) url: String,
     pub(super) rate: u32,
     /// No message is sent later.
@@ -19,7 +19,7 @@ pub(super) struct Plan {
 
 /// The counts of one session, or of all together.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct SessionCounts {
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) doubled: u64,
@@ -32,8 +32,8 @@ pub(super) struct Outcome {
     pub(super) resumes: Vec<Duration>,
 }
 
-impl Outcome {
-    pub(super) fn add(&mut self, other: Outcome) {
+impl SessionCounts {
+    pub(super) fn add(&mut self, other: SessionCounts) {
         self.sent += other.sent;
         self.received += other.received;
         self.doubled += other.doubled;
@@ -47,13 +47,13 @@ impl Outcome {
 
 /// Numbers that were expected and have not come.
 #[derive(Default)]
-struct Expected {
+struct ExpectedMessage {
     next: u64,
     missing: std::collections::BTreeSet<u64>,
 }
 
-pub(super) async fn run(stream: u32, plan: Arc<Plan>) -> Outcome {
-    let mut outcome = Outcome::default();
+pub(super) async fn run(stream: u32, plan: Arc<SoakPlan>) -> SessionCounts {
+    let mut outcome = SessionCounts::default();
     let config = ClientConfig {
         session: SessionMode::Require,
         grace: Duration::from_secs(1),
@@ -70,7 +70,7 @@ pub(super) async fn run(stream: u32, plan: Arc<Plan>) -> Outcome {
     let sender = client.sender();
     let mut ticks = interval(Duration::from_secs(1) / plan.rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut expected = Expected::default();
+    let mut expected = ExpectedMessage::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {
@@ -116,7 +116,7 @@ fn compose(stream: u32, number: u64, rng: &mut fastrand::Rng) -> String {
     text
 }
 
-fn note(outcome: &mut Outcome, expected: &mut Expected, stream: u32, message: &Message) {
+fn note(outcome: &mut SessionCounts, expected: &mut ExpectedMessage, stream: u32, message: &Message) {
     let number = std::str::from_utf8(message.as_bytes()).ok().and_then(|text| {
         let (from, rest) = text.split_once(':')?;
         let (number, _) = rest.split_once(':')?;
@@ -138,7 +138,7 @@ fn note(outcome: &mut Outcome, expected: &mut Expected, stream: u32, message: &M
     }
 }
 
-fn watch(outcome: &mut Outcome, event: Event) {
+fn watch(outcome: &mut SessionCounts, event: Event) {
     match event {
         Event::Resumed { seamless: false, after, .. } => outcome.resumes.push(after),
         Event::Gap { .. } => outcome.gaps += 1,

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use undrop_diagnosis::{CHECKS, KnownCause, causes};
 
-use super::Product;
+use super::GeneratedFile;
 
 const PAGE: &str = "docs/reference/causes.md";
 
-pub(super) fn product() -> Product {
+pub(super) fn product() -> GeneratedFile {
     (PAGE.to_owned(), page(causes()))
 }
 

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use undrop_diagnosis::{CHECKS, Check};
 
-use super::Product;
+use super::GeneratedFile;
 
 const PAGE: &str = "docs/reference/checks.md";
 
-pub(super) fn product() -> Product {
+pub(super) fn product() -> GeneratedFile {
     (PAGE.to_owned(), page(CHECKS))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::Product;
+use super::GeneratedFile;
 
 const SOURCE: &str = "spec/close-codes.json";
 
@@ -42,7 +42,7 @@ enum Retry {
     AfterHint,
 }
 
-pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
+pub(super) fn products(root: &Path) -> anyhow::Result<Vec<GeneratedFile>> {
     let text = fs::read_to_string(root.join(SOURCE)).with_context(|| format!("cannot read {SOURCE}"))?;
     let entries = parse(&text)?;
     Ok(vec![

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::Product;
+use super::GeneratedFile;
 
 const TO: &str = "docs/reference";
 
-pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
+pub(super) fn products(root: &Path) -> anyhow::Result<Vec<GeneratedFile>> {
     let directory = root.join("target/reference");
     if directory.exists() {
         fs::remove_dir_all(&directory).context("cannot empty target/reference")?;
@@ -29,7 +29,7 @@ pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
     Ok(products)
 }
 
-fn collect(directory: &Path, to: &str, products: &mut Vec<Product>) -> anyhow::Result<()> {
+fn collect(directory: &Path, to: &str, products: &mut Vec<GeneratedFile>) -> anyhow::Result<()> {
     let mut entries: Vec<_> = fs::read_dir(directory)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {

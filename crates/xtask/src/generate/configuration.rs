@@ -6,19 +6,19 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::Product;
+use super::GeneratedFile;
 
 const SOURCE: &str = "crates/gateway/src/config/file.rs";
 
 /// A struct of the source: one table of the file.
-struct Table {
+struct ConfigTable {
     /// Its heading in the file, such as `[session]`; empty for the top level.
     heading: String,
     about: String,
     keys: Vec<(String, String)>,
 }
 
-pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
+pub(super) fn products(root: &Path) -> anyhow::Result<Vec<GeneratedFile>> {
     let text = fs::read_to_string(root.join(SOURCE)).with_context(|| format!("cannot read {SOURCE}"))?;
     let tables = tables(&text);
     if tables.iter().map(|table| table.keys.len()).sum::<usize>() < 10 {
@@ -28,8 +28,8 @@ pub(super) fn products(root: &Path) -> anyhow::Result<Vec<Product>> {
 }
 
 /// The structs with their documented public fields, in order. Enums (the forms that a value may have) are passed over.
-fn tables(text: &str) -> Vec<Table> {
-    let mut tables: Vec<Table> = Vec::new();
+fn tables(text: &str) -> Vec<ConfigTable> {
+    let mut tables: Vec<ConfigTable> = Vec::new();
     let mut doc = String::new();
     let mut inside = false;
     for line in text.lines().map(str::trim) {
@@ -44,7 +44,7 @@ fn tables(text: &str) -> Vec<Table> {
                 }
                 None => (String::new(), String::new()),
             };
-            tables.push(Table { heading, about, keys: Vec::new() });
+            tables.push(ConfigTable { heading, about, keys: Vec::new() });
             inside = true;
         } else if line == "}" {
             inside = false;
@@ -61,7 +61,7 @@ fn tables(text: &str) -> Vec<Table> {
     tables
 }
 
-fn page(tables: &[Table]) -> String {
+fn page(tables: &[ConfigTable]) -> String {
     let headings: Vec<&str> = tables
         .iter()
         .map(|table| table.heading.trim_matches(['[', ']']))

@@ -8,11 +8,11 @@ use undrop_infra::{
 };
 use undrop_text::duration;
 
-use super::Product;
+use super::GeneratedFile;
 
 const PAGE: &str = "docs/reference/intermediaries.md";
 
-pub(super) fn product() -> Product {
+pub(super) fn product() -> GeneratedFile {
     (PAGE.to_owned(), page(all()))
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::Line;
+use crate::source::SourceLine;
 
 /// A path such as `crate::session::Session`, as its parts.
-pub(super) type Path = Vec<String>;
+pub(super) type ItemPath = Vec<String>;
 
 /// One name that a `use` brings into a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Use {
-    pub(super) path: Path,
+    pub(super) path: ItemPath,
     /// The name in this file: the last part, or what follows `as`.
     pub(super) name: String,
     /// Whether it is re-exported (`pub`, also with a restriction).
@@ -28,7 +28,7 @@ pub(super) struct Module {
     /// Items that it defines.
     pub(super) defines: BTreeSet<String>,
     /// Paths in its code, outside of `use`.
-    pub(super) paths: Vec<Path>,
+    pub(super) paths: Vec<ItemPath>,
     /// Names of types in its code, outside of `use`.
     pub(super) mentions: BTreeSet<String>,
 }
@@ -37,7 +37,7 @@ const KEYWORDS: &[&str] =
     &["struct", "enum", "union", "trait", "type", "fn", "const", "static", "macro_rules"];
 
 /// Reads the names of one file.
-pub(super) fn module(lines: &[Line]) -> Module {
+pub(super) fn module(lines: &[SourceLine]) -> Module {
     let code: String =
         lines.iter().filter(|line| !line.test).map(|line| format!("{}\n", line.code)).collect();
     let tokens = tokens(&code);
@@ -94,7 +94,7 @@ fn before(tokens: &[&str], at: usize) -> bool {
 }
 
 /// The names of a tree such as `a::{b, c as d, e::*}`.
-fn tree(tokens: &[&str], prefix: &mut Path, public: bool, into: &mut Vec<Use>) {
+fn tree(tokens: &[&str], prefix: &mut ItemPath, public: bool, into: &mut Vec<Use>) {
     let depth = prefix.len();
     for branch in branches(tokens) {
         let mut at = 0;
@@ -144,7 +144,7 @@ fn branches<'a, 'b>(tokens: &'b [&'a str]) -> Vec<&'b [&'a str]> {
 }
 
 /// The longest path at the start of the tokens.
-fn path(tokens: &[&str]) -> Path {
+fn path(tokens: &[&str]) -> ItemPath {
     let mut path = vec![tokens[0].to_owned()];
     let mut at = 1;
     while tokens.get(at) == Some(&"::") && tokens.get(at + 1).is_some_and(|name| is_name(name)) {

@@ -1,13 +1,13 @@
 //! Doc comments say more than the name does.
 
 use crate::Problem;
-use crate::source::{CommentForm, Line};
+use crate::source::{CommentForm, SourceLine};
 
 /// The fewest words of a doc comment.
 const FEWEST: usize = 4;
 
 /// Finds doc comments that are too short to say anything.
-pub(crate) fn check(file: &str, lines: &[Line]) -> Vec<Problem> {
+pub(crate) fn check(file: &str, lines: &[SourceLine]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut block: Option<(usize, String)> = None;
     for (index, line) in lines.iter().enumerate() {

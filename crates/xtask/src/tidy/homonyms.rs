@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Problem;
-use crate::source::Line;
+use crate::source::SourceLine;
 
 /// The most names that may be defined more than once, in percent of all; in the workspace, and in each crate.
 const LIMIT: usize = 10;
@@ -59,7 +59,7 @@ impl TypeNames {
 }
 
 /// The types that a file defines outside of functions, other types and tests.
-pub(crate) fn definitions(file: &str, lines: &[Line]) -> Vec<Definition> {
+pub(crate) fn definitions(file: &str, lines: &[SourceLine]) -> Vec<Definition> {
     let mut found = Vec::new();
     let mut depth = 0usize;
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.test) {

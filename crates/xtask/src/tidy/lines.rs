@@ -36,14 +36,14 @@ const UNSAFE: &[&str] = &[
 /// Checks the text of one file.
 pub(super) fn check(file: &str, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let Some(kind) = Kind::of(file) else { return problems };
+    let Some(kind) = FileKind::of(file) else { return problems };
     if EXEMPT.iter().any(|place| file.starts_with(place))
         || text.lines().next().is_some_and(|first| first.contains("do not edit"))
     {
         return problems;
     }
     let code = text.lines().filter(|line| kind.is_code(line)).count();
-    if kind != Kind::Prose && code > LIMIT {
+    if kind != FileKind::Prose && code > LIMIT {
         problems.push(Problem::new(
             file,
             format!("has {code} lines of code, {LIMIT} at most; split what changes apart"),
@@ -60,9 +60,9 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Problem> {
     problems
 }
 
-fn check_line(file: &str, kind: Kind, line: &str) -> Vec<String> {
+fn check_line(file: &str, kind: FileKind, line: &str) -> Vec<String> {
     let mut messages = Vec::new();
-    if kind != Kind::Prose
+    if kind != FileKind::Prose
         && let Some(word) = UNFINISHED.iter().find(|word| has_word(line, word))
     {
         messages.push(format!("is unfinished: {word}"));
@@ -73,7 +73,7 @@ fn check_line(file: &str, kind: Kind, line: &str) -> Vec<String> {
     if line.ends_with([' ', '\t']) {
         messages.push("ends with a space".to_owned());
     }
-    if kind == Kind::Rust {
+    if kind == FileKind::Rust {
         let code = line.split("//").next().unwrap_or(line);
         if code.contains("#[ignore]") {
             messages.push("an ignored test says why: #[ignore = \"reason\"]".to_owned());
@@ -102,14 +102,14 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Rust,
     Slashes,
     Hashes,
     Prose,
 }
 
-impl Kind {
+impl FileKind {
     fn of(file: &str) -> Option<Self> {
         if file.ends_with("Cargo.lock")
             || file.ends_with("package-lock.json")

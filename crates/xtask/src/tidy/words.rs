@@ -7,10 +7,10 @@ use regex_lite::Regex;
 
 use crate::Problem;
 use crate::prose;
-use crate::source::{CommentForm, Line};
+use crate::source::{CommentForm, SourceLine};
 
 /// A word or phrase of the list.
-struct Word {
+struct UnwantedWord {
     /// The name of the rule, as `tidy: allow(…)` and the report use it.
     name: &'static str,
     /// The regular expression that finds it; case does not matter.
@@ -26,13 +26,13 @@ const fn word(
     pattern: &'static str,
     unless: &'static str,
     instead: &'static str,
-) -> Word {
-    Word { name, pattern, unless, instead }
+) -> UnwantedWord {
+    UnwantedWord { name, pattern, unless, instead }
 }
 
 /// The list. Matches of `unless` are removed from a text before `pattern` is searched for.
 #[rustfmt::skip]
-const WORDS: &[Word] = &[
+const WORDS: &[UnwantedWord] = &[
     //   name            found by                                    but not in                               instead
     // Patterns that read as translated.
     word("nobody",       r"\b(nobody|somebody)\b",                   "",                                      "the passive, or the noun that is meant"),
@@ -86,7 +86,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[];
 
 /// A match of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Match {
+pub(crate) struct WordMatch {
     pub(crate) line: usize,
     /// The name of the word.
     pub(crate) word: &'static str,
@@ -95,7 +95,7 @@ pub(crate) struct Match {
     pub(crate) instead: &'static str,
 }
 
-impl Match {
+impl WordMatch {
     pub(crate) fn problem(&self, file: &str) -> Problem {
         Problem::at(file, self.line, format!("\"{}\": write {}", self.found, self.instead))
     }
@@ -103,7 +103,7 @@ impl Match {
 
 /// The word list, as compiled regular expressions.
 pub(crate) struct WordList {
-    words: Vec<(&'static Word, Regex, Option<Regex>)>,
+    words: Vec<(&'static UnwantedWord, Regex, Option<Regex>)>,
     opening: Regex,
     code: Regex,
 }
@@ -132,7 +132,7 @@ impl WordList {
     }
 
     /// Searches one file; `lines` is its text as Rust, if it is Rust.
-    pub(crate) fn search(&self, file: &str, text: &str, lines: Option<&[Line]>) -> Vec<Match> {
+    pub(crate) fn search(&self, file: &str, text: &str, lines: Option<&[SourceLine]>) -> Vec<WordMatch> {
         if EXEMPT.iter().any(|place| file.starts_with(place))
             || text.lines().next().is_some_and(|first| first.contains("do not edit"))
         {
@@ -160,7 +160,7 @@ impl WordList {
         found
     }
 
-    fn search_comments(&self, lines: &[Line], found: &mut Vec<Match>) {
+    fn search_comments(&self, lines: &[SourceLine], found: &mut Vec<WordMatch>) {
         let mut block = Paragraph::default();
         for (index, line) in lines.iter().enumerate() {
             let Some((form, text)) = &line.comment else {
@@ -181,7 +181,7 @@ impl WordList {
                 let word = text.split(' ').next().unwrap_or_default().to_owned();
                 let instead =
                     "a verb (\"Returns the …\") or a noun phrase (\"The …\") as the start of a doc comment";
-                found.push(Match { line: index + 1, word: OPENING, found: word, instead });
+                found.push(WordMatch { line: index + 1, word: OPENING, found: word, instead });
             }
             block.form = Some(*form);
             block.push(index + 1, text);
@@ -189,7 +189,7 @@ impl WordList {
         self.search_paragraph(&mut block, found);
     }
 
-    fn search_strings(&self, lines: &[Line], found: &mut Vec<Match>) {
+    fn search_strings(&self, lines: &[SourceLine], found: &mut Vec<WordMatch>) {
         let mut block = Paragraph::default();
         for (index, line) in lines.iter().enumerate() {
             if line.strings.is_empty() || line.test {
@@ -203,7 +203,7 @@ impl WordList {
         self.search_paragraph(&mut block, found);
     }
 
-    fn search_prose(&self, text: &str, found: &mut Vec<Match>) {
+    fn search_prose(&self, text: &str, found: &mut Vec<WordMatch>) {
         let mut block = Paragraph::default();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim().trim_start_matches(['#', '>', '/']).trim();
@@ -216,7 +216,7 @@ impl WordList {
     }
 
     /// Searches the lines that were collected as one text, since a phrase may be broken over two of them, and clears them.
-    fn search_paragraph(&self, block: &mut Paragraph, found: &mut Vec<Match>) {
+    fn search_paragraph(&self, block: &mut Paragraph, found: &mut Vec<WordMatch>) {
         let Paragraph { text, starts, .. } = std::mem::take(block);
         if text.is_empty() {
             return;
@@ -233,7 +233,7 @@ impl WordList {
             for hit in pattern.find_iter(&text) {
                 let line =
                     starts.iter().rev().find(|(at, _)| *at <= hit.start()).map_or(0, |(_, line)| *line);
-                found.push(Match {
+                found.push(WordMatch {
                     line,
                     word: word.name,
                     found: hit.as_str().to_owned(),

@@ -2,21 +2,21 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const APACHE: &str = "Apache";
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     // BACKEND stands for the address of the backend.
     let one = |name, truth, text: &'static str| {
-        Case::new("apache", name, truth, move |bench| {
+        LabCase::new("apache", name, truth, move |bench| {
             let to = bench.backends.echo.to_string();
             serve(bench, &text.replace("BACKEND", &to), false)
         })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new("apache", name, finding("backend-unreachable", "behind Apache"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new("apache", name, finding("backend-unreachable", "behind Apache"), move |bench| {
             let text = format!("Timeout 3\nProxyPass / http://{}/ upgrade=websocket", which(bench));
             serve(bench, &text, false)
         })
@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
             "Timeout 5\nProxyPass /other http://BACKEND/ upgrade=websocket\nProxyPass / http://BACKEND/ upgrade=websocket timeout=8",
         ),
         one("mod_proxy_wstunnel, Timeout 6", idle(APACHE, 6.0), "Timeout 6\nProxyPass / ws://BACKEND/"),
-        Case::new("apache", "TLS, Timeout 7", idle(APACHE, 7.0), |bench| {
+        LabCase::new("apache", "TLS, Timeout 7", idle(APACHE, 7.0), |bench| {
             let text = format!("Timeout 7\nProxyPass / http://{}/ upgrade=websocket", bench.backends.echo);
             serve(bench, &text, true)
         }),
@@ -56,7 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn serve(bench: &mut Bench<'_>, more: &str, tls: bool) -> anyhow::Result<Target> {
+fn serve(bench: &mut CaseEnvironment<'_>, more: &str, tls: bool) -> anyhow::Result<CaseTarget> {
     let folder = bench.folder.display();
     let modules: String =
         ["mpm_event", "authz_core", "proxy", "proxy_http", "proxy_wstunnel", "ssl", "socache_shmcb"]
@@ -81,5 +81,5 @@ fn serve(bench: &mut Bench<'_>, more: &str, tls: bool) -> anyhow::Result<Target>
     let config = bench.write("httpd.conf", &text)?;
     bench.start(Command::new("apache2").arg("-D").arg("FOREGROUND").arg("-f").arg(config))?;
     let (scheme, host) = if tls { ("wss", "localhost") } else { ("ws", "127.0.0.1") };
-    Ok(Target::at(format!("{scheme}://{host}:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("{scheme}://{host}:{}/echo", bench.port)))
 }

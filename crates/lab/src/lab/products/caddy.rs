@@ -2,20 +2,20 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const CADDY: &str = "Caddy";
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let one = |name, truth, text: &'static str| {
-        Case::new("caddy", name, truth, move |bench| {
+        LabCase::new("caddy", name, truth, move |bench| {
             let to = bench.backends.echo.to_string();
             serve(bench, "http://127.0.0.1", &text.replace("BACKEND", &to), false)
         })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new("caddy", name, finding("backend-unreachable", "behind Caddy"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new("caddy", name, finding("backend-unreachable", "behind Caddy"), move |bench| {
             let to = which(bench);
             let text =
                 format!("reverse_proxy {to} {{\n transport http {{\n response_header_timeout 3s\n }}\n}}");
@@ -34,11 +34,11 @@ pub(super) fn cases() -> Vec<Case> {
             idle(CADDY, 8.0),
             "reverse_proxy BACKEND {\n transport http {\n read_timeout 8s\n }\n}",
         ),
-        Case::new("caddy", "TLS with h2 and http/1.1", Truth::Healthy, |bench| {
+        LabCase::new("caddy", "TLS with h2 and http/1.1", Truth::Healthy, |bench| {
             let text = format!("reverse_proxy {}", bench.backends.echo);
             serve(bench, "https://localhost", &text, true)
         }),
-        Case::new("caddy", "no site has the host", finding("answers-plain-page", CADDY), |bench| {
+        LabCase::new("caddy", "no site has the host", finding("answers-plain-page", CADDY), |bench| {
             let text = format!("reverse_proxy {}", bench.backends.echo);
             serve(bench, "http://elsewhere.test", &text, false)
         }),
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn serve(bench: &mut Bench<'_>, site: &str, block: &str, tls: bool) -> anyhow::Result<Target> {
+fn serve(bench: &mut CaseEnvironment<'_>, site: &str, block: &str, tls: bool) -> anyhow::Result<CaseTarget> {
     let pair = &bench.certificates.good;
     let tls_line =
         if tls { format!("tls {} {}\n", pair.cert.display(), pair.key.display()) } else { String::new() };
@@ -71,11 +71,11 @@ fn serve(bench: &mut Bench<'_>, site: &str, block: &str, tls: bool) -> anyhow::R
         .env("HOME", &bench.folder);
     bench.start(&mut command)?;
     let (scheme, host) = if tls { ("wss", "localhost") } else { ("ws", "127.0.0.1") };
-    Ok(Target::at(format!("{scheme}://{host}:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("{scheme}://{host}:{}/echo", bench.port)))
 }
 
 /// Another configuration: the same one again would change nothing.
-fn reload(bench: &Bench<'_>) -> anyhow::Result<()> {
+fn reload(bench: &CaseEnvironment<'_>) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(bench.folder.join("Caddyfile"))?;
     let config = bench
         .write("Caddyfile.new", &text.replace("reverse_proxy", "header X-Reloaded yes\nreverse_proxy"))?;

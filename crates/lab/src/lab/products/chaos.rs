@@ -4,12 +4,12 @@ use std::process::Command;
 
 use undrop_chaos::Chaos;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let injected = |name, truth, fault: &'static str| {
-        Case::new("fault", name, truth, move |bench| {
+        LabCase::new("fault", name, truth, move |bench| {
             let backend = bench.backends.echo;
             inject(bench, backend, fault)
         })
@@ -17,17 +17,17 @@ pub(super) fn cases() -> Vec<Case> {
     let silent = |value: f64| Truth::Finding { id: "silent-drop", hop: "", value: Some(value) };
     let cap = |value: f64| Truth::Finding { id: "lifetime-cap", hop: "", value: Some(value) };
     vec![
-        Case::new("backend", "nothing before it", Truth::Healthy, |bench| {
-            Ok(Target::at(format!("ws://{}/echo", bench.backends.echo)))
+        LabCase::new("backend", "nothing before it", Truth::Healthy, |bench| {
+            Ok(CaseTarget::at(format!("ws://{}/echo", bench.backends.echo)))
         }),
-        Case::new("backend", "closes after 5 s of silence", idle("", 5.0), |bench| {
-            Ok(Target::at(format!("ws://{}/idle", bench.backends.echo)))
+        LabCase::new("backend", "closes after 5 s of silence", idle("", 5.0), |bench| {
+            Ok(CaseTarget::at(format!("ws://{}/idle", bench.backends.echo)))
         }),
-        Case::new("backend", "refuses", finding("cannot-connect", "127.0.0.1"), |bench| {
-            Ok(Target::at(format!("ws://{}/echo", bench.backends.refuses)))
+        LabCase::new("backend", "refuses", finding("cannot-connect", "127.0.0.1"), |bench| {
+            Ok(CaseTarget::at(format!("ws://{}/echo", bench.backends.refuses)))
         }),
-        Case::new("backend", "hangs", finding("backend-unreachable", ""), |bench| {
-            Ok(Target::at(format!("ws://{}/echo", bench.backends.hangs)))
+        LabCase::new("backend", "hangs", finding("backend-unreachable", ""), |bench| {
+            Ok(CaseTarget::at(format!("ws://{}/echo", bench.backends.hangs)))
         }),
         injected("black hole after 6 s of silence", silent(6.0), "idle-cut after=6s how=silent"),
         injected("black hole after 8 s of silence", silent(8.0), "idle-cut after=8s how=silent"),
@@ -36,35 +36,39 @@ pub(super) fn cases() -> Vec<Case> {
         injected("idle timeout by RST after 7 s", idle("", 7.0), "idle-cut after=7s how=rst"),
         injected("FIN at an age of 9 s", cap(9.0), "cut age=9s how=fin"),
         injected("RST at an age of 7 s", cap(7.0), "cut age=7s how=rst"),
-        Case::new(
+        LabCase::new(
             "fault",
             "idle timeout in front of a healthy nginx",
             idle("between you and the origin", 6.0),
             |bench| {
                 let nginx = nginx(bench)?;
                 let target = inject(bench, nginx, "idle-cut after=6s how=fin")?;
-                Ok(Target { direct: Some(format!("ws://{nginx}/echo").parse()?), ..target })
+                Ok(CaseTarget { direct: Some(format!("ws://{nginx}/echo").parse()?), ..target })
             },
         ),
-        Case::new(
+        LabCase::new(
             "chain",
             "HAProxy with timeout tunnel 6s before nginx",
             idle("HAProxy, timeout", 6.0),
             |bench| chain(bench, "6s", "60s"),
         ),
-        Case::new(
+        LabCase::new(
             "chain",
             "HAProxy before nginx with proxy_read_timeout 7s",
             idle("nginx (proxy_pass), proxy_read_timeout", 7.0),
             |bench| chain(bench, "1h", "7s"),
         ),
-        Case::new("chain", "HAProxy before nginx, both patient", Truth::Healthy, |bench| {
+        LabCase::new("chain", "HAProxy before nginx, both patient", Truth::Healthy, |bench| {
             chain(bench, "1h", "60s")
         }),
     ]
 }
 
-fn inject(bench: &mut Bench<'_>, to: std::net::SocketAddr, fault: &'static str) -> anyhow::Result<Target> {
+fn inject(
+    bench: &mut CaseEnvironment<'_>,
+    to: std::net::SocketAddr,
+    fault: &'static str,
+) -> anyhow::Result<CaseTarget> {
     // Its address has to be known before it runs.
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], bench.other_port));
     let builder = Chaos::start(to).inject(fault).listen(listen);
@@ -76,7 +80,7 @@ fn inject(bench: &mut Bench<'_>, to: std::net::SocketAddr, fault: &'static str) 
         }
     });
     bench.keep(Aborted(running));
-    Ok(Target::at(format!("ws://{listen}/echo")))
+    Ok(CaseTarget::at(format!("ws://{listen}/echo")))
 }
 
 /// A task that ends with its case.
@@ -89,7 +93,7 @@ impl Drop for Aborted {
 }
 
 /// HAProxy, then nginx, then the backend; every way in is given to the doctor.
-fn chain(bench: &mut Bench<'_>, tunnel: &str, read: &str) -> anyhow::Result<Target> {
+fn chain(bench: &mut CaseEnvironment<'_>, tunnel: &str, read: &str) -> anyhow::Result<CaseTarget> {
     let nginx = start_nginx(bench, &format!("proxy_read_timeout {read};"))?;
     let port = bench.other_port;
     let text = format!(
@@ -98,18 +102,18 @@ fn chain(bench: &mut Bench<'_>, tunnel: &str, read: &str) -> anyhow::Result<Targ
     );
     let config = bench.write("haproxy.cfg", &text)?;
     bench.start(Command::new("haproxy").arg("-f").arg(config))?;
-    Ok(Target {
+    Ok(CaseTarget {
         via: vec![("nginx".to_owned(), format!("ws://{nginx}/echo").parse()?)],
         direct: Some(format!("ws://{}/echo", bench.backends.echo).parse()?),
-        ..Target::at(format!("ws://127.0.0.1:{port}/echo"))
+        ..CaseTarget::at(format!("ws://127.0.0.1:{port}/echo"))
     })
 }
 
-fn nginx(bench: &mut Bench<'_>) -> anyhow::Result<std::net::SocketAddr> {
+fn nginx(bench: &mut CaseEnvironment<'_>) -> anyhow::Result<std::net::SocketAddr> {
     start_nginx(bench, "")
 }
 
-fn start_nginx(bench: &mut Bench<'_>, more: &str) -> anyhow::Result<std::net::SocketAddr> {
+fn start_nginx(bench: &mut CaseEnvironment<'_>, more: &str) -> anyhow::Result<std::net::SocketAddr> {
     let folder = bench.folder.display();
     let text = format!(
         "daemon off; pid {folder}/pid; error_log {folder}/error.log info; worker_processes 1; events {{}}\n\

@@ -2,15 +2,15 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const ENVOY: &str = "Envoy";
 const UPGRADE: &str = "upgrade_configs: [{ upgrade_type: websocket }]";
 
 /// The part of the configuration that differs between the cases.
 #[derive(Default, Clone, Copy)]
-struct Setting {
+struct EnvoySetting {
     /// Of the connection manager.
     manager: &'static str,
     /// Additional settings of the route.
@@ -19,25 +19,29 @@ struct Setting {
     alpn: &'static str,
 }
 
-pub(super) fn cases() -> Vec<Case> {
-    let one = |name, truth, setting: Setting| {
-        Case::new("envoy", name, truth, move |bench| {
+pub(super) fn cases() -> Vec<LabCase> {
+    let one = |name, truth, setting: EnvoySetting| {
+        LabCase::new("envoy", name, truth, move |bench| {
             let echo = bench.backends.echo;
             serve(bench, setting, echo)
         })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new("envoy", name, finding("backend-unreachable", "behind Envoy"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new("envoy", name, finding("backend-unreachable", "behind Envoy"), move |bench| {
             let to = which(bench);
-            serve(bench, Setting { manager: UPGRADE, route: "timeout: 3s", ..Setting::default() }, to)
+            serve(
+                bench,
+                EnvoySetting { manager: UPGRADE, route: "timeout: 3s", ..EnvoySetting::default() },
+                to,
+            )
         })
     };
-    let websocket = Setting { manager: UPGRADE, ..Setting::default() };
+    let websocket = EnvoySetting { manager: UPGRADE, ..EnvoySetting::default() };
     vec![
         one(
             "stream_idle_timeout 6s",
             idle(ENVOY, 6.0),
-            Setting {
+            EnvoySetting {
                 manager: "upgrade_configs: [{ upgrade_type: websocket }]\n          stream_idle_timeout: 6s",
                 ..websocket
             },
@@ -45,12 +49,12 @@ pub(super) fn cases() -> Vec<Case> {
         one(
             "idle_timeout 8s of the route",
             idle(ENVOY, 8.0),
-            Setting { route: "idle_timeout: 8s", ..websocket },
+            EnvoySetting { route: "idle_timeout: 8s", ..websocket },
         ),
         one(
             "TLS, stream_idle_timeout 5s",
             idle(ENVOY, 5.0),
-            Setting {
+            EnvoySetting {
                 manager: "upgrade_configs: [{ upgrade_type: websocket }]\n          stream_idle_timeout: 5s",
                 alpn: "http/1.1",
                 ..websocket
@@ -59,35 +63,39 @@ pub(super) fn cases() -> Vec<Case> {
         one(
             "max_stream_duration 9s",
             Truth::Finding { id: "lifetime-cap", hop: ENVOY, value: Some(9.0) },
-            Setting { route: "max_stream_duration: { max_stream_duration: 9s }", ..websocket },
+            EnvoySetting { route: "max_stream_duration: { max_stream_duration: 9s }", ..websocket },
         ),
         one(
             "max_stream_duration 7s",
             Truth::Finding { id: "lifetime-cap", hop: ENVOY, value: Some(7.0) },
-            Setting { route: "max_stream_duration: { max_stream_duration: 7s }", ..websocket },
+            EnvoySetting { route: "max_stream_duration: { max_stream_duration: 7s }", ..websocket },
         ),
         one("as delivered, with upgrade_configs", Truth::Healthy, websocket),
-        one("no upgrade_configs", finding("upgrade-stripped", ENVOY), Setting::default()),
+        one("no upgrade_configs", finding("upgrade-stripped", ENVOY), EnvoySetting::default()),
         behind("backend refuses", |bench| bench.backends.refuses),
         behind("backend ends the connection", |bench| bench.backends.dies),
         behind("backend hangs, timeout 3s", |bench| bench.backends.hangs),
         one(
             "TLS with h2 alone, no extended CONNECT",
             finding("http2-without-websocket", ""),
-            Setting {
+            EnvoySetting {
                 manager: "codec_type: HTTP2\n          upgrade_configs: [{ upgrade_type: websocket }]",
                 alpn: "h2",
                 ..websocket
             },
         ),
-        one("TLS with h2 and http/1.1", Truth::Healthy, Setting { alpn: "h2, http/1.1", ..websocket }),
+        one("TLS with h2 and http/1.1", Truth::Healthy, EnvoySetting { alpn: "h2, http/1.1", ..websocket }),
         one("stopped in the middle", finding("all-at-once", ENVOY), websocket)
             .event(|bench| bench.signal("TERM")),
     ]
 }
 
-fn serve(bench: &mut Bench<'_>, setting: Setting, to: std::net::SocketAddr) -> anyhow::Result<Target> {
-    let Setting { manager, route, alpn } = setting;
+fn serve(
+    bench: &mut CaseEnvironment<'_>,
+    setting: EnvoySetting,
+    to: std::net::SocketAddr,
+) -> anyhow::Result<CaseTarget> {
+    let EnvoySetting { manager, route, alpn } = setting;
     let tls = if alpn.is_empty() {
         String::new()
     } else {
@@ -141,5 +149,5 @@ fn serve(bench: &mut Bench<'_>, setting: Setting, to: std::net::SocketAddr) -> a
     command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "-c"]).arg(config);
     bench.start(&mut command)?;
     let (scheme, host) = if alpn.is_empty() { ("ws", "127.0.0.1") } else { ("wss", "localhost") };
-    Ok(Target::at(format!("{scheme}://{host}:{port}/echo")))
+    Ok(CaseTarget::at(format!("{scheme}://{host}:{port}/echo")))
 }

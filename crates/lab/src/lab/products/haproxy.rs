@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const HAPROXY: &str = "HAProxy";
 
 /// The part of the configuration that differs between the cases.
 #[derive(Default, Clone, Copy)]
-struct Setting {
+struct HaproxySetting {
     global: &'static str,
     defaults: &'static str,
     /// Follows the address in `bind`; `CERT` is replaced by the certificate.
@@ -17,22 +17,25 @@ struct Setting {
     frontend: &'static str,
 }
 
-pub(super) fn cases() -> Vec<Case> {
-    let one = |name, truth, setting: Setting| {
-        Case::new(HAPROXY, name, truth, move |bench| {
+pub(super) fn cases() -> Vec<LabCase> {
+    let one = |name, truth, setting: HaproxySetting| {
+        LabCase::new(HAPROXY, name, truth, move |bench| {
             let echo = bench.backends.echo;
             serve(bench, setting, &echo.to_string())
         })
     };
     let timed = |name, seconds, defaults| {
-        one(name, idle(HAPROXY, seconds), Setting { defaults, ..Setting::default() })
+        one(name, idle(HAPROXY, seconds), HaproxySetting { defaults, ..HaproxySetting::default() })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new(HAPROXY, name, finding("backend-unreachable", "behind HAProxy"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new(HAPROXY, name, finding("backend-unreachable", "behind HAProxy"), move |bench| {
             let to = which(bench).to_string();
             serve(
                 bench,
-                Setting { defaults: "timeout client 60s\n timeout server 3s", ..Setting::default() },
+                HaproxySetting {
+                    defaults: "timeout client 60s\n timeout server 3s",
+                    ..HaproxySetting::default()
+                },
                 &to,
             )
         })
@@ -46,22 +49,29 @@ pub(super) fn cases() -> Vec<Case> {
         one(
             "TLS, timeout tunnel 7s",
             idle(HAPROXY, 7.0),
-            Setting {
+            HaproxySetting {
                 defaults: "timeout client 5s\n timeout server 5s\n timeout tunnel 7s",
                 bind: "ssl crt CERT alpn http/1.1",
-                ..Setting::default()
+                ..HaproxySetting::default()
             },
         ),
-        one("timeout tunnel 1h", Truth::Healthy, Setting { defaults: long, ..Setting::default() }),
+        one(
+            "timeout tunnel 1h",
+            Truth::Healthy,
+            HaproxySetting { defaults: long, ..HaproxySetting::default() },
+        ),
         one(
             "TLS with h2 by ALPN alone",
             Truth::Healthy,
-            Setting { defaults: long, bind: "ssl crt CERT alpn h2", ..Setting::default() },
+            HaproxySetting { defaults: long, bind: "ssl crt CERT alpn h2", ..HaproxySetting::default() },
         ),
         one(
             "TCP mode, timeout client 5s",
             idle("", 5.0),
-            Setting { defaults: "mode tcp\n timeout client 5s\n timeout server 9s", ..Setting::default() },
+            HaproxySetting {
+                defaults: "mode tcp\n timeout client 5s\n timeout server 9s",
+                ..HaproxySetting::default()
+            },
         ),
         behind("backend refuses", |bench| bench.backends.refuses),
         behind("backend ends the connection", |bench| bench.backends.dies),
@@ -69,36 +79,40 @@ pub(super) fn cases() -> Vec<Case> {
         one(
             "deny",
             finding("handshake-refused", ""),
-            Setting { defaults: long, frontend: "http-request deny", ..Setting::default() },
+            HaproxySetting { defaults: long, frontend: "http-request deny", ..HaproxySetting::default() },
         ),
         one(
             "redirect",
             finding("redirected", ""),
-            Setting {
+            HaproxySetting {
                 defaults: long,
                 frontend: "http-request redirect location /elsewhere",
-                ..Setting::default()
+                ..HaproxySetting::default()
             },
         ),
         one(
             "reload, hard-stop-after 2s",
             finding("all-at-once", HAPROXY),
-            Setting { defaults: long, global: "hard-stop-after 2s", ..Setting::default() },
+            HaproxySetting { defaults: long, global: "hard-stop-after 2s", ..HaproxySetting::default() },
         )
         .event(|bench| bench.signal("USR2")),
-        one("reload, old processes stay", Truth::Healthy, Setting { defaults: long, ..Setting::default() })
-            .event(|bench| bench.signal("USR2")),
+        one(
+            "reload, old processes stay",
+            Truth::Healthy,
+            HaproxySetting { defaults: long, ..HaproxySetting::default() },
+        )
+        .event(|bench| bench.signal("USR2")),
         one(
             "stopped in the middle",
             finding("all-at-once", HAPROXY),
-            Setting { defaults: long, ..Setting::default() },
+            HaproxySetting { defaults: long, ..HaproxySetting::default() },
         )
         .event(|bench| bench.signal("TERM")),
     ]
 }
 
-fn serve(bench: &mut Bench<'_>, setting: Setting, to: &str) -> anyhow::Result<Target> {
-    let Setting { global, defaults, bind, frontend } = setting;
+fn serve(bench: &mut CaseEnvironment<'_>, setting: HaproxySetting, to: &str) -> anyhow::Result<CaseTarget> {
+    let HaproxySetting { global, defaults, bind, frontend } = setting;
     let bind = bind.replace("CERT", &bench.certificates.good.both.display().to_string());
     let text = format!(
         "global\n {global}\n\
@@ -110,5 +124,5 @@ fn serve(bench: &mut Bench<'_>, setting: Setting, to: &str) -> anyhow::Result<Ta
     let config = bench.write("haproxy.cfg", &text)?;
     bench.start(Command::new("haproxy").arg("-W").arg("-f").arg(config))?;
     let (scheme, host) = if bind.is_empty() { ("ws", "127.0.0.1") } else { ("wss", "localhost") };
-    Ok(Target::at(format!("{scheme}://{host}:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("{scheme}://{host}:{}/echo", bench.port)))
 }

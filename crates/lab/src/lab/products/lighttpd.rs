@@ -2,20 +2,20 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const UPGRADE: &str = "proxy.header = ( \"upgrade\" => \"enable\" )";
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let one = |name, truth, text: &'static str, server: &'static str| {
-        Case::new("lighttpd", name, truth, move |bench| {
+        LabCase::new("lighttpd", name, truth, move |bench| {
             let to = bench.backends.echo;
             serve(bench, text, server, to)
         })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new("lighttpd", name, finding("backend-unreachable", "behind lighttpd"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new("lighttpd", name, finding("backend-unreachable", "behind lighttpd"), move |bench| {
             let to = which(bench);
             serve(bench, UPGRADE, ", \"read-timeout\" => 3", to)
         })
@@ -44,11 +44,11 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn serve(
-    bench: &mut Bench<'_>,
+    bench: &mut CaseEnvironment<'_>,
     more: &str,
     server: &str,
     to: std::net::SocketAddr,
-) -> anyhow::Result<Target> {
+) -> anyhow::Result<CaseTarget> {
     let folder = bench.folder.display();
     let text = format!(
         "server.document-root = \"{folder}\"\nserver.bind = \"127.0.0.1\"\nserver.port = {}\n\
@@ -60,5 +60,5 @@ fn serve(
     );
     let config = bench.write("lighttpd.conf", &text)?;
     bench.start(Command::new("lighttpd").arg("-D").arg("-f").arg(config))?;
-    Ok(Target::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
 }

@@ -2,29 +2,29 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
-use crate::lab::certificates::Pair;
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
+use crate::lab::certificates::CertifiedKey;
 
 const UPGRADE: &str =
     "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
 const NGINX: &str = "nginx";
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let timed = |name, seconds: u32| {
-        Case::new(NGINX, name, idle(NGINX, f64::from(seconds)), move |bench| {
+        LabCase::new(NGINX, name, idle(NGINX, f64::from(seconds)), move |bench| {
             let location = format!("{} {UPGRADE} proxy_read_timeout {seconds}s;", pass(bench));
             plain(bench, &location, "")
         })
     };
-    let behind = |name, id, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new(NGINX, name, finding(id, "behind nginx"), move |bench| {
+    let behind = |name, id, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new(NGINX, name, finding(id, "behind nginx"), move |bench| {
             let to = which(bench);
             plain(bench, &format!("proxy_pass http://{to}; {UPGRADE} proxy_read_timeout 3s;"), "")
         })
     };
-    let certificate = |name, part: fn(&Bench<'_>) -> Pair| {
-        Case::new(NGINX, name, finding("certificate", "TLS"), move |bench| {
+    let certificate = |name, part: fn(&CaseEnvironment<'_>) -> CertifiedKey| {
+        LabCase::new(NGINX, name, finding("certificate", "TLS"), move |bench| {
             let pair = part(bench);
             secure(bench, &pair, "", "60s")
         })
@@ -33,80 +33,87 @@ pub(super) fn cases() -> Vec<Case> {
         timed("proxy_read_timeout 5s", 5),
         timed("proxy_read_timeout 7s", 7),
         timed("proxy_read_timeout 9s", 9),
-        Case::new(NGINX, "TLS, proxy_read_timeout 6s", idle(NGINX, 6.0), |bench| {
+        LabCase::new(NGINX, "TLS, proxy_read_timeout 6s", idle(NGINX, 6.0), |bench| {
             let pair = bench.certificates.good.clone();
             secure(bench, &pair, "", "6s")
         }),
-        Case::new(NGINX, "timeouts as delivered", Truth::Healthy, |bench| {
+        LabCase::new(NGINX, "timeouts as delivered", Truth::Healthy, |bench| {
             plain(bench, &format!("{} {UPGRADE}", pass(bench)), "")
         }),
-        Case::new(NGINX, "proxy_send_timeout 5s alone", Truth::Healthy, |bench| {
+        LabCase::new(NGINX, "proxy_send_timeout 5s alone", Truth::Healthy, |bench| {
             plain(bench, &format!("{} {UPGRADE} proxy_send_timeout 5s;", pass(bench)), "")
         }),
-        Case::new(NGINX, "read timeout 5s, the server pushes each second", idle(NGINX, 5.0), |bench| {
+        LabCase::new(NGINX, "read timeout 5s, the server pushes each second", idle(NGINX, 5.0), |bench| {
             let target = plain(bench, &format!("{} {UPGRADE} proxy_read_timeout 5s;", pass(bench)), "")?;
-            Ok(Target {
+            Ok(CaseTarget {
                 subscribe: Some("subscribe".to_owned()),
                 url: target.url.replace("/echo", "/push"),
                 ..target
             })
         }),
-        Case::new(NGINX, "no Upgrade, no Connection", finding("upgrade-stripped", NGINX), |bench| {
+        LabCase::new(NGINX, "no Upgrade, no Connection", finding("upgrade-stripped", NGINX), |bench| {
             plain(bench, &format!("{} proxy_http_version 1.1;", pass(bench)), "")
         }),
-        Case::new(NGINX, "Upgrade, but no Connection", finding("upgrade-stripped", NGINX), |bench| {
+        LabCase::new(NGINX, "Upgrade, but no Connection", finding("upgrade-stripped", NGINX), |bench| {
             let upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;";
             plain(bench, &format!("{} {upgrade}", pass(bench)), "")
         }),
         behind("backend refuses", "backend-unreachable", |bench| bench.backends.refuses),
         behind("backend ends the connection", "backend-unreachable", |bench| bench.backends.dies),
         behind("backend hangs", "backend-unreachable", |bench| bench.backends.hangs),
-        Case::new(NGINX, "reload, worker_shutdown_timeout 2s", finding("all-at-once", NGINX), |bench| {
+        LabCase::new(NGINX, "reload, worker_shutdown_timeout 2s", finding("all-at-once", NGINX), |bench| {
             plain(bench, &format!("{} {UPGRADE}", pass(bench)), "worker_shutdown_timeout 2s;")
         })
         .event(|bench| bench.signal("HUP")),
-        Case::new(NGINX, "reload, workers keep their connections", Truth::Healthy, |bench| {
+        LabCase::new(NGINX, "reload, workers keep their connections", Truth::Healthy, |bench| {
             plain(bench, &format!("{} {UPGRADE}", pass(bench)), "")
         })
         .event(|bench| bench.signal("HUP")),
-        Case::new(NGINX, "stopped in the middle", finding("all-at-once", NGINX), |bench| {
+        LabCase::new(NGINX, "stopped in the middle", finding("all-at-once", NGINX), |bench| {
             plain(bench, &format!("{} {UPGRADE}", pass(bench)), "")
         })
         .event(|bench| bench.signal("TERM")),
-        Case::new(NGINX, "a page instead", finding("answers-plain-page", ""), |bench| {
+        LabCase::new(NGINX, "a page instead", finding("answers-plain-page", ""), |bench| {
             plain(bench, "default_type text/html; return 200 '<!doctype html>';", "")
         }),
-        Case::new(NGINX, "redirect to the path with a slash", finding("redirected", ""), |bench| {
+        LabCase::new(NGINX, "redirect to the path with a slash", finding("redirected", ""), |bench| {
             let location = format!("{} {UPGRADE} rewrite ^/echo$ /echo/ permanent;", pass(bench));
             plain(bench, &location, "")
         }),
-        Case::new(NGINX, "deny all", finding("handshake-refused", ""), |bench| plain(bench, "deny all;", "")),
+        LabCase::new(NGINX, "deny all", finding("handshake-refused", ""), |bench| {
+            plain(bench, "deny all;", "")
+        }),
         certificate("certificate expired", |bench| bench.certificates.expired.clone()),
         certificate("certificate for another name", |bench| bench.certificates.other.clone()),
-        Case::new(NGINX, "TLS 1.1 alone", finding("certificate", "TLS"), |bench| {
+        LabCase::new(NGINX, "TLS 1.1 alone", finding("certificate", "TLS"), |bench| {
             let pair = bench.certificates.good.clone();
             let old = "ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;";
             secure(bench, &pair, old, "60s")
         }),
-        Case::new(NGINX, "ws:// to its TLS port", finding("not-http", "the URL"), |bench| {
+        LabCase::new(NGINX, "ws:// to its TLS port", finding("not-http", "the URL"), |bench| {
             let pair = bench.certificates.good.clone();
             let target = secure(bench, &pair, "", "60s")?;
-            Ok(Target::at(target.url.replace("wss:", "ws:")))
+            Ok(CaseTarget::at(target.url.replace("wss:", "ws:")))
         }),
     ]
 }
 
-fn pass(bench: &Bench<'_>) -> String {
+fn pass(bench: &CaseEnvironment<'_>) -> String {
     format!("proxy_pass http://{};", bench.backends.echo)
 }
 
-fn plain(bench: &mut Bench<'_>, location: &str, main: &str) -> anyhow::Result<Target> {
+fn plain(bench: &mut CaseEnvironment<'_>, location: &str, main: &str) -> anyhow::Result<CaseTarget> {
     let listen = format!("listen 127.0.0.1:{};", bench.port);
     serve(bench, &listen, location, main)?;
-    Ok(Target::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
 }
 
-fn secure(bench: &mut Bench<'_>, pair: &Pair, more: &str, timeout: &str) -> anyhow::Result<Target> {
+fn secure(
+    bench: &mut CaseEnvironment<'_>,
+    pair: &CertifiedKey,
+    more: &str,
+    timeout: &str,
+) -> anyhow::Result<CaseTarget> {
     let (cert, key) = (pair.cert.display(), pair.key.display());
     let listen = format!(
         "listen 127.0.0.1:{} ssl; ssl_certificate {cert}; ssl_certificate_key {key}; {more}",
@@ -114,10 +121,10 @@ fn secure(bench: &mut Bench<'_>, pair: &Pair, more: &str, timeout: &str) -> anyh
     );
     let location = format!("{} {UPGRADE} proxy_read_timeout {timeout};", pass(bench));
     serve(bench, &listen, &location, "")?;
-    Ok(Target::at(format!("wss://localhost:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("wss://localhost:{}/echo", bench.port)))
 }
 
-fn serve(bench: &mut Bench<'_>, listen: &str, location: &str, main: &str) -> anyhow::Result<()> {
+fn serve(bench: &mut CaseEnvironment<'_>, listen: &str, location: &str, main: &str) -> anyhow::Result<()> {
     let folder = bench.folder.display();
     let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {folder}/{name};"))

@@ -4,12 +4,12 @@ use std::process::Command;
 
 use undrop_transport::ProxyChoice;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let one = |name, truth, text: &'static str| {
-        Case::new("squid", name, truth, move |bench| {
+        LabCase::new("squid", name, truth, move |bench| {
             let to = bench.backends.echo;
             serve(bench, text, to)
         })
@@ -28,14 +28,18 @@ pub(super) fn cases() -> Vec<Case> {
             finding("forward-proxy-refuses", "forward proxy"),
             "http_access deny all",
         ),
-        Case::new("squid", "target refuses", finding("forward-proxy-refuses", "forward proxy"), |bench| {
+        LabCase::new("squid", "target refuses", finding("forward-proxy-refuses", "forward proxy"), |bench| {
             let to = bench.backends.refuses;
             serve(bench, "http_access allow all", to)
         }),
     ]
 }
 
-fn serve(bench: &mut Bench<'_>, more: &str, to: std::net::SocketAddr) -> anyhow::Result<Target> {
+fn serve(
+    bench: &mut CaseEnvironment<'_>,
+    more: &str,
+    to: std::net::SocketAddr,
+) -> anyhow::Result<CaseTarget> {
     let folder = bench.folder.display();
     let text = format!(
         "http_port 127.0.0.1:{}\npid_filename none\ncache deny all\naccess_log none\ncache_log /dev/null\n\
@@ -46,5 +50,5 @@ fn serve(bench: &mut Bench<'_>, more: &str, to: std::net::SocketAddr) -> anyhow:
     let service = format!("lab{}", bench.port);
     bench.start(Command::new("squid").args(["-N", "-n", &service, "-f"]).arg(config))?;
     let proxy = ProxyChoice::Fixed(format!("http://127.0.0.1:{}", bench.port).parse()?);
-    Ok(Target { proxy, ..Target::at(format!("ws://{to}/echo")) })
+    Ok(CaseTarget { proxy, ..CaseTarget::at(format!("ws://{to}/echo")) })
 }

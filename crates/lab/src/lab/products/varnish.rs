@@ -2,21 +2,21 @@
 
 use std::process::Command;
 
-use crate::lab::bench::Bench;
-use crate::lab::case::{Case, Target, Truth, finding, idle};
+use crate::lab::bench::CaseEnvironment;
+use crate::lab::case::{CaseTarget, LabCase, Truth, finding, idle};
 
 const PIPE: &str = "sub vcl_recv { if (req.http.upgrade ~ \"(?i)websocket\") { return (pipe); } }\n\
                     sub vcl_pipe { if (req.http.upgrade) { set bereq.http.upgrade = req.http.upgrade; set bereq.http.connection = req.http.connection; } }\n";
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<LabCase> {
     let piped = |name, truth, parameter: &'static str| {
-        Case::new("varnish", name, truth, move |bench| {
+        LabCase::new("varnish", name, truth, move |bench| {
             let to = bench.backends.echo;
             serve(bench, PIPE, to, &[parameter])
         })
     };
-    let behind = |name, which: fn(&Bench<'_>) -> std::net::SocketAddr| {
-        Case::new("varnish", name, finding("backend-unreachable", "behind Varnish"), move |bench| {
+    let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
+        LabCase::new("varnish", name, finding("backend-unreachable", "behind Varnish"), move |bench| {
             let to = which(bench);
             serve(bench, "", to, &["first_byte_timeout=3"])
         })
@@ -25,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
         piped("pipe_timeout 6", idle("Varnish", 6.0), "pipe_timeout=6"),
         piped("pipe_timeout 9", idle("Varnish", 9.0), "pipe_timeout=9"),
         piped("pipe, as delivered", Truth::Healthy, "pipe_timeout=60"),
-        Case::new("varnish", "no pipe", finding("upgrade-stripped", "Varnish"), |bench| {
+        LabCase::new("varnish", "no pipe", finding("upgrade-stripped", "Varnish"), |bench| {
             let to = bench.backends.echo;
             serve(bench, "", to, &[])
         }),
@@ -36,11 +36,11 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn serve(
-    bench: &mut Bench<'_>,
+    bench: &mut CaseEnvironment<'_>,
     vcl: &str,
     to: std::net::SocketAddr,
     parameters: &[&str],
-) -> anyhow::Result<Target> {
+) -> anyhow::Result<CaseTarget> {
     let text =
         format!("vcl 4.1;\nbackend default {{ .host = \"{}\"; .port = \"{}\"; }}\n{vcl}", to.ip(), to.port());
     let config = bench.write("default.vcl", &text)?;
@@ -55,5 +55,5 @@ fn serve(
         .arg("-f")
         .arg(config);
     bench.start(&mut command)?;
-    Ok(Target::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
+    Ok(CaseTarget::at(format!("ws://127.0.0.1:{}/echo", bench.port)))
 }
