@@ -15,7 +15,7 @@ use undrop_transport::{
 
 /// The resource to connect to, with all options.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct ConnectTarget {
     pub(crate) url: WsUrl,
     pub(crate) protocols: Vec<String>,
     pub(crate) headers: Headers,
@@ -27,10 +27,10 @@ pub(crate) struct Target {
 
 /// The function of the application that opens the byte stream of an attempt in place of TCP, TLS and forward proxies.
 #[derive(Clone)]
-pub(crate) struct Connector(pub(crate) Arc<dyn Fn() -> Opening + Send + Sync>);
+pub(crate) struct Connector(pub(crate) Arc<dyn Fn() -> StreamFuture + Send + Sync>);
 
 /// The future of a [`Connector`].
-pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+pub(crate) type StreamFuture = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,7 +49,7 @@ pub(crate) struct Linked {
 
 /// The reason why an attempt failed: for the machine, and for people.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct AttemptFailure {
     pub(crate) end: LinkEnd,
     pub(crate) stage: ConnectStage,
     pub(crate) ending: Ending,
@@ -57,7 +57,7 @@ pub(crate) struct Failed {
 }
 
 /// Opens a WebSocket for an attempt of the machine.
-pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Linked, Failed> {
+pub(crate) async fn make(target: Arc<ConnectTarget>, attempt: Attempt) -> Result<Linked, AttemptFailure> {
     let protocols = match &attempt.hello {
         Some(hello) => offer(&target.protocols, hello),
         None => target.protocols.clone(),
@@ -87,9 +87,9 @@ pub(crate) async fn make(target: Arc<Target>, attempt: Attempt) -> Result<Linked
 }
 
 /// The failure of a connector that the application provided. It may wrap a typed error of the transport.
-fn connector_failed(error: &io::Error) -> Failed {
+fn connector_failed(error: &io::Error) -> AttemptFailure {
     let dial = error.get_ref().and_then(|inner| inner.downcast_ref::<DialError>());
-    Failed {
+    AttemptFailure {
         end: LinkEnd { fatal: dial.is_some_and(DialError::is_permanent), ..LinkEnd::default() },
         stage: dial.map_or(ConnectStage::Connect, DialError::stage),
         ending: ending_of(error),
@@ -97,14 +97,14 @@ fn connector_failed(error: &io::Error) -> Failed {
     }
 }
 
-fn connect_failed(error: &ConnectError) -> Failed {
+fn connect_failed(error: &ConnectError) -> AttemptFailure {
     let end = match error {
         ConnectError::Upgrade(UpgradeError::Refused { head, .. }) => {
             LinkEnd { status: Some(head.status), retry_after: retry_after(head), ..LinkEnd::default() }
         }
         _ => LinkEnd { fatal: error.is_permanent(), ..LinkEnd::default() },
     };
-    Failed { end, stage: error.stage(), ending: error.ending(), why: error.explain() }
+    AttemptFailure { end, stage: error.stage(), ending: error.ending(), why: error.explain() }
 }
 
 /// Returns the value of `Retry-After` in seconds (RFC 9110 §10.2.3). A date is ignored.

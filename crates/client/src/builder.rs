@@ -8,11 +8,11 @@ use undrop_frame::handshake::Headers;
 use undrop_session::{Backoff, Client as Machine, ClientConfig, PlainHeartbeat, SessionMode};
 use undrop_transport::{DialOptions, Stream, WebSocketConfig, WsUrl};
 
-use crate::attempt::{Connector, Target};
-use crate::driver::Driver;
+use crate::attempt::{ConnectTarget, Connector};
+use crate::driver::ClientDriver;
 use crate::error::{BuildError, ConnectError};
 use crate::handle::Client;
-use crate::shared::{Shared, now};
+use crate::shared::{SharedClient, now};
 
 /// The options of a [`Client`]; [`connect`](Self::connect) or [`start`](Self::start) then creates it.
 #[derive(Debug, Clone)]
@@ -164,8 +164,8 @@ impl ClientBuilder {
         let mut seed = [0; 8];
         seed.copy_from_slice(&random[16..]);
         let machine = Machine::new(now(), self.config, cid, u64::from_le_bytes(seed));
-        let shared = Arc::new(Shared::new(machine));
-        let target = Target {
+        let shared = Arc::new(SharedClient::new(machine));
+        let target = ConnectTarget {
             url: self.url,
             protocols: self.protocols,
             headers: self.headers,
@@ -174,7 +174,7 @@ impl ClientBuilder {
             deflate: self.deflate,
             connector: self.connector,
         };
-        tokio::spawn(Driver::new(shared.clone(), Arc::new(target)));
+        tokio::spawn(ClientDriver::new(shared.clone(), Arc::new(target)));
         Ok(Client::new(shared))
     }
 }

@@ -10,10 +10,10 @@ use undrop_frame::{CloseCode, OpCode, ProtocolFault};
 use undrop_session::{BackendIdentity, ClientEvent, LinkEnd, Misbehaviour, Transmit};
 use undrop_transport::{Alarm, ConnectStage, Ending, Received, WebSocket, tcp_info};
 
-use crate::attempt::{Failed, Linked, Target, make};
+use crate::attempt::{AttemptFailure, ConnectTarget, Linked, make};
 use crate::error::{Closed, Undelivered};
 use crate::event::Event;
-use crate::shared::{Inner, Shared, now};
+use crate::shared::{LockedState, SharedClient, now};
 
 /// The number of bytes in the output buffer of a link up to which the machine is asked for more.
 const OUTPUT_LIMIT: usize = 64 * 1024;
@@ -22,16 +22,16 @@ const READ_BATCH: usize = 128;
 /// The maximum number of endings that are kept for events of the machine.
 const ENDINGS_LIMIT: usize = 16;
 
-type Dial = Pin<Box<dyn Future<Output = Result<Linked, Failed>> + Send>>;
+type DialFuture = Pin<Box<dyn Future<Output = Result<Linked, AttemptFailure>> + Send>>;
 
 /// The future of the task. Each poll makes one pass over everything that can move; if something did, the task is woken
 /// again, so other tasks get their turn between two passes.
 ///
-/// The lock of [`Shared`] is taken for each call of the machine and is free while dials, links and the log run.
-pub(crate) struct Driver {
-    shared: Arc<Shared>,
-    target: Arc<Target>,
-    dials: Vec<(u64, Dial)>,
+/// The lock of [`SharedClient`] is taken for each call of the machine and is free while dials, links and the log run.
+pub(crate) struct ClientDriver {
+    shared: Arc<SharedClient>,
+    target: Arc<ConnectTarget>,
+    dials: Vec<(u64, DialFuture)>,
     links: Vec<Link>,
     /// Links in their closing handshake, which the machine no longer knows.
     closing: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -56,9 +56,9 @@ struct Link {
     kernel_asked: Instant,
 }
 
-impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, target: Arc<Target>) -> Driver {
-        Driver {
+impl ClientDriver {
+    pub(crate) fn new(shared: Arc<SharedClient>, target: Arc<ConnectTarget>) -> ClientDriver {
+        ClientDriver {
             shared,
             target,
             dials: Vec::new(),
@@ -114,7 +114,7 @@ impl Driver {
                         inner.machine.handle_link_up(now, n, mode);
                     });
                 }
-                Err(Failed { end, stage, ending, why }) => {
+                Err(AttemptFailure { end, stage, ending, why }) => {
                     tracing::info!(attempt = n, %ending, cause = %why, "attempt failed");
                     self.endings.push(AttemptEnding { n, stage, ending, why });
                     self.shared.with(|inner| inner.machine.handle_link_down(now, n, end));
@@ -340,7 +340,7 @@ impl Driver {
     }
 }
 
-impl Future for Driver {
+impl Future for ClientDriver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -376,7 +376,7 @@ impl Future for Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for ClientDriver {
     fn drop(&mut self) {
         self.shared.orphan();
     }
@@ -391,9 +391,9 @@ enum LinkRead {
 }
 
 /// Reads up to [`READ_BATCH`] messages from a link.
-fn read(link: &mut Link, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> LinkRead {
+fn read(link: &mut Link, cx: &mut Context<'_>, shared: &SharedClient, now: Instant) -> LinkRead {
     let n = link.n;
-    let paused = |inner: &mut Inner| !inner.machine.wants_read() && inner.machine.link() == Some(n);
+    let paused = |inner: &mut LockedState| !inner.machine.wants_read() && inner.machine.link() == Some(n);
     if shared.with(paused) {
         return LinkRead::Pending;
     }

@@ -91,12 +91,12 @@ pub enum Event {
 
 /// A bounded queue of events.
 #[derive(Debug, Default)]
-pub(crate) struct EventQueue {
+pub(crate) struct ClientEvents {
     waiting: VecDeque<Event>,
     missed: u64,
 }
 
-impl EventQueue {
+impl ClientEvents {
     pub(crate) fn push(&mut self, event: Event) {
         if self.waiting.len() == QUEUE_LIMIT {
             self.waiting.pop_front();

@@ -13,7 +13,7 @@ use undrop_session::PageState;
 
 use crate::error::{Closed, SendError, Undelivered};
 use crate::event::Event;
-use crate::shared::Shared;
+use crate::shared::SharedClient;
 
 /// A WebSocket connection that reconnects by itself and, with an undrop gateway, keeps its session while it does.
 ///
@@ -28,13 +28,13 @@ pub struct Client {
 /// The sending half of a [`Client`]. Clones share the session.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    shared: Arc<Shared>,
+    shared: Arc<SharedClient>,
     _handle: Arc<HandleCount>,
 }
 
 /// Closes the session when the last handle is dropped.
 #[derive(Debug)]
-struct HandleCount(Arc<Shared>);
+struct HandleCount(Arc<SharedClient>);
 
 impl Drop for HandleCount {
     fn drop(&mut self) {
@@ -47,7 +47,7 @@ impl Drop for HandleCount {
 /// Up to 256 events are kept for a reader. Older ones are dropped and counted by [`missed`](Self::missed).
 #[derive(Debug)]
 pub struct Events {
-    shared: Arc<Shared>,
+    shared: Arc<SharedClient>,
 }
 
 /// A future that resolves when the other end has consumed the message.
@@ -59,7 +59,7 @@ pub struct Events {
 pub struct Receipt(oneshot::Receiver<Result<(), Undelivered>>);
 
 impl Client {
-    pub(crate) fn new(shared: Arc<Shared>) -> Client {
+    pub(crate) fn new(shared: Arc<SharedClient>) -> Client {
         Client { sender: Sender { _handle: Arc::new(HandleCount(shared.clone())), shared } }
     }
 

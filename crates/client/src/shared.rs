@@ -11,20 +11,20 @@ use undrop_session::{Client as Machine, ClientState, ClosedBy, QueueFull};
 use undrop_transport::sync::{lock, register_waker};
 
 use crate::error::{Closed, SendError, Undelivered};
-use crate::event::{Event, EventQueue};
+use crate::event::{ClientEvents, Event};
 
-/// The lock around [`Inner`]. It is held for short methods of the machine only: never across an await, and never while
+/// The lock around [`LockedState`]. It is held for short methods of the machine only: never across an await, and never while
 /// code of others runs (a future, a waker, a socket, a log subscriber), because that code may use this client.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    inner: Mutex<Inner>,
+pub(crate) struct SharedClient {
+    inner: Mutex<LockedState>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct LockedState {
     pub(crate) machine: Machine,
     pub(crate) receipts: HashMap<u64, oneshot::Sender<Result<(), Undelivered>>>,
-    pub(crate) events: EventQueue,
+    pub(crate) events: ClientEvents,
     /// The subprotocol of the current link.
     pub(crate) protocol: Option<String>,
     /// The final state, once there is one.
@@ -59,13 +59,13 @@ impl Wakers {
     }
 }
 
-impl Shared {
-    pub(crate) fn new(machine: Machine) -> Shared {
-        Shared {
-            inner: Mutex::new(Inner {
+impl SharedClient {
+    pub(crate) fn new(machine: Machine) -> SharedClient {
+        SharedClient {
+            inner: Mutex::new(LockedState {
                 machine,
                 receipts: HashMap::new(),
-                events: EventQueue::default(),
+                events: ClientEvents::default(),
                 protocol: None,
                 closed: None,
                 opened: false,
@@ -78,7 +78,7 @@ impl Shared {
     }
 
     /// Runs `f` under the lock, and wakes the tasks that `f` marked after the lock is released.
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut LockedState) -> R) -> R {
         let mut inner = lock(&self.inner);
         let result = f(&mut inner);
         let to_wake = std::mem::take(&mut inner.to_wake);
@@ -182,7 +182,7 @@ impl Shared {
     }
 }
 
-impl Inner {
+impl LockedState {
     pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
         register_waker(&mut self.waiting.driver, cx);
     }

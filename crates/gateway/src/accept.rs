@@ -14,25 +14,25 @@ use undrop_transport::{AcceptError, ConnectError, Connected, Peer, Stream, Upgra
 
 use crate::backend::{self, Forward, relayed_response};
 use crate::config::{Route, Upstream};
-use crate::process::Process;
+use crate::process::GatewayState;
 use crate::relay::{Relay, RelayOptions};
 
 /// The refusal of a connection, with the response to the client.
-struct Refusal {
+struct ClientRefusal {
     status: u16,
     why: String,
     response: Vec<u8>,
 }
 
-impl Refusal {
-    fn new(status: u16, why: impl Into<String>) -> Refusal {
+impl ClientRefusal {
+    fn new(status: u16, why: impl Into<String>) -> ClientRefusal {
         let why = why.into();
-        Refusal { status, response: response_plain(status, &[], &format!("{why}\n")), why }
+        ClientRefusal { status, response: response_plain(status, &[], &format!("{why}\n")), why }
     }
 }
 
 /// Performs the handshake of a connection and passes it to a relay or a session.
-pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer, crowded: bool) {
+pub(crate) async fn handle(process: Arc<GatewayState>, mut stream: Stream, peer: Peer, crowded: bool) {
     let deadline = Instant::now() + process.config.limits.handshake_timeout;
     let address = peer.proxied_addr.unwrap_or(peer.addr);
     if let Some(tls) = &process.tls {
@@ -59,7 +59,7 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
         }
         Ok((request, offer, route)) => {
             let sessions = route.sessions && (offer.wants_session() || offer.hello.is_some());
-            let client = Client { stream, leftover, head, request, offer, address };
+            let client = ClientRequest { stream, leftover, head, request, offer, address };
             if sessions {
                 session(&process, route, client).await
             } else {
@@ -75,7 +75,7 @@ pub(crate) async fn handle(process: Arc<Process>, mut stream: Stream, peer: Peer
 }
 
 /// A validated request with its connection.
-struct Client {
+struct ClientRequest {
     stream: Stream,
     leftover: Vec<u8>,
     head: RequestHead,
@@ -85,30 +85,31 @@ struct Client {
 }
 
 /// The result of a handshake. A refusal returns the stream, to send the response on.
-type Handshake = Result<(), (Stream, Refusal)>;
+type HandshakeResult = Result<(), (Stream, ClientRefusal)>;
 
 /// Validates the request and finds its route, without the backend.
 fn prepare<'p>(
-    process: &'p Process,
+    process: &'p GatewayState,
     head: &RequestHead,
-) -> Result<(UpgradeRequest, Offer, &'p Route), Refusal> {
+) -> Result<(UpgradeRequest, Offer, &'p Route), ClientRefusal> {
     let request = check_upgrade(head).map_err(|error| {
         let response = response_plain(error.status(), error.headers(), &format!("{error}\n"));
-        Refusal { status: error.status(), why: error.to_string(), response }
+        ClientRefusal { status: error.status(), why: error.to_string(), response }
     })?;
     let offer = Sessions::offer(&request.protocols);
     if let Some(Err(error)) = &offer.hello {
-        return Err(Refusal::new(400, error.to_string()));
+        return Err(ClientRefusal::new(400, error.to_string()));
     }
     if has_dot_segment(&head.target) {
-        return Err(Refusal::new(400, "the path contains a segment `.` or `..`"));
+        return Err(ClientRefusal::new(400, "the path contains a segment `.` or `..`"));
     }
-    let route =
-        process.route(&head.target).ok_or_else(|| Refusal::new(404, "there is no route for this path"))?;
+    let route = process
+        .route(&head.target)
+        .ok_or_else(|| ClientRefusal::new(404, "there is no route for this path"))?;
     if let (Some(origins), Some(origin)) = (&route.origins, &request.origin)
         && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     {
-        return Err(Refusal::new(403, format!("origin {origin} is not allowed")));
+        return Err(ClientRefusal::new(403, format!("origin {origin} is not allowed")));
     }
     Ok((request, offer, route))
 }
@@ -125,7 +126,7 @@ fn has_dot_segment(target: &str) -> bool {
 
 /// Returns the refusal of a connection above the limit. A browser cannot read a status or `Retry-After`, so it is
 /// accepted and closed with the delay in the reason (PROTOCOL §8). Other clients get 503.
-fn busy(request: &UpgradeRequest, offer: &Offer) -> Refusal {
+fn busy(request: &UpgradeRequest, offer: &Offer) -> ClientRefusal {
     let why = "too many connections".to_owned();
     let response = if request.origin.is_some() || offer.hello.is_some() {
         let plain = offer.plain.first().cloned();
@@ -139,12 +140,12 @@ fn busy(request: &UpgradeRequest, offer: &Offer) -> Refusal {
     } else {
         response_plain(503, &[("Retry-After", "2")], "too many connections\n")
     };
-    Refusal { status: 503, why, response }
+    ClientRefusal { status: 503, why, response }
 }
 
 /// Resumes or creates the session of a client that supports the session protocol.
-async fn session(process: &Process, route: &Route, client: Client) -> Handshake {
-    let Client { stream, leftover, head, request, offer, address } = client;
+async fn session(process: &GatewayState, route: &Route, client: ClientRequest) -> HandshakeResult {
+    let ClientRequest { stream, leftover, head, request, offer, address } = client;
     let principal = format!("{} {}", route.path, request.origin.as_deref().unwrap_or("-"));
     let pending = Pending {
         stream,
@@ -183,8 +184,8 @@ async fn session(process: &Process, route: &Route, client: Client) -> Handshake 
 }
 
 /// Starts the relay of a client that does not support the session protocol.
-async fn plain(process: &Process, route: &Route, client: Client) -> Handshake {
-    let Client { mut stream, leftover, head, request, offer, address } = client;
+async fn plain(process: &GatewayState, route: &Route, client: ClientRequest) -> HandshakeResult {
+    let ClientRequest { mut stream, leftover, head, request, offer, address } = client;
     let forward = Forward {
         head: &head,
         host: &request.host,
@@ -218,24 +219,30 @@ async fn plain(process: &Process, route: &Route, client: Client) -> Handshake {
 }
 
 /// Opens the backend connection of a route.
-async fn dial(process: &Process, route: &Route, forward: Forward<'_>) -> Result<Connected, Refusal> {
+async fn dial(
+    process: &GatewayState,
+    route: &Route,
+    forward: Forward<'_>,
+) -> Result<Connected, ClientRefusal> {
     let url = match &route.upstream {
         Upstream::Url(url) => url,
-        Upstream::Embedded => {
-            process.embedded.as_ref().ok_or_else(|| Refusal::new(502, "there is no embedded backend"))?
-        }
+        Upstream::Embedded => process
+            .embedded
+            .as_ref()
+            .ok_or_else(|| ClientRefusal::new(502, "there is no embedded backend"))?,
     };
     backend::open(url, forward, &process.dial, &process.config.backend).await.map_err(|error| match &error {
         // The backend's own response reaches the client unchanged.
-        ConnectError::Upgrade(UpgradeError::Refused { head, body }) => Refusal {
+        ConnectError::Upgrade(UpgradeError::Refused { head, body }) => ClientRefusal {
             status: head.status,
             why: format!("the backend responded with {}", head.status),
             response: relayed_response(head, Some(body)),
         },
-        ConnectError::Upgrade(upgrade) => {
-            Refusal::new(backend::status(&error), format!("the handshake with the backend failed: {upgrade}"))
-        }
-        _ => Refusal::new(backend::status(&error), format!("cannot connect to the backend: {error}")),
+        ConnectError::Upgrade(upgrade) => ClientRefusal::new(
+            backend::status(&error),
+            format!("the handshake with the backend failed: {upgrade}"),
+        ),
+        _ => ClientRefusal::new(backend::status(&error), format!("cannot connect to the backend: {error}")),
     })
 }
 

@@ -16,7 +16,7 @@ use undrop_transport::{DialOptions, WsUrl};
 use crate::config::{Config, Route};
 
 /// The configuration of a gateway and its connections.
-pub(crate) struct Process {
+pub(crate) struct GatewayState {
     pub(crate) config: Config,
     pub(crate) sessions: Sessions,
     pub(crate) tls: Option<ServerTls>,
@@ -28,7 +28,7 @@ pub(crate) struct Process {
     pub(crate) handshakes: Handshakes,
 }
 
-impl Process {
+impl GatewayState {
     /// Returns the route of a request target: the one with the longest matching path.
     pub(crate) fn route(&self, target: &str) -> Option<&Route> {
         let target = crate::backend::origin_form(target);

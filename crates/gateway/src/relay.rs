@@ -17,7 +17,7 @@ use undrop_server::{Command, close_frame, control, masked_close_frame, retire};
 use undrop_transport::{Alarm, Ending, Stream};
 
 use crate::process::RelayEntry;
-use pipe::{Nonce, Pipe, PipeStep};
+use pipe::{Nonce, PipeStep, RelayPipe};
 
 /// The time for the backend to reply to a Close frame that the gateway sent on behalf of the client.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -38,9 +38,9 @@ pub(crate) struct Relay {
     /// The two connections; `None` after the end.
     sides: Option<Sides>,
     /// The direction from the client to the backend.
-    up: Pipe,
+    up: RelayPipe,
     /// The direction from the backend to the client.
-    down: Pipe,
+    down: RelayPipe,
     heartbeat: Duration,
     alarm: Alarm,
     /// Data arrived from the client since the timer last fired.
@@ -82,8 +82,8 @@ impl Relay {
     ) -> Relay {
         let mut relay = Relay {
             sides: Some(Sides { client: client.0, backend: backend.0 }),
-            up: Pipe::new(Role::Server, options),
-            down: Pipe::new(Role::Client, options),
+            up: RelayPipe::new(Role::Server, options),
+            down: RelayPipe::new(Role::Client, options),
             heartbeat: options.heartbeat,
             alarm: Alarm::new(),
             client_active: true,

@@ -19,7 +19,7 @@ use undrop_transport::{DialOptions, ListenOptions, Listener, Net, Peer, Stream, 
 use crate::accept::handle;
 use crate::config::{Config, Upstream};
 use crate::embedded;
-use crate::process::{Handshakes, Process, Relays};
+use crate::process::{GatewayState, Handshakes, Relays};
 
 /// The number of connections above the limit that still get a response instead of being dropped.
 const REFUSALS: usize = 128;
@@ -63,7 +63,7 @@ pub struct Drained {
 /// A running gateway. Dropping it stops it immediately.
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
-    process: Arc<Process>,
+    process: Arc<GatewayState>,
     stage: watch::Sender<ServiceStage>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -96,19 +96,19 @@ impl Gateway {
         let mut runtimes = (0..config.workers.get())
             .map(|_| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.map(Worker::new).map_err(StartError::Worker)
+                runtime.map(WorkerRuntime::new).map_err(StartError::Worker)
             })
             .collect::<Result<Vec<_>, _>>()?
             .into_iter();
         let first = runtimes.next();
-        let inside = first.as_ref().and_then(Worker::enter);
+        let inside = first.as_ref().and_then(WorkerRuntime::enter);
         let mut embedded = if config.routes.iter().any(|route| route.upstream == Upstream::Embedded) {
             Some(embedded::Embedded::bind().map_err(StartError::Embedded)?)
         } else {
             None
         };
         drop(inside);
-        let process = Arc::new(Process {
+        let process = Arc::new(GatewayState {
             sessions: Sessions::new(config.session.clone(), store, node),
             tls,
             dial: dial_options(&config)?,
@@ -178,7 +178,7 @@ impl Gateway {
     /// Starts one worker. It listens when this returns.
     fn worker(
         &mut self,
-        (index, mut worker): (usize, Worker),
+        (index, mut worker): (usize, WorkerRuntime),
         addresses: Vec<SocketAddr>,
         options: ListenOptions,
         embedded: Option<embedded::Embedded>,
@@ -218,11 +218,11 @@ impl Drop for Gateway {
 }
 
 /// A runtime that can be dropped inside another runtime, as happens when starting a gateway fails halfway.
-struct Worker(Option<Runtime>);
+struct WorkerRuntime(Option<Runtime>);
 
-impl Worker {
-    fn new(runtime: Runtime) -> Worker {
-        Worker(Some(runtime))
+impl WorkerRuntime {
+    fn new(runtime: Runtime) -> WorkerRuntime {
+        WorkerRuntime(Some(runtime))
     }
 
     fn enter(&self) -> Option<EnterGuard<'_>> {
@@ -230,7 +230,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
@@ -240,7 +240,7 @@ impl Drop for Worker {
 
 /// Runs one worker until it is stopped.
 async fn run(
-    process: Arc<Process>,
+    process: Arc<GatewayState>,
     listeners: Vec<Listener>,
     mut stage: watch::Receiver<ServiceStage>,
     embedded: Option<embedded::Embedded>,
@@ -261,7 +261,11 @@ async fn run(
     }
 }
 
-async fn accept(process: Arc<Process>, listener: Arc<Listener>, mut stage: watch::Receiver<ServiceStage>) {
+async fn accept(
+    process: Arc<GatewayState>,
+    listener: Arc<Listener>,
+    mut stage: watch::Receiver<ServiceStage>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -278,7 +282,7 @@ async fn accept(process: Arc<Process>, listener: Arc<Listener>, mut stage: watch
 }
 
 /// Counts the connection and starts the task of its handshake.
-fn admit(process: &Arc<Process>, listener: &Arc<Listener>, mut stream: TcpStream, mut peer: Peer) {
+fn admit(process: &Arc<GatewayState>, listener: &Arc<Listener>, mut stream: TcpStream, mut peer: Peer) {
     let limit = process.config.limits.max_connections;
     let (permit, handshakes) = process.handshakes.enter();
     let count = handshakes + process.relays.len() + process.sessions.live();

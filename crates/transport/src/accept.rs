@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use undrop_frame::handshake::{HandshakeError, MalformedHead, RequestHead, parse_request};
 
 use crate::Stream;
-use crate::head::{HeadError, read_head};
+use crate::head::{ReadHeadError, read_head};
 
 /// The reason why no request was read.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +57,13 @@ pub async fn read_request(
     let read = Box::pin(read_head(stream, Vec::new(), |bytes| parse(bytes, limit), limit));
     match timeout_at(deadline, read).await {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(HeadError::Closed(0))) => Err(AcceptError::Closed),
-        Ok(Err(HeadError::Closed(_))) => Err(AcceptError::ClosedMidway),
-        Ok(Err(HeadError::Malformed(HandshakeError::Malformed(MalformedHead::Tls)))) => Err(AcceptError::Tls),
-        Ok(Err(HeadError::Malformed(error))) => Err(AcceptError::Malformed(error)),
-        Ok(Err(HeadError::Io(error))) => Err(AcceptError::Io(error)),
+        Ok(Err(ReadHeadError::Closed(0))) => Err(AcceptError::Closed),
+        Ok(Err(ReadHeadError::Closed(_))) => Err(AcceptError::ClosedMidway),
+        Ok(Err(ReadHeadError::Malformed(HandshakeError::Malformed(MalformedHead::Tls)))) => {
+            Err(AcceptError::Tls)
+        }
+        Ok(Err(ReadHeadError::Malformed(error))) => Err(AcceptError::Malformed(error)),
+        Ok(Err(ReadHeadError::Io(error))) => Err(AcceptError::Io(error)),
         Err(_) => Err(AcceptError::Timeout),
     }
 }

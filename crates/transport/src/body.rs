@@ -17,7 +17,7 @@ pub async fn read_body(
     limit: usize,
     deadline: Instant,
 ) -> Vec<u8> {
-    let mut body = Body::new(head, limit);
+    let mut body = BodyReader::new(head, limit);
     let mut more = body.feed(&start);
     while more {
         let read = poll_fn(|cx| {
@@ -50,7 +50,7 @@ enum Chunk {
     DataEnd,
 }
 
-struct Body {
+struct BodyReader {
     bytes: Vec<u8>,
     limit: usize,
     framing: Framing,
@@ -58,8 +58,8 @@ struct Body {
 
 const NEW_CHUNK: Chunk = Chunk::Size { value: 0, digits: 0, extension: false };
 
-impl Body {
-    fn new(head: &ResponseHead, limit: usize) -> Body {
+impl BodyReader {
+    fn new(head: &ResponseHead, limit: usize) -> BodyReader {
         let framing = if matches!(head.status, 100..=199 | 204 | 304) {
             Framing::Done
         } else if head.headers.has_token("Transfer-Encoding", "chunked") {
@@ -69,7 +69,7 @@ impl Body {
         } else {
             Framing::UntilClose
         };
-        Body { bytes: Vec::new(), limit, framing }
+        BodyReader { bytes: Vec::new(), limit, framing }
     }
 
     /// Processes received bytes. Returns `true` if more are needed.
@@ -162,7 +162,7 @@ mod tests {
 
     fn body(head: &str, pieces: &[u8], limit: usize, at_a_time: usize) -> (String, bool) {
         let (head, _) = parse_response(head.as_bytes(), 4096).unwrap().unwrap();
-        let mut body = Body::new(&head, limit);
+        let mut body = BodyReader::new(&head, limit);
         let mut more = body.feed(b"");
         for piece in pieces.chunks(at_a_time) {
             if !more {

@@ -18,7 +18,7 @@ use crate::proxy::{ProxyChoice, Scheme, http_connect, socks5};
 use crate::stage::ConnectTimings;
 use crate::tcp::{self, TcpOptions};
 use crate::tls::{self, ClientTls};
-use crate::url::Destination;
+use crate::url::UrlEndpoint;
 use crate::{Proxy, Stream};
 
 /// The delay between two connection attempts that RFC 8305 §5 recommends.
@@ -68,13 +68,13 @@ impl Default for DialOptions {
 /// # Errors
 /// A phase failed or took too long.
 pub async fn dial(url: &Url, options: &DialOptions) -> Result<Stream, DialError> {
-    let destination = Destination::of(url)?;
+    let destination = UrlEndpoint::of(url)?;
     dial_to(&destination, options, &mut ConnectTimings::default()).await
 }
 
 /// Like [`dial`], and stores the time that each phase took.
 pub(crate) async fn dial_to(
-    destination: &Destination,
+    destination: &UrlEndpoint,
     options: &DialOptions,
     timings: &mut ConnectTimings,
 ) -> Result<Stream, DialError> {
@@ -82,7 +82,7 @@ pub(crate) async fn dial_to(
 }
 
 async fn run(
-    target: &Destination,
+    target: &UrlEndpoint,
     options: &DialOptions,
     timings: &mut ConnectTimings,
 ) -> Result<Stream, DialError> {
@@ -106,7 +106,7 @@ async fn run(
 
 async fn through(
     proxy: &Proxy,
-    target: &Destination,
+    target: &UrlEndpoint,
     connected_by: Instant,
     options: &DialOptions,
 ) -> Result<Stream, DialError> {

@@ -8,7 +8,7 @@ use undrop_frame::handshake::HandshakeError;
 use crate::Stream;
 
 /// The reason why no head was read.
-pub(crate) enum HeadError {
+pub(crate) enum ReadHeadError {
     /// The stream ended after this number of bytes.
     Closed(usize),
     Malformed(HandshakeError),
@@ -22,7 +22,7 @@ pub(crate) async fn read_head<T>(
     start: Vec<u8>,
     parse: impl Fn(&[u8]) -> Result<Option<(T, usize)>, HandshakeError>,
     limit: usize,
-) -> Result<(T, Vec<u8>), HeadError> {
+) -> Result<(T, Vec<u8>), ReadHeadError> {
     let mut bytes = start;
     let mut fresh = true;
     loop {
@@ -30,7 +30,7 @@ pub(crate) async fn read_head<T>(
         // other protocols immediately) and when its end may have arrived.
         if !bytes.is_empty()
             && (fresh || bytes.len() >= limit)
-            && let Some((head, len)) = parse(&bytes).map_err(HeadError::Malformed)?
+            && let Some((head, len)) = parse(&bytes).map_err(ReadHeadError::Malformed)?
         {
             return Ok((head, bytes.split_off(len)));
         }
@@ -42,9 +42,9 @@ pub(crate) async fn read_head<T>(
             })
         })
         .await
-        .map_err(HeadError::Io)?;
+        .map_err(ReadHeadError::Io)?;
         if read == 0 {
-            return Err(HeadError::Closed(before));
+            return Err(ReadHeadError::Closed(before));
         }
         fresh =
             before == 0 || bytes[before.saturating_sub(3)..].windows(4).any(|window| window == b"\r\n\r\n");

@@ -10,7 +10,7 @@ use undrop_frame::handshake::{
 };
 
 use crate::body::read_body;
-use crate::head::{HeadError, read_head};
+use crate::head::{ReadHeadError, read_head};
 use crate::io_ending::io_ending;
 use crate::random::random_key;
 use crate::request::{ConnectRequest, Connected, OfferedExtensions};
@@ -132,10 +132,10 @@ async fn exchange(
     Err(UpgradeError::Malformed(HandshakeError::Malformed(MalformedHead::TooManyInterimResponses)))
 }
 
-fn sort(error: HeadError) -> UpgradeError {
+fn sort(error: ReadHeadError) -> UpgradeError {
     match error {
-        HeadError::Closed(_) => UpgradeError::Closed,
-        HeadError::Malformed(error) => UpgradeError::Malformed(error),
-        HeadError::Io(error) => UpgradeError::Io(error),
+        ReadHeadError::Closed(_) => UpgradeError::Closed,
+        ReadHeadError::Malformed(error) => UpgradeError::Malformed(error),
+        ReadHeadError::Io(error) => UpgradeError::Io(error),
     }
 }

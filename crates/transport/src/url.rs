@@ -19,7 +19,7 @@ use url::{Host, Position, Url};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsUrl {
     url: Url,
-    destination: Destination,
+    destination: UrlEndpoint,
 }
 
 /// The reason why a URL cannot be used for a WebSocket connection.
@@ -46,7 +46,7 @@ impl WsUrl {
     /// # Errors
     /// The URL violates one of the rules of the [type](WsUrl).
     pub fn new(mut url: Url) -> Result<WsUrl, UrlError> {
-        let destination = Destination::of(&url)?;
+        let destination = UrlEndpoint::of(&url)?;
         // Cannot fail between these schemes.
         let _ = url.set_scheme(if destination.secure { "wss" } else { "ws" });
         if url.fragment().is_some() {
@@ -80,7 +80,7 @@ impl WsUrl {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
 
-    pub(crate) fn destination(&self) -> &Destination {
+    pub(crate) fn destination(&self) -> &UrlEndpoint {
         &self.destination
     }
 }
@@ -115,15 +115,15 @@ pub fn host_header(url: &Url) -> String {
 
 /// The endpoint that a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Destination {
+pub(crate) struct UrlEndpoint {
     pub(crate) secure: bool,
     /// The name or address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-impl Destination {
-    pub(crate) fn of(url: &Url) -> Result<Destination, UrlError> {
+impl UrlEndpoint {
+    pub(crate) fn of(url: &Url) -> Result<UrlEndpoint, UrlError> {
         let secure = match url.scheme() {
             "ws" | "http" => false,
             "wss" | "https" => true,
@@ -136,7 +136,7 @@ impl Destination {
             _ => return Err(UrlError::NoHost),
         };
         let port = url.port_or_known_default().unwrap_or(if secure { 443 } else { 80 });
-        Ok(Destination { secure, host, port })
+        Ok(UrlEndpoint { secure, host, port })
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) struct Connect {
     /// URL of the server: ws:// or wss://
     url: String,
     /// Whether to ask for a resumable session
-    #[arg(long, value_enum, default_value_t = Session::Prefer)]
-    session: Session,
+    #[arg(long, value_enum, default_value_t = SessionChoice::Prefer)]
+    session: SessionChoice,
     /// Offer a subprotocol; can be repeated, the first one is preferred
     #[arg(long, short, value_name = "NAME")]
     subprotocol: Vec<String>,
@@ -45,8 +45,8 @@ pub(crate) struct Connect {
     #[arg(long)]
     compress: bool,
     /// Policy for the delay between attempts
-    #[arg(long, value_enum, default_value_t = Policy::FullJitter)]
-    backoff: Policy,
+    #[arg(long, value_enum, default_value_t = BackoffChoice::FullJitter)]
+    backoff: BackoffChoice,
     /// Exit after the first failed attempt or lost connection instead of reconnecting
     #[arg(long)]
     once: bool,
@@ -78,7 +78,7 @@ Examples:
   tail -f events.log | undrop connect ws://127.0.0.1:8080/broadcast --session require";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Session {
+pub(crate) enum SessionChoice {
     /// A session if the server supports it, otherwise a plain WebSocket
     Prefer,
     /// A session; exit if the server does not support it
@@ -88,7 +88,7 @@ pub(crate) enum Session {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Policy {
+pub(crate) enum BackoffChoice {
     /// Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit
     FullJitter,
     /// 1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts
@@ -129,13 +129,13 @@ fn builder(command: &Connect) -> Result<ClientBuilder, Failure> {
     let timeout = duration::parse(&command.timeout).map_err(|e| usage(anyhow!("--timeout: {e}")))?;
     let config = ClientConfig {
         session: match command.session {
-            Session::Prefer => SessionMode::Prefer,
-            Session::Require => SessionMode::Require,
-            Session::Off => SessionMode::Off,
+            SessionChoice::Prefer => SessionMode::Prefer,
+            SessionChoice::Require => SessionMode::Require,
+            SessionChoice::Off => SessionMode::Off,
         },
         backoff: match command.backoff {
-            Policy::FullJitter => Backoff::full_jitter(),
-            Policy::Classic => Backoff::classic(),
+            BackoffChoice::FullJitter => Backoff::full_jitter(),
+            BackoffChoice::Classic => Backoff::classic(),
         },
         plain_heartbeat: Some(plain_heartbeat),
         connect_timeout: timeout,

@@ -49,7 +49,7 @@ pub(crate) struct Demo {
 
 /// The counters of one client.
 #[derive(Debug, Clone, Default, Serialize)]
-struct Tally {
+struct DemoTally {
     sent: u64,
     received: u64,
     lost: u64,
@@ -66,7 +66,7 @@ struct Tally {
     seen: Vec<u64>,
 }
 
-impl Tally {
+impl DemoTally {
     fn receive(&mut self, number: u64) {
         let (word, bit) = ((number / 64) as usize, 1_u64 << (number % 64));
         if number >= self.sent {
@@ -99,12 +99,12 @@ impl Tally {
 }
 
 #[derive(Serialize)]
-struct Report {
-    plain: Tally,
-    undrop: Tally,
+struct DemoResult {
+    plain: DemoTally,
+    undrop: DemoTally,
 }
 
-type Shared = Arc<Mutex<Tally>>;
+type SharedTally = Arc<Mutex<DemoTally>>;
 
 pub(crate) fn run(command: Demo) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -117,7 +117,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     let Some(address) = gateway.addresses().first().copied() else {
         return Err(Failure::new(Code::Usage, anyhow!("the gateway has no listening address")));
     };
-    let tallies: [Shared; 2] = [Shared::default(), Shared::default()];
+    let tallies: [SharedTally; 2] = [SharedTally::default(), SharedTally::default()];
     tally(&tallies[1]).resumes = Some(0);
     let mut proxies = Vec::new();
     let mut clients = Vec::new();
@@ -161,7 +161,7 @@ async fn play(command: Demo) -> Result<ExitCode, Failure> {
     drop(proxies);
     drop(gateway);
     let good = undrop.is_perfect();
-    let report = Report { plain, undrop };
+    let report = DemoResult { plain, undrop };
     if command.json {
         let text = serde_json::to_string(&report).map_err(|error| Failure::new(Code::Usage, error))?;
         say!("{text}");
@@ -216,7 +216,7 @@ fn start(mode: SessionMode, proxy: SocketAddr) -> Result<Client, Failure> {
 /// Sends numbers at the given rate and counts the replies until `finished` is set, then waits for missing replies.
 async fn exchange(
     mut client: Client,
-    shared: Shared,
+    shared: SharedTally,
     rate: u32,
     mut finished: tokio::sync::watch::Receiver<bool>,
 ) {
@@ -266,17 +266,17 @@ async fn exchange(
     sender.start_close(CloseCode::NORMAL, "");
 }
 
-fn note(shared: &Shared, message: &Message) {
+fn note(shared: &SharedTally, message: &Message) {
     let number = std::str::from_utf8(message.as_bytes()).ok().and_then(|text| text.parse().ok());
     tally(shared).receive(number.unwrap_or(u64::MAX));
 }
 
-fn tally(shared: &Shared) -> std::sync::MutexGuard<'_, Tally> {
+fn tally(shared: &SharedTally) -> std::sync::MutexGuard<'_, DemoTally> {
     lock(shared)
 }
 
 /// Shows the progress: on a terminal one line that is overwritten, otherwise one line every five seconds. Never returns.
-async fn show(tallies: &[Shared; 2], quiet: bool) {
+async fn show(tallies: &[SharedTally; 2], quiet: bool) {
     let terminal = std::io::stdout().is_terminal();
     let mut ticks = interval(if terminal { Duration::from_millis(250) } else { Duration::from_secs(5) });
     let began = Instant::now();
@@ -317,7 +317,7 @@ fn introduce(command: &Demo, seed: u64) {
     say!();
 }
 
-fn conclude(report: &Report, good: bool) {
+fn conclude(report: &DemoResult, good: bool) {
     let terminal = std::io::stdout().is_terminal();
     if terminal {
         print!("\r\x1b[2K");

@@ -18,7 +18,7 @@ pub(super) type Nonce = [u8; 11];
 const PONG_LEN: usize = 2 + 4 + size_of::<Nonce>();
 
 /// The state of one direction.
-pub(super) struct Pipe {
+pub(super) struct RelayPipe {
     pub(super) scanner: Scanner,
     /// An incomplete header or Pong that was read but not forwarded.
     stash: [u8; PONG_LEN - 1],
@@ -36,7 +36,7 @@ pub(super) struct Pipe {
     sent: usize,
 }
 
-/// The result of [`Pipe::poll`].
+/// The result of [`RelayPipe::poll`].
 pub(super) enum PipeStep {
     /// Some data was forwarded.
     Moved,
@@ -50,9 +50,9 @@ pub(super) enum PipeStep {
     Violation(FrameError),
 }
 
-impl Pipe {
-    pub(super) fn new(role: Role, options: RelayOptions) -> Pipe {
-        Pipe {
+impl RelayPipe {
+    pub(super) fn new(role: Role, options: RelayOptions) -> RelayPipe {
+        RelayPipe {
             scanner: Scanner::new(role, options.limits, options.compressed),
             stash: [0; PONG_LEN - 1],
             stashed: 0,

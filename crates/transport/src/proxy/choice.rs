@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Proxy, ProxyError};
 use crate::Net;
-use crate::url::Destination;
+use crate::url::UrlEndpoint;
 
 /// The forward proxy that a client uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum ProxyChoice {
 impl ProxyChoice {
     /// Returns the proxy for a `ws`, `wss`, `http` or `https` URL.
     pub fn for_url(&self, url: &Url) -> Option<&Proxy> {
-        let target = Destination::of(url).ok()?;
+        let target = UrlEndpoint::of(url).ok()?;
         self.for_target(target.secure, &target.host, target.port)
     }
 

@@ -8,7 +8,7 @@ use undrop_frame::handshake::{DEFAULT_LIMIT, parse_response};
 
 use super::{Authority, Credentials, ProxyError};
 use crate::Stream;
-use crate::head::{HeadError, read_head};
+use crate::head::{ReadHeadError, read_head};
 
 /// Asks the proxy for a tunnel. The caller limits the time.
 pub(crate) async fn http_connect(
@@ -29,9 +29,9 @@ pub(crate) async fn http_connect(
     let parse = |bytes: &[u8]| parse_response(bytes, DEFAULT_LIMIT);
     let (head, behind) = match read_head(stream, Vec::new(), parse, DEFAULT_LIMIT).await {
         Ok(found) => found,
-        Err(HeadError::Closed(_)) => return Err(ProxyError::Closed),
-        Err(HeadError::Malformed(error)) => return Err(ProxyFault::Protocol(error.to_string()).into()),
-        Err(HeadError::Io(error)) => return Err(error.into()),
+        Err(ReadHeadError::Closed(_)) => return Err(ProxyError::Closed),
+        Err(ReadHeadError::Malformed(error)) => return Err(ProxyFault::Protocol(error.to_string()).into()),
+        Err(ReadHeadError::Io(error)) => return Err(error.into()),
     };
     match head.status {
         // The client sends first in TLS and in HTTP, so no bytes may follow the response.

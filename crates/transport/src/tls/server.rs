@@ -17,7 +17,7 @@ use crate::Stream;
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: TlsAcceptor,
-    certificates: Arc<Certificates>,
+    certificates: Arc<ReloadableCertificates>,
 }
 
 /// Returns the TLS configuration for a certificate chain and its private key, both in PEM files. It offers HTTP/1.1 with
@@ -26,7 +26,7 @@ pub struct ServerTls {
 /// # Errors
 /// A file cannot be read, or the key does not belong to the certificate.
 pub fn server_config(cert: &Path, key: &Path) -> Result<ServerTls, TlsError> {
-    let certificates = Arc::new(Certificates {
+    let certificates = Arc::new(ReloadableCertificates {
         cert: cert.to_owned(),
         key: key.to_owned(),
         current: RwLock::new(load(cert, key)?),
@@ -73,21 +73,21 @@ pub async fn accept(stream: Stream, tls: &ServerTls, deadline: Instant) -> Resul
     }
 }
 
-struct Certificates {
+struct ReloadableCertificates {
     cert: PathBuf,
     key: PathBuf,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
-impl ResolvesServerCert for Certificates {
+impl ResolvesServerCert for ReloadableCertificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone())
     }
 }
 
-impl std::fmt::Debug for Certificates {
+impl std::fmt::Debug for ReloadableCertificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificates").field("cert", &self.cert).finish_non_exhaustive()
+        f.debug_struct("ReloadableCertificates").field("cert", &self.cert).finish_non_exhaustive()
     }
 }
 
