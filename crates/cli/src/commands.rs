@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub(crate) mod choice;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod doctor;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use undrop_client::{
@@ -15,6 +15,7 @@ use undrop_client::{
 use undrop_text::duration;
 use undrop_transport::{Proxies, ProxyChoice, WsUrl, tls};
 
+use crate::commands::choice::choice;
 use crate::commands::headers;
 use crate::exit::{Code, Failure};
 
@@ -30,8 +31,8 @@ pub(crate) struct Connect {
     /// URL of the server: ws:// or wss://
     url: String,
     /// Whether to ask for a resumable session
-    #[arg(long, value_enum, default_value_t = SessionChoice::Prefer)]
-    session: SessionChoice,
+    #[arg(long, value_name = "MODE", value_parser = choice(SESSION_MODES, SessionMode::by_name), default_value = "prefer")]
+    session: SessionMode,
     /// Offer a subprotocol; can be repeated, the first one is preferred
     #[arg(long, short, value_name = "NAME")]
     subprotocol: Vec<String>,
@@ -45,8 +46,8 @@ pub(crate) struct Connect {
     #[arg(long)]
     compress: bool,
     /// Policy for the delay between attempts
-    #[arg(long, value_enum, default_value_t = BackoffChoice::FullJitter)]
-    backoff: BackoffChoice,
+    #[arg(long, value_name = "POLICY", value_parser = choice(POLICIES, Backoff::by_name), default_value = "full-jitter")]
+    backoff: Backoff,
     /// Exit after the first failed attempt or lost connection instead of reconnecting
     #[arg(long)]
     once: bool,
@@ -77,23 +78,16 @@ Examples:
   echo hello | undrop connect wss://example.com/ws --once
   tail -f events.log | undrop connect ws://127.0.0.1:8080/broadcast --session require";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SessionChoice {
-    /// A session if the server supports it, otherwise a plain WebSocket
-    Prefer,
-    /// A session; exit if the server does not support it
-    Require,
-    /// A plain WebSocket without a session
-    Off,
-}
+const SESSION_MODES: &[(&str, &str)] = &[
+    ("prefer", "A session if the server supports it, otherwise a plain WebSocket"),
+    ("require", "A session; exit if the server does not support it"),
+    ("off", "A plain WebSocket without a session"),
+];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BackoffChoice {
-    /// Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit
-    FullJitter,
-    /// 1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts
-    Classic,
-}
+const POLICIES: &[(&str, &str)] = &[
+    ("full-jitter", "Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit"),
+    ("classic", "1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts"),
+];
 
 pub(crate) fn run(command: Connect) -> Result<ExitCode, Failure> {
     let linger = duration::parse(&command.linger).map_err(|e| usage(anyhow!("--linger: {e}")))?;
@@ -128,15 +122,8 @@ fn builder(command: &Connect) -> Result<ClientBuilder, Failure> {
     };
     let timeout = duration::parse(&command.timeout).map_err(|e| usage(anyhow!("--timeout: {e}")))?;
     let config = ClientConfig {
-        session: match command.session {
-            SessionChoice::Prefer => SessionMode::Prefer,
-            SessionChoice::Require => SessionMode::Require,
-            SessionChoice::Off => SessionMode::Off,
-        },
-        backoff: match command.backoff {
-            BackoffChoice::FullJitter => Backoff::full_jitter(),
-            BackoffChoice::Classic => Backoff::classic(),
-        },
+        session: command.session,
+        backoff: command.backoff.clone(),
         plain_heartbeat: Some(plain_heartbeat),
         connect_timeout: timeout,
         ..ClientConfig::default()
