@@ -1,4 +1,5 @@
-//! Reconnecting against servers that do not speak the protocol, or are not there. The clock is paused: times are exact.
+//! Reconnecting to servers that do not support the session protocol or are unreachable. The clock is paused, so times are
+//! exact.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -76,7 +77,7 @@ async fn websocket_pings_keep_a_plain_link() {
     let mut events = client.events();
     let mut link = server.request().await.plain().await;
     for _ in 0..5 {
-        // The server's end answers by itself.
+        // The server's end replies by itself.
         assert_eq!(link.next().await, "ping");
     }
     until(&mut events, |event| matches!(event, Event::Open { .. }).then_some(())).await;

@@ -1,4 +1,4 @@
-//! Code of the application that runs inside the client's task may use the client.
+//! Code of the application that runs in the task of the client may use the client.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

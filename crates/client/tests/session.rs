@@ -1,4 +1,4 @@
-//! The client in a session, against a server by hand. The clock is paused: times are exact.
+//! The client in a session with a scripted server. The clock is paused, so times are exact.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

@@ -57,8 +57,8 @@ async fn the_clients_close_reaches_the_backend() {
     }
 }
 
-/// The answer to a close may be lost with its link. Asked again, the gateway still knows: nothing is sent twice, and no
-/// backend is bothered.
+/// The reply to a close may be lost with its link. When the client asks again, the gateway repeats the reply; nothing is
+/// sent twice, and no backend connection is opened.
 #[tokio::test]
 async fn a_close_whose_ack_was_lost_is_still_known() {
     let backend = Backend::new().await;
@@ -83,7 +83,7 @@ async fn a_close_whose_ack_was_lost_is_still_known() {
         assert!(matches!(link.ending().await, Got::Close(1000, _)));
         assert!(backend.is_lonely().await, "no second backend connection");
     }
-    // Only with the key.
+    // This requires the key of the session.
     let (mut client, mut server) = pair(&gate, &backend).await;
     say_close(&mut client, 1000, "").await;
     assert!(matches!(server.next().await, Got::Close(1000, _)));
@@ -115,14 +115,14 @@ async fn the_backends_close_reaches_the_client_behind_its_last_words() {
             None => server.fin(),
         }
         assert_eq!(client.read_text().await, "one");
-        // The link goes; the close is not lost with it.
+        // The link is lost, but the close is not.
         client.cut();
         client.resume().await;
         assert_eq!(client.read_text().await, "two");
         let Packet::Close(close) = client.news().await else { panic!("no x") };
         assert_eq!(close.code.get(), heard);
         assert!(close.reason.contains(why), "{}", close.reason);
-        // Not before the client has acked it is the session over.
+        // The session ends only after the client has acknowledged the close.
         assert_eq!(gate.gateway.sessions(), 1);
         client.ack().await;
         assert_eq!(client.ending().await, Got::Close(1000, String::new()));
@@ -130,7 +130,7 @@ async fn the_backends_close_reaches_the_client_behind_its_last_words() {
     }
 }
 
-/// A Close frame without a code is one, and a backend may close while its client is away.
+/// A Close frame without a code is valid, and a backend may close while its client is disconnected.
 #[tokio::test]
 async fn a_close_without_code_while_the_client_is_away() {
     let backend = Backend::new().await;
@@ -146,7 +146,7 @@ async fn a_close_without_code_while_the_client_is_away() {
     assert_eq!(client.read_text().await, "goodbye");
     let Packet::Close(close) = client.news().await else { panic!("no x") };
     assert_eq!(close.code, CloseCode::NO_STATUS);
-    // What the client says now goes nowhere, and is not acked.
+    // Messages that the client sends now are discarded and not acknowledged.
     client.text("too late").await;
     client.packet(&Packet::AckNow).await;
     assert_eq!(client.next().await, In::Packet(Packet::Ack(1)));
@@ -154,7 +154,7 @@ async fn a_close_without_code_while_the_client_is_away() {
     assert_eq!(client.ending().await, Got::Close(1000, String::new()));
 }
 
-/// Both at once: neither waits for the other.
+/// Both sides close at the same time, and neither waits for the other.
 #[tokio::test]
 async fn closes_that_cross() {
     let backend = Backend::new().await;

@@ -1,4 +1,4 @@
-//! Many sessions on one worker: all cut at once, all back, nothing lost.
+//! Many sessions on one worker lose their links at the same time, and all are resumed without loss.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -22,7 +22,7 @@ async fn a_thousand_sessions_are_cut_and_come_back() {
     }
     assert_eq!(gate.gateway.sessions(), SESSIONS);
     for round in 0..3 {
-        // Everything is under way in both directions when the cable is pulled.
+        // Messages are in flight in both directions when the links are cut.
         for (at, session) in sessions.iter_mut().enumerate() {
             session.text(&format!("{at} {round} a")).await;
             session.text(&format!("{at} {round} b")).await;

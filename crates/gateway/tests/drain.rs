@@ -39,7 +39,7 @@ async fn every_session_has_a_slot_of_its_own_and_plain_clients_a_delay() {
     // New connections are refused.
     until(|| std::net::TcpStream::connect(address).is_err()).await;
 
-    // Sessions that still talk are served to the end; those that have moved are waited for no longer.
+    // Active sessions are served to the end; the gateway does not wait for those that have moved.
     let (stay, go) = sessions.split_at_mut(2);
     for session in stay.iter_mut() {
         session.text("still served").await;
@@ -79,7 +79,7 @@ async fn when_all_have_moved_the_deadline_is_not_waited_for() {
     }
 }
 
-/// Whoever neither reads nor answers is closed at the deadline: clients and backends, in the middle of messages too.
+/// Clients and backends that neither read nor reply are closed at the deadline, also in the middle of a message.
 #[tokio::test]
 async fn nothing_hangs() {
     let backend = Backend::new().await;
@@ -99,12 +99,12 @@ async fn nothing_hangs() {
             }
         }
     }
-    // One more, whose frame towards the backend is half there.
+    // Another connection, which has sent half of a frame to the backend.
     let (client, server) = tokio::join!(connect(gate.address, "/", &[], &[]), backend.accept());
     let mut client = client.expect("101");
     client.raw(b"\x82\xfe\x10\x00....half").await;
     kept.push((client, server));
-    // And a request whose backend has not answered yet.
+    // And a request whose backend has not responded yet.
     let late = tokio::spawn(connect_late(gate.address));
     let (hanging, _) = backend.request().await;
 
@@ -129,11 +129,11 @@ async fn connect_late(address: std::net::SocketAddr) {
         support::peer::KEY
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    // However it ends, it ends.
+    // The way in which it ends does not matter.
     let _ = support::soon(stream.read_to_end(&mut Vec::new())).await;
 }
 
-/// A dropped gateway is gone at once, its port too.
+/// Dropping a gateway stops it immediately and frees its port.
 #[tokio::test]
 async fn a_dropped_gateway_is_gone() {
     let echo = Echo::start().await;

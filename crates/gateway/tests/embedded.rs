@@ -1,4 +1,4 @@
-//! A gateway without an upstream: it brings its own backend.
+//! A gateway without an upstream serves the embedded backend.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

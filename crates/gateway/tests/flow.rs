@@ -30,7 +30,7 @@ async fn a_message_may_be_larger_than_every_buffer() {
     let mut client = Session::open(&gate).await;
     for seed in 0..3 {
         client.text("small before").await;
-        // Like any client: a message beyond the window is sent when nothing else is un-acked.
+        // As every client, it sends a message beyond the window when nothing else is unacknowledged.
         client.all_acked().await;
         let message = pattern(5 << 20, seed);
         client.unit(OpCode::Binary, &message).await;
@@ -41,7 +41,7 @@ async fn a_message_may_be_larger_than_every_buffer() {
             client.ack().await;
         }
     }
-    // Cut while the echo is under way, again and again.
+    // The link is cut repeatedly while the echo is in flight.
     let message = pattern(5 << 20, 77);
     client.unit(OpCode::Binary, &message).await;
     client.all_acked().await;
@@ -62,7 +62,7 @@ async fn an_ack_behind_a_large_message_is_read() {
     let (mut client, mut server) = pair(&gate, &backend).await;
     server.text("small, un-acked").await;
     assert_eq!(client.read_text().await, "small, un-acked");
-    // More than the kernel takes on its own.
+    // More than the kernel can buffer.
     let up = pattern(20 << 20, 1);
     let down = pattern(20 << 20, 2);
     // The backend writes before it reads, like an echo that is busy with an earlier message.
@@ -72,7 +72,7 @@ async fn an_ack_behind_a_large_message_is_read() {
     };
     let talk = async {
         client.unit(OpCode::Binary, &up).await;
-        // By now the gateway waits for the backend; a gateway that stops to read is found out.
+        // The gateway now waits for the backend. If it stopped reading from the client, the test would hang.
         tokio::time::sleep(Duration::from_millis(300)).await;
         client.ack().await;
         assert!(client.data().await.1 == down);
@@ -93,7 +93,7 @@ async fn many_megabytes_both_ways_at_once() {
     let send = async {
         let (mut sent, mut acked) = (0u64, 0u64);
         loop {
-            // The window of a client: 1 MiB un-acked.
+            // The window of a client is 1 MiB of unacknowledged data.
             if sent < COUNT && (sent - acked) * 20_000 < 1_000_000 {
                 sent += 1;
                 let payload = [&sent.to_be_bytes()[..], &[7; 19_992]].concat();
@@ -109,7 +109,7 @@ async fn many_megabytes_both_ways_at_once() {
                 }
                 () = std::future::ready(()), if !full => continue,
             };
-            // The receiver has everything: nothing is left to ack.
+            // The receiver has everything, so no ack is missing.
             let Some(number) = number else { return acked };
             let packet = Packet::Ack(number).encode();
             writer.write_all(&encode(Role::Client, OpCode::Text, packet.as_bytes())).await.unwrap();
@@ -140,7 +140,8 @@ async fn many_megabytes_both_ways_at_once() {
     support::soon(async { tokio::join!(send, receive) }).await;
 }
 
-/// Writes whole messages until nothing is taken for a while; returns how many were, the last one perhaps in part.
+/// Writes complete messages until the socket accepts nothing for a while. Returns the number of accepted messages, of which
+/// the last one may be incomplete.
 async fn fill(peer: &mut Peer, len: usize) -> usize {
     for count in 0..10_000 {
         let message = vec![count as u8; len];
@@ -151,8 +152,8 @@ async fn fill(peer: &mut Peer, len: usize) -> usize {
     panic!("it takes messages without end");
 }
 
-/// Policy `pause`: a backend waits for a client that does not read or does not ack, up to what sockets hold, and goes
-/// on where it was. Others notice nothing.
+/// Policy `pause`: a backend is paused by a client that does not read or does not acknowledge, and later continues. Other
+/// connections are not affected.
 #[tokio::test]
 async fn a_client_that_never_reads_pauses_its_backend() {
     let backend = Backend::new().await;
@@ -162,7 +163,7 @@ async fn a_client_that_never_reads_pauses_its_backend() {
     let whole = fill(&mut server, 10_000).await;
     assert!(whole > 0);
     bystander.is_fine().await;
-    // The other direction is open all the time.
+    // The other direction works all the time.
     client.text("I am alive").await;
     assert_eq!(server.next().await, Got::text("I am alive"));
     for count in 0..whole {
@@ -188,7 +189,7 @@ async fn an_absent_client_pauses_its_backend_too() {
     }
 }
 
-/// A backend that does not read stops its client and takes it all, once, when it reads again.
+/// A backend that does not read pauses its client, and receives every message once when it reads again.
 #[tokio::test]
 async fn a_backend_that_never_reads_pauses_its_client() {
     let backend = Backend::new().await;
@@ -219,7 +220,7 @@ async fn the_policy_end_ends_a_slow_session() {
     while client.next().await != In::Packet(Packet::ProbeAnswer("k".into())) {}
     client.fin();
     for _ in 0..20 {
-        // Fails when the session is over already.
+        // Fails if the session has already ended.
         let _ = server.try_send(OpCode::Binary, &[0; 10_000]).await;
     }
     assert!(matches!(server.ending().await, Got::Close(1008, _) | Got::Reset));
@@ -231,7 +232,7 @@ async fn the_policy_end_ends_a_slow_session() {
     assert!(from == 2 && (7..=21).contains(&to), "{lost:?}");
 }
 
-/// In the middle of a message nothing else may be written: the client would take it for the rest of the message.
+/// Nothing may be inserted into a message, because the client would read it as a part of the message.
 #[tokio::test]
 async fn the_policy_end_never_fakes_the_rest_of_a_message() {
     let backend = Backend::new().await;
@@ -244,7 +245,7 @@ async fn the_policy_end_never_fakes_the_rest_of_a_message() {
     let (link, mut server) = tokio::join!(upgrade(stream.into(), "/", &tokens, &[], &[]), backend.accept());
     let mut link = link.expect("101");
     let Some(Packet::Started(_)) = support::session::packet(&link.next().await) else { panic!("no S") };
-    // Nothing more is read: the kernel takes some of it, then the buffer goes over its limit.
+    // The client stops reading: the kernel buffers some data, then the replay buffer exceeds its limit.
     let words = encode(Role::Server, OpCode::Binary, &[9; 60_000]);
     let received = loop {
         tokio::select! {
@@ -259,14 +260,14 @@ async fn the_policy_end_never_fakes_the_rest_of_a_message() {
     let mut rest = &bytes[..];
     while let Ok(Some((header, len))) = Header::parse(rest) {
         let (payload, behind) = rest[len..].split_at((header.len as usize).min(rest.len() - len));
-        // The last message may be cut short, and that is all.
+        // Only the last message may be incomplete.
         assert!(header.opcode != OpCode::Binary || payload.iter().all(|byte| *byte == 9), "a fake message");
         rest = behind;
     }
     assert!(rest.len() < 14, "{} bytes are not a frame", rest.len());
 }
 
-/// Policy `drop-oldest`: the newest messages arrive, and the gap before them is announced.
+/// Policy `drop-oldest`: the newest messages arrive, after a notice of the gap before them.
 #[tokio::test]
 async fn the_policy_drop_oldest_announces_the_gap() {
     let backend = Backend::new().await;
@@ -281,7 +282,7 @@ async fn the_policy_drop_oldest_announces_the_gap() {
         server.send(OpCode::Binary, &vec![count; 10_000]).await;
     }
     server.text("newest").await;
-    // A Ping behind everything: when it is answered, all has been taken.
+    // The Pong to a Ping after all messages proves that everything was received.
     server.send(OpCode::Ping, b"sync").await;
     assert_eq!(server.next().await, Got::Pong(b"sync".to_vec()));
     let (answer, link) = client.attempt().await;

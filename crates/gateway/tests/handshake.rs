@@ -18,7 +18,7 @@ async fn gate() -> (Backend, Gate) {
     (backend, gate)
 }
 
-/// A request with these lines instead of the usual ones.
+/// Returns a request in which these lines replace the usual ones.
 fn request(line: &str, fields: &[&str]) -> Vec<u8> {
     let mut text = format!("{line}\r\nHost: gate.example\r\n");
     for field in fields {
@@ -88,13 +88,13 @@ async fn what_is_wrong_is_answered_and_the_backend_never_hears_of_it() {
 async fn tls_on_a_plain_port_is_cut_at_once() {
     let (_backend, gate) = gate().await;
     let mut bystander = gate.bystander().await;
-    // The beginning of a ClientHello record.
+    // The start of a ClientHello record.
     let answer = gate.exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
     assert_eq!(answer, "");
     bystander.is_fine().await;
 }
 
-/// Slowloris: neither silence nor a byte now and then keeps a connection beyond the deadline.
+/// Slowloris: neither silence nor single bytes keep a connection open beyond the deadline.
 #[tokio::test]
 async fn a_request_that_never_ends_has_a_deadline() {
     let backend = Backend::new().await;
@@ -115,7 +115,7 @@ async fn a_request_that_never_ends_has_a_deadline() {
         rest(&mut slow).await
     };
     let (drip, silent) = tokio::join!(soon(drip), soon(rest(&mut silent)));
-    // The drip goes on writing to a closed socket, so its answer may be lost to a RST; the silent one's cannot.
+    // The slow writer continues on a closed socket, so a RST may destroy its response; the silent one gets its response.
     assert!(silent.starts_with("HTTP/1.1 408 "), "{silent:?}");
     assert!(drip.is_empty() || drip.starts_with("HTTP/1.1 408 "), "{drip:?}");
     assert!(begin.elapsed() >= Duration::from_millis(500));
@@ -154,7 +154,7 @@ async fn a_route_an_origin_and_the_way_to_the_backend() {
     assert_eq!(status, 403, "{text}");
     assert!(backend.is_lonely().await, "a refused origin reaches no backend");
 
-    // Not an extension of `/closed`: the default route, where any origin may come.
+    // This path is not below `/closed`, so the default route applies, which allows any origin.
     let other = connect(gate.address, "/closedx", &[], &[("Origin", "https://evil.example")]);
     let (other, (_, head)) = tokio::join!(other, backend.accept_with_head());
     assert!(other.is_ok());
@@ -191,8 +191,8 @@ async fn first_frames_may_come_with_the_request_and_with_the_answer() {
     assert_eq!(server.next().await, Got::text("early"));
 }
 
-/// More connections than allowed: browsers are closed with a delay, others get 503; the limit is a limit again
-/// when a connection has ended.
+/// Above the limit of connections, browsers are closed with a delay and other clients get 503. When a connection has
+/// ended, another one is accepted.
 #[tokio::test]
 async fn a_full_gateway_says_when_to_come_back() {
     let backend = Backend::new().await;

@@ -1,4 +1,4 @@
-//! Who may resume what: forged, replayed and late hellos, and sessions that are no more.
+//! The checks of a resume: forged, replayed and late hellos, and sessions that have ended.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -13,7 +13,7 @@ async fn pair(gate: &Gate, backend: &Backend) -> (Session, Peer) {
     tokio::join!(Session::open(gate), backend.accept())
 }
 
-/// Says hello where a new backend connection will be needed.
+/// Sends a hello that requires a new backend connection.
 async fn lost(gate: &Gate, backend: &Backend, say: Hello) -> (Lost, Peer, Peer) {
     let (answer, server) = tokio::join!(hello(gate.address, "/", say, &[]), backend.accept());
     match answer.expect("101") {
@@ -22,7 +22,7 @@ async fn lost(gate: &Gate, backend: &Backend, say: Hello) -> (Lost, Peer, Peer) 
     }
 }
 
-/// The session is as it was: both ways, on the link that it has.
+/// The session still works in both directions, on its link.
 async fn unharmed(client: &mut Session, server: &mut Peer) {
     client.text("still here").await;
     assert_eq!(server.next().await, Got::text("still here"));
@@ -40,7 +40,7 @@ async fn a_forged_proof_gets_a_session_of_its_own_and_no_other() {
     let Hello::Resume { mac, .. } = client.hello(9) else { unreachable!() };
     for say in [
         Hello::resume(&client.sid, &forger, 2, 0),
-        // A real proof, for another number.
+        // A valid proof, for another attempt number.
         Hello::Resume { sid: client.sid.clone(), n: 10, rx: client.rx, mac: mac.clone() },
         Hello::Resume { sid: client.sid.clone(), n: 9, rx: 0, mac },
     ] {
@@ -86,7 +86,7 @@ async fn a_client_that_took_what_was_never_sent_begins_anew() {
     let (lost, link, second) = lost(&gate, &backend, say).await;
     assert_eq!((lost.why, lost.acc, lost.lost), (LossReason::Skew, 1, None));
     assert_eq!(lost.session.att, 2);
-    // The old backend connection is over, and so is the old link; the new session works.
+    // The old backend connection and the old link have ended; the new session works.
     assert!(matches!(server.next().await, Got::Close(1001, _)));
     assert!(matches!(client.ending().await, Got::Close(..)));
     let (mut client, mut server) = (Session::new(gate.address, "/", &lost.session, link), second);
@@ -122,7 +122,7 @@ async fn a_session_waits_for_its_time_to_live_and_no_longer() {
     server.text("never read").await;
     server.text("neither").await;
     client.fin();
-    // Nothing moves but the clock.
+    // Only the clock advances.
     let begin = std::time::Instant::now();
     assert!(matches!(server.next().await, Got::Close(1001, _)));
     assert!(begin.elapsed() >= Duration::from_millis(900));
@@ -131,7 +131,7 @@ async fn a_session_waits_for_its_time_to_live_and_no_longer() {
     let say = client.hello(2);
     let (received, link, mut second) = lost(&gate, &backend, say).await;
     assert_eq!((received.why, received.acc, received.lost), (LossReason::Expired, 2, Some((2, 3))));
-    // The answer may get lost on its way: asked again, it is the same new session and the same backend connection.
+    // If the response is lost and the client asks again, it gets the same new session and the same backend connection.
     link.cut();
     let (again, link) = hello(gate.address, "/", client.hello(3), &[]).await.unwrap();
     let Answer::Lost(again) = again else { panic!("{again:?}") };
@@ -180,7 +180,7 @@ async fn another_origin_or_route_cannot_take_it_over() {
     let cid = "0123456789abcdef";
     let (opened, mut server) = tokio::join!(hello(gate.address, "/", first(cid, 1), &ours), backend.accept());
     let (Answer::Started(started), link) = opened.unwrap() else { panic!("no S") };
-    // The same first contact from elsewhere is another one.
+    // The same first contact from another origin or route is a different one.
     let (other, _) = tokio::join!(hello(gate.address, "/", first(cid, 2), &theirs), backend.accept());
     let (Answer::Started(other), _) = other.unwrap() else { panic!("no S") };
     assert_ne!(other.sid, started.sid);
@@ -202,8 +202,8 @@ async fn another_origin_or_route_cannot_take_it_over() {
     unharmed(&mut client, &mut server).await;
 }
 
-/// A resume is checked like any request: the allow list of its route, and the limit of connections, which counts it
-/// once.
+/// A resume is checked like any request, against the allowed origins of its route and against the limit of connections,
+/// where it counts once.
 #[tokio::test]
 async fn a_resume_skips_no_check_and_is_not_counted_twice() {
     let echo = Echo::start().await;
@@ -223,7 +223,7 @@ async fn a_resume_skips_no_check_and_is_not_counted_twice() {
     let refused = connect(gate.address, "/closed", &tokens, &bad).await.err().expect("a refusal");
     assert_eq!(refused.0, 403);
 
-    // Full: three sessions. Each may come back all the same, with its link gone or not; a fourth may not.
+    // The limit is reached with three sessions. Each of them can be resumed, with or without a link; a fourth is refused.
     let mut others = Vec::new();
     for _ in 0..2 {
         others.push(Session::open(&gate).await);
@@ -251,7 +251,7 @@ async fn a_resume_skips_no_check_and_is_not_counted_twice() {
     assert!(matches!(forger.next().await, Got::Close(1013, _)));
 }
 
-/// A session whose backend refuses its client is refused with the backend's words.
+/// If the backend refuses a client, the client gets the response of the backend instead of a session.
 #[tokio::test]
 async fn no_backend_no_session() {
     let backend = Backend::new().await;
@@ -267,7 +267,7 @@ async fn no_backend_no_session() {
     let (refused, _) = tokio::join!(connect(gate.address, "/", &tokens, &[]), serve);
     let (status, text) = refused.err().expect("a refusal");
     assert!(status == 403 && text.ends_with("no"), "{text}");
-    // The next attempt of the same first contact is free to try, and hangs; so does the one that waits for it.
+    // The next attempt of the same first contact dials again and hangs, and another one waits for it.
     let impatient = [2, 3].map(|n| offer(&[], &first("0123456789abcdef", n)));
     let (one, two) = tokio::join!(
         connect(gate.address, "/", &impatient[0], &[]),

@@ -1,4 +1,4 @@
-//! Pass-through: messages, heartbeats, back-pressure and endings of clients that know nothing of sessions.
+//! Pass-through: messages, heartbeats, back-pressure and endings of clients without sessions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -22,7 +22,7 @@ async fn messages_of_every_size_and_shape() {
         client.send(OpCode::Binary, &payload).await;
         assert!(client.data().await == Got::Binary(payload), "{len} bytes differ");
     }
-    // Text that looks like one of our packets is only text here.
+    // Text that looks like a session packet is ordinary text here.
     client.text("\u{1f}a1").await;
     assert_eq!(client.data().await, Got::text("\u{1f}a1"));
     client.raw(&masked(false, OpCode::Text, b"in ")).await;
@@ -53,7 +53,7 @@ async fn the_backends_close_arrives_as_it_was_said() {
     }
 }
 
-/// An extension is a matter of the two ends: header and reserved bit pass untouched.
+/// Client and backend negotiate extensions between them: header and reserved bit are forwarded unchanged.
 #[tokio::test]
 async fn an_extension_is_agreed_end_to_end() {
     let backend = Backend::new().await;
@@ -92,7 +92,7 @@ async fn a_client_that_answers_no_ping_is_ended_and_one_that_does_is_not() {
     let (mut dead, mut live) = (dead.expect("101"), live.expect("101"));
     let dead_end = async {
         let Got::Ping(_) = dead.next().await else { panic!("no Ping") };
-        // Not a word from here on.
+        // The client is silent from here on.
         let ending = dead.next().await;
         assert!(matches!(ending, Got::Fin | Got::Reset | Got::Close(..)), "{ending:?}");
         let ending = dead_server.next().await;
@@ -101,7 +101,7 @@ async fn a_client_that_answers_no_ping_is_ended_and_one_that_does_is_not() {
     let answering = async {
         for _ in 0..3 {
             let Got::Ping(payload) = live.next().await else { panic!("no Ping") };
-            // Byte by byte, and the mask differs each time: the answer is recognised all the same.
+            // The Pong arrives byte by byte and with another mask each time, and is recognised nevertheless.
             for byte in masked(true, OpCode::Pong, &payload) {
                 live.raw(&[byte]).await;
                 tokio::task::yield_now().await;
@@ -114,7 +114,7 @@ async fn a_client_that_answers_no_ping_is_ended_and_one_that_does_is_not() {
     assert_eq!(live_server.next().await, Got::text("alive"));
 }
 
-/// The answer to our Ping may be stuck behind a message that takes longer than a heartbeat.
+/// The Pong may be delayed by a message that takes longer than a heartbeat.
 #[tokio::test]
 async fn a_late_pong_does_not_reach_the_backend_either() {
     let backend = Backend::new().await;
@@ -151,7 +151,7 @@ async fn foreign_pings_and_pongs_pass_both_ways() {
             }
         }
     }
-    // As long as ours, and as like ours as can be guessed.
+    // Of the same length and as similar to the gateway's payload as can be guessed.
     let mut forged = ours.clone();
     forged[0] ^= 1;
     for payload in [&b"from the backend"[..], b"", &forged] {
@@ -160,7 +160,7 @@ async fn foreign_pings_and_pongs_pass_both_ways() {
     }
 }
 
-/// Writes as much as fits, then waits. Returns how much that was.
+/// Writes until the socket accepts nothing for a while. Returns the number of bytes written.
 async fn fill(peer: &mut support::Peer, piece: &[u8]) -> usize {
     let mut count = 0;
     while let Ok(written) =
@@ -171,7 +171,7 @@ async fn fill(peer: &mut support::Peer, piece: &[u8]) -> usize {
     count
 }
 
-/// Whoever does not read stops the other side; nothing piles up in between, and nothing is lost when he goes on.
+/// A side that does not read pauses the other side. The gateway buffers nothing in between, and nothing is lost later.
 #[tokio::test]
 async fn whoever_does_not_read_stops_the_other_and_nobody_else() {
     let backend = Backend::new().await;
@@ -214,7 +214,7 @@ async fn many_megabytes_both_ways_at_once() {
     soon(async { tokio::join!(send, receive) }).await;
 }
 
-/// Switching sessions off leaves a plain proxy: the backend sees only what it can understand.
+/// Without sessions, the gateway is a plain proxy: the backend gets only subprotocols that it may support.
 #[tokio::test]
 async fn without_sessions_their_offer_is_stripped() {
     let backend = Backend::new().await;

@@ -1,4 +1,4 @@
-//! Pass-through: what is wrong on one side reaches the other in a form it understands.
+//! Pass-through: a fault of one side reaches the other side as a close code.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -12,7 +12,7 @@ use undrop_transport::Stream;
 
 const LIMIT: &str = "[limits]\nmax_message = \"64KiB\"";
 
-/// Frames that no client may send, and the close code that each deserves.
+/// Frames that a client must not send, with their close codes.
 fn faults() -> Vec<(&'static str, Vec<u8>, u16)> {
     let fragment = masked(false, OpCode::Text, b"a");
     vec![
@@ -60,7 +60,7 @@ async fn a_client_that_breaks_a_rule_is_told_which_behind_its_earlier_echoes() {
     bystander.is_fine().await;
 }
 
-/// Whatever the backend says to our Close (or that it says nothing), the client learns what was wrong.
+/// Whether and how the backend replies to the Close frame, the client gets the code of its fault.
 #[tokio::test]
 async fn the_cause_does_not_depend_on_the_backends_manners() {
     let backend = Backend::new().await;
@@ -233,7 +233,7 @@ async fn a_backend_that_hangs_or_is_not_there() {
     bystander.is_fine().await;
 }
 
-/// A client that goes away is gone for the backend too.
+/// When a client disconnects, the connection to the backend ends as well.
 #[tokio::test]
 async fn how_a_client_ends_reaches_the_backend() {
     let backend = Backend::new().await;
@@ -246,7 +246,7 @@ async fn how_a_client_ends_reaches_the_backend() {
         match end {
             "fin" => client.fin(),
             "rst" => {
-                // A RST discards what the gateway's kernel holds; so the words are let through first.
+                // A RST discards data in the kernel of the gateway, so the messages are received first.
                 assert_eq!(server.next().await, Got::text("last words"));
                 client.cut();
             }

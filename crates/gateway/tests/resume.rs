@@ -1,4 +1,4 @@
-//! A session outlives its links: everything exactly once and in order, both ways.
+//! A session survives its links: every message arrives once and in order, in both directions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -31,7 +31,7 @@ async fn what_was_not_acked_comes_again_and_nothing_else() {
         server.text("s2").await;
         server.text("s3").await;
         assert_eq!(client.read_text().await, "s1");
-        // s2 and s3 are on their way, and this client will never say that it got them.
+        // s2 and s3 are in flight, and this client never acknowledges them.
         match end {
             "rst" => client.cut(),
             "fin" => client.fin(),
@@ -70,7 +70,7 @@ async fn half_a_message_never_happened() {
     assert_eq!(resumed.rx, 1);
     assert_eq!(server.next().await, Got::Text("h".repeat(3000)));
 
-    // The same the other way, and in fragments.
+    // The same in the other direction, and in fragments.
     server.raw(b"\x01\x03abc").await;
     client.cut();
     server.raw(b"\x80\x03def").await;
@@ -97,7 +97,7 @@ async fn two_links_overlap_without_a_gap() {
         let (resumed, old) = client.resume().await;
         assert!(resumed.rx >= round * 2, "{resumed:?}");
         let mut old = old.unwrap();
-        // What came on the old link before it was fenced is taken only once: the new one brings it again.
+        // Messages that arrived on the old link before it was fenced are repeated on the new one, and delivered once.
         loop {
             match soon(old.reader.next()).await {
                 Got::Text(text) if text == "\u{1f}m" => break,
@@ -155,7 +155,7 @@ async fn the_backend_chooses_the_sub_protocol() {
     assert_eq!((started.att, started.hb, started.ttl, started.win), (1, 25_000, 120_000, 262_144));
 }
 
-/// Acks and heartbeats come by the clock, when nothing else happens on any socket.
+/// Acks and heartbeats are sent by timers, without an event on a socket.
 #[tokio::test]
 async fn the_clock_alone_moves_a_quiet_session() {
     let backend = Backend::new().await;
@@ -176,7 +176,7 @@ async fn the_clock_alone_moves_a_quiet_session() {
     assert_eq!(client.next().await, In::Packet(Packet::Ack(1)));
 }
 
-/// A client whose application is asleep answers no Ping, but its kernel does: the link stays.
+/// A suspended client sends no Pong, but its kernel acknowledges data, so the link is kept.
 #[tokio::test]
 async fn a_sleeping_client_keeps_its_link_and_zero_turns_heartbeats_off() {
     let backend = Backend::new().await;
@@ -184,7 +184,7 @@ async fn a_sleeping_client_keeps_its_link_and_zero_turns_heartbeats_off() {
     let (mut client, mut server) = pair(&gate, &backend).await;
     let mut beats = 0;
     while beats < 8 {
-        // The answer to a Ping is left out.
+        // The Pong is not sent.
         match soon(client.link().reader.next()).await {
             Got::Text(text) if text == "\u{1f}h" => beats += 1,
             Got::Ping(_) => {}
@@ -201,7 +201,7 @@ async fn a_sleeping_client_keeps_its_link_and_zero_turns_heartbeats_off() {
     quiet.bystander().await.is_fine().await;
 }
 
-/// Links that live for a few messages each, cut anywhere: every echo comes once and in order.
+/// Links that are cut anywhere after a few messages: every echo arrives once and in order.
 #[tokio::test]
 async fn a_hundred_cuts_lose_and_double_nothing() {
     let echo = Echo::start().await;
@@ -244,7 +244,7 @@ async fn a_hundred_cuts_lose_and_double_nothing() {
     assert_eq!(gate.gateway.sessions(), 1);
 }
 
-/// A client need not wait for its answer before it speaks, at first contact or later.
+/// A client may send before it gets the response, at first contact and on a resume.
 #[tokio::test]
 async fn words_right_behind_the_hello() {
     let backend = Backend::new().await;
@@ -284,7 +284,7 @@ async fn a_repeated_first_contact_opens_one_backend_connection() {
     let gate = Gate::start(backend.address, "").await;
     let cid = "0123456789abcdef0123456789abcdef";
 
-    // Twice while the backend takes its time; the first client has gone by then.
+    // Twice while the backend is slow; the first client has disconnected by then.
     let tokens = offer(&[], &first(cid, 1));
     let impatient =
         tokio::time::timeout(std::time::Duration::from_millis(50), connect(gate.address, "/", &tokens, &[]));
@@ -301,18 +301,18 @@ async fn a_repeated_first_contact_opens_one_backend_connection() {
     assert_eq!(two.att, 2);
     assert!(backend.is_lonely().await, "one backend connection for both");
 
-    // Once more, as if `S` had been lost: the same session, and the older link is superseded.
+    // Again, as if `S` was lost: the client gets the same session, and the older link is superseded.
     let (Answer::Started(three), third) = hello(gate.address, "/", first(cid, 3), &[]).await.unwrap() else {
         panic!("no S")
     };
     assert_eq!((three.att, &three.sid, &three.key), (3, &two.sid, &two.key));
     assert_eq!(link.next().await, Got::text("\u{1f}m"));
-    // A late repetition of an older one changes nothing.
+    // A late repetition of an older attempt has no effect.
     let (stale, _) = hello(gate.address, "/", first(cid, 2), &[]).await.unwrap();
     assert_eq!(stale, Answer::Stale(1000));
     assert!(backend.is_lonely().await);
 
-    // From the client's first word on it has to prove that it has the key.
+    // After the first message of the client, a first contact has to prove that it has the key.
     let mut client = Session::new(gate.address, "/", &three, third);
     client.text("mine").await;
     assert_eq!(server.next().await, Got::text("mine"));

@@ -1,4 +1,4 @@
-//! Session clients that break a rule, and what the gateway makes of it: the link pays, seldom the session, never others.
+//! Session clients that violate a protocol: the gateway closes the link, rarely the session, and never affects others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -71,14 +71,14 @@ async fn bad_text_is_judged_by_the_backend() {
     let echo = support::Echo::start().await;
     let gate = Gate::start_at(&format!("ws://{}", echo.address), "").await;
     let mut client = Session::open(&gate).await;
-    // Our echo cannot decode it and hangs up.
+    // The echo backend cannot decode it and closes the connection.
     client.link().raw(&masked(true, OpCode::Text, b"bad \xff\xfe text")).await;
     let Packet::Close(close) = client.news().await else { panic!("no x") };
     assert_eq!(close.code.get(), 1014);
 }
 
-/// A message that is too large would be too large on every link: the session ends, and both sides know why. What was
-/// under way from the backend still arrives.
+/// A message that is too large would be too large on every link, so the session ends with a reason for both sides.
+/// Messages in flight from the backend still arrive.
 #[tokio::test]
 async fn a_message_that_is_too_large_ends_the_session() {
     let backend = Backend::new().await;
@@ -97,7 +97,7 @@ async fn a_message_that_is_too_large_ends_the_session() {
         assert!(matches!(client.ending().await, Got::Close(1009, reason) if !reason.is_empty()));
         server.text("echo of one").await;
         server.close(1009, "").await;
-        // It comes back and sends the same again, until the backend's last words have passed.
+        // The client resumes and sends the same again, until the last messages of the backend have arrived.
         let mut echoes = Vec::new();
         let close = loop {
             client.resume().await;
@@ -119,7 +119,7 @@ async fn a_message_that_is_too_large_ends_the_session() {
         assert_eq!(close.code, CloseCode::MESSAGE_TOO_BIG);
         assert!(matches!(client.ending().await, Got::Close(1009, _)));
     }
-    // The backend's limit is its own affair: what it sends beyond ours is its fault.
+    // A message of the backend beyond the gateway's limit is a fault of the backend.
     let (mut client, mut server) = pair(&gate, &backend).await;
     server.text("fine").await;
     server.send(OpCode::Binary, &[0; 65_537]).await;
@@ -130,24 +130,24 @@ async fn a_message_that_is_too_large_ends_the_session() {
     bystander.is_fine().await;
 }
 
-/// A client that asks and asks without reading the answers is cut; nothing grows.
+/// A client that sends probes without reading the replies is disconnected, and no buffer grows.
 #[tokio::test]
 async fn a_flood_of_probes_is_bounded() {
     let backend = Backend::new().await;
     let gate = Gate::start(backend.address, "").await;
     let mut bystander = gate.bystander().await;
     let (mut client, mut server) = pair(&gate, &backend).await;
-    // Pings beyond what may wait are dropped, which RFC 6455 §5.5.3 allows.
+    // Pongs beyond the limit are dropped, which RFC 6455 §5.5.3 allows.
     let pings = masked(true, OpCode::Ping, &[1; 125]).repeat(1000);
     for _ in 0..30 {
         client.link().raw(&pings).await;
     }
     server.text("still here").await;
     assert_eq!(client.read_text().await, "still here");
-    // Probes have to be answered, so the link has to go.
+    // Probes require a reply, so the link is closed.
     let probes = packet(&format!("P{}", "n".repeat(32))).repeat(1000);
     for _ in 0..30 {
-        // Fails when the link is gone already.
+        // Fails if the link has already ended.
         let _ = client.link().try_raw(&probes).await;
     }
     let ending = client.ending().await;

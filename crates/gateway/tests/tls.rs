@@ -44,7 +44,7 @@ impl Certificate {
         self.folder.path().join(name)
     }
 
-    /// For the configuration of a gateway.
+    /// Returns the keys for the configuration of a gateway.
     fn toml(&self) -> String {
         let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
         format!("[tls]\ncertificate = {cert:?}\nkey = {key:?}\n")
@@ -123,7 +123,7 @@ async fn a_slow_reader_gets_the_last_bytes_too() {
             server.send(OpCode::Binary, &vec![step; 40_000 + 500_000 * usize::from(step)]).await;
             connections.push((step, client, server));
         }
-        // Time for everything to get as far as it gets.
+        // Time for the data to fill all buffers.
         sleep(Duration::from_millis(300)).await;
         for (step, mut client, _server) in connections {
             if session {
@@ -156,7 +156,7 @@ async fn what_is_not_tls_is_cut_and_has_a_deadline() {
         stream.write_all(bytes).await.unwrap();
         soon(rest(&mut stream)).await;
     }
-    // TLS, and then not a word.
+    // A TLS handshake, followed by silence.
     let mut silent = certificate.dial(&gate, "gate.example").await.unwrap();
     let mut answer = Vec::new();
     let _ = soon(tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut answer)).await;
@@ -198,7 +198,7 @@ async fn a_backend_over_tls() {
         Peer::new(stream, Role::Server, Vec::new())
     };
     let (mut client, mut server) = tokio::join!(Session::open(&gate), accept);
-    // The backend reads late: what the TLS layer holds by then still arrives.
+    // The backend reads late; data that the TLS layer holds by then still arrives.
     for len in [100, 700_000, 3 << 20] {
         let message = vec![len as u8; len];
         client.unit(OpCode::Binary, &message).await;

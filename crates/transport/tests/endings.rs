@@ -57,7 +57,7 @@ async fn reset_while_reading_and_while_writing() {
     let (a, mut b) = tcp_pair().await;
     let mut ours = server(a);
     b.write_all(&masked(true, OpCode::Text, b"last words")).await.unwrap();
-    // Let the message arrive before the reset.
+    // The message must arrive before the reset.
     tokio::time::sleep(Duration::from_millis(20)).await;
     reset(b).unwrap();
     let mut failed = false;
@@ -65,7 +65,7 @@ async fn reset_while_reading_and_while_writing() {
         failed |= ours.send(&Message::Binary(vec![0; 1000])).await.is_err();
     }
     assert!(failed);
-    // Linux keeps what had arrived; where it does not, the reset is all there is.
+    // Linux keeps data that arrived before; other systems report only the reset.
     let ending = loop {
         match ours.recv().await {
             Ok(received) => assert_eq!(received, Received::Message(Message::from("last words"))),
@@ -145,7 +145,7 @@ async fn a_broken_rule_is_named_on_both_sides_even_if_the_peer_goes_on_sending()
         let mut ours = WebSocket::new(a.into(), Role::Server, Vec::new(), &config);
         let task = tokio::spawn(async move { ours.recv().await });
         raw.write_all(&bytes).await.unwrap();
-        // Were the socket closed over this, the Close frame would be lost to a RST.
+        // If the socket was closed with this data unread, a RST would destroy the Close frame.
         raw.write_all(&[0; 30_000]).await.unwrap();
         let (payload, fin) = close_from_server(&mut raw).await;
         assert_eq!(u16::from_be_bytes([payload[0], payload[1]]), code);

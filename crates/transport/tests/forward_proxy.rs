@@ -1,4 +1,4 @@
-//! Dialling through scripted forward proxies.
+//! Connections through scripted forward proxies.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The opening handshake from both sides, with peers that do it wrong, slowly or not at all.
+//! The opening handshake in both roles, with peers that are faulty, slow or silent.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
@@ -92,7 +92,8 @@ async fn slowloris_gains_nothing_by_sending_a_byte_now_and_then() {
     drip.await.unwrap();
 }
 
-/// Answers the client's request with `response` (`KEY` is replaced by the right accept value), then closes or waits.
+/// Replies to the client's request with `response`, in which `KEY` is replaced by the valid accept value, then closes or
+/// waits.
 async fn answered(response: &str, close: bool) -> Result<Connected, UpgradeError> {
     let (ours, mut raw) = duplex(1 << 20);
     let key = random_key().unwrap();
@@ -163,7 +164,7 @@ async fn a_refusal_comes_with_status_headers_and_a_bounded_body() {
             "no",
         ),
         ("HTTP/1.1 403 Forbidden\r\nX-Why: rules\r\n\r\nuntil close".to_owned(), true, "until close"),
-        // Ends at the deadline, not never.
+        // The body ends at the deadline.
         ("HTTP/1.1 403 Forbidden\r\nX-Why: rules\r\nContent-Length: 99\r\n\r\nhalf".to_owned(), false, "half"),
         (format!("HTTP/1.1 403 Forbidden\r\nX-Why: rules\r\n\r\n{long}"), false, &long[..1000]),
     ] {

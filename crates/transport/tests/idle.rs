@@ -64,11 +64,11 @@ async fn an_idle_websocket_holds_no_buffer_before_and_after_a_burst() {
     println!("size_of WebSocket: {} bytes, Stream: {} bytes", size_of::<WebSocket>(), size_of::<Stream>());
     assert!(size_of::<WebSocket>() <= 400, "{}", size_of::<WebSocket>());
 
-    // Small enough for the thread to keep its write buffer, or its coming and going would blur the picture.
+    // Small enough for the thread to keep its write buffer, whose allocation would disturb the measurement.
     let large = Message::Text("large ".repeat(35_000));
     let messages = [Message::from("hello"), Message::Binary(vec![7; 64 * 1024]), large];
     for (name, config, bound) in [("plain", WebSocketConfig::default(), 0), ("deflate", compressing, 700)] {
-        // The first use fills what belongs to the thread; kept, so that nothing of it is given back in between.
+        // The first use allocates the buffers of the thread. The pair is kept, so they are not freed in between.
         let _warm = exchange(&config, &messages, &mut Vec::new()).await;
         let mut heap = Vec::new();
         let _pair = exchange(&config, &messages, &mut heap).await;
@@ -77,8 +77,8 @@ async fn an_idle_websocket_holds_no_buffer_before_and_after_a_burst() {
     }
 }
 
-/// Opens a pair and echoes the messages; notes the heap that the pair holds before the first and after each. A little
-/// below zero is right: the runtime frees the dropped listener only when it next turns.
+/// Opens a pair, echoes the messages, and returns the heap that the pair holds before the first and after each. A value
+/// slightly below zero is correct, because the runtime frees the dropped listener later.
 async fn exchange(
     config: &WebSocketConfig,
     messages: &[Message],

@@ -1,4 +1,4 @@
-//! The accept side: shared ports, options, PROXY headers.
+//! Listening sockets: shared ports, options and PROXY headers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
