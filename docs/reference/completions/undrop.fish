@@ -561,10 +561,10 @@ complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand chaos; and __fish_seen_subcommand_from reset" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l session -d 'Whether to ask for a resumable session' -r -f -a "prefer\t'A session if the server supports it, otherwise a plain WebSocket'
 require\t'A session; exit if the server does not support it'
-off\t'A plain WebSocket'"
+off\t'A plain WebSocket without a session'"
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s s -l subprotocol -d 'Offer a subprotocol; can be repeated, the first one is preferred' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s H -l header -d 'Add a header to the request; can be repeated' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l backoff -d 'Delay between attempts' -r -f -a "full-jitter\t'Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit'
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l backoff -d 'Policy for the delay between attempts' -r -f -a "full-jitter\t'Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit'
 classic\t'1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts'"
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l heartbeat-text -d 'In plain mode, send the text PING every 30 s and expect the text PONG within 10 s [default: WebSocket Pings]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l linger -d 'Time without a message after the end of the input before the connection is closed' -r
@@ -573,16 +573,16 @@ complete -c undrop -n "__fish_undrop_using_subcommand connect" -l proxy -d 'Forw
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l timeout -d 'Time limit for each connection attempt' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l binary -d 'Send each line as a binary message'
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l compress -d 'Offer permessage-deflate'
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l compress -d 'Offer compression of messages (permessage-deflate)'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l once -d 'Exit after the first failed attempt or lost connection instead of reconnecting'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l insecure -d 'Accept any certificate of the server: encrypted, but the server is not authenticated'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seconds -d 'Duration in seconds' -r
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seconds -d 'Duration of the demo in seconds' -r
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l rate -d 'Messages per second of each client' -r
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l seed -d 'Seed for all randomness, to repeat a run with the same dropped connections [default: random]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run until Ctrl-C'
+complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run until Ctrl-C is pressed'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'Print the result as one JSON object, and nothing else on standard output'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s V -l version -d 'Print version'
@@ -628,7 +628,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand explain" -l json -d 'Print
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s l -l listen -d 'Address to listen on; can be repeated [default: 127.0.0.1:8080]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths without a route of their own; the path of the client is appended to the path of this URL [default: the embedded backend]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths that have no route; the path of the client is appended to the path of this URL [default: the embedded backend]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s c -l config -d 'TOML file with the full configuration; options on the command line take precedence' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l workers -d 'Number of worker threads [default: one per core]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -l tls-cert -d 'Certificate chain in PEM format; enables wss://' -r
