@@ -208,7 +208,7 @@ fn watching_reports_drops_and_exits_with_5() {
         "127.0.0.1:0",
     ]);
     assert_eq!(code, 5, "{stdout}\n{stderr}");
-    assert!(stdout.contains("An idle timer of 0.7 s"), "{stdout}");
+    assert!(stdout.contains("An idle timeout of 0.7 s"), "{stdout}");
     let written = std::fs::read_to_string(&log).unwrap();
     let drops: Vec<serde_json::Value> = written
         .lines()

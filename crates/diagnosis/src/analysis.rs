@@ -1,5 +1,5 @@
-//! What follows from the observations without naming anybody: which products are in the way, which lanes ended together,
-//! how long a connection may be quiet. Pure; computed once and shared by the checks.
+//! Facts that are derived from the observations once and shared by the checks: the products on the path, the connections that
+//! ended together, the idle time that a connection survives.
 
 mod ages;
 mod attribution;
@@ -26,11 +26,11 @@ pub(crate) use http2::{Http2, offers_http11};
 pub(crate) use products::{Product, products};
 pub(crate) use violation::{Moment, Violation};
 
-/// The target of a run, and what follows from its observations.
+/// The target of a run with the facts derived from its observations.
 pub(crate) struct Case<'a> {
     pub(crate) seen: &'a Observations,
     pub(crate) target: &'a Endpoint,
-    /// Products in the way, the likeliest first.
+    /// The products on the path, the likeliest first.
     pub(crate) products: Vec<Product>,
     pub(crate) drops: Drops<'a>,
     /// How most connections end as soon as they are open, if they do.
@@ -44,7 +44,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// `None` when nothing was looked at.
+    /// Returns `None` if no endpoint was probed.
     pub(crate) fn new(seen: &'a Observations) -> Option<Case<'a>> {
         let target = seen.target()?;
         Some(Case {
@@ -59,40 +59,40 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The watched connections of the target that did this, opened or not.
+    /// Returns the watched connections of the target with this traffic, whether or not they were opened.
     pub(crate) fn traffic(&self, traffic: &Traffic) -> impl Iterator<Item = &'a WatchedConnection> {
         let traffic = traffic.clone();
         self.target.connections.iter().filter(move |connection| connection.traffic == traffic)
     }
 
-    /// A watched connection of this sort was opened and lived on.
+    /// Returns whether a watched connection with this traffic was opened and stayed alive.
     pub(crate) fn lived(&self, traffic: &Traffic) -> bool {
         self.traffic(traffic).any(WatchedConnection::alive)
     }
 
-    /// A watched connection of this sort was opened and ended.
+    /// Returns a watched connection with this traffic that was opened and ended.
     pub(crate) fn ended(&self, traffic: &Traffic) -> Option<&'a WatchedConnection> {
         self.traffic(traffic).find(|connection| connection.end.is_some())
     }
 
-    /// The product with this id is in the way.
+    /// Returns the product with this id if it may be on the path.
     pub(crate) fn product(&self, id: &str) -> Option<&Product> {
         self.products.iter().find(|product| product.entry.id == id)
     }
 
-    /// When the run began, in whole seconds since 1970.
+    /// Returns the start of the run in whole seconds since 1970.
     pub(crate) fn now_unix_s(&self) -> i64 {
         self.seen.started_unix_s as i64
     }
 }
 
-/// Median and spread in seconds.
+/// Returns median and spread of the samples, in seconds.
 pub(crate) fn measure_s(samples: impl IntoIterator<Item = f64>) -> Option<Measure> {
     let samples: Vec<f64> = samples.into_iter().collect();
     Measure::of(&samples, "s")
 }
 
-/// Seconds as the report writes them.
+/// Formats a time in seconds for the report.
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.01 => format!("{:.2} ms", s * 1e3),
@@ -101,7 +101,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// What became of the arms, one line each: what keeps the connection and what does not.
+/// Returns which traffic keeps a connection alive and which does not, in at most two lines.
 pub(crate) fn kept_and_lost(case: &Case<'_>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut lost = Vec::new();
@@ -123,12 +123,12 @@ pub(crate) fn kept_and_lost(case: &Case<'_>) -> Vec<String> {
         lines.push(format!("kept alive by: {}", kept.join(", ")));
     }
     if !lost.is_empty() {
-        lines.push(format!("not kept by: {}", lost.join(", ")));
+        lines.push(format!("not kept alive by: {}", lost.join(", ")));
     }
     lines
 }
 
-/// How often the server sends Pings by itself, seconds.
+/// Returns the interval of the server's own Pings, in seconds.
 pub(crate) fn server_heartbeat(case: &Case<'_>) -> Option<f64> {
     let connections =
         case.target.connections.iter().filter(|connection| connection.server_pings_s.len() >= 2);
@@ -139,13 +139,13 @@ pub(crate) fn server_heartbeat(case: &Case<'_>) -> Option<f64> {
     if let Some(gap) = Measure::of(&gaps, "s") {
         return Some(gap.value);
     }
-    // A single Ping says at least that much.
+    // The time of a single Ping is an upper estimate of the interval.
     let firsts =
         case.target.connections.iter().filter_map(|connection| connection.server_pings_s.first().copied());
     firsts.filter(|first| *first > 1.0).min_by(f64::total_cmp)
 }
 
-/// An interval that fits at least twice into an idle time, seconds, as people write it.
+/// Returns a round interval that fits at least twice into an idle time, in seconds.
 pub(crate) fn half_of(idle_s: f64) -> f64 {
     let Ok(idle) = Duration::try_from_secs_f64(idle_s) else { return idle_s / 2.0 };
     let mut chain = Chain::new();
@@ -153,11 +153,11 @@ pub(crate) fn half_of(idle_s: f64) -> f64 {
     chain.budget().heartbeat.map_or(idle_s / 2.0, |half| half.as_secs_f64())
 }
 
-/// What to send, how often, from which side, so that a connection is never quiet for `idle_s`.
+/// Recommends a heartbeat that keeps a connection from being idle for `idle_s`.
 pub(crate) fn heartbeat_below(case: &Case<'_>, idle_s: f64) -> String {
     let every = seconds(half_of(idle_s));
     let ways = [
-        (Traffic::Ping, "Pings from the server (pages in browsers cannot send any)"),
+        (Traffic::Ping, "Pings from the server (pages in browsers cannot send Pings)"),
         (Traffic::Data, "a small message from the client that the server replies to"),
         (Traffic::OneWay, "a small message from the client"),
         (Traffic::TcpKeepalive, "TCP keepalive at the server"),
@@ -166,11 +166,11 @@ pub(crate) fn heartbeat_below(case: &Case<'_>, idle_s: f64) -> String {
         Some((_, way)) => format!("Send a heartbeat every {every} or more often: {way}."),
         None if case.target.connections.is_empty() => {
             format!(
-                "Send a heartbeat every {every} or more often, in both directions; which frames count was not tried."
+                "Send a heartbeat every {every} or more often, in both directions; the run did not test which frames count."
             )
         }
         None => format!(
-            "Send a heartbeat every {every} or more often, in both directions; none was seen to help here."
+            "Send a heartbeat every {every} or more often, in both directions; no traffic was seen to help in this run."
         ),
     }
 }

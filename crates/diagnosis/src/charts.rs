@@ -1,11 +1,11 @@
-//! The lanes of a run, as a picture.
+//! Charts of the watched connections over time.
 
 use undrop_report::{Chart, Lane, LaneState, Lanes};
 
 use crate::analysis::Case;
 use crate::observations::{Endpoint, WatchedConnection};
 
-/// One chart for each endpoint that was watched.
+/// Returns one chart for each watched endpoint.
 pub(super) fn lanes(case: &Case<'_>) -> Vec<Chart> {
     case.seen.endpoints.iter().filter_map(chart).collect()
 }
@@ -23,7 +23,7 @@ fn chart(endpoint: &Endpoint) -> Option<Chart> {
 
 fn lane(connection: &WatchedConnection, begin: f64) -> Lane {
     let from_s = connection.at_s - begin;
-    // A hole is dated by the last byte; that it was there is known only later.
+    // A black hole starts at the last received byte and is detected later.
     let asked = connection.probe.as_ref().map_or(0.0, |probe| probe.sent_s);
     let (state, ending) = match (&connection.failed, &connection.end) {
         (Some(failed), _) => (LaneState::Failed, Some(failed.to_string())),

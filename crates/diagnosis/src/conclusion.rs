@@ -1,26 +1,26 @@
-//! What a run comes down to for a script.
+//! The conclusion of a run for scripts.
 
 use undrop_report::{Report, Severity};
 
 use crate::observations::Observations;
 
-/// What a run comes down to.
+/// The conclusion of a run, from which the exit code follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
-    /// Nothing worse than a note.
+    /// There is no finding, or only notes.
     Good,
-    /// Findings.
+    /// There are warnings or errors.
     Findings,
     /// No WebSocket could be opened.
     Handshake,
     /// TLS failed, or its certificate would not be accepted.
     Tls,
-    /// A connection did not live as long as was expected of it.
+    /// A connection ended before the expected age.
     DroppedEarly,
 }
 
 impl Conclusion {
-    /// Of a run and its report.
+    /// Returns the conclusion of a run and its report.
     pub fn of(seen: &Observations, report: &Report) -> Conclusion {
         let Some(target) = seen.target() else { return Conclusion::Handshake };
         if target.tls.as_ref().is_some_and(|tls| !tls.speaks() || tls.distrust.is_some())

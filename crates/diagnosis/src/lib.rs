@@ -1,13 +1,13 @@
-//! Judges what a run of the doctor observed.
+//! Evaluates the observations of a run of the doctor.
 //!
-//! [`diagnose`] is a pure function of [`Observations`]: the same observations always give the same report, so a saved run can
-//! be judged again anywhere. The probes that observe are in the crate `doctor`.
+//! [`diagnose`] is a pure function of [`Observations`]: the same observations always give the same report, so a saved run can be
+//! evaluated again on any machine. The probes are in the crate `doctor`.
 //!
 //! | for | start at |
 //! |---|---|
-//! | what was observed | `observations/` |
-//! | what follows from it without naming anybody | `analysis.rs` |
-//! | what is concluded | `checks/`, one file each: id, documentation, a pure function, tests on literal observations |
+//! | the observations | `observations/` |
+//! | the facts that are derived from them | `analysis.rs` |
+//! | the conclusions | `checks/`, one file each: id, documentation, a pure function, tests on literal observations |
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,7 @@ use undrop_report::{Confidence, Report};
 
 use crate::analysis::Case;
 
-/// This program was kept from its work for so long that late answers prove nothing.
+/// Returns whether this program was delayed for so long that late replies prove nothing.
 fn is_late(seen: &Observations) -> bool {
     seen.lag_s > (seen.plan.patience_s / 2.0).max(0.5)
 }
@@ -47,11 +47,11 @@ const GENERAL: (&str, &[&str]) = (
     ],
 );
 
-/// Judges a run. Pure: the same observations always give the same report.
+/// Evaluates the observations of a run. The same observations always give the same report.
 pub fn diagnose(seen: &Observations) -> Report {
     let mut report = Report::new(format!("undrop doctor {}", seen.plan.url), "");
     let Some(case) = Case::new(seen) else {
-        report.verdict = "Nothing was looked at.".to_owned();
+        report.verdict = "No endpoint was probed.".to_owned();
         return report;
     };
     for check in CHECKS {
@@ -63,7 +63,9 @@ pub fn diagnose(seen: &Observations) -> Report {
             if is_late(seen) && finding.confidence > Confidence::Low && !case.target.connections.is_empty() {
                 finding.confidence = Confidence::Low;
                 let lag = crate::analysis::seconds(seen.lag_s);
-                finding.candidates.insert(0, format!("this machine, which was too busy to look for {lag}"));
+                finding
+                    .candidates
+                    .insert(0, format!("this machine, which was too busy for {lag} to notice replies"));
             }
             report.add(finding);
         }
@@ -92,6 +94,6 @@ mod tests {
         assert_eq!(confidence(&seen), Confidence::High);
         seen.lag_s = 4.0;
         assert_eq!(confidence(&seen), Confidence::Low);
-        assert!(diagnose(&seen).findings[0].candidates[0].contains("too busy to look for 4.0 s"));
+        assert!(diagnose(&seen).findings[0].candidates[0].contains("too busy for 4.0 s to notice replies"));
     }
 }

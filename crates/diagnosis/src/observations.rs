@@ -1,7 +1,6 @@
-//! What was seen: facts with times, nothing concluded from them.
-//!
-//! Every time is in seconds: `_s` fields of a connection count from when its handshake was done, `at_s` fields from the
-//! start of the run. A run can be saved and judged again; judging reads nothing but this.
+//! Observations of a run: facts with times, without conclusions.
+//! All times are in seconds. `_s` fields of a connection count from the end of its handshake, `at_s` fields from the start of the
+//! run. A run can be saved and evaluated again; the evaluation needs nothing else.
 
 mod connection;
 mod endpoint;
@@ -18,51 +17,51 @@ pub use endpoint::{
 pub use local::LocalMachine;
 pub use tls::{Certificate, TlsAttempt, TlsFailure, TlsFailureKind, TlsResult};
 
-/// Everything one run saw.
+/// The observations of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observations {
-    /// Version of this structure.
+    /// The version of the saved format.
     pub version: u32,
-    /// What was asked for.
+    /// The options of the run.
     pub plan: RunPlan,
-    /// The time of day when the run began, seconds since 1970.
+    /// The start of the run, in seconds since 1970.
     pub started_unix_s: f64,
-    /// How long the run took.
+    /// The duration of the run, in seconds.
     pub took_s: f64,
-    /// How late this program came to its own timers, at most.
+    /// The largest delay of this program's own timers, in seconds.
     #[serde(default)]
     pub lag_s: f64,
-    /// Somebody stopped the run before it was done.
+    /// Whether the run was stopped early.
     pub interrupted: bool,
-    /// The target first, then what it is compared with.
+    /// The target, followed by the endpoints for comparison.
     pub endpoints: Vec<Endpoint>,
-    /// This machine.
+    /// Facts about this machine.
     pub local: LocalMachine,
 }
 
-/// What a run was asked for.
+/// The options of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunPlan {
-    /// The URL.
+    /// The URL of the target.
     pub url: String,
-    /// How long connections are watched at most; 0: not at all.
+    /// The time for which connections are watched, in seconds; 0 if they are not.
     pub horizon_s: f64,
-    /// How often the lanes that are not quiet do something.
+    /// The interval of the traffic on connections that are not quiet, in seconds.
     pub every_s: f64,
-    /// How long an answer is waited for before it counts as missing.
+    /// The time after which a reply counts as missing, in seconds.
     pub patience_s: f64,
-    /// A connection must live this long.
+    /// The age that every connection has to reach, in seconds.
     pub expect_alive_s: Option<f64>,
-    /// The page that the WebSocket is opened from.
+    /// The URL of the page that opens the WebSocket.
     pub page: Option<String>,
-    /// Sub-protocols that were to be offered.
+    /// The offered subprotocols.
     pub protocols: Vec<String>,
-    /// What was left out because the target is public and nobody said that it is theirs.
+    /// The probes that were skipped because the target is public and the user did not confirm that it is theirs.
     pub held_back: Vec<String>,
 }
 
 impl Observations {
-    /// The version that this crate writes.
+    /// The version that this crate writes and reads.
     pub const VERSION: u32 = 2;
 
     /// Reads a run that was saved as JSON.
@@ -82,12 +81,12 @@ impl Observations {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// The target itself.
+    /// Returns the target.
     pub fn target(&self) -> Option<&Endpoint> {
         self.endpoints.first()
     }
 
-    /// What the target is compared with.
+    /// Returns the endpoints that the target is compared with.
     pub fn others(&self) -> &[Endpoint] {
         self.endpoints.get(1..).unwrap_or_default()
     }
@@ -112,7 +111,7 @@ pub enum SavedRunError {
     },
 }
 
-/// Whole microseconds, so that a time survives being written as text and read again.
+/// Rounds to whole microseconds, so that a time is the same after it was written as text and read again.
 pub fn micros(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e6
 }

@@ -1,4 +1,4 @@
-//! What was seen, and what follows for a heartbeat, as tables.
+//! Tables of the stages, the recognised products and the timeout budget.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use undrop_text::printable;
 use crate::analysis::{Case, measure_s, seconds, server_heartbeat};
 use crate::observations::{Endpoint, HttpOutcome, MessageOutcome, RequestVariant};
 
-/// Stage by stage.
+/// Returns the outcome of each stage.
 pub(super) fn stages(case: &Case<'_>) -> Table {
     let mut table = Table::new("Stages", &["endpoint", "stage", "outcome"]);
     for endpoint in &case.seen.endpoints {
@@ -78,7 +78,7 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
         let echo = measure_s(pings.echoes_s.iter().copied());
         let told =
             |measure: Option<undrop_report::Measure>| measure.map_or("none".to_owned(), |m| seconds(m.value));
-        rows.push(("ping", format!("pong after {}, message back after {}", told(pong), told(echo))));
+        rows.push(("ping", format!("Pong after {}, reply to a message after {}", told(pong), told(echo))));
     }
     for one in endpoint.compression.iter().filter(|one| one.offered) {
         let agreed = if one.agreed.is_some() { "agreed" } else { "not agreed" };
@@ -91,7 +91,7 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
             .sizes
             .iter()
             .any(|one| one.size == largest && matches!(one.result, MessageOutcome::Returned { .. }));
-        let how = if back { "come back" } else { "are sent, and the connection lives on" };
+        let how = if back { "come back" } else { "are sent, and the connection stays open" };
         let bad = endpoint.sizes.iter().filter(|one| !one.result.arrived()).min_by_key(|one| one.size);
         let bad =
             bad.map_or_else(String::new, |one| format!("; {} bytes: {}", one.size, result(&one.result)));
@@ -100,7 +100,7 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
     if let Some(close) = &endpoint.close {
         rows.push((
             "close",
-            format!("our Close 1000 ends with {} after {}", close.end, seconds(close.took_s)),
+            format!("Close 1000 was answered with {} after {}", close.end, seconds(close.took_s)),
         ));
     }
     rows
@@ -108,18 +108,18 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
 
 fn variant(variant: &RequestVariant) -> String {
     match variant {
-        RequestVariant::AsRequested => "as asked for".to_owned(),
+        RequestVariant::AsRequested => "as requested".to_owned(),
         RequestVariant::SecondKey => "another key".to_owned(),
         RequestVariant::NoAlpn => "without ALPN".to_owned(),
         RequestVariant::ExtendedConnect => "extended CONNECT over HTTP/2".to_owned(),
         RequestVariant::Redirected(url) => format!("redirected to {url}"),
         RequestVariant::Origin(origin) => format!("Origin {origin}"),
-        RequestVariant::NoProtocol => "without sub-protocols".to_owned(),
-        RequestVariant::Protocols(offered) => format!("sub-protocols {}", offered.join(", ")),
+        RequestVariant::NoProtocol => "without subprotocols".to_owned(),
+        RequestVariant::Protocols(offered) => format!("subprotocols {}", offered.join(", ")),
         RequestVariant::Deflate => "permessage-deflate offered".to_owned(),
         RequestVariant::PlainGet => "plain GET".to_owned(),
-        RequestVariant::Malformed => "no HTTP".to_owned(),
-        RequestVariant::ProxyItself => "no HTTP, to the forward proxy".to_owned(),
+        RequestVariant::Malformed => "malformed request".to_owned(),
+        RequestVariant::ProxyItself => "malformed request to the forward proxy".to_owned(),
         RequestVariant::EngineIo => "Engine.IO polling".to_owned(),
     }
 }
@@ -134,7 +134,7 @@ fn outcome(outcome: &HttpOutcome) -> String {
         HttpOutcome::NotHttp { fault, start } => format!("{fault} ({})", printable::bytes(start, 120)),
         HttpOutcome::Http2 { offered: false, .. } => "HTTP/2 without extended CONNECT".to_owned(),
         HttpOutcome::Http2 { status, .. } => {
-            status.map_or_else(|| "HTTP/2, no answer".to_owned(), |status| format!("HTTP/2 {status}"))
+            status.map_or_else(|| "HTTP/2, no response".to_owned(), |status| format!("HTTP/2 {status}"))
         }
         HttpOutcome::OtherProtocol(alpn) => format!("no HTTP/2 (ALPN {})", alpn.as_deref().unwrap_or("none")),
         HttpOutcome::Failed(end) => end.to_string(),
@@ -143,25 +143,27 @@ fn outcome(outcome: &HttpOutcome) -> String {
 
 fn result(result: &MessageOutcome) -> String {
     match result {
-        MessageOutcome::Returned { rtt_s } => format!("comes back after {}", seconds(*rtt_s)),
-        MessageOutcome::Other { rtt_s, start } => format!("another comes after {}: {start}", seconds(*rtt_s)),
-        MessageOutcome::Accepted { .. } => "is taken, nothing comes back".to_owned(),
-        MessageOutcome::Silent { waited_s, .. } => format!("no sign for {}", seconds(*waited_s)),
+        MessageOutcome::Returned { rtt_s } => format!("returned after {}", seconds(*rtt_s)),
+        MessageOutcome::Other { rtt_s, start } => {
+            format!("another message after {}: {start}", seconds(*rtt_s))
+        }
+        MessageOutcome::Accepted { .. } => "accepted, no reply".to_owned(),
+        MessageOutcome::Silent { waited_s, .. } => format!("nothing received for {}", seconds(*waited_s)),
         MessageOutcome::Ended { end, after_s } => format!("{end} after {}", seconds(*after_s)),
         MessageOutcome::NotOpened(end) => format!("not opened: {end}"),
     }
 }
 
-/// Who was recognised, and by what.
+/// Returns the recognised products and their fingerprints.
 pub(super) fn products(case: &Case<'_>) -> Table {
-    let mut table = Table::new("Recognised on the way", &["product", "score", "by"]);
+    let mut table = Table::new("Recognised on the path", &["product", "score", "by"]);
     for product in case.products.iter().filter(|product| product.is_seen()) {
         table.row([product.entry.name.clone(), product.score.to_string(), product.traits.join(", ")]);
     }
     table
 }
 
-/// The timers that count, and the heartbeat that follows.
+/// Returns the timers on the path and the heartbeat that they require.
 pub(super) fn budget(case: &Case<'_>) -> Table {
     let mut table = Table::new("Timeout budget", &["timer", "value", "source"]);
     let mut chain = Chain::new();
@@ -169,15 +171,15 @@ pub(super) fn budget(case: &Case<'_>) -> Table {
     if let Some(idle) =
         measure_s(case.drops.idle_s()).and_then(|idle| Duration::try_from_secs_f64(idle.value).ok())
     {
-        measured = measured.idle("idle timer", idle);
+        measured = measured.idle("idle timeout", idle);
     }
     if let Some(cap) =
         measure_s(case.drops.capped_s()).and_then(|cap| Duration::try_from_secs_f64(cap.value).ok())
     {
-        measured = measured.lifetime("cap of age", cap);
+        measured = measured.lifetime("maximum connection age", cap);
     }
     chain.push(measured);
-    // What was measured counts; a default that should have struck before it and did not is another setting now.
+    // Defaults that a quiet connection outlived are configured to other values.
     let quiet = case
         .target
         .connections
@@ -193,10 +195,10 @@ pub(super) fn budget(case: &Case<'_>) -> Table {
         table.row([format!("{}, {}", cap.hop, cap.timer), duration::spell(round(cap.value)), source(cap)]);
     }
     if let Some(every) = server_heartbeat(case) {
-        table.row(["server's own Pings".to_owned(), seconds(every), "measured".to_owned()]);
+        table.row(["Pings from the server".to_owned(), seconds(every), "measured".to_owned()]);
     }
     if survived > 0.0 {
-        table.row(["longest silence survived".to_owned(), seconds(survived), "measured".to_owned()]);
+        table.row(["longest idle time survived".to_owned(), seconds(survived), "measured".to_owned()]);
     }
     if let Some(shortest) = budget.idle.first() {
         let every = crate::analysis::half_of(shortest.value.as_secs_f64());
@@ -213,37 +215,37 @@ fn round(value: Duration) -> Duration {
 fn source(cap: &ChainTimer) -> String {
     let what = match &cap.origin {
         Origin::Given => "measured".to_owned(),
-        Origin::Default => "default; may be set otherwise".to_owned(),
+        Origin::Default => "default; may be configured differently".to_owned(),
         Origin::Common(place) => format!("common in {place}"),
     };
     if cap.unsure { format!("{what}; not certain") } else { what }
 }
 
-/// What limits the report.
+/// Returns the limits of the report.
 pub(super) fn notes(case: &Case<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     if case.seen.interrupted {
-        notes.push("The run was stopped early; what would have come later is not known.".to_owned());
+        notes.push("The run was stopped early; later drops are unknown.".to_owned());
     }
     if case.target.incomplete {
-        notes.push("The stages took too long; what was left of them was left out.".to_owned());
+        notes.push("The stages took too long; the remaining ones were skipped.".to_owned());
     }
     if super::is_late(case.seen) {
         notes.push(format!(
-            "This machine was too busy to look for {}; late answers may be its own fault. Run again when it is idle.",
+            "This machine was too busy for {} to notice replies, so late replies may be its own fault. Run again when it is idle.",
             seconds(case.seen.lag_s)
         ));
     }
     if !case.seen.plan.held_back.is_empty() {
         let what = case.seen.plan.held_back.join("; ");
-        notes.push(format!("Left out, since the target is public (--i-own-this allows it): {what}."));
+        notes.push(format!("Skipped because the target is public (--i-own-this enables it): {what}."));
     }
     let longest_s = case.target.connections.iter().map(|connection| connection.age_s).fold(0.0, f64::max);
     if longest_s > 0.0 {
-        // A run that was stopped watched for less than was planned.
+        // A stopped run watched for less time than planned.
         let watched_s = if case.seen.interrupted { longest_s } else { case.seen.plan.horizon_s };
         notes.push(format!(
-            "Watched for {}: a timer that is longer shows only with a longer --horizon.",
+            "The connections were watched for {}; longer timers need a longer --horizon.",
             seconds(watched_s)
         ));
     }

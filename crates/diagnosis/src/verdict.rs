@@ -1,10 +1,10 @@
-//! The outcome in one sentence.
+//! The verdict of a report in one sentence.
 
 use undrop_report::{Finding, Severity};
 
 use crate::analysis::{Case, seconds};
 
-/// The cause of the worst finding, or what was survived. Never more than was seen.
+/// Returns the cause of the worst finding, or what the connections survived. It never claims more than was observed.
 pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
     let worst = findings.first();
     if let Some(worst) = worst.filter(|worst| worst.severity >= Severity::Warning) {
@@ -16,7 +16,7 @@ pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
         };
     }
     if !case.target.opens() {
-        return "No WebSocket could be opened, and no check knows why; the stages below show how far it got."
+        return "No WebSocket could be opened, for an unknown reason; the stages below show how far the run got."
             .to_owned();
     }
     let watched = case.target.connections.iter().filter(|connection| connection.opened());
@@ -26,16 +26,16 @@ pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
     let stopped = if case.seen.interrupted { " The run was stopped early." } else { "" };
     if count == 0 {
         return format!(
-            "Nothing wrong was found in the handshake and the first messages.{stopped} Nothing was watched over time."
+            "Nothing wrong was found in the handshake and the first messages.{stopped} No connection was watched over time."
         );
     }
     if ended > 0 {
         return format!(
-            "{ended} of {count} connections ended within {}, and no check knows why; the lanes below show when.{stopped}",
+            "{ended} of {count} connections ended within {}, for an unknown reason; the chart below shows when.{stopped}",
             seconds(longest)
         );
     }
-    // Where the server itself speaks all the time, no idle timer was put to the test.
+    // If the server sends data all the time, no idle timeout was tested.
     let quiet = case
         .target
         .connections
@@ -44,7 +44,7 @@ pub(super) fn verdict(case: &Case<'_>, findings: &[Finding]) -> String {
         .map(|connection| connection.quiet_s())
         .fold(0.0, f64::max);
     let silence = if quiet * 2.0 >= longest {
-        ", the quiet ones too".to_owned()
+        ", including the quiet ones".to_owned()
     } else {
         format!("; none was quiet for longer than {}", seconds(quiet))
     };

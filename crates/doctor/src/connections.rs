@@ -1,7 +1,8 @@
-//! Which connections are watched at the same time, and for how long.
+//! The connections that are watched at the same time, and for how long.
 //!
-//! *Arms* tell what keeps a connection, the *comb* finds what drops it silently, a *fleet* opened at different times tells
-//! a reload (all end at one moment) from a cap of age (all end at one age).
+//! Connections with different traffic show what keeps a connection alive. Probes at increasing idle times find silent drops.
+//! Staggered connections, which are opened at different times, distinguish a reload (all end at the same moment) from a maximum
+//! connection age (all end at the same age).
 
 mod plan;
 pub(crate) mod watcher;
@@ -21,11 +22,11 @@ use undrop_frame::{Ending, LocalFault};
 
 pub(crate) use plan::{Capabilities, PlannedConnection, plan, refined};
 
-/// The kernel's probes of the lane that has nothing else; more often than any timer worth finding.
+/// TCP keepalive of the connection without other traffic, more frequent than any relevant timer.
 const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(1), interval: Duration::from_secs(1), count: 9 };
 
-/// Watches all of them, and returns them in the order of `planned`.
+/// Watches all planned connections and returns them in the same order.
 pub(crate) async fn run(
     prober: &Prober<'_>,
     planned: &[PlannedConnection],

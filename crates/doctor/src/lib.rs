@@ -1,12 +1,11 @@
-//! Finds why a WebSocket drops.
-//!
-//! *Seeing* and *judging* are apart. [`examine`] does the I/O and returns [`Observations`](undrop_diagnosis::Observations):
-//! facts with times. What follows from them is the business of the crate `diagnosis`.
+//! Probes an endpoint to find out why its WebSockets drop.
+//! Observation and evaluation are separate. [`examine`] does the I/O and returns [`Observations`](undrop_diagnosis::Observations):
+//! facts with times. The crate `diagnosis` draws the conclusions.
 //!
 //! | for | start at |
 //! |---|---|
-//! | what is asked of an endpoint | `probes/`, one file each |
-//! | what is watched over time | `connections/plan.rs` plans, `connections/connection.rs` watches one connection |
+//! | the probes of an endpoint | `probes/`, one file each |
+//! | the watched connections | `connections/plan.rs` plans them, `connections/watcher.rs` watches one |
 
 #![forbid(unsafe_code)]
 

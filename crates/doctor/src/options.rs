@@ -1,4 +1,4 @@
-//! What a run does, ready to use.
+//! The validated options of a run.
 
 use std::time::Duration;
 
@@ -7,44 +7,44 @@ use undrop_transport::DialOptions;
 use undrop_transport::tls::Trust;
 use url::Url;
 
-/// What a run does.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How to connect. Keepalive and user timeout of its TCP options are replaced by those each probe needs.
+    /// How to connect. Each probe replaces keepalive and user timeout of the TCP options.
     pub dial: DialOptions,
-    /// Whose certificates are accepted; `dial.tls` has to be made from it.
+    /// The trusted certificate authorities; `dial.tls` has to be created from it.
     pub trust: Trust,
-    /// Fields that every request carries.
+    /// Header fields of every request.
     pub headers: Headers,
-    /// Sub-protocols to offer.
+    /// The subprotocols to offer.
     pub protocols: Vec<String>,
-    /// For one handshake, and for looking up a name, connecting and TLS each. Default: 10 s.
+    /// The time limit for a name lookup, a connection, TLS and a handshake each. Default: 10 s.
     pub timeout: Duration,
-    /// How long connections are watched; zero: not at all. Default: 130 s.
+    /// The time for which connections are watched; zero disables watching. Default: 130 s.
     pub horizon: Duration,
-    /// The stages of an endpoint together get no more than this. Default: 2 min.
+    /// The time limit for all stages of an endpoint. Default: 2 min.
     pub stages_within: Duration,
-    /// How often the lanes that are not quiet do something. Default: 2 s.
+    /// The interval of traffic on connections that are not quiet. Default: 2 s.
     pub every: Duration,
-    /// How long an answer is waited for before it counts as missing. Default: 5 s.
+    /// The time after which a reply counts as missing. Default: 5 s.
     pub patience: Duration,
-    /// A connection must live this long.
+    /// The age that every connection has to reach.
     pub expect_alive: Option<Duration>,
-    /// The message that data lanes send. Default: `undrop doctor`.
+    /// The text of messages. Default: `undrop doctor`.
     pub message: String,
-    /// A message that makes the server send messages by itself.
+    /// A message that makes the server send messages.
     pub subscribe: Option<String>,
-    /// Largest message that is tried, bytes; public targets that are not `own` get 64 KiB at most. Default: 16 MiB.
+    /// The maximum message size in bytes; at most 64 KiB for public targets without `own`. Default: 16 MiB.
     pub largest: u64,
-    /// The page that the WebSocket is opened from, for the Origin and for mixed content.
+    /// The page that opens the WebSocket, for the Origin and for mixed content.
     pub page: Option<Url>,
-    /// The same program, reached in a way that is expected to work.
+    /// The URL of the same server on a path that is expected to work.
     pub control: Option<Url>,
-    /// The same program, entered at hops with names.
+    /// The URLs of the same server at hops, with the names of the hops.
     pub via: Vec<(String, Url)>,
-    /// The origin itself.
+    /// The URL of the origin itself.
     pub direct: Option<Url>,
-    /// The target is the user's own, so it may be asked more.
+    /// Whether the user owns the target, which allows more load.
     pub own: bool,
 }
 

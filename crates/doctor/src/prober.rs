@@ -1,4 +1,4 @@
-//! Opens connections to one endpoint and asks for WebSockets, in all the ways the probes need.
+//! Builds and sends the requests of the probes to one endpoint.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::http::{HttpClient, OpenedWebSocket, SentHandshake, exchange, target};
 use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
-/// Everything needed to reach one endpoint.
+/// The parameters for requests to one endpoint.
 #[derive(Clone)]
 pub(crate) struct Prober<'a> {
     pub(crate) url: Url,
@@ -22,22 +22,22 @@ pub(crate) struct Prober<'a> {
     pub(crate) clock: Clock,
 }
 
-/// What a handshake asks for beside the WebSocket.
+/// The optional parts of a handshake.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HandshakeRequest {
-    /// Instead of the Origin of the page.
+    /// The Origin to send instead of the one of the page.
     pub(crate) origin: Option<String>,
     pub(crate) protocols: Vec<String>,
     pub(crate) deflate: bool,
 }
 
 impl Prober<'_> {
-    /// What a plain handshake asks for.
+    /// Returns the handshake with the options of the run.
     pub(crate) fn handshake_request(&self) -> HandshakeRequest {
         HandshakeRequest { origin: None, protocols: self.options.protocols.clone(), deflate: false }
     }
 
-    /// The client that the requests are sent with.
+    /// Returns the client for requests.
     pub(crate) fn http(&self) -> HttpClient<'_> {
         HttpClient::new(self.options)
     }
@@ -47,7 +47,7 @@ impl Prober<'_> {
         self.http().connect(&self.url, keepalive).await
     }
 
-    /// The handshake on an open stream.
+    /// Performs a handshake on an open stream.
     pub(crate) async fn ask(
         &self,
         stream: Stream,
@@ -94,7 +94,7 @@ impl Prober<'_> {
         HttpAttempt { variant, at_s, took_s: between_s(start, Instant::now()), outcome }
     }
 
-    /// A GET for a page, with the fields of every request.
+    /// Returns the bytes of a plain GET with the header fields of the run.
     pub(crate) fn plain_get(&self, target: &str) -> Vec<u8> {
         let mut bytes = format!(
             "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: */*\r\n",
@@ -111,7 +111,7 @@ impl Prober<'_> {
         bytes
     }
 
-    /// A whole new connection with a WebSocket on it.
+    /// Opens a connection and a WebSocket on it.
     pub(crate) async fn open(
         &self,
         keepalive: Option<Keepalive>,
@@ -130,12 +130,12 @@ impl Prober<'_> {
         }
     }
 
-    /// How long an answer to a question may take.
+    /// Returns the time after which a reply counts as missing.
     pub(crate) fn patience(&self) -> Duration {
         self.options.patience
     }
 
-    /// The user's fields; the page's Origin where they name none.
+    /// Returns the header fields of the user, and the Origin of the page if they contain none.
     fn fields(&self, origin: Option<&str>) -> Headers {
         let mut fields = self.options.headers.clone();
         let page = self.options.page.as_ref().map(|page| page.origin().ascii_serialization());

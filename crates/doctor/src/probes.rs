@@ -1,4 +1,4 @@
-//! Probes: each asks an endpoint one thing and returns what it saw. They conclude nothing.
+//! Probes: each tests one aspect of an endpoint and returns observations without conclusions.
 
 mod close;
 mod compression;

@@ -1,4 +1,4 @@
-//! One run: every endpoint, stage by stage, then the lanes.
+//! A run: the stages of every endpoint, then the watched connections.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,10 +16,10 @@ use undrop_diagnosis::observations::{
     Endpoint, EndpointRole, HttpOutcome, MessageOutcome, Observations, RunPlan, micros,
 };
 
-/// Largest message that a public target gets unless somebody says that it is theirs.
+/// The maximum message size for a public target that the user did not confirm to own.
 const POLITE_SIZE: u64 = (64 << 10) + 1;
 
-/// Asks and watches the endpoint of a URL, and what it is to be compared with. Always returns what was seen, however little.
+/// Probes and watches the endpoint of a URL and the endpoints for comparison. Returns the observations, even if they are incomplete.
 pub async fn examine(
     url: &Url,
     options: &Options,
@@ -98,7 +98,7 @@ pub(crate) fn observations(
     }
 }
 
-/// The stages of one endpoint, each only when the one before let it.
+/// Runs the stages of one endpoint; each runs only if the previous one succeeded.
 pub(crate) async fn stages(
     prober: &Prober<'_>,
     role: EndpointRole,
@@ -134,7 +134,7 @@ async fn ladder(
     let name = seen.role.name().to_owned();
     let begin = |stage| listener.on_event(RunEvent::Stage { endpoint: &name, stage });
     let done = |stage, good, outcome: &str| listener.on_event(RunEvent::Done { stage, outcome, good });
-    // A forward proxy looks up the name and connects by itself.
+    // A forward proxy looks up the name and connects itself.
     if seen.proxy.is_none() {
         begin("DNS");
         let dns = seen.dns.insert(probes::dns(prober).await).clone();
@@ -175,7 +175,7 @@ async fn ladder(
     }
 }
 
-/// The stages on an open WebSocket.
+/// Runs the stages on an open WebSocket.
 async fn talk(
     prober: &Prober<'_>,
     seen: &mut Endpoint,
@@ -192,7 +192,7 @@ async fn talk(
     done(
         "messages",
         echo.result.arrived(),
-        if pong { "pings are answered" } else { "pings are not answered" },
+        if pong { "Pings are answered" } else { "Pings are not answered" },
     );
     let arrives = echo.result.arrived();
     (seen.echo, seen.pings) = (Some(echo), pings);
@@ -217,7 +217,7 @@ async fn talk(
     done("close", seen.close.as_ref().is_some_and(|close| close.end.close().is_some()), &outcome);
 }
 
-/// All lanes of all endpoints at the same time, then one more round where a silent drop is to be narrowed down.
+/// Watches the connections of all endpoints concurrently, and narrows down silent drops in a second round.
 async fn watch(
     endpoints: &mut [Endpoint],
     options: &Options,
@@ -239,7 +239,7 @@ async fn watch(
         let limited = seen.public && !options.own;
         let planned = connections::plan(options, known(seen), limited);
         if limited && planned.len() < connections::plan(options, known(seen), false).len() {
-            held_back.push("some of the connections that are watched".to_owned());
+            held_back.push("some of the watched connections".to_owned());
         }
         first += planned.len();
         rounds.push((first - planned.len(), planned));
@@ -270,8 +270,7 @@ async fn watch(
     }
 }
 
-/// How late this program came to its own timers, at most: on a machine that is too busy, answers are late through no fault of
-/// the other end.
+/// Measures the largest delay of this program's own timers. On a machine that is too busy, replies seem late.
 async fn measure_lag(worst: &mut Duration) {
     let every = Duration::from_millis(50);
     loop {
@@ -300,7 +299,7 @@ async fn round(
     }
 }
 
-/// What the stages found out for the lanes.
+/// Returns the capabilities of the server that the stages found.
 pub(crate) fn known(seen: &Endpoint) -> Capabilities {
     let result = seen.echo.as_ref().map(|echo| &echo.result);
     Capabilities {

@@ -1,5 +1,4 @@
-//! A client's end of a WebSocket with every frame in its hands: Pongs nobody asked for, Pings left unanswered, messages
-//! that never end.
+//! The client side of a WebSocket with control over single frames: unsolicited Pongs, unanswered Pings, endless messages.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,13 +10,13 @@ use undrop_frame::deflate::{Config, Deflater, Inflater, Params};
 use undrop_frame::{CloseCode, Decoder, Encoder, Header, Incoming, Limits, OpCode, Role, mask};
 use undrop_transport::{Ending, Stream, ending_of, tcp_info};
 
-/// Largest message that is read.
+/// The maximum size of a received message in bytes.
 const LIMIT: u64 = 20 << 20;
 
-/// Most bytes that may wait for the socket; the automatic Pongs beyond it are left out.
+/// The maximum number of bytes that wait for the socket; further automatic Pongs are omitted.
 const PENDING: usize = 64 << 10;
 
-/// What came.
+/// A received frame or message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReceivedFrame {
     Text(Vec<u8>),
@@ -27,7 +26,7 @@ pub(crate) enum ReceivedFrame {
 }
 
 impl ReceivedFrame {
-    /// The payload of a message.
+    /// Returns the payload of a message.
     pub(crate) fn message(&self) -> Option<&[u8]> {
         match self {
             ReceivedFrame::Text(payload) | ReceivedFrame::Binary(payload) => Some(payload),
@@ -36,31 +35,31 @@ impl ReceivedFrame {
     }
 }
 
-/// The connection. Output waits in it until [`recv`](Self::recv) brings it out.
+/// A WebSocket connection. [`recv`](Self::recv) also writes the output that is waiting.
 pub(crate) struct FrameSocket {
     stream: Stream,
     decoder: Decoder,
     encoder: Encoder,
-    /// Read and not decoded, from `at`.
+    /// Received bytes; those from `at` on are not decoded yet.
     held: Vec<u8>,
     at: usize,
-    /// To be written, from `written`.
+    /// The output; the bytes from `written` on are not written yet.
     out: Vec<u8>,
     written: usize,
-    /// Pings are answered.
+    /// Whether Pings are answered.
     pub(crate) answers_pings: bool,
-    /// A write found the connection reset.
+    /// Whether a write failed with a reset.
     reset: bool,
 }
 
 impl FrameSocket {
-    /// `leftover`: what came behind the handshake.
+    /// Creates a connection. `leftover`: the bytes that were received after the handshake.
     pub(crate) fn new(stream: Stream, leftover: Vec<u8>, deflate: Option<Params>) -> FrameSocket {
         let limits = Limits { frame: LIMIT, message: LIMIT };
         let mut decoder = Decoder::new(Role::Client, limits);
         let mut encoder = Encoder::new(Role::Client);
         if let Some(params) = deflate {
-            // Everything is compressed, so that a small message shows already what a large one would.
+            // Everything is compressed, so that small messages show what large ones would.
             let config = Config::default();
             decoder = decoder.with_deflate(Inflater::new(params, Role::Client, limits.message));
             encoder = encoder.with_deflate(Deflater::new(params, Role::Client, 0, config.level));
@@ -94,7 +93,7 @@ impl FrameSocket {
         self.encoder.close(Some(code), "", key(), &mut self.out);
     }
 
-    /// A frame of a binary message that goes on for ever: data on the wire that no server can reply to yet.
+    /// Queues a frame of an endless binary message: data to which no server can reply.
     pub(crate) fn fragment(&mut self, first: bool) {
         let key = key();
         let opcode = if first { OpCode::Binary } else { OpCode::Continuation };
@@ -107,18 +106,18 @@ impl FrameSocket {
         self.out.extend_from_slice(&payload);
     }
 
-    /// What comes next, or how the connection ended. Cancel-safe.
+    /// Receives the next frame or message, or how the connection ended. Cancel-safe.
     pub(crate) async fn recv(&mut self) -> Result<ReceivedFrame, Ending> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     #[cfg(test)]
-    /// Brings out what waits. A failure is told by [`recv`](Self::recv), after what the peer sent before. Cancel-safe.
+    /// Writes the waiting output. [`recv`](Self::recv) reports a failure after the data of the peer. Cancel-safe.
     pub(crate) async fn flush(&mut self) {
         poll_fn(|cx| self.poll_write(cx)).await;
     }
 
-    /// The other kernel has acknowledged everything that was sent; `None` where that cannot be known.
+    /// Returns whether the kernel of the peer acknowledged all data; `None` if that is not known.
     pub(crate) fn acked(&self) -> Option<bool> {
         let info = tcp_info(self.stream.tcp()?).ok()?;
         Some(info.unacked == 0 && self.written == self.out.len())
@@ -131,7 +130,7 @@ impl FrameSocket {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReceivedFrame, Ending>> {
         loop {
             if let Some(frame) = self.decode()? {
-                // The answer to a Ping leaves at once, whoever waits for whatever.
+                // The reply to a Ping is sent at once.
                 let _ = self.poll_write(cx);
                 return Poll::Ready(Ok(frame));
             }
@@ -189,7 +188,7 @@ impl FrameSocket {
         }
         self.out.clear();
         self.written = 0;
-        // TLS may hold back what it was given.
+        // TLS may buffer data.
         match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
             Ok(()) => Poll::Ready(()),
             Err(error) => self.give_up(&error),
@@ -204,7 +203,7 @@ impl FrameSocket {
     }
 }
 
-/// A masking key. What is masked here is chosen by this program alone, so the key need not resist anybody.
+/// Returns a masking key. It need not be unpredictable, since this program chooses all payloads itself.
 fn key() -> [u8; 4] {
     fastrand::u32(..).to_ne_bytes()
 }
@@ -216,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes of a server.
+    /// Encodes frames of a server.
     fn served(build: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();
         build(&mut Encoder::new(Role::Server), &mut out);
@@ -232,7 +231,7 @@ mod tests {
             encoder.control(OpCode::Ping, b"p", [0; 4], out);
             encoder.close(Some(CloseCode::new(4001)), "why", [0; 4], out);
         });
-        // In two pieces, the cut within a frame.
+        // The bytes arrive in two pieces that are split within a frame.
         far.write_all(&bytes[..4]).await.unwrap();
         let rest = bytes[4..].to_vec();
         let (first, ()) = tokio::join!(socket.recv(), async {

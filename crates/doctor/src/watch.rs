@@ -1,4 +1,4 @@
-//! A few connections kept open for days: each that ends is told, and opened again.
+//! Keeps a few connections open for a long time, reports each that ends, and opens it again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -20,53 +20,53 @@ use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{EndpointRole, Observations, Traffic, WatchedConnection, micros};
 use undrop_frame::Ending;
 
-/// Ended connections that are kept for the report; the oldest make room.
+/// The maximum number of ended connections that are kept for the report; the oldest is discarded first.
 const KEPT: usize = 1_000;
 
-/// Longest wait before a connection is opened again; the wait is drawn between nothing and a limit that doubles up to this.
+/// The maximum delay before a connection is opened again. The delay is random, below a limit that doubles up to this value.
 const BACKOFF: Duration = Duration::from_secs(30);
 
-/// Something that happened to a sentinel.
+/// An event on a watched connection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WatchEvent {
-    /// When, seconds since 1970.
+    /// The time in seconds since 1970.
     pub unix_s: f64,
-    /// What the connection did: `silent`, `ping`, `data with reply`.
+    /// The traffic on the connection: `silent`, `ping`, `data with reply`.
     #[serde(rename = "sentinel")]
     pub connection: String,
-    /// What happened.
+    /// The kind of the event.
     pub what: WatchEventKind,
-    /// Its age, seconds; 0 unless it ended.
+    /// The age of the connection in seconds; 0 unless it ended.
     pub age_s: f64,
-    /// How long no byte had gone, seconds; 0 unless it ended.
+    /// The time since the last byte in seconds; 0 unless it ended.
     pub quiet_s: f64,
-    /// How it ended, or why it was not opened, in the shared words.
+    /// How the connection ended, or why it could not be opened.
     pub ending: Option<String>,
-    /// The code that a browser shows for this end.
+    /// The close code that a browser reports for this ending.
     pub browser: Option<u16>,
 }
 
-/// What happened to a sentinel.
+/// The kind of an event on a watched connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchEventKind {
-    /// It was opened.
+    /// The connection was opened.
     Opened,
-    /// It ended.
+    /// The connection ended.
     Dropped,
-    /// It could not be opened.
+    /// The connection could not be opened.
     Failed,
 }
 
-/// Keeps sentinels open until the run is stopped, or until `limit` of them were dropped, and returns what was seen, so that
-/// it can be diagnosed. `told` hears of every incident. When the handshake fails at the start, nothing is watched.
+/// Keeps connections open until the run is stopped or `limit` of them ended, and returns the observations. `on_event` is called
+/// for every event. If the handshake fails at the start, no connection is watched.
 pub async fn watch_endpoint(
     url: &Url,
     options: &Options,
     limit: Option<u64>,
     stop: &CancellationToken,
     listener: &dyn RunListener,
-    told: &dyn Fn(&WatchEvent),
+    on_event: &dyn Fn(&WatchEvent),
 ) -> Observations {
     let clock = Clock::start();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -77,7 +77,7 @@ pub async fn watch_endpoint(
         let watch = EndpointWatch {
             prober,
             stop,
-            told,
+            on_event,
             started_s: started.as_secs_f64(),
             dropped: Cell::new(0),
             limit: limit.unwrap_or(u64::MAX),
@@ -102,9 +102,9 @@ pub async fn watch_endpoint(
     observations(url, options, facts, vec![target])
 }
 
-/// What every sentinel does: nothing, Pings, and messages where they are answered.
+/// Returns the scripts: no traffic, Pings, and messages if the server replies to them.
 fn scripts(options: &Options, known: Capabilities) -> Vec<ConnectionScript> {
-    // Longer than any run: a sentinel is never done.
+    // The time is longer than any run, so that a watch never ends by itself.
     let for_ever = Duration::from_secs(100 * 365 * 86_400);
     let script = |traffic: Traffic, activity: Option<Activity>| ConnectionScript {
         activity: activity.map(|activity| (activity, options.every)),
@@ -118,10 +118,10 @@ fn scripts(options: &Options, known: Capabilities) -> Vec<ConnectionScript> {
     scripts
 }
 
-/// A connection that ended younger than this counts as a failure to keep one, seconds.
+/// The age in seconds below which the end of a connection counts as a failure to open one.
 const SHORT_S: f64 = 10.0;
 
-/// How many times in a row no connection could be kept: a server that opens and ends at once is not asked without a pause.
+/// Returns the number of consecutive failures. A connection that ends early counts, so that such a server is retried with backoff.
 fn failed_in_a_row(before: u32, connection: &WatchedConnection) -> u32 {
     if connection.end.is_some() && connection.age_s < SHORT_S { before.saturating_add(1) } else { 0 }
 }
@@ -129,12 +129,12 @@ fn failed_in_a_row(before: u32, connection: &WatchedConnection) -> u32 {
 struct EndpointWatch<'a> {
     prober: Prober<'a>,
     stop: &'a CancellationToken,
-    told: &'a dyn Fn(&WatchEvent),
+    on_event: &'a dyn Fn(&WatchEvent),
     started_s: f64,
     dropped: Cell<u64>,
     limit: u64,
     connections: RefCell<VecDeque<WatchedConnection>>,
-    /// So many were dropped that it is enough.
+    /// Notified when the limit of drops is reached.
     full: tokio::sync::Notify,
 }
 
@@ -150,14 +150,14 @@ impl EndpointWatch<'_> {
             let at_s = self.prober.clock.now_s();
             match opened {
                 Ok(opened) => {
-                    self.tell(
+                    self.report(
                         &WatchedConnection::failed(script.traffic.clone(), at_s, Ending::Fin),
                         WatchEventKind::Opened,
                     );
                     let connection = watch(opened.into_socket(), &script, at_s, self.stop).await;
                     failures = failed_in_a_row(failures, &connection);
                     if connection.end.is_some() {
-                        self.tell(&connection, WatchEventKind::Dropped);
+                        self.report(&connection, WatchEventKind::Dropped);
                         self.dropped.set(self.dropped.get() + 1);
                     }
                     self.keep(connection);
@@ -169,7 +169,7 @@ impl EndpointWatch<'_> {
                 Err(end) => {
                     failures = failures.saturating_add(1);
                     let connection = WatchedConnection::failed(script.traffic.clone(), at_s, end);
-                    self.tell(&connection, WatchEventKind::Failed);
+                    self.report(&connection, WatchEventKind::Failed);
                     self.keep(connection);
                 }
             }
@@ -189,13 +189,13 @@ impl EndpointWatch<'_> {
         connections.push_back(connection);
     }
 
-    fn tell(&self, connection: &WatchedConnection, what: WatchEventKind) {
+    fn report(&self, connection: &WatchedConnection, what: WatchEventKind) {
         let end = match what {
             WatchEventKind::Opened => None,
             WatchEventKind::Dropped => connection.end.as_ref(),
             WatchEventKind::Failed => connection.failed.as_ref(),
         };
-        (self.told)(&WatchEvent {
+        (self.on_event)(&WatchEvent {
             unix_s: micros(self.started_s + self.prober.clock.now_s()),
             connection: connection.traffic.name(),
             what,

@@ -113,7 +113,7 @@ async fn replies_that_stop_are_one_way_loss() {
     let address = serve(Habit { replies: Some(8), ..Habit::default() }).await;
     let seen = look(&format!("ws://{address}/"), &options()).await;
     let (_, finding) = found(&seen, "one-way-loss");
-    assert!(finding.evidence[0].contains("8 replies came"), "{:?}", finding.evidence);
+    assert!(finding.evidence[0].contains("8 replies received"), "{:?}", finding.evidence);
 }
 
 #[tokio::test]

@@ -30,16 +30,16 @@ pub(crate) fn run(command: Doctor) -> Result<ExitCode, Failure> {
             } else {
                 runtime.block_on(look(&command))?
             };
-            // A look-up of a name may still sit in its thread.
+            // A name lookup may still block its thread.
             runtime.shutdown_background();
             seen
         }
     };
     let report = diagnose(&seen);
-    // Shown first: a file that cannot be written must not cost what a long run found out.
+    // The report is printed first, so that a file that cannot be written does not lose the result of a long run.
     show(&command, &report)?;
     if let Some(file) = &command.save {
-        let mut text = serde_json::to_string(&seen).context("the run cannot be saved").map_err(usage)?;
+        let mut text = serde_json::to_string(&seen).context("cannot save the run").map_err(usage)?;
         text.push('\n');
         write(file, &text)?;
     }
@@ -71,7 +71,7 @@ fn usage(error: anyhow::Error) -> Failure {
     Failure::new(Code::Usage, error)
 }
 
-/// Looks at the endpoint; Ctrl-C ends it with what is known by then.
+/// Probes the endpoint until the run is complete or Ctrl-C stops it.
 async fn look(command: &Doctor) -> Result<Observations, Failure> {
     let (url, options) = command.options()?;
     let stop = CancellationToken::new();
@@ -94,7 +94,7 @@ async fn look(command: &Doctor) -> Result<Observations, Failure> {
     }
 }
 
-/// Largest saved run that is read, bytes; those of a day take a few MiB.
+/// The maximum size of a saved run in bytes; runs of a day take a few MiB.
 const LARGEST_RUN: u64 = 64 << 20;
 
 fn load(file: &Path) -> Result<Observations, Failure> {
@@ -103,7 +103,10 @@ fn load(file: &Path) -> Result<Observations, Failure> {
         .and_then(|opened| opened.take(LARGEST_RUN + 1).read_to_string(&mut text))
         .map_err(|error| usage(anyhow!("--replay: {}: {error}", file.display())))?;
     if text.len() as u64 > LARGEST_RUN {
-        return Err(usage(anyhow!("--replay: {}: larger than any saved run", file.display())));
+        return Err(usage(anyhow!(
+            "--replay: {}: larger than 64 MiB, the limit for a saved run",
+            file.display()
+        )));
     }
     Observations::from_json(&text).map_err(|error| usage(anyhow!("--replay: {}: {error}", file.display())))
 }

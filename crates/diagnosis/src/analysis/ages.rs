@@ -1,32 +1,32 @@
-//! Which ends belong together: at one moment, at one age, after one silence, or without a sign.
+//! Groups drops by what they have in common: the moment, the age, the idle time, or an end without notice.
 
 use crate::observations::{Endpoint, Traffic, WatchedConnection};
 
-/// Ends of the same kind differ by at most this part of the figure …
+/// Values of the same timer differ by at most this part of the value …
 const PART: f64 = 0.03;
 
-/// … or by this, seconds: timers that run on whole seconds are up to one late.
+/// … or by this time, in seconds: timers with a resolution of a second are up to one second late.
 const SLACK_S: f64 = 1.2;
 
-/// The drops of one endpoint, sorted by what they have in common. Every ended life is in one list only.
+/// The drops of one endpoint, grouped by what they have in common. Each ended connection is in one group only.
 #[derive(Debug, Default)]
 pub(crate) struct Drops<'a> {
-    /// Ended at one moment, whatever their age and whatever they did.
+    /// Connections that ended at the same moment, whatever their age and traffic.
     pub(crate) aligned: Option<Alignment<'a>>,
-    /// Ended at one age although they were busy.
+    /// Connections that ended at the same age although they were busy.
     pub(crate) capped: Vec<&'a WatchedConnection>,
-    /// Ended visibly after one silence, while busy ones lived on.
+    /// Quiet connections that ended visibly after the same idle time.
     pub(crate) idle: Vec<&'a WatchedConnection>,
-    /// Asked after a silence, and were gone.
+    /// Connections that were gone when they were probed after an idle time.
     pub(crate) silent: Vec<&'a WatchedConnection>,
-    /// Ended in ways that fit nothing above.
+    /// Connections that ended without a pattern.
     pub(crate) other: Vec<&'a WatchedConnection>,
 }
 
-/// Connections that ended at one moment.
+/// Connections that ended at the same moment.
 #[derive(Debug)]
 pub(crate) struct Alignment<'a> {
-    /// The moment, since the start of the run.
+    /// The time since the start of the run, in seconds.
     pub(crate) at_s: f64,
     pub(crate) connections: Vec<&'a WatchedConnection>,
 }
@@ -36,14 +36,14 @@ impl<'a> Drops<'a> {
         let mut drops = Drops::default();
         let mut ended: Vec<&WatchedConnection> =
             endpoint.connections.iter().filter(|connection| connection.end.is_some()).collect();
-        // What is silent by nature first: its age says nothing about when it was dropped.
+        // Silent drops come first: the age of such a connection does not show when it was dropped.
         take(&mut ended, &mut drops.silent, |connection| {
             connection.traffic.is_quiet() && connection.probe_failed()
         });
         drops.aligned = aligned(&mut ended, endpoint);
         drops.capped = capped(&mut ended);
         drops.idle = idle(&mut ended);
-        // One that happened to ask while a timer was ending it found what the timer did.
+        // A probe that was sent when a known timer expired found that timer, not a silent drop.
         if let Some(shortest) =
             drops.idle.iter().map(|connection| connection.quiet_s()).min_by(f64::total_cmp)
         {
@@ -60,12 +60,12 @@ impl<'a> Drops<'a> {
         drops
     }
 
-    /// The silences after which quiet connections were ended, seconds.
+    /// Returns the idle times after which quiet connections ended, in seconds.
     pub(crate) fn idle_s(&self) -> Vec<f64> {
         self.idle.iter().map(|connection| connection.quiet_s()).collect()
     }
 
-    /// The ages at which busy connections were ended, seconds.
+    /// Returns the ages at which busy connections ended, in seconds.
     pub(crate) fn capped_s(&self) -> Vec<f64> {
         self.capped.iter().map(|connection| connection.age_s).collect()
     }
@@ -89,8 +89,8 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= (a.abs().max(b.abs()) * PART).max(SLACK_S)
 }
 
-/// At least three connections that were opened at clearly different times ended at the same moment, busy ones among
-/// them, and none that was open then lived on unless it was opened later.
+/// Takes the connections that ended at the same moment: at least three that were opened at clearly different times, with at
+/// least one busy connection, and more than twice as many busy ones as lived on.
 fn aligned<'a>(ended: &mut Vec<&'a WatchedConnection>, endpoint: &Endpoint) -> Option<Alignment<'a>> {
     let moment = |connection: &WatchedConnection| connection.at_s + connection.age_s;
     let busy = ended.iter().filter(|connection| connection.traffic.is_busy() && connection.ended_visibly());
@@ -101,7 +101,7 @@ fn aligned<'a>(ended: &mut Vec<&'a WatchedConnection>, endpoint: &Endpoint) -> O
         let opened =
             same.iter().filter(|connection| connection.traffic.is_busy()).map(|connection| connection.at_s);
         let (first, last) = opened.fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
-        // Opened at the same time, an equal age is an equal moment and says nothing.
+        // For connections that were opened together, an equal age is also an equal moment, which proves nothing.
         if same.len() < 3 || last - first <= 2.0 * SLACK_S {
             continue;
         }
@@ -122,7 +122,8 @@ fn aligned<'a>(ended: &mut Vec<&'a WatchedConnection>, endpoint: &Endpoint) -> O
     None
 }
 
-/// At least two busy connections ended at one age; quiet ones that ended at that age too belong to them.
+/// Takes the connections that ended at the same age: busy connections with at least two kinds of traffic, and the quiet ones
+/// that ended at that age as well.
 fn capped<'a>(ended: &mut Vec<&'a WatchedConnection>) -> Vec<&'a WatchedConnection> {
     let mut best: Vec<&WatchedConnection> = Vec::new();
     let busy: Vec<&WatchedConnection> = ended
@@ -152,12 +153,12 @@ fn capped<'a>(ended: &mut Vec<&'a WatchedConnection>) -> Vec<&'a WatchedConnecti
     capped
 }
 
-/// What keeps every idle timer that is known: frames both ways.
+/// Returns whether the traffic resets every known idle timeout: frames in both directions.
 fn keeps(traffic: &Traffic) -> bool {
     matches!(traffic, Traffic::Data | Traffic::Ping | Traffic::Staggered)
 }
 
-/// Quiet connections that ended after the same silence.
+/// Takes the quiet connections that ended after the same idle time.
 fn idle<'a>(ended: &mut Vec<&'a WatchedConnection>) -> Vec<&'a WatchedConnection> {
     let quiet: Vec<&WatchedConnection> = ended
         .iter()

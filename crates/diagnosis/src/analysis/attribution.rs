@@ -1,5 +1,5 @@
-//! Whose timer it is. A product is only named when it was seen, or when another way in shows on which side of it the timer
-//! is; everything else is a list of candidates.
+//! Attributes a timer to a product. A product is named only if it was recognised, or if another endpoint shows on which side of
+//! it the timer is. All other products with such a timer are candidates.
 
 use std::time::Duration;
 
@@ -11,39 +11,40 @@ use super::{Case, Product, close_code, products};
 use crate::observations::{Endpoint, EndpointRole};
 use undrop_frame::Ending;
 
-/// How far a measured age may be from a known timer, as a part of it.
+/// The largest difference between a measured age and a known timer, as a part of the timer.
 const TOLERANCE: f64 = 0.012;
 
-/// Candidates that are listed, at most.
+/// The maximum number of listed candidates.
 const LISTED: usize = 5;
 
-/// How much later than its timer a product shows the end of a connection.
+/// The delay between the expiry of a product's timer and the end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndDelay {
-    /// At once.
+    /// The connection ends without a delay.
     Not,
-    /// Always by this much.
+    /// The delay is constant.
     By(Duration),
-    /// By up to this much, as it looks at its timers once in a while.
+    /// The delay varies up to this value, since the product checks its timers periodically.
     AtMost(Duration),
 }
 
-/// Who may be at fault.
+/// The result of an attribution.
 #[derive(Debug)]
 pub(crate) struct Attribution {
-    /// The product that was seen and has such a timer.
+    /// The recognised product with such a timer.
     pub(crate) culprit: Option<(&'static Intermediary, &'static Timer)>,
-    /// The place between entries, when other ways in were tried.
+    /// The location of the timer, if other endpoints were compared.
     pub(crate) between: Option<String>,
     pub(crate) confidence: Confidence,
-    /// What speaks for it.
+    /// The observations that support the attribution.
     pub(crate) evidence: Vec<String>,
     pub(crate) candidates: Vec<String>,
-    /// How much later than the timer the client sees the end.
+    /// The delay with which the client sees the expiry.
     pub(crate) late: EndDelay,
 }
 
-/// Looks for whose timer of this kind ends connections at `value` in this way.
+/// Attributes a timer of this kind that ends connections at `value` with these endings. `same_elsewhere` returns whether another
+/// endpoint shows the same timer, `None` if that is not known.
 pub(crate) fn attribute(
     case: &Case<'_>,
     value: &Measure,
@@ -59,8 +60,8 @@ pub(crate) fn attribute(
         .filter(|near| near.timer.what == kind && fits(near.entry))
         .map(|near| (near.entry, near.timer))
         .collect();
-    // A product that is still in the way where the timer is not has been acquitted.
-    let acquitted: Vec<&str> = case
+    // A product that is also on the path of an endpoint without the timer is ruled out.
+    let ruled_out: Vec<&str> = case
         .seen
         .others()
         .iter()
@@ -69,7 +70,7 @@ pub(crate) fn attribute(
         .filter(Product::is_seen)
         .map(|product| product.entry.id.as_str())
         .collect();
-    // One that is not in the way where the timer still is has been acquitted as well.
+    // A product that is not on the path of an endpoint with the timer is ruled out as well.
     let present: Vec<Vec<Product>> = case
         .seen
         .others()
@@ -82,7 +83,7 @@ pub(crate) fn attribute(
     };
     let suspected = |product: &&Product| {
         let id = product.entry.id.as_str();
-        product.is_seen() && !acquitted.contains(&id) && is_present(id)
+        product.is_seen() && !ruled_out.contains(&id) && is_present(id)
     };
     let seen: Vec<&Product> = case.products.iter().filter(suspected).collect();
     let at_default =
@@ -92,14 +93,14 @@ pub(crate) fn attribute(
     let mut evidence = Vec::new();
     let (culprit, mut confidence) = match at_default {
         Some(&(entry, timer)) => {
-            let unsure = if timer.is_unsure() { "; this figure is not certain" } else { "" };
+            let unsure = if timer.is_unsure() { "; this value is not certain" } else { "" };
             evidence.push(format!("{} has a timer of this length: {}{unsure}", entry.name, timer.name));
             (Some((entry, timer)), if timer.is_unsure() { Confidence::Medium } else { Confidence::High })
         }
         None => match at_some_value() {
             Some((entry, timer)) => {
                 evidence.push(format!(
-                    "{} has such a timer, which can be set to this: {}",
+                    "{} has a timer that can be configured to this value: {}",
                     entry.name, timer.name
                 ));
                 (Some((entry, timer)), Confidence::Medium)
@@ -110,57 +111,57 @@ pub(crate) fn attribute(
     if let Some((entry, _)) = culprit {
         let product = seen.iter().find(|product| product.entry.id == entry.id);
         let traits = product.map_or_else(String::new, |product| product.traits.join(", "));
-        evidence.push(format!("{} is in the way: {traits}", entry.name));
+        evidence.push(format!("{} is on the path: {traits}", entry.name));
     }
     let (mut between, told) = locate(case, same_elsewhere);
     if between.is_some() {
         confidence = Confidence::High;
     }
     evidence.extend(told);
-    // Others that were seen and could have it as well: then none of them is more than a candidate.
-    let rivals: Vec<String> = seen
+    // If several recognised products could have the timer, none of them is more than a candidate.
+    let rivals: Vec<(&Entry, &Timer)> = seen
         .iter()
         .filter(|product| culprit.is_some_and(|(named, _)| named.id != product.entry.id))
         .filter_map(|product| settable(product, kind, value).filter(|(entry, _)| fits(entry)))
-        .map(|(entry, timer)| format!("{} ({}), which is in the way as well", entry.name, timer.name))
         .collect();
     if !rivals.is_empty() {
-        // A default that fits still says more than a setting that might.
+        // A matching default is stronger evidence than a configurable value.
         let known = near.iter().filter(|(entry, _)| seen.iter().any(|product| product.entry.id == entry.id));
         let ids: std::collections::BTreeSet<&str> = known.map(|(entry, _)| entry.id.as_str()).collect();
         confidence = confidence.min(if ids.len() == 1 { Confidence::Medium } else { Confidence::Low });
     }
     if let (None, None, Some(proxy)) = (&culprit, &between, &case.target.proxy) {
-        between = Some(format!("the forward proxy {proxy}, or behind it"));
+        between = Some(format!("the forward proxy {proxy}, or a hop after it"));
         confidence = Confidence::Medium;
         let hint =
-            "the connections went through the forward proxy; a run without it tells whether it is at fault";
+            "the connections went through the forward proxy; a run without it shows whether it is the cause";
         evidence.push(hint.to_owned());
     }
-    let mut candidates = rivals;
+    let mut candidates: Vec<String> = rivals
+        .iter()
+        .map(|(entry, timer)| format!("{} ({}), which is on the path as well", entry.name, timer.name))
+        .collect();
+    let mut listed: Vec<(&str, &str)> =
+        rivals.iter().map(|(entry, timer)| (entry.id.as_str(), timer.name.as_str())).collect();
     for (entry, timer) in &near {
-        let listed = format!("{} ({})", entry.name, timer.name);
-        let known = candidates.iter().any(|candidate| candidate.starts_with(&listed));
-        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !known {
-            candidates.push(listed);
+        let key = (entry.id.as_str(), timer.name.as_str());
+        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !listed.contains(&key) {
+            candidates.push(format!("{} ({})", entry.name, timer.name));
+            listed.push(key);
         }
     }
     candidates.truncate(LISTED);
     if culprit.is_some() {
-        candidates.push("another hop that leaves no trace in its answers, or the server itself".to_owned());
+        candidates.push("another hop that leaves no trace in responses, or the server itself".to_owned());
     } else if candidates.is_empty() {
-        candidates.push("no timer that is known has this length".to_owned());
+        candidates.push("no known timer has this length".to_owned());
     }
     let late = culprit.map_or(EndDelay::Not, |(entry, timer)| end_delay(entry, timer, kind));
     Attribution { culprit, between, confidence, evidence, candidates, late }
 }
 
-/// The timer of this kind that a seen product could have set to this value.
-fn settable(
-    product: &Product,
-    kind: TimerKind,
-    value: &Measure,
-) -> Option<(&'static Intermediary, &'static Timer)> {
+/// Returns the timer of this kind that a recognised product could have configured to this value.
+fn settable(product: &Product, kind: TimerKind, value: &Measure) -> Option<(&'static Intermediary, &'static Timer)> {
     let age = age(value)?;
     let within = |timer: &Timer| {
         let low = timer.min.and_then(Bound::at).is_none_or(|min| min <= age + Duration::from_secs(1));
@@ -172,7 +173,7 @@ fn settable(
     fitting.next().map(|timer| (entry, timer))
 }
 
-/// A product ends connections on such an occasion in the way that was seen, as far as is known.
+/// Returns whether the product ends connections on such an occasion like this, as far as is known.
 fn closes_like(entry: &Intermediary, kind: TimerKind, ends: &[Ending]) -> bool {
     let when = occasion(kind);
     let mut closings = entry.closings_on(when).peekable();
@@ -208,24 +209,25 @@ fn end_delay(entry: &Intermediary, timer: &Timer, kind: TimerKind) -> EndDelay {
     }
 }
 
-/// Where it is, by the ways in that show the same and those that do not. Ways in are in the order from the client to the
-/// origin.
+/// Locates the timer by the endpoints that show it and those that do not, in the order from the client to the origin. Returns
+/// the location and the evidence.
 fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<String>, Vec<String>) {
     let mut told = Vec::new();
-    let mut last_same = "the target".to_owned();
+    // The last hop towards the origin that still shows the timer; `None` for the target itself.
+    let mut last_same: Option<String> = None;
     let mut between = None;
     for other in case.seen.others() {
         let name = match &other.role {
             EndpointRole::Control => "the control endpoint".to_owned(),
-            EndpointRole::Direct => "the origin, reached directly,".to_owned(),
-            role => format!("the entry {}", role.name()),
+            EndpointRole::Direct => "the origin (directly)".to_owned(),
+            role => format!("the endpoint {}", role.name()),
         };
         match same(other) {
             Some(true) => {
                 told.push(format!("{name} shows the same"));
                 last_same = match &other.role {
-                    EndpointRole::Via(name) => name.clone(),
-                    EndpointRole::Direct => "the origin".to_owned(),
+                    EndpointRole::Via(name) => Some(name.clone()),
+                    EndpointRole::Direct => Some("the origin".to_owned()),
                     _ => continue,
                 };
                 between = matches!(other.role, EndpointRole::Direct).then(|| "the origin itself".to_owned());
@@ -233,14 +235,12 @@ fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<
             Some(false) => {
                 told.push(format!("{name} does not show it"));
                 between = between.or_else(|| {
-                    Some(match &other.role {
-                        EndpointRole::Via(next) if last_same == "the target" => format!("before {next}"),
-                        EndpointRole::Via(next) => format!("{last_same} (before {next})"),
-                        EndpointRole::Direct if last_same == "the target" => {
-                            "between you and the origin".to_owned()
-                        }
-                        EndpointRole::Direct => format!("{last_same} (before the origin)"),
-                        _ => "on the way that the control endpoint does not take".to_owned(),
+                    Some(match (&other.role, &last_same) {
+                        (EndpointRole::Via(next), None) => format!("in front of {next}"),
+                        (EndpointRole::Via(next), Some(last)) => format!("{last} (in front of {next})"),
+                        (EndpointRole::Direct, None) => "between you and the origin".to_owned(),
+                        (EndpointRole::Direct, Some(last)) => format!("{last} (in front of the origin)"),
+                        _ => "on the path that the control endpoint does not use".to_owned(),
                     })
                 });
             }
@@ -255,7 +255,7 @@ fn age(value: &Measure) -> Option<Duration> {
 }
 
 impl Attribution {
-    /// Where it is, to be put behind a noun.
+    /// Returns the location as a phrase that follows a noun.
     pub(crate) fn place(&self) -> String {
         match (&self.culprit, &self.between) {
             (Some((entry, _)), _) if self.confidence == Confidence::High => format!(" on {}", entry.name),
@@ -268,7 +268,7 @@ impl Attribution {
         }
     }
 
-    /// Fills in where it is, what speaks for it, what else it could be, and how to fix it.
+    /// Adds location, evidence, candidates and fixes to a finding.
     pub(crate) fn complete(self, mut finding: Finding) -> Finding {
         finding.confidence = finding.confidence.min(self.confidence);
         finding.hop = match (&self.culprit, &self.between) {
@@ -292,21 +292,21 @@ impl Attribution {
     }
 }
 
-/// The figure without what the product takes longer to show it.
+/// Returns the measured value without the delay of the product, and a sentence about the delay.
 pub(crate) fn without_end_delay(value: &Measure, late: EndDelay) -> (Measure, Option<String>) {
     let seen = value.value;
     match late {
         EndDelay::By(by) if seen > by.as_secs_f64() => {
             let set = ((seen - by.as_secs_f64()) * 1e6).round() / 1e6;
             let told = format!(
-                "seen after {seen:.1} s; this product shows the end {} after the timer",
+                "seen after {seen:.1} s; this product ends connections {} after the timer expires",
                 duration::spell(by)
             );
             (Measure { value: set, ..value.clone() }, Some(told))
         }
         EndDelay::AtMost(at_most) => {
             let told = format!(
-                "this product looks at its timers only once in {}, so the figure is not exact",
+                "this product checks its timers only every {}, so the value is not exact",
                 duration::spell(at_most)
             );
             (Measure { spread: value.spread.max(at_most.as_secs_f64()), ..value.clone() }, Some(told))

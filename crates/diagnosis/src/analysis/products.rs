@@ -1,23 +1,23 @@
-//! Which products are in the way, by what they answered.
+//! Recognises the products on the path by the responses.
 
 use undrop_infra::{Evidence, Intermediary, ProductKind, identify};
 
 use crate::observations::{Endpoint, HttpOutcome};
 
-/// A product that was recognised.
+/// A product that was recognised in responses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Product {
     pub(crate) entry: &'static Intermediary,
-    /// How much speaks for it, 1 to 100.
+    /// The strength of the evidence, from 1 to 100.
     pub(crate) score: u8,
-    /// What was found.
+    /// The fingerprints that were found.
     pub(crate) traits: Vec<String>,
 }
 
-/// From this score on a product counts as seen.
+/// The score from which on a product counts as recognised.
 pub(crate) const SEEN: u8 = 50;
 
-/// The products that the answers of an endpoint speak for, the likeliest first. Browsers are no hops.
+/// Returns the products that the responses of an endpoint point to, the likeliest first. Browsers are not hops and left out.
 pub(crate) fn products(endpoint: &Endpoint) -> Vec<Product> {
     let mut found: Vec<Product> = Vec::new();
     for evidence in evidence(endpoint) {
@@ -60,7 +60,7 @@ fn evidence(endpoint: &Endpoint) -> Vec<Evidence> {
 }
 
 impl Product {
-    /// Enough speaks for it.
+    /// Returns whether the evidence is strong enough to name the product.
     pub(crate) fn is_seen(&self) -> bool {
         self.score >= SEEN
     }

@@ -1,4 +1,4 @@
-//! The proof of the handshake does not fit.
+//! Finds a Sec-WebSocket-Accept that does not match the key.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,11 +9,11 @@ use crate::observations::{HttpOutcome, RequestVariant, UpgradeFlaw};
 pub(super) const CHECK: Check = Check {
     id: "accept-mismatch",
     doc: "
-# Sec-WebSocket-Accept does not fit the key
+# Sec-WebSocket-Accept does not match the key
 
-The server has to answer each key with a hash of it (RFC 6455 4.2.2). A wrong one means that whoever answered did not see
-this key: a cache gave an older answer again (two keys then get the same Accept), two proxies each make a handshake of
-their own, or the server computes it wrongly.
+The server has to respond to each key with a hash of it (RFC 6455 §4.2.2). A wrong value means that the sender of the response
+did not receive this key: a cache returned an old response (two keys then get the same value), two proxies each perform a
+handshake of their own, or the server computes the value incorrectly.
 ",
     cases: &[38],
     evaluate,
@@ -35,29 +35,31 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            "A cache answers the handshake: two different keys get the same Sec-WebSocket-Accept.",
+            "A cache responds to the handshake: two different keys get the same Sec-WebSocket-Accept.",
         )
-        .at("a cache before the server")
-        .evidence("the second of two keys was answered with the first one's Accept")
+        .at("a cache in front of the server")
+        .evidence("the response to the second key carries the value for the first key")
         .candidate("a server that sends a fixed value")
-        .fix(Fix::words("Let the cache pass requests with Upgrade, and never store a 101."))
+        .fix(Fix::words(
+            "Configure the cache to pass requests with Upgrade, and never to store a 101 response.",
+        ))
     } else {
         Finding::new(
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            "The server's Sec-WebSocket-Accept does not fit the key that was sent.",
+            "Sec-WebSocket-Accept does not match the key that was sent.",
         )
-        .at("the server, or a proxy that makes a handshake of its own")
-        .candidate("two proxies in a row that both answer the handshake")
+        .at("the server, or a proxy that performs a handshake of its own")
+        .candidate("two proxies in a row that both perform a handshake")
         .fix(Fix::words(
-            "Let only one party make the handshake: proxies pass Sec-WebSocket-Key and -Accept on unchanged.",
+            "Let only one party perform the handshake; proxies must forward Sec-WebSocket-Key and Sec-WebSocket-Accept unchanged.",
         ))
     };
     vec![
         finding
             .evidence(format!("Sec-WebSocket-Accept was {first:?}"))
-            .refuted_by("a right Accept directly from the server (--direct URL): then a proxy is at fault"),
+            .refuted_by("a correct value directly from the server (--direct URL; then a proxy is the cause)"),
     ]
 }
 
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn a_cache_gives_one_answer_to_two_keys() {
         assert!(fires(&CHECK, &accepts("a", "a")).cause.starts_with("A cache"));
-        assert!(fires(&CHECK, &accepts("a", "b")).cause.starts_with("The server's"));
+        assert!(fires(&CHECK, &accepts("a", "b")).cause.starts_with("Sec-WebSocket-Accept does not match"));
         silent(&CHECK, &healthy());
     }
 }

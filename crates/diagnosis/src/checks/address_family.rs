@@ -1,4 +1,4 @@
-//! Some addresses of the name do not work.
+//! Finds addresses of a name that do not work while others do.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -12,22 +12,22 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Some addresses of the name do not work
 
-The name has several addresses and only some can be connected to. Clients try them one after the other: those that begin with
-a dead one are slow or fail (`localhost` is ::1 first, and the server listens on 127.0.0.1 alone; an AAAA record for a host
-without IPv6; a member of a pool that is down).
+The name has several addresses, and connections succeed to some of them only. Clients try the addresses in turn, so clients
+that start with one that fails are slow or fail. Examples: `localhost` resolves to `::1` first and the server listens on
+127.0.0.1 only; an AAAA record exists for a host without IPv6; a member of a pool is down.
 ",
     cases: &[50],
     evaluate,
 };
 
-/// So late, a connection is as good as none for people, seconds.
+/// The connect time from which on users notice a delay, in seconds.
 const SLOW_S: f64 = 2.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let connects = &case.target.connects;
     let (bad, good): (Vec<&TcpConnect>, Vec<&TcpConnect>) =
         connects.iter().partition(|connect| connect.failed.is_some() || connect.took_s >= SLOW_S);
-    // A machine without IPv6 says so at once and is not to blame for it: nothing was sent.
+    // A machine without IPv6 reports a local error; nothing was sent, so the address is not at fault.
     let bad: Vec<&TcpConnect> =
         bad.into_iter().filter(|connect| !matches!(connect.failed, Some(Ending::Local(_)))).collect();
     let (Some(first), false) = (bad.first(), good.is_empty()) else { return Vec::new() };
@@ -47,8 +47,8 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         format!("{which} ({how}): some clients are slow or fail."),
     )
     .at("DNS, or the server's addresses")
-    .refuted_by("another network in which all addresses work")
-    .fix(Fix::words("Listen on all addresses of the name ([::] as well as 0.0.0.0), or remove the records that lead nowhere."));
+    .refuted_by("another network from which all addresses work")
+    .fix(Fix::words("Listen on all addresses of the name ([::] as well as 0.0.0.0), or remove the records for addresses that do not work."));
     for connect in connects {
         let how = connect.failed.as_ref().map_or_else(|| "connected".to_owned(), ToString::to_string);
         finding = finding.evidence(format!("{}: {how} in {}", connect.address, seconds(connect.took_s)));

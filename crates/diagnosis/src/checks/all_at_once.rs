@@ -1,4 +1,4 @@
-//! Many connections end at one moment.
+//! Finds connections that end at the same moment.
 
 use undrop_infra::{Occasion, TimerKind, presets};
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -10,14 +10,14 @@ use undrop_frame::Ending;
 pub(super) const CHECK: Check = Check {
     id: "all-at-once",
     doc: "
-# Connections end at one moment, whatever their age
+# Connections end at the same moment, whatever their age
 
-Connections of different ages, quiet and busy, ended together: somebody reloaded a configuration, deployed, restarted or
-drained. A timer would end each at its own time. With 1001 a server or a proxy said goodbye (Caddy does at each reload); a
-FIN without a Close frame comes from a worker that was not given more time (nginx `worker_shutdown_timeout`, ingress-nginx
-240 s after any change), or from a program that was simply stopped.
+Connections of different ages, idle and busy, ended together: a configuration was reloaded, or a program was deployed,
+restarted or drained. A timer would end each connection at its own time. With 1001, a server or proxy announced its end (Caddy
+does so at each reload). A FIN without a Close frame comes from a worker whose grace period ended (nginx
+`worker_shutdown_timeout`; ingress-nginx 240 s after a change), or from a program that was stopped without a drain.
 
-One moment is one observation: watch longer (`--horizon 15m`) to see whether it comes again.
+One moment is a single observation: watch longer (`--horizon 15m`) to see whether it happens again.
 ",
     cases: &[15, 21, 25, 26, 27],
     evaluate,
@@ -33,8 +33,11 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let product =
         case.products.iter().filter(|product| product.is_seen()).find(|product| ends_so(product, &ends));
     let who = product.map_or("a proxy or the server", |product| product.entry.name.as_str());
-    let what =
-        if polite { "reloaded, restarted or drained, and said so" } else { "reloaded, restarted or stopped" };
+    let what = if polite {
+        "reloaded, restarted or drained, and announced it"
+    } else {
+        "reloaded, restarted or stopped"
+    };
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
@@ -45,7 +48,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         ),
     )
     .evidence(format!(
-        "at {} after the start of the run, aged {} to {}",
+        "{} after the start of the run, at ages from {} to {}",
         seconds(aligned.at_s),
         seconds(youngest),
         seconds(oldest)
@@ -55,13 +58,13 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     }
     let busy = aligned.connections.iter().filter(|connection| connection.traffic.is_busy()).count();
     finding = finding
-        .evidence(format!("{busy} of them were busy, so no idle timer did it"))
-        .refuted_by("a log of the proxies and the server without a reload, restart or deploy at that time")
-        .candidate("the network of this machine went away for a moment")
-        .candidate("a deploy of the application that does not say 1001 before it goes")
+        .evidence(format!("{busy} of them were busy, so an idle timeout is not the cause"))
+        .refuted_by("logs of the proxies and the server without a reload, restart or deployment at that time")
+        .candidate("a short interruption of this machine's network")
+        .candidate("a deployment of the application without a Close 1001")
         .fix(Fix::words(
-            "Say goodbye with 1001, spread over seconds, before stopping; give old workers longer than clients need to move; let \
-             clients reconnect with full jitter.",
+            "Before a stop, send Close 1001 to the clients over several seconds; give old workers more time than clients need to move; \
+             let clients reconnect with full jitter.",
         ));
     if let Some(product) = product {
         finding = finding.at(product.entry.name.clone());
@@ -80,12 +83,12 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     vec![finding]
 }
 
-/// The product is known to end connections like this at a reload, at the end of its grace, or when it stops.
+/// Returns whether the product ends connections like this at a reload, at the end of its grace period, or when it stops.
 fn ends_so(product: &Product, ends: &[&Ending]) -> bool {
     use undrop_infra::ClosingManner;
     let occasions = [Occasion::Reload, Occasion::Drained, Occasion::Stop];
     let closings = occasions.into_iter().flat_map(|when| product.entry.closings_on(when));
-    // Some end otherwise in the rush: a Close that is on its way is overtaken by the end of its connection.
+    // A few may end differently, because the end of a connection can overtake a Close frame in flight.
     let most = |fits: &dyn Fn(Option<u16>) -> bool| {
         let fitting = ends.iter().filter(|end| fits(close_code(end))).count();
         fitting * 2 > ends.len()
@@ -100,7 +103,7 @@ fn ends_so(product: &Product, ends: &[&Ending]) -> bool {
     })
 }
 
-/// The preset that reloads this product, wherever the knowledge base has it.
+/// Returns the name of the preset that simulates a reload or deployment of this product.
 fn reload_preset(product: &Product) -> Option<String> {
     let named = [format!("{}-reload", product.entry.id), format!("{}-deploy", product.entry.id)];
     presets().map(|preset| preset.name.clone()).find(|name| named.contains(name))
@@ -130,7 +133,7 @@ mod tests {
     fn caddy_says_goodbye_and_nginx_does_not() {
         let goodbye = Ending::Close { code: CloseCode::new(1001), reason: String::new() };
         let found = fires(&CHECK, &at_once(&goodbye, "Caddy"));
-        assert!(found.hop.is_some_and(|hop| hop.contains("Caddy")) && found.cause.contains("said so"));
+        assert!(found.hop.is_some_and(|hop| hop.contains("Caddy")) && found.cause.contains("announced it"));
         let found = fires(&CHECK, &at_once(&Ending::Fin, "nginx"));
         assert!(found.hop.is_some_and(|hop| hop.contains("nginx")));
         assert_eq!(found.preset.as_deref(), Some("nginx-reload"));

@@ -1,4 +1,4 @@
-//! A page instead of a WebSocket.
+//! Finds paths that serve a page instead of a WebSocket.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -8,12 +8,12 @@ use crate::analysis::Case;
 pub(super) const CHECK: Check = Check {
     id: "answers-plain-page",
     doc: "
-# The handshake is answered with a page
+# The response to the handshake is a page
 
-A status of 200 means that a server took the handshake for an ordinary request. Browsers say “Unexpected response code: 200”.
-With HTML in the body it is usually the fallback of a single-page application or another `location`: the path of the
-WebSocket is not routed to its backend. Empty, it is often Caddy, which answers 200 without a body to a Host that no site
-of its configuration has.
+A status of 200 means that a server treated the handshake as an ordinary request. Browsers report “Unexpected response code:
+200”. With HTML in the body, it is usually the fallback of a single-page application or another `location`: the path of the
+WebSocket is not routed to its backend. With an empty body, it is often Caddy, which responds with 200 to a Host for which no
+site is configured.
 ",
     cases: &[35],
     evaluate,
@@ -22,7 +22,7 @@ of its configuration has.
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(asked) = case.target.handshake() else { return Vec::new() };
     let Some(status @ (200..=206 | 404)) = asked.status() else { return Vec::new() };
-    let kind = asked.header("Content-Type").unwrap_or("no type").to_owned();
+    let kind = asked.header("Content-Type").unwrap_or("no content type").to_owned();
     let empty = asked.body().trim().is_empty();
     if status == 404 {
         return not_found(case);
@@ -31,25 +31,25 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let (cause, hop, fix) = match caddy {
         Some(product) if empty => (
             format!(
-                "{} answers {status} without a body: no site of its configuration has the host {}.",
+                "{} responds with {status} and an empty body: no site is configured for the host {}.",
                 product.entry.name, case.target.host
             ),
             product.entry.name.clone(),
-            "Add the host to the address of the site in the Caddyfile, or connect by the name that is there.",
+            "Add the host to the address of the site in the Caddyfile, or connect by the name that is configured.",
         ),
         _ => (
             format!(
-                "The path is not routed to a WebSocket server: the handshake is answered {status} ({kind}{}).",
+                "The path is not routed to a WebSocket server: the response to the handshake is {status} ({kind}{}).",
                 if empty { ", empty" } else { "" }
             ),
-            "whatever serves this path".to_owned(),
-            "Route the path of the WebSocket to its backend, before the fallback to the page.",
+            "the server of this path".to_owned(),
+            "Route the path of the WebSocket to its backend, with precedence over the fallback to the page.",
         ),
     };
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
         .at(hop)
-        .evidence(format!("status {status}, {kind}, {} bytes of body read", asked.body().len()))
-        .refuted_by("a WebSocket library that answers a handshake with this status by design")
+        .evidence(format!("status {status}, {kind}, {} bytes of the body read", asked.body().len()))
+        .refuted_by("a WebSocket library that responds to handshakes with this status by design")
         .fix(Fix::words(fix));
     if let Some(name) = caddy.and_then(|product| product.entry.first_preset()) {
         finding = finding.preset(name);
@@ -58,7 +58,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn not_found(case: &Case<'_>) -> Vec<Finding> {
-    // Where the same handshake opens elsewhere, the upgrade is what gets lost.
+    // If the same handshake succeeds at another endpoint, the upgrade was dropped.
     if case.seen.others().iter().any(|other| other.opens()) {
         return Vec::new();
     }
@@ -67,12 +67,12 @@ fn not_found(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            "There is no such path: the handshake is answered 404.",
+            "The path does not exist: the response to the handshake is 404.",
         )
-        .at("whatever serves this path")
+        .at("the server of this path")
         .evidence("status 404")
-        .refuted_by("the same path with an upgrade that works at the backend itself (--direct URL)")
-        .candidate("a proxy that drops the upgrade, before a framework (Express, Starlette) that has no page at this path")
+        .refuted_by("an upgrade of the same path that succeeds at the backend (--direct URL)")
+        .candidate("a proxy that drops the upgrade, in front of a framework (Express, Starlette) that has no page at this path")
         .fix(Fix::words("Correct the path in the URL, or route it to the WebSocket server.")),
     ]
 }
@@ -89,15 +89,11 @@ mod tests {
         let found = fires(&CHECK, &page);
         assert_eq!(
             found.cause,
-            "The path is not routed to a WebSocket server: the handshake is answered 200 (text/html)."
+            "The path is not routed to a WebSocket server: the response to the handshake is 200 (text/html)."
         );
         let found = fires(&CHECK, &refused(http(200, &[("Server", "Caddy")], "")));
-        assert!(
-            found.cause.contains("no site of its configuration has the host example.com"),
-            "{}",
-            found.cause
-        );
-        assert!(fires(&CHECK, &refused(http(404, &[], ""))).cause.contains("no such path"));
+        assert!(found.cause.contains("no site is configured for the host example.com"), "{}", found.cause);
+        assert!(fires(&CHECK, &refused(http(404, &[], ""))).cause.contains("path does not exist"));
         silent(&CHECK, &healthy());
     }
 }

@@ -1,4 +1,4 @@
-//! A 101 that a browser refuses.
+//! Finds 101 responses that browsers refuse.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,11 +9,11 @@ use crate::observations::{HttpOutcome, UpgradeFlaw};
 pub(super) const CHECK: Check = Check {
     id: "bad-switch",
     doc: "
-# The 101 is not complete
+# The 101 response is incomplete
 
-The server, or a proxy that rewrote its answer, switches protocols without the fields that RFC 6455 4.1 asks for. Browsers
-refuse such an answer (“'Upgrade' header is missing”), lenient libraries take it: it works in one client and not in
-another. A proxy that strips hop-by-hop fields from responses is the usual cause; a sub-protocol or extension that nobody
+The server, or a proxy that altered its response, switches protocols without the fields that RFC 6455 §4.1 requires. Browsers
+refuse such a response (“'Upgrade' header is missing”), and lenient libraries accept it, so it works in one client and fails
+in another. The usual cause is a proxy that removes hop-by-hop fields from responses. A subprotocol or extension that was not
 offered is a fault of the server.
 ",
     cases: &[32, 37],
@@ -24,7 +24,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(HttpOutcome::Response { status: 101, flaws, .. }) = case.target.handshake() else {
         return Vec::new();
     };
-    // A wrong Accept has causes of its own.
+    // `accept-mismatch` handles a wrong Sec-WebSocket-Accept.
     let flaws: Vec<&UpgradeFlaw> =
         flaws.iter().filter(|flaw| !matches!(flaw, UpgradeFlaw::Accept(_))).collect();
     let Some(first) = flaws.first() else { return Vec::new() };
@@ -33,23 +33,20 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         .any(|flaw| matches!(flaw, UpgradeFlaw::Upgrade | UpgradeFlaw::Connection | UpgradeFlaw::NoAccept));
     let (hop, fix) = if stripped {
         (
-            "a proxy that strips the answer, or the server",
-            "Let the proxy pass on Upgrade, Connection and Sec-WebSocket-Accept of the 101.",
+            "a proxy that removes fields from the response, or the server",
+            "Configure the proxy to forward Upgrade, Connection and Sec-WebSocket-Accept of the 101 response.",
         )
     } else {
-        (
-            "the server",
-            "Let the server choose one of the sub-protocols and extensions that were offered, or none.",
-        )
+        ("the server", "Let the server select only subprotocols and extensions that were offered, or none.")
     };
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
         Confidence::High,
-        format!("The handshake is answered 101, but browsers refuse it: {first}."),
+        format!("The response is 101, but browsers refuse it: {first}."),
     )
     .at(hop)
-    .refuted_by("a complete 101 directly from the backend, if a proxy is blamed; the same flaw there, if not")
+    .refuted_by("for a proxy as the cause: the same flaw in the response of the backend itself; for the server: a complete 101 response there")
     .fix(Fix::words(fix));
     for flaw in flaws {
         finding = finding.evidence(flaw.to_string());

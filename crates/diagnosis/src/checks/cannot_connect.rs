@@ -1,4 +1,4 @@
-//! No TCP connection.
+//! Finds a host to which no TCP connection can be opened.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,11 +11,11 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # No TCP connection
 
-Every address of the host failed. *Refused* means that the machine is there and nothing listens on the port: the server is
-down, listens on another port or address, or a firewall rejects. A *black hole* means that nothing answers at all: a
-firewall drops, the address is wrong, or the machine is gone.
+Every address of the host failed. *Refused* means that the host is reachable and no program listens on the port: the server is
+down or listens on another port or address, or a firewall rejects the connection. *Black hole* means that nothing is received
+at all: a firewall drops packets, the address is wrong, or the host is down.
 
-When only one address family or only some addresses fail, see `address-family`.
+If only one address family or only some addresses fail, see `address-family`.
 ",
     cases: &[],
     evaluate,
@@ -30,18 +30,18 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let port = case.target.port;
     let (cause, fix) = if failed.iter().any(|end| **end == Ending::Refused) {
         (
-            format!("Nothing listens on port {port} of {}.", case.target.host),
-            "Start the server, or correct the port or the address it listens on.",
+            format!("No program listens on port {port} of {}.", case.target.host),
+            "Start the server, or correct the port or the address that it listens on.",
         )
     } else {
         (
             format!("{} does not answer on port {port}.", case.target.host),
-            "Let the firewall pass the port, or correct the address.",
+            "Open the port in the firewall, or correct the address.",
         )
     };
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
         .at(case.target.host.clone())
-        .refuted_by("a connection from another network")
+        .refuted_by("a connection from another network that succeeds")
         .fix(Fix::words(fix));
     for connect in connects {
         let end = connect.failed.as_ref().map_or_else(String::new, ToString::to_string);
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn refused_and_swallowed_are_told_apart() {
         let failed = |end: Ending| with(|target| target.connects[0].failed = Some(end));
-        assert!(fires(&CHECK, &failed(Ending::Refused)).cause.starts_with("Nothing listens on port 80"));
+        assert!(fires(&CHECK, &failed(Ending::Refused)).cause.starts_with("No program listens on port 80"));
         assert!(fires(&CHECK, &failed(Ending::BlackHole)).cause.contains("does not answer"));
         silent(&CHECK, &healthy());
     }

@@ -136,7 +136,7 @@ fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
         ),
         (30, silent(900.0, &Ending::BlackHole), "silent-drop", ""),
         (31, plain(426, &[("Server", "nginx")], "Upgrade Required"), "upgrade-stripped", "nginx"),
-        (32, flawed(vec![UpgradeFlaw::Upgrade]), "bad-switch", "a proxy that strips"),
+        (32, flawed(vec![UpgradeFlaw::Upgrade]), "bad-switch", "a proxy that removes"),
         (34, refused(http(301, &[("Location", "/chat/")], "")), "redirected", ""),
         (
             35,

@@ -1,4 +1,4 @@
-//! TLS does not work, or would not be accepted.
+//! Finds TLS handshakes and certificates that clients refuse.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,11 +11,12 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The certificate or the TLS handshake is refused
 
-A browser shows such a failure as 1006 (1015 in some libraries) at once, without a reason. The usual causes: the
-certificate has expired, is for another name, is self-signed, or the server does not send the intermediate certificate.
-Browsers often have the intermediate from elsewhere and work, while command-line clients and phones do not.
+A browser reports such a failure at once as 1006 (some libraries: 1015), without a reason. The usual causes: the certificate
+has expired, is for another name or is self-signed, or the server does not send the intermediate certificate. Browsers often
+know the intermediate certificate from another site and connect, while command-line clients and phones fail.
 
-Servers that speak neither TLS 1.2 nor 1.3, and ports that speak no TLS at all, are found here as well.
+This check also finds servers that support neither TLS 1.2 nor 1.3, ports that do not speak TLS, and servers that require a
+client certificate.
 ",
     cases: &[43],
     evaluate,
@@ -45,14 +46,14 @@ fn wants_ours(case: &Case<'_>) -> Option<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            format!("{} wants a certificate of the client, and none was sent.", case.target.host),
+            format!("{} requires a client certificate, and none was sent.", case.target.host),
         )
         .at("TLS")
         .evidence(format!("the handshake for the WebSocket ends with {end}"))
-        .refuted_by("a client without a certificate that gets an answer")
+        .refuted_by("a client without a certificate that gets a response")
         .fix(Fix::words(
-            "Ask for client certificates on hosts or paths alone that need them: pages in browsers can hardly send one for a \
-             WebSocket, and this program has none to send.",
+            "Require client certificates only on the hosts or paths that need them: browsers do not prompt for one when a page opens a \
+             WebSocket, and this program cannot send one.",
         )),
     )
 }
@@ -62,40 +63,40 @@ fn finding(case: &Case<'_>, tls: &TlsResult, fault: &TlsFailure) -> Finding {
     let (cause, fix) = match fault.kind {
         TlsFailureKind::Expired => (
             format!("The certificate of {host} has expired."),
-            "Renew the certificate, reload the server, and let renewal run by itself (certbot, acme).",
+            "Renew the certificate, reload the server, and automate the renewal (certbot, acme).",
         ),
         TlsFailureKind::NotYetValid => (
             format!("The certificate of {host} is not valid yet."),
-            "Set the clock of this machine and of the one that issued the certificate.",
+            "Correct the clock of this machine or of the machine that issued the certificate.",
         ),
         TlsFailureKind::WrongName => (
             format!("The certificate is not for {host}."),
-            "Issue the certificate for this name, or connect by a name it is for; behind SNI, check which server answers.",
+            "Issue a certificate for this name, or connect by a name in the certificate; with SNI, check which server is selected.",
         ),
         TlsFailureKind::UnknownIssuer | TlsFailureKind::Certificate if is_self_signed(tls) => (
             "The certificate is self-signed.".to_owned(),
-            "Use a certificate of an authority that clients trust; in tests, give the certificate with --ca FILE.",
+            "Use a certificate of an authority that clients trust; for tests, pass the certificate with --ca FILE.",
         ),
         TlsFailureKind::UnknownIssuer if lacks_intermediate(tls) => (
             "The certificate's issuer is not trusted: an intermediate certificate is missing, or the authority is private."
                 .to_owned(),
-            "Let the server send the full chain (fullchain.pem rather than cert.pem); for a private authority, --ca FILE.",
+            "Configure the full chain in the server (fullchain.pem instead of cert.pem); for a private authority, use --ca FILE.",
         ),
         TlsFailureKind::UnknownIssuer | TlsFailureKind::Certificate => (
             format!("The certificate is not accepted: {}.", fault.text),
-            "Use a certificate of an authority that clients trust, with its whole chain.",
+            "Use a certificate of an authority that clients trust, with the full chain.",
         ),
         TlsFailureKind::NotTls => (
             format!("Port {} of {host} does not speak TLS.", case.target.port),
             "Use ws:// for this port, or the port that speaks TLS.",
         ),
         TlsFailureKind::Alert | TlsFailureKind::Protocol => (
-            format!("There is no TLS 1.2 or 1.3 in common with {host}: {}.", fault.text),
-            "Let the server speak TLS 1.2 and 1.3, with a certificate for the name that is asked for by SNI.",
+            format!("The TLS handshake with {host} fails: {}.", fault.text),
+            "Enable TLS 1.2 and 1.3 in the server, with a certificate for the name that clients send in SNI.",
         ),
         TlsFailureKind::Ended | TlsFailureKind::Timeout => (
-            format!("The TLS handshake with {host} does not end: {}.", fault.text),
-            "Look at what stands between: a proxy that wants PROXY protocol, a port without TLS, a firewall that inspects.",
+            format!("The TLS handshake with {host} does not complete: {}.", fault.text),
+            "Check for a proxy that expects the PROXY protocol, a port without TLS, or a firewall that inspects TLS.",
         ),
         TlsFailureKind::Local => {
             (format!("TLS cannot be used here: {}.", fault.text), "Install the root certificates (ca-certificates).")
@@ -104,7 +105,7 @@ fn finding(case: &Case<'_>, tls: &TlsResult, fault: &TlsFailure) -> Finding {
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
         .at("TLS")
         .evidence(fault.text.clone())
-        .refuted_by("the same handshake from another network: an inspecting proxy shows its own certificate")
+        .refuted_by("the same handshake from another network that succeeds (an inspecting proxy presents its own certificate)")
         .fix(Fix::words(fix));
     if let Some(leaf) = tls.chain.first() {
         finding = finding
@@ -113,7 +114,7 @@ fn finding(case: &Case<'_>, tls: &TlsResult, fault: &TlsFailure) -> Finding {
                 names(&leaf.names, &leaf.subject),
                 leaf.issuer
             ))
-            .evidence(format!("certificates that were sent: {}", tls.chain.len()));
+            .evidence(format!("number of certificates in the chain: {}", tls.chain.len()));
     }
     finding
 }
@@ -126,7 +127,7 @@ fn is_self_signed(tls: &TlsResult) -> bool {
     tls.chain.first().is_some_and(|leaf| leaf.subject == leaf.issuer)
 }
 
-/// The last certificate that was sent does not lead to itself: its issuer has to be known to the client.
+/// Returns whether only the certificate of the server was sent, so that the client has to know its issuer.
 fn lacks_intermediate(tls: &TlsResult) -> bool {
     tls.chain.len() == 1
 }
@@ -172,7 +173,7 @@ mod tests {
             (TlsFailureKind::Expired, true, "has expired"),
             (TlsFailureKind::WrongName, true, "is not for example.com"),
             (TlsFailureKind::UnknownIssuer, true, "intermediate certificate is missing"),
-            (TlsFailureKind::Alert, false, "no TLS 1.2 or 1.3 in common"),
+            (TlsFailureKind::Alert, false, "The TLS handshake with example.com fails"),
             (TlsFailureKind::NotTls, false, "does not speak TLS"),
         ] {
             let cause = fires(&CHECK, &tls(kind, speaks)).cause;
@@ -189,12 +190,12 @@ mod tests {
         let end: Ending = undrop_frame::TlsFault::ClientCertificateRequired.into();
         target.attempts = vec![attempt(RequestVariant::AsRequested, HttpOutcome::Failed(end))];
         target.stop_at_handshake();
-        assert!(fires(&CHECK, &seen).cause.contains("wants a certificate of the client"));
+        assert!(fires(&CHECK, &seen).cause.contains("requires a client certificate"));
         let report = crate::diagnose(&seen);
         assert_eq!(crate::Conclusion::of(&seen, &report), crate::Conclusion::Tls);
     }
 
-    /// As `openssl req -x509` makes them: an authority that is used as a server.
+    /// A certificate as `openssl req -x509` creates it: an authority that is used by a server.
     #[test]
     fn a_self_signed_authority_is_self_signed_too() {
         let mut seen = tls(TlsFailureKind::Certificate, true);

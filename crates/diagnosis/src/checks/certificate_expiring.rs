@@ -1,4 +1,4 @@
-//! The certificate expires soon.
+//! Finds a certificate with little time left.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -10,8 +10,8 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The certificate expires soon
 
-The certificate is good, but has less than 14 days left. Automatic renewal usually happens with 30 days left; so late it has
-probably failed, or the server was not reloaded after it. On the day it expires every client fails at once.
+The certificate is valid, but less than 14 days are left. Automatic renewal usually happens 30 days before the expiry, so the
+renewal has probably failed, or the server was not reloaded after it. On the day of expiry all clients fail at once.
 ",
     cases: &[43],
     evaluate,
@@ -24,9 +24,9 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = case.target.tls.as_ref().filter(|tls| tls.distrust.is_none()) else { return Vec::new() };
     let Some(leaf) = tls.chain.first() else { return Vec::new() };
     let left = leaf.not_after_unix_s - case.now_unix_s();
-    // Certificates of a few days are renewed daily; for them a week is the whole life.
-    let connection = leaf.not_after_unix_s - leaf.not_before_unix_s;
-    if left >= DAYS * DAY_S || left * 4 >= connection {
+    // Short-lived certificates are renewed often; for them, the last quarter of the validity counts.
+    let validity = leaf.not_after_unix_s - leaf.not_before_unix_s;
+    if left >= DAYS * DAY_S || left * 4 >= validity {
         return Vec::new();
     }
     vec![
@@ -38,8 +38,10 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         )
         .at("TLS")
         .evidence(format!("issued by {}", leaf.issuer))
-        .refuted_by("a renewal that is due before that day")
-        .fix(Fix::words("Renew it, reload the server, and look why the renewal did not run by itself.")),
+        .refuted_by("a renewal that is scheduled before that day")
+        .fix(Fix::words(
+            "Renew the certificate, reload the server, and find out why the automatic renewal did not run.",
+        )),
     ]
 }
 

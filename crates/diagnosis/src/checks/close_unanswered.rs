@@ -1,4 +1,4 @@
-//! The closing handshake is not done.
+//! Finds connections without a closing handshake.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,16 +11,16 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # A Close is not answered
 
-RFC 6455 5.5.1 asks each side to answer a Close with a Close. Here the connection just ended, or nothing came: browsers then
-fire `close` with 1006 and `wasClean: false` after an orderly close, or only after a timeout, and logs fill with drops that
-are none.
+RFC 6455 §5.5.1 requires each side to answer a Close with a Close. Here the connection just ended, or nothing was received.
+Browsers then report 1006 and `wasClean: false` for an orderly close, in the second case only after a timeout, and logs show
+drops that did not happen.
 ",
     cases: &[55],
     evaluate,
 };
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
-    // Where connections end by themselves, the end is no answer to the Close.
+    // If connections end anyway, the end is not a reaction to the Close.
     if case.ended_at_once.is_some() || case.violation.is_some() {
         return Vec::new();
     }
@@ -36,12 +36,14 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Warning,
             Confidence::High,
-            format!("A Close {what} instead of a Close: browsers report 1006 for an orderly end."),
+            format!("A Close {what} instead of a Close: browsers report 1006 for an orderly close."),
         )
-        .at("the server, or a proxy that ends connections at the first FIN")
-        .evidence(format!("we sent Close 1000; after {}: {}", seconds(close.took_s), close.end))
-        .refuted_by("a Close that comes back directly from the backend: then a proxy is at fault")
-        .fix(Fix::words("Let the server answer a Close with the same code before it ends the connection.")),
+        .at("the server, or a proxy that drops the connection at the first FIN")
+        .evidence(format!("Close 1000 was sent; after {}: {}", seconds(close.took_s), close.end))
+        .refuted_by("a Close from the backend itself (--direct URL; then a proxy is the cause)")
+        .fix(Fix::words(
+            "Let the server answer a Close with a Close of the same code before it ends the connection.",
+        )),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! permessage-deflate is agreed on, and breaks messages.
+//! Finds permessage-deflate that is negotiated and does not work.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,13 +9,13 @@ use crate::observations::{CompressionTest, MessageOutcome};
 pub(super) const CHECK: Check = Check {
     id: "compression-broken",
     doc: "
-# Compression is agreed on but does not work
+# Compression is negotiated but does not work
 
-The handshake agrees on permessage-deflate, and compressed messages are then not understood: one side, or a box between
-that reads frames, does not do it. Many libraries compress only messages of 1 KiB and more, so small ones work and the first
-large one ends the connection with “RSV1 must be clear” or “invalid opcode”.
+The handshake negotiates permessage-deflate, and compressed messages are then rejected or lost: one side, or an intermediary
+that parses frames, does not support it. Many libraries compress only messages of 1 KiB and more, so small messages work and
+the first large one ends the connection with “RSV1 must be clear” or “invalid opcode”.
 
-The same messages without the offer arrive.
+The same messages arrive if compression is not offered.
 ",
     cases: &[39],
     evaluate,
@@ -33,7 +33,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let what = match &bad.result {
         MessageOutcome::Ended { end, .. } => format!("ends the connection: {}", described(end)),
         MessageOutcome::Other { .. } => "comes back changed".to_owned(),
-        _ => "gets no answer".to_owned(),
+        _ => "gets no reply".to_owned(),
     };
     let agreed = bad.agreed.as_deref().unwrap_or_default();
     vec![
@@ -41,15 +41,15 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            format!("permessage-deflate is agreed on but does not work: a compressed message of {} bytes {what}.", bad.size),
+            format!("permessage-deflate is negotiated but does not work: a compressed message of {} bytes {what}.", bad.size),
         )
-        .at("the server, or a hop that reads frames")
+        .at("the server, or a hop that parses frames")
         .evidence(format!("with compression ({agreed}), {} bytes: {what}", bad.size))
-        .evidence(format!("without compression, {} bytes: arrives", bad.size))
-        .refuted_by("compressed messages that arrive directly at the server: then a hop between is at fault")
+        .evidence(format!("without compression, {} bytes: arrive", bad.size))
+        .refuted_by("compressed messages that arrive directly at the server (--direct URL; then a hop in between is the cause)")
         .fix(Fix::words(
-            "Turn permessage-deflate off at the server (ws: perMessageDeflate: false; Python websockets: compression=None), or \
-             mend the side that does not do it.",
+            "Disable permessage-deflate in the server (ws: perMessageDeflate: false; Python websockets: compression=None), or \
+             correct the side that does not support it.",
         )),
     ]
 }

@@ -1,4 +1,4 @@
-//! Pings do not keep a connection, messages do.
+//! Finds idle timeouts that Pings do not reset.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,9 +11,9 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Pings do not count as activity
 
-An idle timer on the way looks at messages only. The heartbeat of the protocol (Ping and Pong) then keeps nothing, although
-it is answered: the connection with Pings ends like the silent one, the one with messages lives. A gateway that ends
-WebSockets and opens its own, or a service that answers Pings at its edge, behaves like this.
+An idle timeout on the path counts messages only. The heartbeat of the protocol (Ping and Pong) then has no effect, although
+Pings are answered: the connection with Pings ends like the one without traffic, and the one with messages lives. A gateway
+that terminates WebSockets and opens its own, or a service that answers Pings at its edge, behaves like this.
 
 Only a heartbeat of messages helps.
 ",
@@ -31,7 +31,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let idle = measure_s(case.drops.idle_s());
-    // Ended long after the timer that ends quiet connections, it was something else.
+    // If it ended long after the timeout for quiet connections, the cause is another one.
     if idle.as_ref().is_some_and(|idle| (ping.age_s - idle.value).abs() > (idle.value * 0.1).max(2.0)) {
         return Vec::new();
     }
@@ -41,20 +41,20 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         Severity::Error,
         if idle.is_some() { Confidence::High } else { Confidence::Medium },
         format!(
-            "Pings do not keep the connection, messages do: an idle timer of {} counts messages only.",
+            "Pings do not keep the connection alive, messages do: an idle timeout of {} counts messages only.",
             seconds(ping.age_s)
         ),
     )
     .evidence(format!("with Pings, {} of them answered: {end} at {}", ping.pongs, seconds(ping.age_s)))
     .evidence(format!("{}: alive", data.name()))
-    .refuted_by("a connection with nothing but Pings that lives longer")
-    .candidate("a server that wants messages, and closes for the lack of them")
+    .refuted_by("a connection with Pings only that lives longer")
+    .candidate("a server that expects messages and closes without them")
     .fix(Fix::words(format!(
-        "Send a heartbeat as a message, each {} or more often; Pings may go on for finding dead peers.",
+        "Send a message as heartbeat every {} or more often; Pings can still detect dead peers.",
         seconds(half_of(ping.age_s))
     )));
     if let Some(product) = case.products.iter().find(|product| product.is_seen()) {
-        finding = finding.candidate(format!("{}, which is in the way", product.entry.name));
+        finding = finding.candidate(format!("{}, which is on the path", product.entry.name));
     }
     vec![finding]
 }

@@ -1,4 +1,4 @@
-//! Nobody would notice a dead peer.
+//! Finds servers without a heartbeat.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,19 +9,19 @@ use crate::observations::Traffic;
 pub(super) const CHECK: Check = Check {
     id: "dead-peers-stay",
     doc: "
-# The server does not notice dead clients
+# The server does not detect dead clients
 
-No Ping and no message of the server came in all the time, and a connection that reads and answers nothing was kept. A client
-that vanishes (battery, tunnel, a NAT that forgot it) is then noticed only when the server next sends something and TCP gives
-up after 15 to 20 minutes of retransmission (`tcp_retries2`); until then messages for it are lost and it counts as present.
+During the whole run the server sent no Ping and no message, and it kept a connection that neither read nor answered. The
+server then notices a vanished client (battery, tunnel, expired NAT entry) only when it next sends something and TCP gives up
+after 15 to 20 minutes of retransmission (`tcp_retries2`). Until then, messages to it are lost and it counts as present.
 
-Nothing drops because of this, so it is a note.
+No connection drops because of this, so it is a note.
 ",
     cases: &[48],
     evaluate,
 };
 
-/// From here on silence of the server says something, seconds.
+/// The time without data from the server from which on it counts as having no heartbeat, in seconds.
 const LONG_S: f64 = 100.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
@@ -49,15 +49,15 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Note,
             Confidence::Medium,
-            "The server sends no heartbeat, so it notices a vanished client only after TCP gives up.",
+            "The server sends no heartbeat, so it detects a vanished client only after TCP gives up.",
         )
         .at("the server")
-        .evidence(format!("no Ping and no message came in {}", seconds(case.seen.plan.horizon_s)))
+        .evidence(format!("no Ping and no message was received in {}", seconds(case.seen.plan.horizon_s)))
         .evidence(format!("a connection that answered nothing for {} was kept", seconds(kept.age_s)))
-        .refuted_by("a heartbeat that is slower than this run was long")
-        .candidate("a heartbeat that a proxy answers before it reaches the client")
+        .refuted_by("a heartbeat interval that is longer than this run")
+        .candidate("a heartbeat that a proxy answers in place of the client")
         .fix(Fix::words(
-            "Send a Ping every 20 to 30 s from the server and end connections whose Pong does not come; or set TCP_USER_TIMEOUT.",
+            "Send a Ping every 20 s to 30 s from the server and end connections without a Pong, or set TCP_USER_TIMEOUT.",
         )),
     ]
 }

@@ -1,4 +1,4 @@
-//! Connections are ended as soon as they are open.
+//! Finds connections that end as soon as they are open.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,12 +9,12 @@ use undrop_frame::Ending;
 pub(super) const CHECK: Check = Check {
     id: "ends-at-once",
     doc: "
-# Connections are ended as soon as they are open
+# Connections end as soon as they are open
 
-The handshake is answered with 101, and the connection ends before the client has said anything. A server does that which
-checks credentials, the Origin or the path only after the upgrade (1008 and codes from 4000 up), which fails when it takes the
-connection over (1011), or which stands behind a proxy that answers the upgrade by itself and then finds no backend. No timer
-is at work, and reconnecting changes nothing.
+The response to the handshake is 101, and the connection ends before the client has sent anything. The server checks
+credentials, the origin or the path only after the upgrade (1008 and codes from 4000 on), fails when it takes over the
+connection (1011), or is behind a proxy that responds to the upgrade itself and then finds no backend. No timer is involved,
+and reconnecting does not help.
 ",
     cases: &[],
     evaluate,
@@ -24,32 +24,32 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(end) = case.ended_at_once else { return Vec::new() };
     let fix = match end {
         Ending::Close { code, .. } if matches!(code.get(), 1008 | 4000..=4999) => {
-            "See what the code and reason mean to the application: mostly credentials, an Origin or a path that it does not take."
+            "Find out what the code and reason mean in the application: usually credentials, an origin or a path that it does not accept."
         }
-        Ending::Close { .. } => "See the log of the server at this time.",
+        Ending::Close { .. } => "Read the log of the server for this time.",
         _ => {
-            "See the logs of the server and of the proxy before it at this time; try the server directly (--direct URL)."
+            "Read the logs of the server and of the proxy in front of it for this time, and try the server directly (--direct URL)."
         }
     };
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
         Confidence::High,
-        format!("Connections are ended as soon as they are open: {}.", described(end)),
+        format!("Connections end as soon as they are open: {}.", described(end)),
     )
-    .at("the server, or a proxy before it")
+    .at("the server, or a proxy in front of it")
     .refuted_by(
-        "a connection that stays open with the credentials, origin and sub-protocol of the real client",
+        "a connection with the credentials, origin and subprotocol of the real client that stays open",
     )
     .fix(Fix::words(fix));
     if ended_before_sending(case.target).is_some() {
-        finding = finding.evidence("one ended before anything was sent on it");
+        finding = finding.evidence("a connection ended before anything was sent on it");
     }
     let opened = case.target.connections.iter().filter(|connection| connection.opened()).count();
     if opened > 0 {
         let early = case.target.connections.iter().filter(|connection| is_early(connection)).count();
         finding = finding
-            .evidence(format!("{early} of {opened} that were watched ended within {}", seconds(EARLY_S)));
+            .evidence(format!("{early} of {opened} watched connections ended within {}", seconds(EARLY_S)));
     }
     vec![finding]
 }
@@ -76,7 +76,7 @@ mod tests {
         let end = Ending::Close { code: CloseCode::new(1008), reason: "token".to_owned() };
         let found = fires(&CHECK, &told(&end, 0.0));
         assert!(found.cause.contains("close 1008, reason “token”"), "{}", found.cause);
-        // After a message it is an answer to the message, which may just be none of its own.
+        // If a message came first, the close may be the server's reaction to an unknown message.
         silent(&CHECK, &told(&end, 0.01));
         silent(&CHECK, &healthy());
     }

@@ -1,4 +1,4 @@
-//! The forward proxy does not let the connection through.
+//! Finds a forward proxy that does not open a tunnel.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -10,10 +10,10 @@ use undrop_frame::{Ending, ProtocolFault};
 pub(super) const CHECK: Check = Check {
     id: "forward-proxy-refuses",
     doc: "
-# The forward proxy does not let the connection through
+# The forward proxy refuses the connection
 
-The environment, or `--proxy`, names a forward proxy, and it answered CONNECT with a refusal: the port is not allowed (often
-only 443 is), the target is not, credentials are missing (407), or it cannot reach the target itself (502, 503).
+The environment or `--proxy` selects a forward proxy, and the proxy refuses CONNECT: the port is not allowed (often only 443
+is), the target is not allowed, credentials are missing (407), or the proxy cannot reach the target (502, 503).
 ",
     cases: &[44],
     evaluate,
@@ -25,10 +25,10 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let (what, fix) = match end {
         Ending::ProtocolError(ProtocolFault::Proxy(fault)) => (
             fault.to_string(),
-            "Let the proxy allow CONNECT to this host and port (often only 443 is allowed: use wss), or give credentials in its URL.",
+            "Allow CONNECT to this host and port in the proxy (often only port 443 is allowed: use wss), or put credentials into the URL of the proxy.",
         ),
         Ending::Refused => {
-            ("nobody listens there".to_owned(), "Correct the address of the proxy, or start it.")
+            ("no program listens there".to_owned(), "Correct the address of the proxy, or start the proxy.")
         }
         _ => return Vec::new(),
     };
@@ -37,11 +37,11 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            format!("The forward proxy {proxy} does not let the connection through: {what}."),
+            format!("The forward proxy {proxy} refuses the connection: {what}."),
         )
         .at(format!("the forward proxy {proxy}"))
-        .evidence(format!("connecting ended with: {end}"))
-        .refuted_by("a connection without the proxy that fails as well (NO_PROXY)")
+        .evidence(format!("the connection attempt ended with: {end}"))
+        .refuted_by("a connection without the proxy (NO_PROXY) that fails as well")
         .fix(Fix::words(fix)),
     ]
 }

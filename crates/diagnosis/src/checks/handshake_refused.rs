@@ -1,4 +1,4 @@
-//! The server says no.
+//! Finds handshakes that are refused without a more specific cause.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,9 +11,8 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The handshake is refused
 
-The server, or a proxy, took the handshake and said no: credentials are missing (401, 407), not allowed (403), too many
-requests (429), a request that it does not take (400), or an error of the server itself (500). Browsers do not show the status
-to the page.
+The server, or a proxy, refused the handshake: credentials are missing (401, 407), the request is not allowed (403) or not
+accepted (400), there are too many requests (429), or the server failed (500). Browsers do not report the status to the page.
 ",
     cases: &[],
     evaluate,
@@ -23,44 +22,50 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempt) = case.target.attempt(&RequestVariant::AsRequested) else { return Vec::new() };
     let status = attempt.outcome.status().unwrap_or_default();
     let (cause, fix) = match status {
-        401 | 407 => {
-            ("The handshake needs credentials", "Send them: -H 'Authorization: Bearer …' or -H 'Cookie: …'.")
-        }
+        401 | 407 => (
+            "The handshake requires credentials",
+            "Send credentials: -H 'Authorization: Bearer …' or -H 'Cookie: …'.",
+        ),
         403 => (
             "The handshake is not allowed",
-            "Allow it at the server or firewall; see which rule refuses (Origin, path, address).",
+            "Find the rule that refuses the request (origin, path, address) in the server or firewall, and allow it.",
         ),
-        408 => {
-            ("The server gave up waiting for the handshake", "Look for a proxy that holds back the request.")
-        }
+        408 => (
+            "The server timed out while it waited for the handshake",
+            "Look for a proxy that delays the request.",
+        ),
         429 => (
-            "Too many handshakes: the server limits the rate",
-            "Reconnect with growing, random delays; raise the limit.",
+            "The server limits the rate of handshakes",
+            "Reconnect with exponential backoff and jitter, or raise the limit.",
         ),
         400 | 405 | 406 | 410..=417 | 421..=428 | 431 | 505 => {
-            ("The handshake is not to the server's liking", "See what the body of the answer says.")
+            ("The server rejects the handshake", "Read the body of the response for the reason.")
         }
         500 | 501 | 506..=511 => {
-            ("The server fails on the handshake", "See the log of the server at this time.")
+            ("The server fails to process the handshake", "Read the log of the server for this time.")
         }
         _ => return Vec::new(),
     };
     let who = case.products.iter().find(|product| product.is_seen());
-    let mut finding =
-        Finding::new(CHECK.id, Severity::Error, Confidence::High, format!("{cause}: status {status}."))
-            .at("the server, or a proxy before it")
-            .evidence(format!("status {status} after {}", seconds(attempt.took_s)))
-            .refuted_by(
-                "the same handshake that works with the credentials, origin and fields of the real client",
-            )
-            .fix(Fix::words(fix));
+    let mut finding = Finding::new(
+        CHECK.id,
+        Severity::Error,
+        Confidence::High,
+        format!("{cause}: status {status}."),
+    )
+    .at("the server, or a proxy in front of it")
+    .evidence(format!("status {status} after {}", seconds(attempt.took_s)))
+    .refuted_by(
+        "the same handshake with the credentials, origin and header fields of the real client that succeeds",
+    )
+    .fix(Fix::words(fix));
     let body: String =
         attempt.outcome.body().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
     if !body.is_empty() {
         finding = finding.evidence(format!("the body says: {body}"));
     }
     if let Some(product) = who {
-        finding = finding.evidence(format!("{} is in the way", product.entry.name));
+        finding = finding.evidence(format!("{} is on the path", product.entry.name));
     }
     vec![finding]
 }
@@ -73,7 +78,7 @@ mod tests {
     #[test]
     fn each_status_has_its_sentence() {
         for (status, part) in
-            [(401, "credentials"), (403, "not allowed"), (429, "limits the rate"), (500, "fails on")]
+            [(401, "credentials"), (403, "not allowed"), (429, "limits the rate"), (500, "fails to process")]
         {
             let cause = fires(&CHECK, &refused(http(status, &[], "why"))).cause;
             assert!(cause.contains(part), "{cause}");

@@ -1,4 +1,4 @@
-//! The server's heartbeat is barely faster than the timer it should beat.
+//! Finds heartbeats that are as slow as the idle timeout.
 
 use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
@@ -9,19 +9,19 @@ use crate::analysis::{Case, half_of, measure_s, seconds, server_heartbeat};
 pub(super) const CHECK: Check = Check {
     id: "heartbeat-too-slow",
     doc: "
-# The heartbeat is as slow as the timer
+# The heartbeat is as slow as the idle timeout
 
-The server sends Pings, but so rarely that an idle timer on the way strikes about as early. A Ping that is late by a little
-(load, jitter, a lost packet) then costs the connection: drops look random. A heartbeat should come at least twice within the
-shortest idle timer.
+The server sends Pings, but so rarely that an idle timeout on the path can expire before the next one. A Ping that is slightly
+late (load, jitter, a lost packet) then ends the connection, so drops look random. A heartbeat should be sent at least twice
+within the shortest idle timeout.
 
-The timer is one that was measured, or the default of a product that was recognised.
+The timeout is one that was measured, or the default of a product that was recognised.
 ",
     cases: &[3],
     evaluate,
 };
 
-/// From this part of the timer on a heartbeat is too slow.
+/// The part of the timeout from which on a heartbeat is too slow.
 const PART: f64 = 0.8;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
@@ -40,7 +40,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     });
     let shortest = measured.into_iter().chain(known).min_by(|a, b| a.0.total_cmp(&b.0));
     let Some((timer_s, whose, confidence)) = shortest else { return Vec::new() };
-    // A heartbeat far above the timer is no heartbeat for it: the timer itself is the finding then.
+    // A heartbeat far slower than the timeout cannot be meant for it; then the timeout itself is the finding.
     if every < PART * timer_s || every > 1.5 * timer_s {
         return Vec::new();
     }
@@ -50,18 +50,18 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             Severity::Warning,
             confidence,
             format!(
-                "The server's Pings come every {}, and an idle timer strikes after {}.",
+                "The server sends Pings every {}, and an idle timeout expires after {}.",
                 seconds(every),
                 seconds(timer_s)
             ),
         )
         .at("the server")
         .value(Measure { value: every, spread: 0.0, unit: "s".to_owned(), samples: 1 })
-        .evidence(format!("idle timer of {}: {whose}", seconds(timer_s)))
-        .evidence(format!("a Ping each {} is {:.0} % of it", seconds(every), every / timer_s * 100.0))
-        .refuted_by("an idle timer on the way that is in fact set to more than twice the heartbeat")
+        .evidence(format!("idle timeout of {}: {whose}", seconds(timer_s)))
+        .evidence(format!("a Ping every {} is {:.0} % of it", seconds(every), every / timer_s * 100.0))
+        .refuted_by("an idle timeout that is configured to more than twice the heartbeat interval")
         .fix(Fix::words(format!(
-            "Send the Pings at least every {}, half of the timer.",
+            "Send Pings at least every {}, half of the timeout.",
             seconds(half_of(timer_s))
         ))),
     ]
@@ -89,7 +89,7 @@ mod tests {
     fn a_heartbeat_at_the_timer_is_a_warning() {
         let found = fires(&CHECK, &pings(55.0, "nginx"));
         assert!(
-            found.cause.contains("every 55.0 s, and an idle timer strikes after 60.0 s"),
+            found.cause.contains("every 55.0 s, and an idle timeout expires after 60.0 s"),
             "{}",
             found.cause
         );

@@ -1,4 +1,4 @@
-//! The server gives up on tabs in the background.
+//! Finds servers that drop background tabs.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,11 +9,11 @@ use crate::observations::Traffic;
 pub(super) const CHECK: Check = Check {
     id: "hidden-tab",
     doc: "
-# Tabs in the background are dropped
+# Background tabs are dropped
 
-Chrome lets a page in the background run its timers once a minute. A heartbeat of the application that is written for each
-20 s then comes each 60 s, and a server or proxy that tolerates less ends the connection. The lane that beats once a minute
-ended, while one that beats more often lived.
+Chrome runs the timers of a page in the background once a minute. A heartbeat of the application that is scheduled every 20 s
+is then sent every 60 s, and a server or proxy with a shorter timeout ends the connection. The connection with one message a
+minute ended, while one with more frequent messages lived.
 ",
     cases: &[46],
     evaluate,
@@ -35,13 +35,13 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Warning,
             Confidence::High,
-            format!("A tab in the background is dropped: silence is tolerated for {}, its timers run each 60 s.", seconds(tolerance)),
+            format!("A background tab is dropped: the idle timeout is {}, and the timers of the tab run every 60 s.", seconds(tolerance)),
         )
-        .at("the server, or the hop with the idle timer")
+        .at("the server, or the hop with the idle timeout")
         .evidence(format!("one message a minute: {end} at {}", seconds(tab.age_s)))
         .evidence("frequent messages: alive")
-        .refuted_by("a tab in the background that stays connected for minutes")
-        .fix(Fix::words("Let the server send the heartbeat (a Ping is answered without the page), or tolerate 60 s and more.")),
+        .refuted_by("a background tab that stays connected for several minutes")
+        .fix(Fix::words("Send the heartbeat from the server (browsers answer Pings without the page), or use a timeout well above 60 s.")),
     ]
 }
 
@@ -62,6 +62,6 @@ mod tests {
             40.0,
             Ending::Close { code: CloseCode::new(4000), reason: "idle".to_owned() },
         ));
-        assert!(fires(&CHECK, &seen).cause.contains("dropped: silence is tolerated for 40.0 s"));
+        assert!(fires(&CHECK, &seen).cause.contains("the idle timeout is 40.0 s"));
     }
 }

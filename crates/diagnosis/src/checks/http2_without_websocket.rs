@@ -1,4 +1,4 @@
-//! HTTP/2 is preferred, but does not carry WebSockets.
+//! Finds servers that offer HTTP/2 without WebSockets over it.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,11 +11,12 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # HTTP/2 without WebSockets
 
-Over HTTP/2 a WebSocket is opened by extended CONNECT (RFC 8441), which the server has to offer in its settings. A client
-that lets ALPN choose gets `h2` from a server without it and then fails (400, 464, a reset stream), while a client that asks
-for `http/1.1` works. Browsers make a connection of their own with `http/1.1`; other clients and meshes often do not.
+Over HTTP/2, a WebSocket is opened with extended CONNECT (RFC 8441), which the server has to enable in its SETTINGS. A client
+that accepts any protocol in ALPN gets `h2` from a server without it and fails (400, 464, or a reset stream), while a client
+that offers only `http/1.1` connects. Browsers open a separate connection with `http/1.1`; other clients and meshes often do
+not.
 
-A server that speaks `h2` alone cannot be reached by most WebSocket clients at all.
+Most WebSocket clients cannot connect to a server that speaks `h2` only.
 ",
     cases: &[22, 33],
     evaluate,
@@ -30,29 +31,31 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             "the server does not offer extended CONNECT".to_owned()
         }
         Some(HttpOutcome::Http2 { status: Some(status), .. }) => {
-            format!("extended CONNECT is answered {status}")
+            format!("the response to extended CONNECT is {status}")
         }
         Some(HttpOutcome::Failed(end)) => format!("extended CONNECT ends with {end}"),
-        _ => "extended CONNECT gets no answer".to_owned(),
+        _ => "extended CONNECT gets no response".to_owned(),
     };
     let (severity, cause) = match case.http2 {
-        Some(Http2::Only) => (Severity::Error, "The server speaks HTTP/2 alone, and no WebSocket over it."),
+        Some(Http2::Only) => {
+            (Severity::Error, "The server speaks HTTP/2 only, and does not support WebSockets over it.")
+        }
         Some(Http2::WithoutWebSocket) => (
             Severity::Note,
-            "WebSockets work over HTTP/1.1 only; a client that lets ALPN choose HTTP/2 fails.",
+            "WebSockets work over HTTP/1.1 only; a client that accepts HTTP/2 in ALPN fails.",
         ),
         None => return Vec::new(),
     };
     vec![
         Finding::new(CHECK.id, severity, Confidence::High, cause)
-            .at("whoever ends TLS")
-            .evidence("ALPN with h2 offered settles on h2")
+            .at("the server or proxy that terminates TLS")
+            .evidence("ALPN selects h2 if it is offered")
             .evidence(what)
-            .evidence(if h11 { "ALPN with http/1.1 offered works" } else { "ALPN with http/1.1 offered: no handshake" })
-            .refuted_by("an extended CONNECT that is answered 200")
+            .evidence(if h11 { "the handshake with http/1.1 offered in ALPN works" } else { "the handshake with http/1.1 offered in ALPN fails" })
+            .refuted_by("an extended CONNECT that gets 200")
             .fix(Fix::words(
-                "Offer http/1.1 by ALPN for the host of the WebSocket (clients: ask for http/1.1 alone), or enable extended \
-                 CONNECT (Envoy: allow_connect and upgrade_configs; HAProxy has it from 2.4; nginx has not).",
+                "Enable http/1.1 in ALPN for the host of the WebSocket (in clients: offer http/1.1 only), or enable extended CONNECT \
+                 (Envoy: allow_connect and upgrade_configs; HAProxy supports it from 2.4 on; nginx does not support it).",
             )),
     ]
 }

@@ -1,4 +1,4 @@
-//! Quiet connections are ended after a while.
+//! Finds idle timeouts.
 
 use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -14,17 +14,17 @@ use undrop_frame::Ending;
 pub(super) const CHECK: Check = Check {
     id: "idle-cut",
     doc: "
-# An idle timer ends quiet connections
+# An idle timeout ends quiet connections
 
-A proxy, a balancer or the server ends a connection on which no byte went for some time. Proxies send no Close frame, so
-browsers show 1006; only the age tells. The figure is measured on several connections at once: one that is silent, and the
-teeth of the comb that are longer than the timer.
+A proxy, a balancer or the server ends a connection after a time without data. Proxies send no Close frame, so browsers report
+1006, and only the age shows the cause. The timeout is measured on several connections at the same time: one without traffic,
+and those that are probed after an idle time longer than the timeout.
 
-A product is named when it was recognised in the answers and has such a timer. A length alone proves nothing: 60 s is the
-default of a dozen products. Everything else that has it is listed.
+A product is named only if it was recognised in the responses and has such a timeout. The length alone proves nothing: 60 s is
+the default of a dozen products. The other products with this timeout are listed as candidates.
 
-Two remedies, best both: raise the timer, and send a heartbeat at most half as long, from the server if browsers connect
-(pages cannot send Pings, and timers of hidden tabs run once a minute).
+There are two remedies, best combined: raise the timeout, and send a heartbeat at least twice per timeout. If browsers connect,
+send it from the server (pages cannot send Pings, and the timers of hidden tabs run once a minute).
 ",
     cases: &[1, 2, 6, 7, 8, 13, 14, 16, 17, 18, 20, 23, 28, 29],
     evaluate,
@@ -39,15 +39,15 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let (value, late) = without_end_delay(&seen, found.late);
     let framed = ends.iter().any(|end| close_code(end).is_some());
     let place = match (&found.culprit, &found.between) {
-        (None, None) if framed => " of the server, or of a gateway that speaks WebSocket,".to_owned(),
+        (None, None) if framed => " of the server, or of a gateway that terminates WebSockets,".to_owned(),
         _ => found.place(),
     };
-    let cause = format!("An idle timer of {}{place} ends quiet connections.", seconds(value.value));
+    let cause = format!("An idle timeout of {}{place} ends quiet connections.", seconds(value.value));
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).value(value.clone());
     if let Some(first) = idle.first() {
         let end = first.end.as_ref().map_or_else(String::new, described);
         finding = finding.evidence(format!(
-            "{} of {} quiet connections ended with {end} after {} without a byte",
+            "{} of {} quiet connections ended with {end} after {} without data",
             idle.len(),
             quiet_long_enough(case, seen.value),
             seconds(seen.value)
@@ -62,15 +62,16 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     finding = finding
         .refuted_by(format!("a quiet connection that lives longer than {}", seconds(seen.value * 1.5)));
     if found.culprit.is_some() && found.between.is_none() {
-        finding = finding
-            .refuted_by("a connection past that product (--direct URL) that ends after the same silence");
+        finding = finding.refuted_by(
+            "a connection that bypasses this product (--direct URL) and ends after the same idle time",
+        );
     }
     let mut finding = found.complete(finding);
     finding.fixes.push(Fix::words(heartbeat_below(case, value.value)));
     vec![finding]
 }
 
-/// Quiet connections that were watched long enough to meet the timer.
+/// Returns the number of quiet connections that were watched for longer than the timeout.
 fn quiet_long_enough(case: &Case<'_>, value_s: f64) -> usize {
     let met = |connection: &&crate::observations::WatchedConnection| {
         connection.traffic.is_quiet() && connection.opened() && connection.age_s >= value_s * 0.97
@@ -78,7 +79,7 @@ fn quiet_long_enough(case: &Case<'_>, value_s: f64) -> usize {
     case.target.connections.iter().filter(met).count()
 }
 
-/// Whether another way in ends quiet connections after the same silence; `None` when it was not watched that long.
+/// Returns whether another endpoint ends quiet connections after the same idle time, `None` if it was not watched that long.
 fn same_silence(other: &Endpoint, value_s: f64) -> Option<bool> {
     let drops = Drops::of(other);
     if let Some(found) = measure_s(drops.idle_s()) {
@@ -114,7 +115,7 @@ mod tests {
         let found = fires(&CHECK, &cut(60.02, &Ending::Fin, &[("Server", "nginx/1.22.1")]));
         assert_eq!(found.hop.as_deref(), Some("nginx (proxy_pass), proxy_read_timeout"));
         assert_eq!(found.confidence, Confidence::High);
-        assert_eq!(found.cause, "An idle timer of 60.0 s on nginx (proxy_pass) ends quiet connections.");
+        assert_eq!(found.cause, "An idle timeout of 60.0 s on nginx (proxy_pass) ends quiet connections.");
         assert!(
             found.fixes[0].text.contains("proxy_read_timeout") && found.preset.as_deref() == Some("nginx")
         );
@@ -137,14 +138,11 @@ mod tests {
         assert_eq!(found.hop, None);
         assert_eq!(
             found.cause,
-            "An idle timer of 60.0 s somewhere between you and the origin ends quiet connections."
+            "An idle timeout of 60.0 s somewhere between you and the origin ends quiet connections."
         );
         assert!(found.candidates.len() >= 3, "{:?}", found.candidates);
         let found = fires(&CHECK, &cut(37.0, &Ending::Fin, &[]));
-        assert_eq!(
-            (found.hop, found.candidates),
-            (None, vec!["no timer that is known has this length".to_owned()])
-        );
+        assert_eq!((found.hop, found.candidates), (None, vec!["no known timer has this length".to_owned()]));
     }
 
     #[test]
@@ -166,7 +164,7 @@ mod tests {
         let mut via = cut(60.0, &Ending::Fin, &[]).endpoints.remove(0);
         via.role = EndpointRole::Via("balancer".to_owned());
         seen.endpoints.insert(1, via);
-        assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (before the origin)"));
+        assert_eq!(fires(&CHECK, &seen).hop.as_deref(), Some("balancer (in front of the origin)"));
     }
 
     #[test]
@@ -182,7 +180,7 @@ mod tests {
         alone.endpoints.truncate(1);
         let both = fires(&CHECK, &alone);
         assert!(
-            both.confidence == Confidence::Medium && both.candidates[0].contains("in the way as well"),
+            both.confidence == Confidence::Medium && both.candidates[0].contains("on the path as well"),
             "{both:#?}"
         );
         // HAProxy scores higher, but is not in the way of the second entry.

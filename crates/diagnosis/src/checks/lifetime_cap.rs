@@ -1,4 +1,4 @@
-//! Busy connections end at one age.
+//! Finds maximum connection ages.
 
 use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -15,12 +15,12 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Connections end at a fixed age, busy or not
 
-All connections end at the same age, whatever they carry, although they were opened at different times: a request timeout
-counts for the whole life of a WebSocket (Google's classic balancers 30 s, Cloud Run 5 min, an Envoy route 15 s), or a
-service caps it (API Gateway 2 h, Front Door 4 h). No heartbeat helps.
+All connections end at the same age, whatever their traffic, although they were opened at different times. Either a request
+timeout applies to the whole WebSocket (Google's classic balancers 30 s, Cloud Run 5 min, an Envoy route 15 s), or a service
+has a maximum connection age (API Gateway 2 h, Front Door 4 h). A heartbeat does not help.
 
-Raise the cap where it can be raised; a client has to reconnect before it in any case, best after a part of the cap that
-differs from client to client.
+Raise the maximum age where it is configurable. In any case, clients have to reconnect before it, preferably each at its own
+time.
 ",
     cases: &[8, 9, 10, 12, 16, 19],
     evaluate,
@@ -37,8 +37,10 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let (value, late) = without_end_delay(&seen, found.late);
     let place = found.place();
     let place = place.trim_end_matches(',');
-    let cause =
-        format!("Connections end at an age of {} whatever they carry: a cap{place}.", seconds(value.value));
+    let cause = format!(
+        "Connections end at an age of {}, whatever their traffic: a maximum connection age{place}.",
+        seconds(value.value)
+    );
     let with_data = case.traffic(&Traffic::Data).any(|connection| connection.opened());
     let confidence = if with_data { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());
@@ -48,7 +50,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     }
     if let Some((first, last)) = spread(case) {
         finding = finding.evidence(format!(
-            "they were opened up to {} apart, so it is no common moment",
+            "they were opened up to {} apart, so they did not end at the same moment",
             seconds(last - first)
         ));
     }
@@ -59,30 +61,30 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.evidence(late);
     }
     finding =
-        finding.refuted_by(format!("any connection that lives longer than {}", seconds(seen.value * 1.1)));
+        finding.refuted_by(format!("a connection that lives longer than {}", seconds(seen.value * 1.1)));
     let mut finding = found.complete(finding);
     if !with_data {
         finding
             .candidates
-            .insert(0, "an idle timer that Pings do not re-arm; no messages could be tried here".to_owned());
+            .insert(0, "an idle timeout that Pings do not reset (messages could not be tried)".to_owned());
     }
     let (low, high) = (value.value * 0.7, value.value * 0.9);
     finding.fixes.push(Fix::words(format!(
-        "Reconnect before the cap, each client after a time of its own between {} and {}; no heartbeat helps against it.",
+        "Reconnect before this age, each client after a random time between {} and {}; a heartbeat does not help.",
         seconds(low),
         seconds(high)
     )));
     vec![finding]
 }
 
-/// The first and the last opening of the connections that ended.
+/// Returns the first and the last opening time of the connections that ended, if they differ by a second or more.
 fn spread(case: &Case<'_>) -> Option<(f64, f64)> {
     let opened = case.drops.capped.iter().map(|connection| connection.at_s);
     let (first, last) = opened.fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
     (last - first >= 1.0).then_some((first, last))
 }
 
-/// Whether connections of another way in end at the same age; `None` when they were not watched that long.
+/// Returns whether connections to another endpoint end at the same age, `None` if they were not watched that long.
 fn same_age(other: &Endpoint, value_s: f64) -> Option<bool> {
     if let Some(found) = measure_s(Drops::of(other).capped_s()) {
         return Some((found.value - value_s).abs() <= (value_s * 0.03).max(1.2));
@@ -119,7 +121,11 @@ mod tests {
     fn a_cap_of_nobody_known() {
         let found = fires(&CHECK, &capped(77.0, &[]));
         assert_eq!(found.hop, None);
-        assert!(found.cause.ends_with("a cap somewhere between you and the origin."), "{}", found.cause);
+        assert!(
+            found.cause.ends_with("a maximum connection age somewhere between you and the origin."),
+            "{}",
+            found.cause
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! This machine stands in its own way.
+//! Reports limits of this machine.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -8,13 +8,13 @@ use crate::analysis::Case;
 pub(super) const CHECK: Check = Check {
     id: "local-limits",
     doc: "
-# This machine has limits of its own
+# Limits of this machine
 
-Settings of the machine that the run was made from, where they matter for clients or servers on it: connection tracking that
-forgets idle connections early, a limit of open files that a server meets at about a thousand connections, a forward proxy of
-the environment through which the connections went.
+These are settings of the machine on which the run was made that matter for clients or servers on it: connection tracking that
+forgets idle connections early, a limit of open files that a server reaches at about a thousand connections, and a forward
+proxy from the environment through which the connections went.
 
-These are notes: whether they apply depends on what runs here.
+They are notes: whether they apply depends on the programs on this machine.
 ",
     cases: &[51],
     evaluate,
@@ -25,20 +25,20 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(seconds) = local.conntrack_established_s.filter(|seconds| *seconds < 3_600) {
         let cause =
-            format!("Connection tracking of this machine forgets idle connections after {seconds} s.");
+            format!("Connection tracking on this machine forgets idle connections after {seconds} s.");
         found.push(
             note(cause)
                 .evidence(format!("net.netfilter.nf_conntrack_tcp_timeout_established is {seconds}"))
                 .fix(Fix::block(
                     "sh",
                     "sysctl net.netfilter.nf_conntrack_tcp_timeout_established=432000",
-                    "The default of Linux, 5 days.",
+                    "5 days, the default of Linux.",
                 )),
         );
     }
     if let Some(files) = local.open_files.filter(|files| *files <= 1_024) {
         let cause = format!(
-            "Programs of this machine may open {files} files: a server that is a proxy stops near {} WebSockets.",
+            "Programs on this machine can open {files} files: a proxy reaches the limit at about {} WebSockets.",
             files / 2
         );
         found.push(note(cause).evidence(format!("Max open files is {files}")).fix(Fix::block(
@@ -48,9 +48,8 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         )));
     }
     if let Some(proxy) = &case.target.proxy {
-        let cause = format!(
-            "The connections went through the forward proxy {proxy}; what it does is part of all that was seen."
-        );
+        let cause =
+            format!("The connections went through the forward proxy {proxy}, which can affect every result.");
         let names = local.proxy_variables.join(", ");
         found.push(
             note(cause)
@@ -59,7 +58,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
                 } else {
                     format!("set by {names}")
                 })
-                .fix(Fix::words("Compare with a run without it: NO_PROXY=HOST undrop doctor …")),
+                .fix(Fix::words("Compare with a run without the proxy: NO_PROXY=HOST undrop doctor …")),
         );
     }
     found
@@ -68,7 +67,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
 fn note(cause: String) -> Finding {
     Finding::new(CHECK.id, Severity::Note, Confidence::High, cause)
         .at("this machine")
-        .refuted_by("a run from another machine with the same outcome")
+        .refuted_by("a run from another machine with the same result")
 }
 
 #[cfg(test)]
@@ -83,7 +82,7 @@ mod tests {
         assert!(fires(&CHECK, &seen).cause.contains("after 300 s"));
         let mut seen = healthy();
         seen.local.open_files = Some(1024);
-        assert!(fires(&CHECK, &seen).cause.contains("near 512"));
+        assert!(fires(&CHECK, &seen).cause.contains("at about 512"));
         let seen = with(|target| target.proxy = Some("http://proxy.example:3128".to_owned()));
         assert!(fires(&CHECK, &seen).cause.contains("proxy.example"));
         silent(&CHECK, &healthy());

@@ -1,4 +1,4 @@
-//! Messages above a size end the connection.
+//! Finds the message size at which connections end.
 
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
@@ -12,18 +12,18 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Large messages end the connection
 
-Servers, libraries and proxies have a limit for messages or frames: 64 KiB (Tornado, some gateways), 128 KiB (API Gateway),
-1 MiB (Python websockets, most Java servers), 16 MiB. Above it the connection ends, properly with 1009; some libraries just
-drop TCP, which a browser shows as 1006 without a reason.
+Servers, libraries and proxies limit the size of messages or frames: 64 KiB (Tornado, some gateways), 128 KiB (API Gateway),
+1 MiB (Python websockets, most Java servers), 16 MiB. Above the limit the connection ends, properly with 1009; some libraries
+just drop TCP, which a browser reports as 1006 without a reason.
 
-Whether large messages are meant to be taken is for the application to say, so this is a warning only where nothing larger
-than 1 MiB gets through, or where the limit is enforced without a Close frame.
+Only the application knows whether it needs large messages. The finding is therefore a warning only if nothing larger than
+1 MiB arrives, or if the limit is enforced without a Close frame.
 ",
     cases: &[40, 55],
     evaluate,
 };
 
-/// Below this an application is likely to meet the limit.
+/// The size below which an application is likely to reach the limit.
 const LARGE: u64 = 1 << 20;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
@@ -39,14 +39,16 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         && case.target.connections.iter().filter(|connection| is_short(connection)).count() * 2
             > case.target.connections.len()
     {
-        // Connections that end by themselves within seconds end under a large message too: nothing can be told apart.
+        // Connections that end within seconds anyway also end during a large message, so the size proves nothing.
         return Vec::new();
     }
     let severity = if bad.size <= LARGE || !polite { Severity::Warning } else { Severity::Note };
     let how = match end {
-        Ending::Close { code: CloseCode::MESSAGE_TOO_BIG, .. } => "with Close 1009, as it should".to_owned(),
+        Ending::Close { code: CloseCode::MESSAGE_TOO_BIG, .. } => {
+            "with Close 1009, as RFC 6455 recommends".to_owned()
+        }
         Ending::Close { code, .. } => format!("with Close {} instead of 1009", code.get()),
-        other => format!("with {other} instead of a Close frame; browsers show 1006"),
+        other => format!("with {other} instead of a Close frame; browsers report 1006"),
     };
     let finding = Finding::new(
         CHECK.id,
@@ -54,25 +56,25 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         Confidence::High,
         format!("A message of more than {good} bytes ends the connection {how}."),
     )
-    .at("the server, or a gateway that reads frames")
+    .at("the server, or a gateway that parses frames")
     .value(Measure::between(good as f64, bad.size as f64, "bytes", 1))
     .evidence(format!("{good} bytes arrive"))
     .evidence(format!("{} bytes: {}", bad.size, described(end)))
     .refuted_by("a larger message that arrives")
     .fix(Fix::words(
         "Raise the limit of the server (ws: maxPayload; Python websockets: max_size; Tomcat: maxTextMessageBufferSize) and of \
-         the gateway before it, or send large content in pieces.",
+         the gateway in front of it, or split large content into several messages.",
     ));
     vec![if polite {
         finding
     } else {
         finding.fix(Fix::words(
-            "Let the server send Close 1009 before it ends the connection, so that clients know why.",
+            "Let the server send Close 1009 before it ends the connection, so that clients know the reason.",
         ))
     }]
 }
 
-/// Ended while a large message might still have been under way, seconds.
+/// The age below which a large message might still have been in flight, in seconds.
 const SHORT_S: f64 = 10.0;
 
 fn is_short(connection: &WatchedConnection) -> bool {

@@ -1,4 +1,4 @@
-//! An https page cannot open a ws:// URL.
+//! Finds ws:// URLs on https pages.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -8,10 +8,10 @@ use crate::analysis::Case;
 pub(super) const CHECK: Check = Check {
     id: "mixed-content",
     doc: "
-# An https page may not open ws://
+# An https page cannot open ws://
 
-Browsers refuse an unencrypted WebSocket from an encrypted page, before anything is sent: the server sees nothing, other
-clients work. Loopback addresses are excepted in most browsers.
+Browsers block an unencrypted WebSocket on an encrypted page before anything is sent: the server receives nothing, and other
+clients connect. Most browsers exempt loopback addresses.
 
 The page is given with `--page`.
 ",
@@ -32,12 +32,12 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            "Browsers do not let an https page open a ws:// URL (mixed content).",
+            "Browsers block ws:// URLs on https pages (mixed content).",
         )
         .at("the page")
         .evidence(format!("page {page}, WebSocket {}", case.seen.plan.url))
-        .refuted_by("the page being opened by http")
-        .fix(Fix::words(format!("Serve the WebSocket with TLS and use {secure} in the page."))),
+        .refuted_by("a page that is opened over http")
+        .fix(Fix::words(format!("Serve the WebSocket over TLS, and use {secure} in the page."))),
     ]
 }
 

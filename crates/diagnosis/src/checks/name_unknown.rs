@@ -1,4 +1,4 @@
-//! The name has no address.
+//! Finds a host name without an address.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -10,11 +10,11 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The name has no address
 
-The resolver of this machine has no address for the host of the URL. Nothing behind it was looked at.
+The resolver of this machine has no address for the host of the URL. The later stages were not run.
 
-A typing error, a record that is missing or not yet known everywhere, or a name that exists only inside a network or a VPN
-are the usual causes. Compare with another resolver (`dig NAME @1.1.1.1`), and give an address by hand with
-`--resolve HOST:PORT:ADDRESS` to go on without the name.
+The usual causes are a typing error, a record that is missing or not yet published everywhere, and a name that exists only
+inside a network or a VPN. Compare with another resolver (`dig NAME @1.1.1.1`). To continue without the name, give an address
+with `--resolve HOST:PORT:ADDRESS`.
 ",
     cases: &[50],
     evaluate,
@@ -28,13 +28,13 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::High,
-            format!("The name {host} cannot be looked up from here."),
+            format!("The name {host} cannot be resolved on this machine."),
         )
         .at("DNS")
         .evidence(error)
-        .refuted_by("another resolver, or another network, that does know the name")
+        .refuted_by("another resolver or another network that resolves the name")
         .fix(Fix::words(format!(
-            "Correct the name or its A and AAAA records; or pass the name by: --resolve {host}:{}:ADDRESS",
+            "Correct the name or its A and AAAA records, or give an address: --resolve {host}:{}:ADDRESS",
             case.target.port
         ))),
     ]

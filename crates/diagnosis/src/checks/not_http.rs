@@ -1,4 +1,4 @@
-//! What answers is no HTTP.
+//! Finds responses that are not HTTP/1.1.
 
 use undrop_frame::HeadFault;
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -17,11 +17,11 @@ const START: usize = 120;
 pub(super) const CHECK: Check = Check {
     id: "not-http",
     doc: "
-# The answer is not HTTP/1.1
+# The response is not HTTP/1.1
 
-The handshake got an answer without a proper status line: a body alone (a firewall or an old server that answers as
-HTTP/0.9), TLS records on a port that was spoken to in plain (or the other way round), the frames of HTTP/2, or another
-protocol. The first bytes tell which.
+The response to the handshake has no proper status line. It is a body alone (from a firewall or an old server that responds as
+HTTP/0.9), TLS records on a port that was addressed without TLS, HTTP/2 frames, or another protocol. The first bytes of the
+response show which.
 ",
     cases: &[45],
     evaluate,
@@ -38,8 +38,8 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
                 "The port speaks TLS, and the URL says ws://.",
             )
             .at("the URL")
-            .evidence(format!("the server answers {status} and says that it wants TLS"))
-            .refuted_by("a wss:// URL that does not work on this port")
+            .evidence(format!("the server responds with {status} and the message that the port requires TLS"))
+            .refuted_by("a wss:// URL that fails on this port")
             .fix(Fix::words("Use wss:// for this port.")),
         ];
     }
@@ -48,31 +48,31 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         ("The port speaks TLS, and the URL says ws://.", "the URL", "Use wss:// for this port.")
     } else if start.starts_with(b"<") || holds_html(start) {
         (
-            "The answer is a page without a status line: something on the way mangles the upgrade.",
-            "a firewall or proxy on the way",
-            "Except the path from the web application firewall, or replace the proxy that answers.",
+            "The response is a page without a status line: an intermediary alters the upgrade.",
+            "a firewall or proxy",
+            "Exclude the path from the web application firewall, or replace the proxy that responds.",
         )
     } else if let [0, 0, _, SETTINGS, ..] = start[..] {
-        ("The port speaks HTTP/2 alone.", "the server", "Let the server speak HTTP/1.1 on this port as well.")
+        ("The port speaks HTTP/2 only.", "the server", "Enable HTTP/1.1 on this port as well.")
     } else if *fault == HeadFault::Incomplete {
         (
-            "The answer begins and does not end.",
+            "The head of the response does not end.",
             "the server, or a proxy before it",
-            "Look at the server: does it send the empty line after the fields of its answer?",
+            "Check that the server sends the empty line after the header fields of its response.",
         )
     } else {
         (
-            "The answer is not HTTP/1.1.",
-            "whatever listens on the port",
-            "Check that the port is the one of the WebSocket server.",
+            "The response is not HTTP/1.1.",
+            "the program that listens on the port",
+            "Check that the port belongs to the WebSocket server.",
         )
     };
     vec![
         Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
             .at(hop)
             .evidence(fault.to_string())
-            .evidence(format!("it begins: {}", printable::bytes(start, START)))
-            .refuted_by("the same request made with curl that gets a proper answer")
+            .evidence(format!("the first bytes are: {}", printable::bytes(start, START)))
+            .refuted_by("the same request with curl that gets a proper response")
             .fix(Fix::words(fix)),
     ]
 }
@@ -103,7 +103,7 @@ mod tests {
         };
         assert!(begins(b"\x15\x03\x01\x00\x02").contains("speaks TLS"));
         assert!(begins(b"<html><body>blocked").contains("without a status line"));
-        assert!(begins(b"\0\0\x12\x04\0").contains("HTTP/2 alone"));
+        assert!(begins(b"\0\0\x12\x04\0").contains("HTTP/2 only"));
         assert!(begins(b"SSH-2.0-OpenSSH").contains("not HTTP/1.1"));
         silent(&CHECK, &healthy());
     }

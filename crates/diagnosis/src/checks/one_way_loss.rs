@@ -1,4 +1,4 @@
-//! One direction stops while the other goes on.
+//! Finds connections on which one direction stops.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,10 +11,11 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Messages stop in one direction
 
-Messages were answered, and then were not any more, while the connection went on to answer Pings: neither side sees an error.
-Some balancers and kube-proxy paths come into such a state after half an hour; an application whose handler hangs does too.
+Messages were answered at first and later were not, while the connection continued to answer Pings, so neither side reports an
+error. Some balancers and kube-proxy paths enter such a state after half an hour; an application whose handler hangs causes the
+same.
 
-Only a heartbeat that goes through the application notices it.
+Only a heartbeat that the application answers detects this.
 ",
     cases: &[54],
     evaluate,
@@ -33,16 +34,16 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             Confidence::Medium,
-            format!("Replies stopped after {} although the connection went on to answer Pings.", seconds(*at)),
+            format!("Replies stopped after {}, although the connection continued to answer Pings.", seconds(*at)),
         )
-        .at("a hop before the application, or the application itself")
-        .evidence(format!("{} messages were sent, {} replies came, the last at {}", connection.sent, connection.received, seconds(*at)))
-        .evidence("Pings behind them were answered")
-        .evidence(format!("{} connections did so", stalled.len()))
-        .refuted_by("a log of the application that shows replies after that time")
-        .candidate("an application that limits how often it replies, or hangs in its handler")
+        .at("a hop in front of the application, or the application itself")
+        .evidence(format!("{} messages were sent and {} replies received, the last at {}", connection.sent, connection.received, seconds(*at)))
+        .evidence("later Pings were answered")
+        .evidence(format!("affected connections: {}", stalled.len()))
+        .refuted_by("a log of the application that shows replies after this time")
+        .candidate("an application that limits its replies, or whose handler hangs")
         .fix(Fix::words(
-            "Use a heartbeat of messages with a deadline for the reply, and reconnect when it passes; on Kubernetes behind Azure, \
+            "Use messages with a deadline for the reply as heartbeat, and reconnect if it passes; on Kubernetes in Azure, set \
              externalTrafficPolicy: Local.",
         )),
     ]

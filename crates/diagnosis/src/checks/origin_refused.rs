@@ -1,4 +1,4 @@
-//! It depends on the Origin.
+//! Finds servers whose response depends on the Origin.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,12 +11,12 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The Origin is refused
 
-Browsers send the origin of the page; other clients send none. A server that compares it with its own host refuses pages
-that it should allow when a proxy rewrote `Host`, dropped the port, or took TLS off without saying so: 403 in browsers only,
-or behind the proxy only.
+Browsers send the origin of the page; other clients send none. A server that compares the origin with its own host name
+refuses pages that it should allow if a proxy rewrote `Host`, dropped the port, or terminated TLS without forwarding the
+scheme. The result is 403 in browsers only, or behind the proxy only.
 
-Handshakes without Origin, with the page's own, with the other scheme and with a foreign one are compared. (A foreign
-Origin that is refused is as it should be, and no finding.)
+The check compares handshakes without an Origin, with the origin of the page, with the other scheme, and with a foreign
+origin. The refusal of a foreign origin is correct and is not reported.
 ",
     cases: &[36],
     evaluate,
@@ -35,12 +35,12 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let ours = case.seen.plan.page.as_deref();
     let (cause, fix) = match ours {
         Some(page) => (
-            format!("The server refuses the page {page} by its Origin ({status}), and takes {good}."),
-            format!("Allow the origin of {page} at the server; behind a proxy, forward Host with its port and X-Forwarded-Proto."),
+            format!("The server refuses the origin of the page {page} ({status}) and accepts {good}."),
+            format!("Allow the origin of {page} in the server; behind a proxy, forward Host with its port, and X-Forwarded-Proto."),
         ),
         None => (
-            format!("The server wants an Origin: without one it answers {status}, with {good} it works."),
-            "Clients that are no browsers have to send the Origin; or let the server allow handshakes without one.".to_owned(),
+            format!("The server requires an Origin: without one it responds with {status}, and with {good} it accepts the handshake."),
+            "Send an Origin from clients that are not browsers, or allow handshakes without an Origin in the server.".to_owned(),
         ),
     };
     let mut finding = Finding::new(CHECK.id, Severity::Error, Confidence::High, cause).at("the server");
@@ -50,9 +50,9 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     }
     vec![
         finding
-            .evidence(format!("as asked for: {status}"))
+            .evidence(format!("as requested: {status}"))
             .refuted_by(
-                "the same Origin that is taken directly at the backend: then a proxy changes Host or scheme",
+                "the same Origin that the backend accepts directly (then a proxy changes the host or scheme)",
             )
             .fix(Fix::words(fix)),
     ]
@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn which_origin_is_taken_is_said() {
         let found = fires(&CHECK, &only("https://example.com"));
-        assert!(found.cause.contains("with https://example.com it works"), "{}", found.cause);
+        assert!(found.cause.contains("with https://example.com it accepts"), "{}", found.cause);
         let mut seen = only("http://example.com");
         seen.plan.page = Some("https://example.com/".to_owned());
-        assert!(fires(&CHECK, &seen).cause.contains("refuses the page https://example.com/"));
+        assert!(fires(&CHECK, &seen).cause.contains("refuses the origin of the page https://example.com/"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Large packets vanish on the way.
+//! Finds paths that drop large packets.
 
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 
@@ -9,17 +9,17 @@ use crate::observations::{MessageOutcome, SizeTest};
 pub(super) const CHECK: Check = Check {
     id: "packet-size",
     doc: "
-# Large packets vanish on the way
+# Large packets are dropped
 
-Small messages pass, and from about the size of a packet on nothing comes, not even an end of the connection. A tunnel (VPN,
-VXLAN, PPPoE) carries smaller packets than its ends believe, and the ICMP message that would tell them is filtered: a black
-hole of path MTU. The kernel sends the same segment again and again.
+Small messages arrive, and nothing is received for messages above the size of a packet, not even an end of the connection. A
+tunnel (VPN, VXLAN, PPPoE) carries smaller packets than its ends assume, and the ICMP message that reports this is filtered:
+a path MTU black hole. The kernel retransmits the same segment again and again.
 ",
     cases: &[49],
     evaluate,
 };
 
-/// Sizes at which packets, rather than limits of servers, are the cause.
+/// The message sizes at which the packet size is the cause, rather than a limit of the server.
 const PACKETS: std::ops::RangeInclusive<u64> = 1_000..=16_384;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
@@ -33,7 +33,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         MessageOutcome::Silent { acked, .. } => *acked,
         _ => None,
     };
-    // Acknowledged bytes did arrive at the other kernel.
+    // The kernel of the peer has received what it acknowledged.
     if acked == Some(true) {
         return Vec::new();
     }
@@ -42,24 +42,24 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         CHECK.id,
         Severity::Error,
         if again > 0 { Confidence::High } else { Confidence::Medium },
-        format!("Messages of more than {good} bytes vanish on the way: large packets do not get through (path MTU)."),
+        format!("Messages of more than {good} bytes are lost: large packets are dropped (path MTU)."),
     )
-    .at("a tunnel on the way, or this machine's network")
+    .at("a tunnel on the path, or the network of this machine")
     .value(Measure::between(good as f64, bad.size as f64, "bytes", 1))
-    .evidence(format!("{good} bytes arrive, {} bytes get no sign of life", bad.size))
-    .evidence(format!("the kernel sent {again} segments again"))
-    .refuted_by("the same message that arrives after the MTU of this machine was lowered")
+    .evidence(format!("{good} bytes arrive, and {} bytes get no reply and no acknowledgement", bad.size))
+    .evidence(format!("the kernel retransmitted {again} segments"))
+    .refuted_by("the same message that is still lost after the MTU of this machine was lowered")
     .fix(Fix::block(
         "sh",
         "iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\nsysctl net.ipv4.tcp_mtu_probing=1",
-        "The first line on the router before the tunnel, the second on the ends; or lower the MTU of the interface to 1420.",
+        "Run the first command on the router in front of the tunnel and the second on both ends, or lower the MTU of the interface to 1420.",
     ));
     if let Some(segment) = bad.segment {
-        finding = finding.evidence(format!("segments of {segment} bytes were sent"));
+        finding = finding.evidence(format!("the segments were up to {segment} bytes long"));
     }
     if case.seen.local.mtu_probing == Some(0) {
-        finding = finding
-            .evidence("this machine does not probe for the MTU by itself (net.ipv4.tcp_mtu_probing is 0)");
+        finding =
+            finding.evidence("this machine does not probe the path MTU (net.ipv4.tcp_mtu_probing is 0)");
     }
     vec![finding]
 }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn from_the_size_of_a_packet_on_nothing_comes() {
-        assert!(fires(&CHECK, &vanishes(1500, Some(false))).cause.contains("more than 1400 bytes vanish"));
+        assert!(fires(&CHECK, &vanishes(1500, Some(false))).cause.contains("more than 1400 bytes are lost"));
         silent(&CHECK, &vanishes(1500, Some(true)));
         silent(&CHECK, &vanishes(65_536, Some(false)));
         silent(&CHECK, &healthy());

@@ -1,4 +1,4 @@
-//! Somebody before the application answers Pings.
+//! Finds intermediaries that answer Pings.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -10,14 +10,14 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Pings are answered before they reach the application
 
-Pongs come back much sooner than messages: a gateway or tunnel answers the Pings itself. A heartbeat of Pings then proves
-that the gateway lives, not that the application does; the connection looks healthy while the application is dead.
+Pongs return much faster than messages: a gateway or tunnel answers the Pings itself. A Ping heartbeat then proves only that
+the gateway is alive. The connection looks healthy while the application is dead.
 ",
     cases: &[53],
     evaluate,
 };
 
-/// A message takes longer than a Ping by more than this part and this time, seconds, before somebody else is suspected.
+/// The factor, and the difference in seconds, by which a message has to be slower than a Ping.
 const TIMES: f64 = 3.0;
 const APART_S: f64 = 0.01;
 
@@ -28,7 +28,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    // Every message slower than every Ping, and clearly so.
+    // Every message has to be slower than every Ping, by a clear margin.
     let fastest = pings.echoes_s.iter().copied().fold(f64::MAX, f64::min);
     let slowest = pings.pongs_s.iter().copied().fold(0.0, f64::max);
     if fastest <= slowest || echo.value < pong.value * TIMES || echo.value - pong.value < APART_S {
@@ -39,20 +39,20 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         Severity::Note,
         Confidence::Medium,
         format!(
-            "Pings are probably answered on the way: a Pong takes {}, a message {}.",
+            "An intermediary probably answers Pings: a Pong takes {}, a reply to a message {}.",
             seconds(pong.value),
             seconds(echo.value)
         ),
     )
-    .at("a gateway or tunnel before the application")
+    .at("a gateway or tunnel in front of the application")
     .evidence(format!("{} Pings: {} each", pings.pongs_s.len(), seconds(pong.value)))
     .evidence(format!("{} messages: {} each", pings.echoes_s.len(), seconds(echo.value)))
     .refuted_by("Pongs that stop when the application is stopped")
-    .candidate("an application that takes its time for a message")
-    .fix(Fix::words("Let the application send and answer a heartbeat of its own, as a message."));
+    .candidate("an application that needs this time for a message")
+    .fix(Fix::words("Let the application send and answer heartbeats as messages."));
     if let Some(rtt) = pings.tcp_rtt_s {
         finding = finding.evidence(format!(
-            "the round trip of TCP, to the first hop that ends it, takes {}",
+            "the TCP round-trip time to the first hop that terminates TCP is {}",
             seconds(rtt)
         ));
     }
@@ -78,7 +78,11 @@ mod tests {
 
     #[test]
     fn a_pong_that_is_much_faster_than_a_message() {
-        assert!(fires(&CHECK, &rtts(0.012, 0.09)).cause.contains("a Pong takes 12.0 ms, a message 90.0 ms"));
+        assert!(
+            fires(&CHECK, &rtts(0.012, 0.09))
+                .cause
+                .contains("a Pong takes 12.0 ms, a reply to a message 90.0 ms")
+        );
         silent(&CHECK, &rtts(0.0001, 0.0009));
         silent(&CHECK, &rtts(0.05, 0.09));
         silent(&CHECK, &healthy());

@@ -1,4 +1,4 @@
-//! Nobody answers Pings.
+//! Finds endpoints that do not answer Pings.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,14 +11,14 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Pings are not answered
 
-RFC 6455 5.5.3 asks every endpoint to answer a Ping. A service that does not (API Gateway is one), or a hop that drops control
-frames, makes every client that uses Pings as its heartbeat believe the connection dead and reconnect for ever.
+RFC 6455 §5.5.3 requires every endpoint to answer Pings. A service that does not (such as API Gateway), or a hop that drops
+control frames, makes every client with a Ping heartbeat assume that the connection is dead, and reconnect repeatedly.
 ",
     cases: &[16],
     evaluate,
 };
 
-/// A Pong that is not there after this long will not come, seconds.
+/// The time after which a missing Pong is no longer expected, in seconds.
 const PATIENT_S: f64 = 5.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
@@ -32,7 +32,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     });
     let echoes = case.target.echoes();
     let waited_s = case.seen.plan.patience_s;
-    // A server that is slow with everything may be slow with Pongs.
+    // A server whose other replies are slow may also be slow with Pongs.
     let hasty = waited_s < PATIENT_S
         && !matches!(&case.target.echo, Some(echo) if matches!(echo.result, MessageOutcome::Returned { .. }));
     let (severity, confidence) =
@@ -42,16 +42,16 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         severity,
         confidence,
         format!(
-            "Pings are not answered within {}: a client that uses them as its heartbeat takes the connection for dead.",
+            "Pings are not answered within {}: a client with a Ping heartbeat assumes that the connection is dead.",
             seconds(waited_s)
         ),
     )
     .at(known.map_or("the server, or a hop that drops control frames", |product| product.entry.name.as_str()))
     .evidence(format!("Pings without a Pong: {}", pings.unanswered))
-    .evidence(if echoes { "messages come" } else { "no message came either" })
-    .refuted_by("a Pong that comes later than was waited for (--patience)")
+    .evidence(if echoes { "messages are answered" } else { "messages are not answered either" })
+    .refuted_by("a Pong that arrives later (a longer --patience)")
     .fix(Fix::words(
-        "Use a heartbeat of messages, and turn the Pings of the client off; or let the server answer Pings.",
+        "Use messages as heartbeat and disable the Pings of the client, or let the server answer Pings.",
     ));
     vec![finding]
 }
@@ -68,7 +68,7 @@ mod tests {
             target.pings =
                 Some(PingTest { pongs_s: Vec::new(), unanswered: 1, echoes_s: Vec::new(), tcp_rtt_s: None });
         });
-        assert!(fires(&CHECK, &seen).evidence[1].contains("messages come"));
+        assert!(fires(&CHECK, &seen).evidence[1].contains("messages are answered"));
         silent(&CHECK, &healthy());
     }
 

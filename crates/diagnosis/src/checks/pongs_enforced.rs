@@ -1,4 +1,4 @@
-//! The server ends connections that do not answer its Pings.
+//! Finds servers that close if a Pong is late.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,11 +11,11 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The server ends connections whose Pong is late
 
-The server sends Pings and closes when no Pong came in time (Python websockets: 20 s + 20 s, code 1011 “keepalive ping
-timeout”). That is good. It turns against a client whose program is blocked for that long, or whose connection is busy with
-one long message: a browser answers by itself, a blocked event loop or a suspended phone does not.
+The server sends Pings and closes the connection if a Pong does not arrive in time (Python websockets: 20 s + 20 s, code 1011
+“keepalive ping timeout”). This is good practice, but it affects clients that are blocked for that long, or whose connection
+is busy with one long message. Browsers answer Pings on their own; a blocked event loop or a suspended phone does not.
 
-This is a note about the limit to keep in mind; the connection that answered lived.
+This is a note about a limit to consider; the connection that answered lived.
 ",
     cases: &[41],
     evaluate,
@@ -28,7 +28,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(&asked) = withheld.server_pings_s.iter().rfind(|at| **at < withheld.age_s) else {
         return Vec::new();
     };
-    // The silent one answers Pings; where it ended at the same age, Pongs were not the reason.
+    // The connection without traffic answers Pings; if it ended at the same age, missing Pongs are not the cause.
     let same = case
         .ended(&Traffic::Silent)
         .is_some_and(|connection| (connection.age_s - withheld.age_s).abs() < withheld.age_s * 0.1 + 1.0);
@@ -38,21 +38,21 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let first = withheld.server_pings_s.first().copied().unwrap_or(asked);
     let tolerance = withheld.age_s - first;
     let end = withheld.end.as_ref().map(|end| described(end)).unwrap_or_default();
-    let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" each {}", seconds(every)));
+    let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" every {}", seconds(every)));
     vec![
         Finding::new(
             CHECK.id,
             Severity::Note,
             Confidence::High,
-            format!("The server sends Pings{every} and ends a connection whose Pong is {} late.", seconds(tolerance)),
+            format!("The server sends Pings{every} and ends connections whose Pong is {} late.", seconds(tolerance)),
         )
         .at("the server")
         .evidence(format!("with Pongs withheld: {end} at {}", seconds(withheld.age_s)))
-        .evidence("with Pongs sent: it lived longer")
-        .refuted_by("a connection that leaves Pings unanswered for longer and lives")
+        .evidence("with Pongs: the connection lived longer")
+        .refuted_by("a connection that leaves Pings unanswered for longer and stays open")
         .fix(Fix::words(
-            "Keep event loops of clients and server from blocking for that long; where clients are phones, raise the time for \
-             the answer.",
+            "Do not block the event loops of clients and server for that long; if clients are phones, raise the Pong \
+             timeout.",
         )),
     ]
 }
@@ -80,7 +80,7 @@ mod tests {
         assert!(
             fires(&CHECK, &seen)
                 .cause
-                .contains("Pings each 20.0 s and ends a connection whose Pong is 20.0 s late")
+                .contains("Pings every 20.0 s and ends connections whose Pong is 20.0 s late")
         );
         silent(&CHECK, &healthy());
     }

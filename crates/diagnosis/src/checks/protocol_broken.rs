@@ -1,4 +1,4 @@
-//! What the server sends is no WebSocket.
+//! Finds servers that violate the WebSocket protocol.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,11 +9,11 @@ use undrop_frame::{FrameError, ProtocolFault};
 pub(super) const CHECK: Check = Check {
     id: "protocol-broken",
     doc: "
-# What the server sends breaks the protocol
+# The server violates the WebSocket protocol
 
-The handshake is right, and then come bytes that RFC 6455 does not allow: a reserved bit without an extension, a masked
-frame, a control frame that is too long, text that is not UTF-8. Browsers end such a connection at once and report 1006. The
-cause is a server that writes frames by itself, or something on the way that adds to the stream or changes it.
+The handshake is correct, and then bytes arrive that RFC 6455 forbids: a reserved bit without an extension, a masked frame, a
+control frame that is too long, or text that is not UTF-8. Browsers end such a connection at once and report 1006. The cause is
+a server that writes frames itself, or an intermediary that adds data to the stream or alters it.
 ",
     cases: &[],
     evaluate,
@@ -23,21 +23,21 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(Violation { fault: which, moment }) = &case.violation else { return Vec::new() };
     // A limit of this program's own; nothing that the protocol forbids, though hardly meant.
     let (severity, cause) = if is_limit(which) {
-        (Severity::Warning, format!("The server sends more at once than is read here: {which}."))
+        (Severity::Warning, format!("The server sends a larger message than this program reads: {which}."))
     } else {
-        (Severity::Error, format!("What the server sends breaks the WebSocket protocol: {which}."))
+        (Severity::Error, format!("The data from the server violates the WebSocket protocol: {which}."))
     };
     vec![
         Finding::new(CHECK.id, severity, Confidence::High, cause)
-        .at("the server, or whatever changes the stream on the way")
+        .at("the server, or an intermediary that alters the stream")
         .evidence(match moment {
-            Moment::BeforeSending => "it came before anything was sent".to_owned(),
-            Moment::AfterMessage { after_s } => format!("it came {} after a message was sent", seconds(*after_s)),
-            Moment::InsteadOfClose => "it came instead of an answer to Close 1000".to_owned(),
+            Moment::BeforeSending => "it was received before anything was sent".to_owned(),
+            Moment::AfterMessage { after_s } => format!("it was received {} after a message was sent", seconds(*after_s)),
+            Moment::InsteadOfClose => "it was received instead of a reply to Close 1000".to_owned(),
         })
-        .refuted_by("the same bytes directly from the server (--direct URL) that are right: then something on the way changes them")
+        .refuted_by("correct data directly from the server (--direct URL; then an intermediary alters it)")
         .fix(Fix::words(
-            "Let a maintained WebSocket library write the frames of the server; look for whatever else writes to the same connection.",
+            "Use a maintained WebSocket library in the server, and look for other code that writes to the same connection.",
         )),
     ]
 }
@@ -89,6 +89,6 @@ mod tests {
         let seen = with(|target| target.close = Some(CloseTest { end, took_s: 0.1 }));
         let found = fires(&CHECK, &seen);
         assert_eq!(found.severity, Severity::Warning);
-        assert!(found.cause.contains("more at once than is read here"), "{}", found.cause);
+        assert!(found.cause.contains("a larger message than this program reads"), "{}", found.cause);
     }
 }

@@ -1,4 +1,4 @@
-//! The handshake is sent elsewhere.
+//! Finds handshakes that are redirected.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -11,8 +11,9 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # The handshake is redirected
 
-Browsers do not follow redirects of a WebSocket handshake: “Unexpected response code: 301”. A slash that is missing at the
-end, http instead of https, or the name without `www` are the usual causes. The place that was named is tried as well.
+Browsers do not follow redirects of a WebSocket handshake; they report “Unexpected response code: 301”. The usual causes are a
+missing slash at the end of the path, http instead of https, and a host name without `www`. The target of the redirect is
+tried as well.
 ",
     cases: &[34],
     evaluate,
@@ -21,33 +22,33 @@ end, http instead of https, or the name without `www` are the usual causes. The 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let Some(asked) = case.target.handshake() else { return Vec::new() };
     let Some(status @ (301 | 302 | 303 | 307 | 308)) = asked.status() else { return Vec::new() };
-    let location = asked.header("Location").unwrap_or("no Location");
+    let location = asked.header("Location").unwrap_or("none");
     let there = case.target.attempts.iter().find_map(|attempt| match &attempt.variant {
         RequestVariant::Redirected(url) => Some((url.clone(), attempt.outcome.opened())),
         _ => None,
     });
     let cause = match &there {
         Some((url, true)) => {
-            format!("The WebSocket is at {url}; browsers do not follow the redirect {status} that says so.")
+            format!("The WebSocket is at {url}, and browsers do not follow the redirect ({status}) to it.")
         }
-        _ => format!("The handshake is answered with a redirect ({status}), which browsers do not follow."),
+        _ => format!("The response to the handshake is a redirect ({status}), which browsers do not follow."),
     };
     let fix = match &there {
         Some((url, true)) => {
-            format!("Use {url} in the client, or serve the WebSocket at the URL that was asked for.")
+            format!("Use {url} in the client, or serve the WebSocket at the requested URL.")
         }
-        _ => "Leave the path of the WebSocket out of the redirect (login, slash, www, https).".to_owned(),
+        _ => "Exclude the path of the WebSocket from the redirect (login, slash, www, https).".to_owned(),
     };
     vec![
         Finding::new(CHECK.id, Severity::Error, Confidence::High, cause)
-            .at("whoever redirects")
+            .at("the server that redirects")
             .evidence(format!("status {status}, Location: {location}"))
             .evidence(match there {
                 Some((url, true)) => format!("the handshake works at {url}"),
-                Some((url, false)) => format!("the handshake does not work at {url} either"),
-                None => "the place that is named cannot be tried".to_owned(),
+                Some((url, false)) => format!("the handshake fails at {url} as well"),
+                None => "the target of the redirect cannot be tried".to_owned(),
             })
-            .refuted_by("a client that follows redirects, for which it works")
+            .refuted_by("a client that follows redirects and connects")
             .fix(Fix::words(fix)),
     ]
 }

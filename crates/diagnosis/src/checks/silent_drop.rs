@@ -1,4 +1,4 @@
-//! Quiet connections vanish without a sign.
+//! Finds devices that drop idle connections without notice.
 
 use undrop_infra::{ClosingManner, Intermediary, Occasion, Timer, TimerKind, all};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
@@ -12,16 +12,16 @@ use undrop_frame::Ending;
 pub(super) const CHECK: Check = Check {
     id: "silent-drop",
     doc: "
-# Quiet connections vanish without a sign
+# Quiet connections are dropped without notice
 
-A NAT, a TCP balancer or a connection table forgets a connection that is quiet for too long, and tells nobody. Both ends
-believe that it is open; what is sent later disappears, or is answered with a reset (NLB 350 s, Azure 4 min, IPVS 15 min).
-A connection that only waits never notices. The comb does: connections that are quiet for different times each ask once.
+A NAT, a TCP balancer or a connection table forgets a connection that is idle for too long, and notifies neither end. Both ends
+assume that it is open; data that is sent later is lost, or is answered with a reset (NLB 350 s, Azure 4 min, IPVS 15 min). A
+connection that only waits never notices. Therefore several connections are probed once each, after increasing idle times.
 
-The figure lies between the longest silence that was survived and the shortest that was not.
+The timeout lies between the longest idle time that a connection survived and the shortest that none survived.
 
-Send something more often than that, in either direction; where only packets count, TCP keepalive will do. Applications
-need a deadline for the answer to their heartbeat, or they learn of the loss after 15 minutes of retransmission.
+Send data more often than that, in either direction; where only packets count, TCP keepalive is sufficient. Applications need a
+deadline for the reply to their heartbeat; otherwise they notice the loss after 15 minutes of retransmission.
 ",
     cases: &[4, 5, 30],
     evaluate,
@@ -46,25 +46,25 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let culprit = named.filter_map(|p| suspects.iter().find(|(entry, _)| entry.id == p.entry.id)).next();
     let whom = culprit
         .map_or("somewhere between you and the origin".to_owned(), |(entry, _)| format!("at {}", entry.name));
-    let then = if reset { "; whoever speaks next gets a reset" } else { "" };
+    let then = if reset { "; the next packet gets a reset" } else { "" };
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
         if samples >= 2 { Confidence::High } else { Confidence::Medium },
         format!(
-            "Connections that are quiet for {} to {} vanish without a sign {whom}{then}.",
+            "Connections that are idle for {} to {} are dropped without notice {whom}{then}.",
             seconds(good),
             seconds(bad)
         ),
     )
     .value(value)
     .evidence(format!(
-        "quiet for {}, then asked: {}",
+        "idle for {}, then probed: {}",
         seconds(bad),
-        if reset { "RST" } else { "no answer (black hole)" }
+        if reset { "RST" } else { "no reply (black hole)" }
     ));
     if good > 0.0 {
-        finding = finding.evidence(format!("quiet for {}, then asked: answered", seconds(good)));
+        finding = finding.evidence(format!("idle for {}, then probed: alive", seconds(good)));
     }
     let acked = case
         .drops
@@ -73,11 +73,10 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         .filter_map(|connection| connection.probe.as_ref()?.acked)
         .collect::<Vec<_>>();
     if acked.contains(&true) && !reset {
-        finding = finding.evidence(
-            "the question was acknowledged by a kernel, so a proxy on the way took it and passed nothing on",
-        );
+        finding = finding
+            .evidence("a kernel acknowledged the probe, so a proxy received it and did not forward it");
     } else if acked.contains(&false) {
-        finding = finding.evidence("the question was never acknowledged: packets are dropped on the way");
+        finding = finding.evidence("the probe was never acknowledged: packets are dropped on the path");
     }
     let busy: Vec<String> = case
         .target
@@ -87,14 +86,13 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         .map(|connection| connection.traffic.name())
         .collect();
     if let Some(first) = busy.first() {
-        finding =
-            finding.evidence(format!("busy connections live on ({first}, and {} more)", busy.len() - 1));
+        finding = finding.evidence(format!("busy connections live on ({first} and {} more)", busy.len() - 1));
     }
     if case.lived(&crate::observations::Traffic::TcpKeepalive) {
-        finding = finding.evidence("TCP keepalive alone keeps it: packets count, not bytes");
+        finding = finding.evidence("TCP keepalive keeps the connection alive: packets count, not data");
     }
-    finding = finding
-        .refuted_by(format!("a connection that is quiet for {} and then answered", seconds(bad * 1.2)));
+    finding =
+        finding.refuted_by(format!("a connection that is idle for {} and then alive", seconds(bad * 1.2)));
     match culprit {
         Some((entry, timer)) => {
             finding = finding.at(format!("{}, {}", entry.name, timer.name));
@@ -113,12 +111,12 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.candidate(format!("{} ({}, {at})", entry.name, timer.name));
     }
     if suspects.is_empty() {
-        finding = finding.candidate("no silent timer that is known lies in this range");
+        finding = finding.candidate("no known timeout of this kind is in this range");
     }
     vec![finding.fix(Fix::words(heartbeat_below(case, good.max(bad * 0.5))))]
 }
 
-/// Timers of products that forget without a sign, within the range.
+/// Returns the timeouts in the range of products that drop connections without notice.
 fn suspects(good: f64, bad: f64, reset: bool) -> Vec<(&'static Intermediary, &'static Timer)> {
     let silent = |entry: &Intermediary| {
         entry.closings_on(Occasion::Idle).any(|closing| match closing.how {
@@ -159,7 +157,7 @@ mod tests {
     fn the_bracket_of_the_comb() {
         let found = fires(&CHECK, &vanishes(100.0));
         assert!(found.value.is_some_and(|value| value.value == 107.5 && value.spread == 17.5));
-        assert!(found.cause.contains("quiet for 90.0 s to 125.0 s"), "{}", found.cause);
+        assert!(found.cause.contains("idle for 90.0 s to 125.0 s"), "{}", found.cause);
         assert_eq!((found.hop, found.confidence), (None, Confidence::High));
     }
 

@@ -1,4 +1,4 @@
-//! Engine.IO's polling lands on different servers.
+//! Finds Socket.IO behind a balancer without session affinity.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,12 +9,12 @@ use crate::observations::{HttpOutcome, RequestVariant};
 pub(super) const CHECK: Check = Check {
     id: "sticky-sessions",
     doc: "
-# Socket.IO needs each client to stay with one server
+# Socket.IO requires that each client stays with one server
 
-Socket.IO begins with HTTP requests that refer to a session, before it upgrades. Behind a balancer without stickiness the
-second request reaches a server that does not know it: 400 “Session ID unknown”, in a loop.
+Socket.IO starts with HTTP requests that refer to a session, and upgrades later. Behind a balancer without session affinity,
+the second request reaches a server that does not know the session: 400 “Session ID unknown”, in a loop.
 
-Two handshakes are made; answers that come from different servers, without a cookie that binds a client, are the sign.
+The check sends two requests. Responses from different servers without an affinity cookie are the evidence.
 ",
     cases: &[52],
     evaluate,
@@ -49,12 +49,10 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .find(|name| servers(name) > 1);
     let (confidence, sign) = match (unknown, several) {
-        (true, _) => (Confidence::High, "an answer says “Session ID unknown”".to_owned()),
+        (true, _) => (Confidence::High, "a response says “Session ID unknown”".to_owned()),
         (false, Some(field)) if !bound => (
             Confidence::Medium,
-            format!(
-                "two handshakes were answered by different servers ({field}), and no cookie binds a client"
-            ),
+            format!("two requests reached different servers ({field}), and no cookie binds a client to one"),
         ),
         _ => return Vec::new(),
     };
@@ -63,13 +61,13 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Error,
             confidence,
-            "Socket.IO's requests reach different servers: a session that one opened is unknown to the other.",
+            "The requests of Socket.IO reach different servers, and a server does not know the sessions of another.",
         )
-        .at("the balancer before the servers")
+        .at("the balancer in front of the servers")
         .evidence(sign)
         .refuted_by("a single server behind the balancer")
         .candidate("a server that restarted between two requests")
-        .fix(Fix::words("Turn on stickiness by cookie at the balancer, or leave polling out: transports: [\"websocket\"].")),
+        .fix(Fix::words("Enable cookie-based session affinity in the balancer, or disable polling: transports: [\"websocket\"].")),
     ]
 }
 

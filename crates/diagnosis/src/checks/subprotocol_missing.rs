@@ -1,4 +1,4 @@
-//! The sub-protocols do not fit.
+//! Finds subprotocols that the server does not select.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,10 +9,10 @@ use crate::observations::RequestVariant;
 pub(super) const CHECK: Check = Check {
     id: "subprotocol-missing",
     doc: "
-# The sub-protocol is not chosen
+# The subprotocol is not selected
 
-A client that offers sub-protocols expects the server to choose one. Chrome ends the connection when none comes back; other
-clients go on. The other way round, a server may refuse a client that offers none.
+A client that offers subprotocols expects the server to select one of them. Chrome closes the connection if the response
+selects none; other clients continue. In the opposite case, a server refuses a client that offers no subprotocol.
 ",
     cases: &[37],
     evaluate,
@@ -28,15 +28,15 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
                 Severity::Error,
                 Confidence::High,
                 format!(
-                    "The server chooses none of the sub-protocols {}: Chrome closes such a connection.",
+                    "The server selects none of the subprotocols {}: Chrome closes such a connection.",
                     wanted.join(", ")
                 ),
             )
             .at("the server, or a proxy that drops Sec-WebSocket-Protocol")
             .evidence("101 without Sec-WebSocket-Protocol")
-            .refuted_by("the field in the answer of the backend itself: then a proxy drops it")
+            .refuted_by("the field in the response of the backend itself (then a proxy drops it)")
             .fix(Fix::words(
-                "Let the server return one of the offered sub-protocols, or offer none in the client.",
+                "Let the server select one of the offered subprotocols, or offer none in the client.",
             )),
         ];
     }
@@ -52,14 +52,14 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
                 CHECK.id,
                 Severity::Error,
                 Confidence::High,
-                format!("The server wants a sub-protocol: with {chosen} offered it works."),
+                format!("The server requires a subprotocol: with {chosen} offered, the handshake succeeds."),
             )
             .at("the server")
-            .evidence(format!("without sub-protocols: {}", asked.status().unwrap_or_default()))
-            .evidence(format!("with several offered: 101, {chosen} chosen"))
-            .refuted_by("a handshake without sub-protocols that works")
+            .evidence(format!("without subprotocols: {}", asked.status().unwrap_or_default()))
+            .evidence(format!("with several offered: 101, and {chosen} is selected"))
+            .refuted_by("a handshake without subprotocols that succeeds")
             .fix(Fix::words(format!(
-                "Offer it: new WebSocket(url, \"{chosen}\"); here: --subprotocol {chosen}"
+                "Offer the subprotocol: new WebSocket(url, \"{chosen}\"); with this program: --subprotocol {chosen}"
             ))),
         ],
         _ => Vec::new(),
@@ -75,11 +75,11 @@ mod tests {
     fn offered_and_not_chosen_or_wanted_and_not_offered() {
         let mut seen = healthy();
         seen.plan.protocols = vec!["mqtt".to_owned()];
-        assert!(fires(&CHECK, &seen).cause.contains("none of the sub-protocols mqtt"));
+        assert!(fires(&CHECK, &seen).cause.contains("none of the subprotocols mqtt"));
         let mut seen = refused(http(400, &[], ""));
         let outcome = switched(&[("Sec-WebSocket-Protocol", "mqtt")]);
         seen.endpoints[0].attempts.push(attempt(RequestVariant::Protocols(vec!["mqtt".to_owned()]), outcome));
-        assert!(fires(&CHECK, &seen).cause.contains("with mqtt offered it works"));
+        assert!(fires(&CHECK, &seen).cause.contains("with mqtt offered, the handshake succeeds"));
         silent(&CHECK, &healthy());
     }
 }

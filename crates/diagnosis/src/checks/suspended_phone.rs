@@ -1,4 +1,4 @@
-//! What a phone finds when it wakes up.
+//! Finds servers that drop suspended clients.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -9,11 +9,11 @@ use crate::observations::Traffic;
 pub(super) const CHECK: Check = Check {
     id: "suspended-phone",
     doc: "
-# A phone that slept finds its connection gone
+# A suspended phone loses its connection
 
-A phone that locks stops reading and answering; the page believes that its WebSocket is open when it wakes. A lane did the
-same for 30 and 120 s. Where the connection was gone afterwards although a quiet one that answers Pings lives, the server
-gave it up in between: it is right to do so, and the client has to notice at once when it wakes.
+A locked phone neither reads nor answers; when it wakes, the page assumes that its WebSocket is open. A watched connection did
+the same for 30 s and 120 s. If it was gone afterwards, although a quiet connection that answers Pings lived, the server gave
+it up in between. The server is right to do so, and the client has to notice when it wakes.
 ",
     cases: &[47],
     evaluate,
@@ -26,7 +26,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     });
     let gone = slept.filter(|(_, connection)| connection.end.is_some()).min_by(|a, b| a.0.total_cmp(&b.0));
     let Some((for_s, connection)) = gone else { return Vec::new() };
-    // Quiet connections that end as early say it all.
+    // Another finding already explains connections that end that early.
     let early = case.drops.idle.iter().any(|connection| connection.quiet_s() <= for_s)
         || !case.drops.capped.is_empty();
     if early || case.drops.aligned.is_some() || !case.drops.silent.is_empty() {
@@ -38,14 +38,14 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             CHECK.id,
             Severity::Note,
             Confidence::High,
-            format!("A client that sleeps for {} finds its connection gone; its WebSocket still says OPEN when it wakes.", seconds(for_s)),
+            format!("A client that is suspended for {} loses its connection; its WebSocket still reports OPEN when it resumes.", seconds(for_s)),
         )
         .at("the server")
-        .evidence(format!("after {} without reading: {end}", seconds(for_s)))
-        .refuted_by("a connection that answers after such a sleep")
+        .evidence(format!("after {} without reads: {end}", seconds(for_s)))
+        .refuted_by("a connection that answers after such a suspension")
         .fix(Fix::words(
-            "In the page, ask for a sign of life on visibilitychange, pageshow and online, and reconnect when none comes within \
-             5 s; resume rather than start anew.",
+            "In the page, send a probe on visibilitychange, pageshow and online, and reconnect if no reply arrives within 5 s; \
+             resume the session instead of starting a new one.",
         ))
         .preset("ios-suspend"),
     ]
@@ -65,6 +65,6 @@ mod tests {
         seen.endpoints[0].connections.push(sleeper.clone());
         silent(&CHECK, &seen);
         seen.endpoints[0].connections.push(WatchedConnection { end: Some(Ending::Fin), ..sleeper });
-        assert!(fires(&CHECK, &seen).cause.contains("sleeps for 30.0 s"));
+        assert!(fires(&CHECK, &seen).cause.contains("suspended for 30.0 s"));
     }
 }

@@ -1,4 +1,4 @@
-//! Somebody on the way opens TLS.
+//! Finds intermediaries that terminate TLS.
 
 use undrop_infra::{Matcher, ProductKind};
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -9,13 +9,13 @@ use crate::analysis::Case;
 pub(super) const CHECK: Check = Check {
     id: "tls-intercepted",
     doc: "
-# Somebody on the way opens TLS
+# An intermediary opens TLS
 
-The certificate was not issued by the authority of the site but by an antivirus program, a corporate proxy or a firewall that
-opens TLS to look inside. Such boxes often do not know WebSockets: they drop the upgrade, buffer, or end long connections,
-on some people's machines only.
+The certificate was not issued by the authority of the site, but by an antivirus program, a corporate proxy or a firewall that
+decrypts TLS to inspect it. Such intermediaries often do not support WebSockets: they drop the upgrade, buffer data, or end
+long connections, and only some users are affected.
 
-It is seen by the issuer of the certificate, or by a control endpoint that shows another one.
+The check compares the issuer of the certificate with known products and with the other endpoints of the run.
 ",
     cases: &[44],
     evaluate,
@@ -38,21 +38,21 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if opener.is_none() && elsewhere.is_none() {
         return Vec::new();
     }
-    let who = opener.map_or("somebody on the way", |product| product.entry.name.as_str());
+    let who = opener.map_or("an intermediary", |product| product.entry.name.as_str());
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Warning,
         if opener.is_some() { Confidence::High } else { Confidence::Medium },
-        format!("TLS is opened on the way: the certificate was issued by {who}."),
+        format!("TLS is intercepted: the certificate was issued by {who}."),
     )
     .at(who)
-    .evidence(format!("issuer {}", leaf.issuer))
-    .refuted_by("the same issuer from a network without such a box")
+    .evidence(format!("the issuer is {}", leaf.issuer))
+    .refuted_by("the same issuer from a network without such an intermediary")
     .fix(Fix::words(
-        "Except the host from inspection, or let the box pass WebSockets; use wss on port 443, which is the least disturbed.",
+        "Exclude the host from the inspection, or configure the intermediary to pass WebSockets; use wss on port 443, which is inspected least often.",
     ));
     if let Some(issuer) = elsewhere {
-        finding = finding.evidence(format!("another way in shows the issuer {issuer}"));
+        finding = finding.evidence(format!("another endpoint presents the issuer {issuer}"));
     }
     vec![finding]
 }

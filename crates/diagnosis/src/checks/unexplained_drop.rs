@@ -1,4 +1,4 @@
-//! Connections ended, and no pattern fits.
+//! Reports drops without a known pattern.
 
 use undrop_report::{Confidence, Finding, Fix, Severity};
 
@@ -10,11 +10,11 @@ use undrop_frame::Ending;
 pub(super) const CHECK: Check = Check {
     id: "unexplained-drop",
     doc: "
-# Connections ended in no pattern that is known
+# Connections ended without a known pattern
 
-Connections ended, but neither after one silence, nor at one age, nor at one moment. A lossy network, a server that crashes
-or limits, a proxy under pressure, or a pattern that takes longer than the run was to show. The ages are given; run again, and
-longer.
+Connections ended, but neither after the same idle time, nor at the same age, nor at the same moment. Possible causes are a
+network with packet loss, a server that crashes or limits connections, a proxy under load, or a pattern that needs a longer run
+to show. The ages are listed; run again, for longer.
 ",
     cases: &[],
     evaluate,
@@ -24,7 +24,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if case.ended_at_once.is_some() {
         return Vec::new();
     }
-    // The server's own reaction to what only these lanes do is no drop.
+    // The end of a connection with unusual traffic can be the server's reaction to it.
     let odd = |connection: &&&WatchedConnection| {
         !matches!(
             connection.traffic,
@@ -52,17 +52,17 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             Severity::Warning,
             Confidence::Low,
             format!(
-                "{} of {total} connections ended, the first at {}; no pattern that is known fits.",
+                "{} of {total} connections ended, the first at {}, without a known pattern.",
                 connections.len(),
                 seconds(first.age_s)
             ),
         )
-        .refuted_by("a longer run in which the ends fall into a pattern")
+        .refuted_by("a longer run in which the endings show a pattern")
         .candidate(
-            "a network that loses connections, a server that restarts or limits, a proxy under pressure",
+            "a network with packet loss, a server that restarts or limits connections, a proxy under load",
         )
         .fix(Fix::words(
-            "Run again with --horizon 15m, and with --direct URL to see whether the server itself does it.",
+            "Run again with --horizon 15m, and with --direct URL to see whether the server itself is the cause.",
         ));
         for connection in connections.iter().take(8) {
             let end = connection.end.as_ref().map(|end| described(end)).unwrap_or_default();

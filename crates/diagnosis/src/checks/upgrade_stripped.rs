@@ -1,4 +1,4 @@
-//! The backend never sees the upgrade.
+//! Finds proxies that drop the upgrade.
 
 use undrop_infra::{HandshakeProblem, Support};
 use undrop_report::{Confidence, Finding, Fix, Severity};
@@ -12,11 +12,11 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # A proxy drops the upgrade
 
-`Upgrade` and `Connection` are hop-by-hop fields: a proxy passes them on only when it is told to. Without them the backend
-sees a plain GET and answers as it does to a browser that opens the page: 426 (ws, websockets), 400 (gorilla, Tornado,
-Socket.IO), 404 or a page.
+`Upgrade` and `Connection` are hop-by-hop fields: a proxy forwards them only if it is configured to. Without them, the backend
+receives a plain GET and responds as to a browser that opens the page: 426 (ws, websockets), 400 (gorilla, Tornado,
+Socket.IO), 404, or a page.
 
-The sign: a plain GET without an upgrade gets the very same answer.
+The evidence is that a plain GET without an upgrade gets the same response.
 ",
     cases: &[31],
     evaluate,
@@ -37,7 +37,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if !same && !elsewhere {
         return Vec::new();
     }
-    // A page that is not there is not there for an upgrade either.
+    // A missing page gets 404 with and without an upgrade.
     if status == 404 && !elsewhere {
         return Vec::new();
     }
@@ -49,25 +49,27 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         (true, false, true) if status == 426 => Confidence::High,
         _ => Confidence::Medium,
     };
-    let who = proxy.map_or("A proxy on the way", |product| product.entry.name.as_str());
+    let who = proxy.map_or("A proxy", |product| product.entry.name.as_str());
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,
         confidence,
-        format!("{who} does not pass the upgrade on: the server sees a plain GET and answers {status}."),
+        format!(
+            "{who} does not forward the upgrade: the server receives a plain GET and responds with {status}."
+        ),
     )
-    .evidence(format!("the handshake is answered with {status}{}", quoted(asked)));
+    .evidence(format!("the response to the handshake is {status}{}", quoted(asked)));
     if same {
-        finding = finding.evidence("a plain GET without an upgrade gets the same answer");
+        finding = finding.evidence("a plain GET without an upgrade gets the same response");
     }
     if elsewhere {
-        finding = finding.evidence("the same handshake works at another way in");
+        finding = finding.evidence("the same handshake succeeds at another endpoint");
     }
     finding = finding
         .refuted_by(
-            "a handshake directly to the backend that gets the same answer: then it is no WebSocket endpoint",
+            "a handshake directly with the backend that gets the same response (then the path is not a WebSocket endpoint)",
         )
-        .candidate("this path is no WebSocket endpoint of the server");
+        .candidate("this path is not a WebSocket endpoint of the server");
     vec![match proxy {
         Some(product) => {
             finding = finding.at(product.entry.name.clone());
@@ -80,12 +82,12 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             }
         }
         None => finding.fix(Fix::words(
-            "Let every proxy on the way pass on Upgrade and Connection, and speak HTTP/1.1 to the backend.",
+            "Configure every proxy to forward Upgrade and Connection, and to speak HTTP/1.1 to the backend.",
         )),
     }]
 }
 
-/// A product that is known to refuse an upgrade with this very status when nobody enabled it, while it passes a plain GET.
+/// Finds a product that refuses an upgrade with this status unless it is configured for WebSockets, and that passes a plain GET.
 fn not_configured(case: &Case<'_>, asked: &HttpOutcome) -> Option<Finding> {
     let status = asked.status()?;
     let plain = case.target.attempt(&RequestVariant::PlainGet)?.outcome.status()?;
@@ -102,12 +104,14 @@ fn not_configured(case: &Case<'_>, asked: &HttpOutcome) -> Option<Finding> {
         CHECK.id,
         Severity::Error,
         Confidence::High,
-        format!("{name} is not set up for WebSockets: it answers the upgrade with {status} itself."),
+        format!("{name} is not configured for WebSockets: it responds to the upgrade with {status} itself."),
     )
     .at(name.clone())
-    .evidence(format!("the handshake is answered {status}, a plain GET {plain}"))
-    .evidence(format!("{name} answers so when it is not configured for WebSockets"))
-    .refuted_by("an upgrade of another path through the same product that works: then this path is forbidden")
+    .evidence(format!("the handshake gets {status}, a plain GET {plain}"))
+    .evidence(format!("{name} responds like this if it is not configured for WebSockets"))
+    .refuted_by(
+        "an upgrade of another path through the same product that succeeds (then this path is forbidden)",
+    )
     .candidate("a rule of the product or of the server that forbids this path");
     for need in &product.entry.handshake.needs {
         finding = finding.evidence(format!("{name} needs {}", lower(need)));
@@ -168,7 +172,7 @@ mod tests {
             .push(attempt(RequestVariant::PlainGet, http(426, &[("server", "envoy")], "")));
         let found = fires(&CHECK, &seen);
         assert!(
-            found.cause.contains("Envoy") && found.cause.contains("not set up for WebSockets"),
+            found.cause.contains("Envoy") && found.cause.contains("not configured for WebSockets"),
             "{}",
             found.cause
         );
@@ -185,6 +189,8 @@ mod tests {
         let mut direct = endpoint();
         direct.role = EndpointRole::Direct;
         seen.endpoints.push(direct);
-        assert!(fires(&CHECK, &seen).evidence.iter().any(|text| text.contains("works at another way in")));
+        assert!(
+            fires(&CHECK, &seen).evidence.iter().any(|text| text.contains("succeeds at another endpoint"))
+        );
     }
 }

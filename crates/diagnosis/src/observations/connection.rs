@@ -4,87 +4,87 @@ use serde::{Deserialize, Serialize};
 
 use undrop_frame::Ending;
 
-/// What a watched connection does.
+/// The traffic on a watched connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Traffic {
-    /// Nothing, apart from Pongs that the server asks for.
+    /// No traffic except the replies to Pings of the server.
     Silent,
-    /// Nothing but TCP keepalive probes of the kernel.
+    /// TCP keepalive probes of the kernel only.
     TcpKeepalive,
-    /// Pings.
+    /// Pings at a fixed interval.
     Ping,
-    /// Pongs that nobody asked for.
+    /// Unsolicited Pongs at a fixed interval.
     Pong,
-    /// Messages that the server replies to.
+    /// Messages to which the server replies.
     Data,
-    /// Data frames that the server does not reply to.
+    /// Data frames to which the server does not reply.
     OneWay,
-    /// Nothing, while the server sends messages.
+    /// Messages from the server only.
     Push,
-    /// Nothing for this long, then one question: a tooth of the comb.
+    /// No traffic for this time, then one probe. Several such connections have increasing idle times.
     IdleProbe {
-        /// How long it is quiet.
+        /// The idle time before the probe, in seconds.
         quiet_s: f64,
     },
-    /// Everything that could keep it: one of a fleet that was opened at different times.
+    /// Pings and messages, on connections that are opened at different times.
     Staggered,
-    /// Leaves the server's Pings unanswered.
+    /// No traffic, and Pings of the server are not answered.
     NoPongs,
-    /// A heartbeat once a minute, as from a tab in the background.
+    /// A message once a minute, as from a background tab.
     HiddenTab,
-    /// Reads and answers nothing for this long, as a phone that sleeps, then asks.
+    /// No reads and no replies for this time, as on a suspended phone, then one probe.
     Suspended {
-        /// How long.
+        /// The duration of the suspension, in seconds.
         for_s: f64,
     },
 }
 
-/// One watched connection. Times count from when its handshake was done.
+/// A watched connection. Times count from the end of its handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchedConnection {
-    /// What it did.
+    /// The traffic on the connection.
     pub traffic: Traffic,
-    /// When its handshake was done, since the start of the run.
+    /// The end of its handshake since the start of the run, in seconds.
     pub at_s: f64,
-    /// Why it could not be opened; everything below is then empty.
+    /// The reason why it could not be opened; the fields below are then empty.
     pub failed: Option<Ending>,
-    /// Its age at its end, or when it was last known to be alive.
+    /// Its age at its end, or when it was last known to be alive, in seconds.
     pub age_s: f64,
-    /// How it ended; `None`: it was alive.
+    /// How it ended; `None` if it was alive at the end of the watch.
     pub end: Option<Ending>,
-    /// The age at the last byte in either direction before the end; the questions at the end of a quiet time do not count.
+    /// Its age at the last byte in either direction before the end, without the probe after an idle time.
     pub last_byte_s: f64,
-    /// Frames that were sent to keep it.
+    /// The number of frames that were sent to keep it alive.
     pub sent: u32,
-    /// Messages that came.
+    /// The number of received messages.
     pub received: u32,
-    /// Pongs that came.
+    /// The number of received Pongs.
     pub pongs: u32,
-    /// Replies stopped at this age although the connection went on to answer Pings.
+    /// The age at which replies stopped although Pings were still answered.
     #[serde(default)]
     pub stalled_s: Option<f64>,
-    /// Ages at which the server sent a Ping, the first 64.
+    /// The ages at which the server sent a Ping, the first 64.
     pub server_pings_s: Vec<f64>,
-    /// Ages at which a message came, the first 64.
+    /// The ages at which a message was received, the first 64.
     pub messages_s: Vec<f64>,
-    /// The question at the end of a quiet time.
+    /// The probe after an idle time.
     pub probe: Option<AliveProbe>,
 }
 
-/// A Ping, or a message where Pings are not answered, that asks a quiet connection whether it is still there.
+/// A probe that tests whether a connection is alive: a Ping, or a message if Pings are not answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AliveProbe {
-    /// The age at which it was asked.
+    /// The age of the connection when the probe was sent, in seconds.
     pub sent_s: f64,
-    /// How long the answer took; `None`: none came.
+    /// The time until the reply, in seconds; `None` if no reply was received.
     pub reply_after_s: Option<f64>,
-    /// The kernel at the other end acknowledged the question; `None` when that is not known.
+    /// Whether the kernel of the peer acknowledged the probe; `None` if that is not known.
     pub acked: Option<bool>,
 }
 
 impl WatchedConnection {
-    /// One that was just opened.
+    /// Creates the record of a connection that was just opened.
     pub fn new(traffic: Traffic, at_s: f64) -> WatchedConnection {
         WatchedConnection {
             traffic,
@@ -103,33 +103,33 @@ impl WatchedConnection {
         }
     }
 
-    /// One that could not be opened.
+    /// Creates the record of a connection that could not be opened.
     pub fn failed(traffic: Traffic, at_s: f64, end: Ending) -> WatchedConnection {
         WatchedConnection { failed: Some(end), ..WatchedConnection::new(traffic, at_s) }
     }
 
-    /// How long it had been quiet when it ended, or was last known to be alive.
+    /// Returns the time since the last byte when it ended or was last known to be alive, in seconds.
     pub fn quiet_s(&self) -> f64 {
         self.age_s - self.last_byte_s
     }
 
-    /// It was opened.
+    /// Returns whether it was opened.
     pub fn opened(&self) -> bool {
         self.failed.is_none()
     }
 
-    /// It was opened and did not end.
+    /// Returns whether it was opened and did not end.
     pub fn alive(&self) -> bool {
         self.opened() && self.end.is_none()
     }
 
-    /// It ended with a FIN, a reset or a Close: the end itself was seen, at its time. A black hole is only found out
-    /// later.
+    /// Returns whether it ended with a FIN, a reset or a Close, so that the time of its end is known. A black hole is only
+    /// detected later.
     pub fn ended_visibly(&self) -> bool {
         matches!(self.end, Some(Ending::Close { .. } | Ending::Fin | Ending::Reset)) && !self.probe_failed()
     }
 
-    /// It asked at the end of a quiet time, and nothing or only a reset came.
+    /// Returns whether it was probed after an idle time, and nothing or only a reset was received.
     pub fn probe_failed(&self) -> bool {
         self.probe.as_ref().is_some_and(|probe| probe.reply_after_s.is_none())
             && matches!(self.end, Some(Ending::BlackHole | Ending::Reset))
@@ -137,7 +137,7 @@ impl WatchedConnection {
 }
 
 impl Traffic {
-    /// As people call it.
+    /// Returns the name for reports.
     pub fn name(&self) -> String {
         match self {
             Traffic::Silent => "silent".to_owned(),
@@ -147,20 +147,20 @@ impl Traffic {
             Traffic::Data => "data with reply".to_owned(),
             Traffic::OneWay => "data without reply".to_owned(),
             Traffic::Push => "server push".to_owned(),
-            Traffic::IdleProbe { quiet_s } => format!("quiet {quiet_s:.0} s, then ask"),
-            Traffic::Staggered => "fleet, kept busy".to_owned(),
-            Traffic::NoPongs => "pongs withheld".to_owned(),
+            Traffic::IdleProbe { quiet_s } => format!("idle {quiet_s:.0} s, then probe"),
+            Traffic::Staggered => "staggered, busy".to_owned(),
+            Traffic::NoPongs => "Pongs withheld".to_owned(),
             Traffic::HiddenTab => "hidden tab".to_owned(),
-            Traffic::Suspended { for_s } => format!("asleep for {for_s:.0} s"),
+            Traffic::Suspended { for_s } => format!("suspended for {for_s:.0} s"),
         }
     }
 
-    /// It sends nothing by itself that a proxy could take for activity.
+    /// Returns whether no data is sent that a proxy could count as activity.
     pub fn is_quiet(&self) -> bool {
         matches!(self, Traffic::Silent | Traffic::TcpKeepalive | Traffic::IdleProbe { .. })
     }
 
-    /// It sends all along, so that no idle timer should end it.
+    /// Returns whether data is sent all the time, so that no idle timeout should end the connection.
     pub fn is_busy(&self) -> bool {
         matches!(self, Traffic::Ping | Traffic::Pong | Traffic::Data | Traffic::OneWay | Traffic::Staggered)
     }

@@ -1,4 +1,4 @@
-//! One endpoint, stage by stage.
+//! Observations of one endpoint, stage by stage.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,65 +9,65 @@ use super::{TlsResult, WatchedConnection};
 
 use undrop_frame::{Ending, HeadFault};
 
-/// What was seen of one endpoint. A stage that was not reached, or not asked for, is empty.
+/// The observations of one endpoint. The fields of a stage that was not reached or not requested are empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Endpoint {
-    /// What it is to the run.
+    /// The role of the endpoint in the run.
     pub role: EndpointRole,
-    /// Its URL.
+    /// The URL of the endpoint.
     pub url: String,
-    /// Host name or address of the URL.
+    /// The host name or address in the URL.
     pub host: String,
-    /// Port.
+    /// The port of the URL.
     pub port: u16,
-    /// With TLS.
+    /// Whether the URL requires TLS.
     pub secure: bool,
-    /// Not on this machine.
+    /// Whether the host is another machine.
     pub public: bool,
-    /// The stages took too long, and what was left of them was left out.
+    /// Whether the stages took too long and the remaining ones were skipped.
     pub incomplete: bool,
-    /// The forward proxy that the connections go through.
+    /// The URL of the forward proxy, if one is used.
     pub proxy: Option<String>,
-    /// Looking up the name.
+    /// The name lookup.
     pub dns: Option<DnsLookup>,
-    /// One connection to each address.
+    /// One TCP connection to each address.
     pub connects: Vec<TcpConnect>,
-    /// The TLS handshake.
+    /// The TLS handshakes and the certificates.
     pub tls: Option<TlsResult>,
-    /// Handshakes and other requests, in the order they were made.
+    /// The handshakes and other requests, in the order in which they were sent.
     pub attempts: Vec<HttpAttempt>,
-    /// A small message, and what came back.
+    /// The exchange of a small message.
     pub echo: Option<EchoTest>,
-    /// Messages with and without compression.
+    /// The messages with and without compression.
     pub compression: Vec<CompressionTest>,
-    /// Messages of growing size.
+    /// The messages of increasing size.
     pub sizes: Vec<SizeTest>,
-    /// The closing handshake.
+    /// The result of the closing handshake.
     pub close: Option<CloseTest>,
-    /// Pings beside messages.
+    /// The round trips of Pings and messages.
     pub pings: Option<PingTest>,
-    /// Connections that were watched.
+    /// The watched connections.
     pub connections: Vec<WatchedConnection>,
 }
 
-/// What an endpoint is to a run.
+/// The role of an endpoint in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndpointRole {
-    /// What the run is about.
+    /// The endpoint that is diagnosed.
     #[default]
     Target,
-    /// The same program reached in a way that is expected to work.
+    /// The same server on a path that is expected to work.
     Control,
-    /// The same program, entered at a hop with this name.
+    /// The same server, reached at the hop with this name.
     Via(String),
-    /// The origin itself.
+    /// The origin itself, without intermediaries.
     Direct,
 }
 
 impl EndpointRole {
-    /// As people call it.
+    /// Returns the name for reports.
     pub fn name(&self) -> &str {
         match self {
             EndpointRole::Target => "target",
@@ -78,254 +78,254 @@ impl EndpointRole {
     }
 }
 
-/// Looking up a name.
+/// The result of a name lookup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DnsLookup {
-    /// How long it took.
+    /// The duration in seconds.
     pub took_s: f64,
-    /// Addresses in the order of the resolver.
+    /// The addresses in the order of the resolver.
     pub addresses: Vec<IpAddr>,
-    /// Why there are none.
+    /// The reason why there are no addresses.
     pub error: Option<String>,
 }
 
-/// One TCP connection.
+/// The result of opening a TCP connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TcpConnect {
-    /// Where to.
+    /// The address of the server.
     pub address: SocketAddr,
-    /// How long it took, or how long it was waited for.
+    /// The time until the connection was open or failed, in seconds.
     pub took_s: f64,
-    /// Why there is none.
+    /// The reason for the failure.
     pub failed: Option<Ending>,
 }
 
-/// One request and what came of it.
+/// A request and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpAttempt {
-    /// What was different about it.
+    /// The difference to the requested handshake.
     pub variant: RequestVariant,
-    /// When it was sent, since the start of the run.
+    /// The time since the start of the run, in seconds.
     pub at_s: f64,
-    /// From sending it to the end of the answer's head.
+    /// The time from the request to the end of the response, in seconds.
     pub took_s: f64,
-    /// What came.
+    /// The outcome of the request.
     pub outcome: HttpOutcome,
 }
 
-/// What is different about a request.
+/// The difference of a request to the requested handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestVariant {
-    /// The handshake as asked for.
+    /// The handshake with the options of the run.
     AsRequested,
-    /// The same once more, with another key.
+    /// The same handshake with another key.
     SecondKey,
-    /// Without ALPN.
+    /// The handshake without ALPN.
     NoAlpn,
-    /// HTTP/2 by ALPN, then extended CONNECT (RFC 8441).
+    /// Extended CONNECT (RFC 8441) over HTTP/2, which is selected by ALPN.
     ExtendedConnect,
-    /// At the place that the answer named.
+    /// The handshake at the target of a redirect.
     Redirected(String),
-    /// With this Origin.
+    /// The handshake with this Origin.
     Origin(String),
-    /// Without the sub-protocols that were asked for.
+    /// The handshake without subprotocols.
     NoProtocol,
-    /// With these sub-protocols.
+    /// The handshake with these subprotocols.
     Protocols(Vec<String>),
-    /// With permessage-deflate offered.
+    /// The handshake with an offer of permessage-deflate.
     Deflate,
-    /// A plain GET that asks for no upgrade.
+    /// A plain GET without an upgrade.
     PlainGet,
-    /// A request line that is no HTTP, to see whose error page comes.
+    /// A malformed request, whose error page identifies the product.
     Malformed,
-    /// The same, said to the forward proxy.
+    /// A malformed request to the forward proxy.
     ProxyItself,
-    /// The first request of Engine.IO's long polling.
+    /// The first request of Engine.IO long polling.
     EngineIo,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpOutcome {
-    /// An HTTP answer with its head.
+    /// An HTTP/1.1 response.
     Response {
-        /// Status.
+        /// The status of the response.
         status: u16,
-        /// Header fields as they came; values that are not UTF-8 with replacement characters.
+        /// The header fields; invalid UTF-8 in values is replaced.
         headers: Vec<(String, String)>,
-        /// The beginning of the body.
+        /// The start of the body.
         body: String,
-        /// What is wrong with a 101; empty when the WebSocket is open, and for other statuses.
+        /// The flaws of a 101 response; empty if the WebSocket is open, and for other statuses.
         flaws: Vec<UpgradeFlaw>,
     },
-    /// Something that is not HTTP/1.1, or breaks its rules.
+    /// Data that is not an HTTP/1.1 response.
     NotHttp {
         /// The reason why it cannot be read.
         fault: HeadFault,
         /// The first bytes of the response, at most 120.
         start: Vec<u8>,
     },
-    /// HTTP/2: whether the server offers extended CONNECT, and the status of the answer to it.
+    /// The outcome of extended CONNECT over HTTP/2.
     Http2 {
-        /// `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
+        /// Whether the server sent `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
         offered: bool,
-        /// The status; `None` when there was none.
+        /// The status; `None` if there was no response.
         status: Option<u16>,
-        /// Header fields of the answer.
+        /// The header fields of the response.
         headers: Vec<(String, String)>,
     },
-    /// ALPN settled on this instead of what was wanted.
+    /// ALPN selected another protocol, or none.
     OtherProtocol(Option<String>),
-    /// No answer.
+    /// The request failed without a response.
     Failed(Ending),
 }
 
-/// What is wrong with a 101 (RFC 6455 4.1).
+/// A flaw of a 101 response (RFC 6455 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpgradeFlaw {
-    /// It is not HTTP/1.1.
+    /// The response is not HTTP/1.1.
     Version,
-    /// `Upgrade: websocket` is missing.
+    /// The field `Upgrade: websocket` is missing.
     Upgrade,
-    /// `Connection: Upgrade` is missing.
+    /// The field `Connection: Upgrade` is missing.
     Connection,
-    /// `Sec-WebSocket-Accept` is missing.
+    /// The field `Sec-WebSocket-Accept` is missing.
     NoAccept,
-    /// `Sec-WebSocket-Accept` does not fit the key; what came.
+    /// `Sec-WebSocket-Accept` has this value, which does not match the key.
     Accept(String),
-    /// A sub-protocol that was not offered.
+    /// The response selects this subprotocol, which was not offered.
     Protocol(String),
-    /// Extensions that were not offered, or with parameters that do not fit.
+    /// The response selects these extensions, which were not offered like this.
     Extensions(String),
 }
 
-/// A small message, and what came back.
+/// The exchange of a small message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EchoTest {
-    /// What was sent.
+    /// The message that was sent.
     pub sent: String,
-    /// What came.
+    /// The outcome of the message.
     pub result: MessageOutcome,
-    /// Messages that came before anything was sent.
+    /// The number of messages that were received before anything was sent.
     pub greetings: u32,
 }
 
-/// A message and what became of it.
+/// The outcome of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageOutcome {
-    /// The same message came back.
+    /// The same message was returned.
     Returned {
-        /// After this long.
+        /// The round-trip time in seconds.
         rtt_s: f64,
     },
-    /// Another message came back.
+    /// Another message was received.
     Other {
-        /// After this long.
+        /// The time until the message was received, in seconds.
         rtt_s: f64,
-        /// Its beginning.
+        /// The start of the message.
         start: String,
     },
-    /// No message came, but the connection answered a Ping behind it.
+    /// No message was received, but a Ping that was sent later was answered.
     Accepted {
-        /// How long a message was waited for.
+        /// The time for which a message was awaited, in seconds.
         waited_s: f64,
     },
-    /// Nothing came.
+    /// Nothing was received.
     Silent {
-        /// How long it was waited for.
+        /// The time for which a reply was awaited, in seconds.
         waited_s: f64,
-        /// The kernel at the other end acknowledged what was sent; `None` when that is not known.
+        /// Whether the kernel of the peer acknowledged the message; `None` if that is not known.
         acked: Option<bool>,
     },
     /// The connection ended.
     Ended {
-        /// How.
+        /// How the connection ended.
         end: Ending,
-        /// How long after the message was sent.
+        /// The time since the message was sent, in seconds.
         after_s: f64,
     },
-    /// There was no connection to send it on.
+    /// The connection could not be opened.
     NotOpened(Ending),
 }
 
-/// A message with or without compression.
+/// The outcome of a message with or without compression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CompressionTest {
-    /// permessage-deflate was offered.
+    /// Whether permessage-deflate was offered.
     pub offered: bool,
-    /// What the server answered to the offer.
+    /// The parameters that the server accepted.
     pub agreed: Option<String>,
-    /// Size of the message, bytes.
+    /// The size of the message in bytes.
     pub size: u64,
-    /// It shrinks when it is compressed.
+    /// Whether the message is compressible.
     pub compressible: bool,
-    /// What became of it.
+    /// The outcome of the message.
     pub result: MessageOutcome,
 }
 
-/// A message of some size.
+/// The outcome of a message of a certain size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SizeTest {
-    /// Size of the message, bytes.
+    /// The size of the message in bytes.
     pub size: u64,
-    /// What became of it.
+    /// The outcome of the message.
     pub result: MessageOutcome,
-    /// Segments that the kernel sent again; `None` when that is not known.
+    /// The number of segments that the kernel retransmitted; `None` if that is not known.
     pub retransmits: Option<u32>,
-    /// Largest segment that the kernel sends, bytes.
+    /// The maximum segment size of the kernel in bytes.
     pub segment: Option<u32>,
 }
 
-/// The closing handshake.
+/// The result of the closing handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CloseTest {
-    /// How the connection ended after we sent Close 1000.
+    /// How the connection ended after Close 1000 was sent.
     pub end: Ending,
-    /// How long it took.
+    /// The duration in seconds.
     pub took_s: f64,
 }
 
-/// Pings beside messages.
+/// The round trips of Pings and messages on one connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PingTest {
-    /// Round trips of Pings.
+    /// The round-trip times of Pings, in seconds.
     pub pongs_s: Vec<f64>,
-    /// Pings without an answer.
+    /// The number of unanswered Pings.
     pub unanswered: u32,
-    /// Round trips of messages on the same connection.
+    /// The round-trip times of messages, in seconds.
     pub echoes_s: Vec<f64>,
-    /// The kernel's round-trip time.
+    /// The TCP round-trip time of the kernel, in seconds.
     pub tcp_rtt_s: Option<f64>,
 }
 
 impl Endpoint {
-    /// The answer to a variant, the first of several.
+    /// Returns the first request of this variant.
     pub fn attempt(&self, variant: &RequestVariant) -> Option<&HttpAttempt> {
         self.attempts.iter().find(|attempt| attempt.variant == *variant)
     }
 
-    /// The handshake as asked for.
+    /// Returns the outcome of the handshake with the options of the run.
     pub fn handshake(&self) -> Option<&HttpOutcome> {
         self.attempt(&RequestVariant::AsRequested).map(|attempt| &attempt.outcome)
     }
 
-    /// The handshake as asked for opened a WebSocket.
+    /// Returns whether the handshake with the options of the run opened a WebSocket.
     pub fn opens(&self) -> bool {
         self.handshake().is_some_and(HttpOutcome::opened)
     }
 
-    /// The server required a client certificate, and none was sent.
+    /// Returns whether the server required a client certificate.
     pub fn requires_client_certificate(&self) -> bool {
         use undrop_frame::{ProtocolFault, TlsFault};
         let required = ProtocolFault::Tls(TlsFault::ClientCertificateRequired);
         matches!(self.handshake(), Some(HttpOutcome::Failed(Ending::ProtocolError(fault))) if *fault == required)
     }
 
-    /// Messages come back.
+    /// Returns whether the server replies to messages.
     pub fn echoes(&self) -> bool {
         self.echo.as_ref().is_some_and(|echo| {
             matches!(echo.result, MessageOutcome::Returned { .. } | MessageOutcome::Other { .. })
@@ -334,7 +334,7 @@ impl Endpoint {
 }
 
 impl HttpOutcome {
-    /// A WebSocket is open.
+    /// Returns whether a WebSocket was opened.
     pub fn opened(&self) -> bool {
         match self {
             HttpOutcome::Response { status: 101, flaws, .. } => flaws.is_empty(),
@@ -343,7 +343,7 @@ impl HttpOutcome {
         }
     }
 
-    /// The status of an HTTP answer.
+    /// Returns the status of the response.
     pub fn status(&self) -> Option<u16> {
         match self {
             HttpOutcome::Response { status, .. } => Some(*status),
@@ -352,7 +352,7 @@ impl HttpOutcome {
         }
     }
 
-    /// The first value of a header field.
+    /// Returns the first value of a header field.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (HttpOutcome::Response { headers, .. } | HttpOutcome::Http2 { headers, .. }) = self else {
             return None;
@@ -360,7 +360,7 @@ impl HttpOutcome {
         headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The beginning of the body; empty when there is none.
+    /// Returns the start of the body, empty if there is none.
     pub fn body(&self) -> &str {
         match self {
             HttpOutcome::Response { body, .. } => body,
@@ -370,12 +370,12 @@ impl HttpOutcome {
 }
 
 impl MessageOutcome {
-    /// A message came back, so the connection carried it both ways.
+    /// Returns whether a message was received, so that the connection works in both directions.
     pub fn came_back(&self) -> bool {
         matches!(self, MessageOutcome::Returned { .. } | MessageOutcome::Other { .. })
     }
 
-    /// The other end took the message, whether or not it answered.
+    /// Returns whether the peer accepted the message, with or without a reply.
     pub fn arrived(&self) -> bool {
         self.came_back() || matches!(self, MessageOutcome::Accepted { .. })
     }

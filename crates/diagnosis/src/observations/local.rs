@@ -1,21 +1,21 @@
-//! The machine the run was made from.
+//! Facts about the machine on which the run was made.
 
 use serde::{Deserialize, Serialize};
 
-/// Facts about this machine that make connections drop or hide that they did. `None`: could not be read.
+/// Settings of this machine that affect connections. `None` if a setting could not be read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LocalMachine {
-    /// `net.ipv4.tcp_keepalive_time`, seconds.
+    /// `net.ipv4.tcp_keepalive_time` in seconds.
     pub keepalive_time_s: Option<u64>,
-    /// `net.ipv4.tcp_retries2`.
+    /// `net.ipv4.tcp_retries2`: the number of retransmissions.
     pub retries2: Option<u64>,
-    /// `net.ipv4.tcp_mtu_probing`.
+    /// `net.ipv4.tcp_mtu_probing`: 0 disables probing.
     pub mtu_probing: Option<u64>,
-    /// `net.netfilter.nf_conntrack_tcp_timeout_established`, seconds; `None` also where connections are not tracked.
+    /// `net.netfilter.nf_conntrack_tcp_timeout_established` in seconds; also `None` if connections are not tracked.
     pub conntrack_established_s: Option<u64>,
-    /// Soft limit of open files.
+    /// The soft limit of open files.
     pub open_files: Option<u64>,
-    /// Names of the proxy variables that are set.
+    /// The names of the proxy variables in the environment.
     pub proxy_variables: Vec<String>,
 }

@@ -1,48 +1,48 @@
-//! What a TLS handshake showed.
+//! Observations of TLS handshakes.
 
 use serde::{Deserialize, Serialize};
 
-/// TLS: what is spoken, and with which certificate.
+/// The supported versions and protocols, and the certificates.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TlsResult {
     /// One handshake for each offer.
     pub trials: Vec<TlsAttempt>,
-    /// The certificates as sent, the server's own first.
+    /// The certificates in the order in which they were sent, the server's own first.
     pub chain: Vec<Certificate>,
-    /// Why the chain would not be accepted; `None`: it would.
+    /// The reason why the chain is not accepted; `None` if it is.
     pub distrust: Option<TlsFailure>,
 }
 
-/// A handshake with one offer.
+/// The result of a handshake with one offer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TlsAttempt {
-    /// The only version that was offered; `None`: all that are known here (1.2 and 1.3).
+    /// The only version that was offered; `None` for 1.2 and 1.3.
     pub only: Option<String>,
-    /// The protocols that were offered by ALPN.
+    /// The protocols that were offered in ALPN.
     pub offered: Vec<String>,
-    /// The version that was settled.
+    /// The negotiated version.
     pub version: Option<String>,
-    /// The cipher suite that was settled.
+    /// The negotiated cipher suite.
     pub cipher: Option<String>,
-    /// The protocol that was settled by ALPN.
+    /// The protocol that ALPN selected.
     pub alpn: Option<String>,
-    /// Why there was no handshake.
+    /// The reason why the handshake failed.
     pub failed: Option<TlsFailure>,
-    /// How long it took.
+    /// The duration in seconds.
     pub took_s: f64,
 }
 
-/// Something wrong with TLS.
+/// A failure of TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFailure {
-    /// What sort.
+    /// The kind of failure.
     pub kind: TlsFailureKind,
-    /// In words.
+    /// The error message.
     pub text: String,
 }
 
-/// What sort of thing is wrong with TLS.
+/// The kind of a TLS failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsFailureKind {
@@ -52,48 +52,48 @@ pub enum TlsFailureKind {
     NotYetValid,
     /// The certificate is for other names.
     WrongName,
-    /// Nobody trusted has signed the certificate.
+    /// The certificate is not signed by a trusted authority.
     UnknownIssuer,
     /// The certificate is unusable for another reason.
     Certificate,
-    /// The peer refused by an alert.
+    /// The peer refused the handshake with an alert.
     Alert,
     /// The peer does not speak TLS.
     NotTls,
-    /// No common ground.
+    /// There is no common version or cipher suite, or the protocol was violated.
     Protocol,
-    /// The connection ended.
+    /// The connection ended during the handshake.
     Ended,
-    /// No answer in time.
+    /// The handshake did not complete in time.
     Timeout,
-    /// This machine is at fault.
+    /// The cause is on this machine.
     Local,
 }
 
-/// A certificate.
+/// A certificate of the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// Whom it is for.
+    /// The subject of the certificate.
     pub subject: String,
-    /// Who signed it.
+    /// The issuer of the certificate.
     pub issuer: String,
-    /// The names and addresses it is for.
+    /// The names and addresses in the certificate.
     pub names: Vec<String>,
-    /// Not valid before, seconds since 1970.
+    /// The start of the validity, in seconds since 1970.
     pub not_before_unix_s: i64,
-    /// Not valid after, seconds since 1970.
+    /// The end of the validity, in seconds since 1970.
     pub not_after_unix_s: i64,
-    /// It is marked as a certificate authority.
+    /// Whether it is marked as a certificate authority.
     pub authority: bool,
 }
 
 impl TlsResult {
-    /// A handshake worked with some offer.
+    /// Returns whether any handshake succeeded.
     pub fn speaks(&self) -> bool {
         self.trials.iter().any(|trial| trial.failed.is_none())
     }
 
-    /// The handshake with exactly this version offered.
+    /// Returns the handshake in which only this version was offered.
     pub fn only(&self, version: &str) -> Option<&TlsAttempt> {
         self.trials.iter().find(|trial| trial.only.as_deref() == Some(version))
     }

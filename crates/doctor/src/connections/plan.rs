@@ -1,4 +1,4 @@
-//! The plan of the lanes.
+//! Plans the watched connections.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use crate::Options;
 use crate::connections::watcher::{Activity, ConnectionScript, ProbeMethod};
 use undrop_diagnosis::observations::{Traffic, WatchedConnection};
 
-/// Quiet times of the comb, seconds: before and behind the timers that are known.
+/// The idle times before probes, in seconds: below and above known timers.
 const IDLE_TIMES_S: [u64; 21] = [
     10, 20, 30, 45, 55, 62, 90, 105, 125, 185, 235, 245, 305, 355, 365, 605, 905, 1_205, 1_805, 3_605, 7_205,
 ];
 
-/// For short horizons, as parts of them.
+/// The idle times for short horizons, as parts of the horizon.
 const SHORT: [f64; 6] = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9];
 
-/// Lanes of a public target that nobody said to own, at most.
+/// The maximum number of connections to a public target that the user did not confirm to own.
 pub(super) const PUBLIC_MOST: usize = 24;
 
-/// Connections of the fleet.
+/// The number of staggered connections.
 const STAGGERED: u32 = 6;
 
-/// Teeth that narrow down a silent drop.
+/// The number of probes that narrow down a silent drop.
 const REFINED: u32 = 6;
 
-/// How often a page in the background may run its timers (Chrome, after five minutes).
+/// The interval at which Chrome runs the timers of a background page after five minutes.
 const HIDDEN_TAB: Duration = Duration::from_secs(60);
 
-/// One place among the lanes.
+/// A connection to be opened and watched.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlannedConnection {
-    /// When it is opened, since the lanes began.
+    /// The time of its opening since the start of the watch.
     pub(crate) opens_after: Duration,
     pub(crate) script: ConnectionScript,
 }
 
-/// What the stages before found out.
+/// The capabilities of the server that the stages found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capabilities {
-    /// Messages come back.
+    /// The server replies to messages.
     pub(crate) echoes: bool,
-    /// Messages are taken: the server does not close for one.
+    /// The server accepts messages: it does not close after one.
     pub(crate) takes_messages: bool,
-    /// Pings are answered.
+    /// The server answers Pings.
     pub(crate) pongs: bool,
 }
 
@@ -55,7 +55,7 @@ impl Capabilities {
     }
 }
 
-/// All lanes for one endpoint.
+/// Returns the connections to one endpoint.
 pub(crate) fn plan(options: &Options, known: Capabilities, limited: bool) -> Vec<PlannedConnection> {
     let horizon = options.horizon;
     let script = |traffic: Traffic, activity: Option<Activity>| ConnectionScript {
@@ -91,7 +91,7 @@ pub(crate) fn plan(options: &Options, known: Capabilities, limited: bool) -> Vec
     }
     let busy = if known.takes_messages && known.echoes { Activity::PingAndMessage } else { Activity::Ping };
     for i in 1..=STAGGERED {
-        // Not at equal distances: a timer that strikes every so often could keep step with them.
+        // The distances are unequal, so that no periodic event can coincide with them.
         let opens_after = horizon.mul_f64(0.4 * f64::from(i * i) / f64::from(STAGGERED * STAGGERED));
         let script =
             ConnectionScript { asks_after: horizon - opens_after, ..script(Traffic::Staggered, Some(busy)) };
@@ -120,7 +120,7 @@ pub(crate) fn plan(options: &Options, known: Capabilities, limited: bool) -> Vec
     planned
 }
 
-/// Teeth between the last quiet time that was survived and the first that was not, when it ended in silence.
+/// Returns probes between the longest idle time that was survived and the shortest that was not, after a silent drop.
 pub(crate) fn refined(
     options: &Options,
     known: Capabilities,
@@ -136,7 +136,7 @@ pub(crate) fn refined(
     let survived =
         idle_times().filter(|connection| connection.alive()).filter_map(quiet).filter(|quiet| *quiet < bad);
     let good = survived.max_by(f64::total_cmp).unwrap_or(0.0);
-    // Narrow enough: what is left is below 3 % of the figure.
+    // The bracket is narrow enough: it is below 3 % of the value.
     if bad - good <= (bad * 0.03).max(0.5) {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! One connection, watched until it ends, its time is over, or the run is stopped.
+//! Watches one connection until it ends, its time is over, or the run is stopped.
 
 use std::time::Duration;
 
@@ -10,56 +10,56 @@ use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{AliveProbe, Traffic, WatchedConnection};
 use undrop_frame::Ending;
 
-/// How many times of frames are kept for one connection.
+/// The maximum number of frame times that are kept for one connection.
 const KEPT: usize = 64;
 
-/// The payload of our Pings.
+/// The payload of Pings.
 const PING: &[u8] = b"undrop";
 
-/// What a lane does while it is watched.
+/// The traffic on a watched connection and the probe at its end.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConnectionScript {
     pub(crate) traffic: Traffic,
-    /// What it sends, and how often.
+    /// The frames that are sent, and their interval.
     pub(crate) activity: Option<(Activity, Duration)>,
-    /// How it asks whether the connection is there.
+    /// How the connection is probed.
     pub(crate) probe_method: ProbeMethod,
-    /// A text; for data, and for questions where Pings are not answered.
+    /// The text of messages, also of probes if Pings are not answered.
     pub(crate) message: String,
-    /// Sent first of all, so that the server begins to talk.
+    /// A message that is sent first and makes the server send messages.
     pub(crate) subscribe: Option<String>,
-    /// When it asks, and is done; since the handshake.
+    /// The time of the probe, which ends the watch, since the handshake.
     pub(crate) asks_after: Duration,
-    /// How long it reads nothing, from the beginning.
+    /// The time at the start during which nothing is read.
     pub(crate) sleeps: Option<Duration>,
-    /// The server's Pings are answered.
+    /// Whether Pings of the server are answered.
     pub(crate) answers_pings: bool,
-    /// How long an answer may take.
+    /// The time limit for a reply.
     pub(crate) patience: Duration,
 }
 
-/// What is sent to keep a connection.
+/// The frames that are sent to keep a connection alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
     Ping,
     Pong,
     Message,
-    /// Frames of a message that never ends.
+    /// Frames of an endless message.
     Fragment,
-    /// A Ping and a message.
+    /// A Ping and a message each time.
     PingAndMessage,
 }
 
-/// How to ask whether a connection is there.
+/// How to test whether a connection is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeMethod {
     Ping,
     Message,
-    /// Neither is answered: only a connection that ends tells anything.
+    /// Neither is answered, so only the end of the connection can be observed.
     None,
 }
 
-/// Watches a connection. `at_s`: when its handshake was done, since the start of the run.
+/// Watches a connection. `at_s`: the end of its handshake since the start of the run, in seconds.
 pub(crate) async fn watch(
     mut socket: FrameSocket,
     script: &ConnectionScript,
@@ -95,18 +95,18 @@ struct Watcher<'a> {
     script: &'a ConnectionScript,
     start: Instant,
     connection: WatchedConnection,
-    /// Since when something that was sent is not answered.
+    /// The time since which a reply is missing.
     waiting: Option<Instant>,
-    /// When the last byte came.
+    /// The time of the last received byte.
     heard: Instant,
     fragments: u32,
 }
 
-/// How a watch ended.
+/// The result of a watch.
 enum WatchResult {
-    /// The end was seen now.
+    /// The connection ended now.
     Ended(Ending),
-    /// Nothing came since the last byte.
+    /// Nothing was received since the last byte.
     BlackHole,
     Alive,
 }
@@ -117,7 +117,7 @@ impl Watcher<'_> {
         let mut ticks = self.script.activity.map(|(_, every)| ticks(self.start + every, every));
         loop {
             let overdue = self.waiting.map(|since| since + self.script.patience);
-            // In this order, so that what is due is not held up by a server that talks without a pause.
+            // The order is fixed, so that a server that sends without a pause does not delay deadlines.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return WatchResult::Alive,
@@ -164,7 +164,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// What was sent asks for a message rather than a Pong.
+    /// Returns whether the expected reply is a message rather than a Pong.
     fn expects_message(&self) -> bool {
         matches!(self.script.activity, Some((Activity::Message, _))) && self.connection.stalled_s.is_none()
     }
@@ -188,7 +188,7 @@ impl Watcher<'_> {
         self.connection.last_byte_s = between_s(self.start, Instant::now());
         let answered = match activity {
             Activity::Ping | Activity::PingAndMessage => self.script.probe_method == ProbeMethod::Ping,
-            // A message that was replied to once will be again.
+            // If the server replied to a message once, it is expected to reply again.
             Activity::Message => self.connection.received > 0 && self.connection.stalled_s.is_none(),
             Activity::Pong | Activity::Fragment => false,
         };
@@ -197,7 +197,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// An answer is overdue. Messages may be lost on a connection that still answers Pings.
+    /// Handles a missing reply. A connection that loses messages may still answer Pings.
     async fn overdue(&mut self) -> Option<WatchResult> {
         if self.expects_message() && self.script.probe_method == ProbeMethod::Ping {
             self.socket.ping(PING);
@@ -215,7 +215,7 @@ impl Watcher<'_> {
         Some(WatchResult::BlackHole)
     }
 
-    /// The question at the end of a quiet time.
+    /// Probes the connection after an idle time.
     async fn ask(&mut self) -> WatchResult {
         let asked = Instant::now();
         let probe_method = self.script.probe_method;
@@ -230,7 +230,7 @@ impl Watcher<'_> {
         let acked = if reply_after_s.is_some() { Some(true) } else { self.socket.acked() };
         self.connection.probe =
             Some(AliveProbe { sent_s: between_s(self.start, asked), reply_after_s, acked });
-        // The quiet time ended with the question.
+        // The probe is not part of the idle time.
         (self.connection.last_byte_s, self.heard) = before;
         match answer {
             Some(Ok(())) => WatchResult::Alive,
@@ -239,7 +239,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Waits for the answer to a question: `Some(Ok)` when it came, `Some(Err)` when the connection ended.
+    /// Waits for the reply to a probe. Returns `Some(Ok)` for a reply, `Some(Err)` if the connection ended, and `None` after the deadline.
     async fn answer(&mut self, probe_method: ProbeMethod, deadline: Instant) -> Option<Result<(), Ending>> {
         loop {
             match timeout_at(deadline, self.socket.recv()).await {
@@ -273,7 +273,7 @@ impl Watcher<'_> {
             WatchResult::BlackHole => Some(Ending::BlackHole),
             WatchResult::Alive => None,
         };
-        // The answer to the question is no part of the quiet time.
+        // The reply to the probe is not part of the idle time.
         if let Some(probe) = &self.connection.probe
             && self.connection.end.is_none()
         {
@@ -297,7 +297,7 @@ async fn tick(ticks: &mut Option<Interval>) {
 }
 
 impl ConnectionScript {
-    /// A lane that does nothing, then asks.
+    /// Creates a script without traffic, with a probe at the end.
     pub(crate) fn quiet(
         traffic: Traffic,
         asks_after: Duration,

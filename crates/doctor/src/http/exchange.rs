@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request and whatever comes back, judged leniently: what is wrong is noted, not refused.
+//! The exchange of one HTTP/1.1 request. Flaws of the response are recorded, not refused.
 
 use std::future::poll_fn;
 
@@ -12,19 +12,19 @@ use undrop_transport::{Ending, Stream, ending_of, read_body};
 use crate::socket::FrameSocket;
 use undrop_diagnosis::observations::{HttpOutcome, UpgradeFlaw};
 
-/// Largest head of an answer, bytes.
+/// The maximum size of a response head in bytes.
 const HEAD: usize = 16 << 10;
 
-/// Bytes that are kept of something that is not HTTP.
+/// The number of bytes that are kept of a response that is not HTTP.
 const START: usize = 120;
 
-/// How much of a body is kept, bytes.
+/// The number of bytes that are kept of a body.
 const BODY: usize = 4 << 10;
 
-/// How long a body may take once its head is there.
+/// The time limit for a body after its head.
 const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// What the request held that the answer must fit.
+/// The parts of a handshake request that the response has to match.
 pub(crate) struct SentHandshake<'a> {
     pub(crate) key: &'a str,
     pub(crate) protocols: &'a [String],
@@ -51,7 +51,7 @@ impl OpenedWebSocket {
     }
 }
 
-/// Sends the request and reads the answer, all by `deadline`; the stream comes back when it speaks WebSocket.
+/// Sends the request and reads the response, both until `deadline`. Returns the WebSocket if one was opened.
 pub(crate) async fn exchange(
     mut stream: Stream,
     request: &[u8],
@@ -60,7 +60,7 @@ pub(crate) async fn exchange(
 ) -> (HttpOutcome, Option<OpenedWebSocket>) {
     let mut bytes = Vec::new();
     let head = async {
-        // A server that answers without reading may have closed already; its answer still counts.
+        // A server that responds without reading may have closed already; its response still counts.
         let written = async {
             stream.write_all(request).await?;
             stream.flush().await
@@ -104,7 +104,7 @@ enum HeadError {
     Io(Ending),
 }
 
-/// The head; what came behind it is left in `bytes`. Interim answers are passed over.
+/// Reads the head and leaves the bytes after it in `bytes`. Interim responses are skipped.
 async fn read_head(stream: &mut Stream, bytes: &mut Vec<u8>) -> Result<ResponseHead, HeadError> {
     loop {
         if !bytes.is_empty()
@@ -124,7 +124,7 @@ async fn read_head(stream: &mut Stream, bytes: &mut Vec<u8>) -> Result<ResponseH
     }
 }
 
-/// Reads once, as much as fits `limit` bytes in all.
+/// Reads once, up to a total of `limit` bytes.
 async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<usize, Ending> {
     let room = limit.saturating_sub(bytes.len());
     if room == 0 {
@@ -140,7 +140,7 @@ async fn read(stream: &mut Stream, bytes: &mut Vec<u8>, limit: usize) -> Result<
     read.await.map_err(|error| ending_of(&error))
 }
 
-/// What is wrong with a 101, all of it, and the compression that was agreed.
+/// Returns all flaws of a 101 response, and the negotiated compression.
 fn judge(head: &ResponseHead, sent: &SentHandshake<'_>) -> (Vec<UpgradeFlaw>, Option<Params>) {
     let headers = &head.headers;
     let mut flaws = Vec::new();

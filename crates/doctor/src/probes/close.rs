@@ -1,4 +1,4 @@
-//! The closing handshake.
+//! Performs the closing handshake.
 
 use tokio::time::{Instant, timeout};
 use undrop_frame::CloseCode;
@@ -8,7 +8,7 @@ use crate::prober::Prober;
 use undrop_diagnosis::observations::CloseTest;
 use undrop_frame::Ending;
 
-/// Closes a fresh connection and sees whether the Close is answered; `None` when none could be opened.
+/// Closes a new connection and returns how it ended, `None` if none could be opened.
 pub(crate) async fn close(prober: &Prober<'_>) -> Option<CloseTest> {
     let mut socket = prober.open(None, &prober.handshake_request()).await.ok()?.into_socket();
     let start = Instant::now();

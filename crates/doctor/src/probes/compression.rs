@@ -1,14 +1,14 @@
-//! The same messages with and without permessage-deflate: small and large, compressible and not.
+//! Sends the same messages with and without permessage-deflate: small and large, compressible and random.
 
 use super::message::exchange;
 use crate::prober::{HandshakeRequest, Prober};
 use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{CompressionTest, MessageOutcome};
 
-/// Sizes of the messages, bytes. Libraries compress from about 1 KiB on, so a small one shows nothing.
+/// The sizes of the messages in bytes. Libraries compress messages from about 1 KiB on, so small ones prove nothing.
 const SIZES: [usize; 3] = [20, 2 << 10, 100 << 10];
 
-/// Tries the matrix; `limit`: largest message to send.
+/// Tries all combinations with messages of up to `limit` bytes.
 pub(crate) async fn compression(
     prober: &Prober<'_>,
     limit: usize,
@@ -40,7 +40,7 @@ pub(crate) async fn compression(
                 if !result.arrived() {
                     open = None;
                 }
-                // Without an agreement the second half of the matrix is the first once more.
+                // If compression was not accepted, the remaining messages would repeat those without it.
                 let pointless = offered && agreed.is_none() && result.arrived();
                 let size = size as u64;
                 seen.push(CompressionTest { offered, agreed, size, compressible, result: result });
@@ -53,7 +53,7 @@ pub(crate) async fn compression(
     seen
 }
 
-/// A text of some size: one letter again and again, or letters at random.
+/// Returns a text of this size: a repeated word, or random characters.
 pub(crate) fn text(size: usize, compressible: bool) -> String {
     if compressible {
         "undrop ".chars().cycle().take(size).collect()

@@ -1,4 +1,4 @@
-//! One TCP connection to each address, so that a dead family or a dead member of a pool shows.
+//! Opens one TCP connection to each address, to find a family or a pool member that does not work.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,10 +12,10 @@ use crate::prober::Prober;
 use undrop_diagnosis::observations::TcpConnect;
 use undrop_frame::LocalFault;
 
-/// Most addresses that are tried.
+/// The maximum number of addresses that are tried.
 const MOST: usize = 8;
 
-/// Connects to every address at the same time and closes again.
+/// Connects to all addresses concurrently and closes the connections.
 pub(crate) async fn connect(prober: &Prober<'_>, addresses: &[IpAddr]) -> Vec<TcpConnect> {
     join_all(addresses.iter().take(MOST).map(|address| one(prober, *address))).await
 }
@@ -27,7 +27,7 @@ async fn one(prober: &Prober<'_>, address: IpAddr) -> TcpConnect {
     let options =
         DialOptions { proxy: ProxyChoice::Direct, resolve: vec![pinned], ..prober.http().dial_options(None) };
     let start = Instant::now();
-    // TCP alone: the scheme of the URL would bring TLS with it.
+    // The scheme `ws` avoids TLS.
     let failed = match plain(&prober.url, port) {
         Some(url) => dial(&url, &options).await.err().map(|error| error.ending()),
         None => Some(LocalFault::Url("the URL has no port".to_owned()).into()),

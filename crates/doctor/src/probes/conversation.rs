@@ -1,4 +1,4 @@
-//! A small message, then Pings beside messages: does the application answer, and who answers the Pings?
+//! Exchanges a small message, then Pings and messages alternately, to find out who answers them.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::socket::FrameSocket;
 use undrop_diagnosis::observations::{EchoTest, MessageOutcome, PingTest};
 use undrop_frame::Ending;
 
-/// How long a server may take to greet.
+/// The time for which a greeting of the server is awaited.
 const GREETING: Duration = Duration::from_millis(200);
 
-/// How often each round trip is measured.
+/// The number of round trips that are measured.
 const ROUNDS: usize = 5;
 
-/// Talks on a connection of its own.
+/// Exchanges messages and Pings on a new connection.
 pub(crate) async fn conversation(prober: &Prober<'_>) -> (EchoTest, Option<PingTest>) {
     let text = &prober.options.message;
     let not_opened =
@@ -37,7 +37,7 @@ pub(crate) async fn conversation(prober: &Prober<'_>) -> (EchoTest, Option<PingT
     let first = exchange(&mut socket, text, prober.patience().min(Duration::from_secs(2))).await;
     let mut echo = EchoTest { sent: text.clone(), result: first, greetings };
     if let MessageOutcome::Ended { .. } = echo.result {
-        // Messages are not welcome here; Pings may be.
+        // The server closes after a message; Pings may still be answered.
         socket = match prober.open(None, &prober.handshake_request()).await {
             Ok(open) => open.into_socket(),
             Err(_) => return (echo, None),
@@ -71,7 +71,7 @@ async fn pings(socket: &mut FrameSocket, prober: &Prober<'_>, echo: &mut EchoTes
     Some(pings)
 }
 
-/// How many messages come before anything is sent.
+/// Returns the number of messages that are received before anything is sent.
 async fn greetings(socket: &mut FrameSocket) -> Result<u32, Ending> {
     let deadline = Instant::now() + GREETING;
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Names to addresses, both families.
+//! Looks up the addresses of a name, of both families.
 
 use tokio::time::{Instant, timeout};
 use undrop_transport::lookup;
@@ -21,7 +21,7 @@ pub(crate) async fn dns(prober: &Prober<'_>) -> DnsLookup {
             (addresses, None)
         }
         Ok(Err(error)) => (Vec::new(), Some(error.to_string())),
-        Err(_) => (Vec::new(), Some("the resolver did not answer in time".to_owned())),
+        Err(_) => (Vec::new(), Some("the resolver did not respond in time".to_owned())),
     };
     DnsLookup { took_s, addresses, error }
 }

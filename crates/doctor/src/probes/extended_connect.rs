@@ -1,4 +1,4 @@
-//! A WebSocket over HTTP/2: extended CONNECT (RFC 8441).
+//! Opens a WebSocket over HTTP/2 with extended CONNECT (RFC 8441).
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::prober::Prober;
 use undrop_diagnosis::observations::{HttpAttempt, HttpOutcome, RequestVariant};
 use undrop_frame::{Ending, LocalFault, ProtocolFault};
 
-/// How long the server's SETTINGS are waited for.
+/// The time limit for the SETTINGS of the server.
 const SETTINGS: Duration = Duration::from_secs(3);
 
-/// Offers HTTP/2, sees whether the server allows extended CONNECT, and tries it.
+/// Offers HTTP/2, checks whether the server enables extended CONNECT, and tries it.
 pub(crate) async fn extended_connect(prober: &Prober<'_>) -> HttpAttempt {
     let at_s = prober.clock.now_s();
     let start = Instant::now();
@@ -42,13 +42,13 @@ async fn attempt(prober: &Prober<'_>) -> HttpOutcome {
         Err(error) => return broken(&error),
     };
     let exchange = async {
-        // SETTINGS come first; the library takes them in while the connection is driven.
+        // The library receives the SETTINGS while the connection is polled.
         let settings = async {
             while !sender.is_extended_connect_protocol_enabled() {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        // Less than the whole, so that settings without the offer are told from silence.
+        // The limit is below the whole timeout, to distinguish SETTINGS without the option from silence.
         let offered = timeout(SETTINGS.min(prober.options.timeout / 2), settings).await.is_ok();
         if !offered {
             return HttpOutcome::Http2 { offered, status: None, headers: Vec::new() };
@@ -82,7 +82,7 @@ async fn connect(prober: &Prober<'_>, sender: &mut client::SendRequest<bytes::By
         }
     }
     let response = match sender.send_request(request, false) {
-        // The stream stays open until the answer is there: dropping it would cancel the request.
+        // The stream must stay open until the response arrives: dropping it cancels the request.
         Ok((response, _body)) => response.await,
         Err(error) => return broken(&error),
     };

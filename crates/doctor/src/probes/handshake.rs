@@ -1,4 +1,4 @@
-//! The opening handshake: as asked for, then varied one thing at a time.
+//! Opening handshakes: with the options of the run, then with one variation at a time.
 
 use undrop_frame::handshake::Headers;
 use undrop_transport::tls::Versions;
@@ -12,10 +12,10 @@ use crate::prober::{HandshakeRequest, Prober};
 use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{Endpoint, HttpAttempt, HttpOutcome, RequestVariant, UpgradeFlaw};
 
-/// An origin that no server has on its list.
+/// An origin that no server allows.
 const FOREIGN: &str = "https://origin.invalid";
 
-/// The handshake as asked for; where it leads elsewhere, also there.
+/// Performs the requested handshake, and repeats it at the target of a redirect.
 pub(crate) async fn handshake(prober: &Prober<'_>) -> Vec<HttpAttempt> {
     let first = once(prober, RequestVariant::AsRequested, &prober.handshake_request()).await;
     let moved = redirect(&prober.url, &first.outcome);
@@ -30,7 +30,7 @@ pub(crate) async fn handshake(prober: &Prober<'_>) -> Vec<HttpAttempt> {
     attempts
 }
 
-/// Everything else that is worth asking. What only explains a failure is asked when there was one.
+/// Sends the other requests. Those that only explain a failure are sent only after a failure.
 pub(crate) async fn variants(prober: &Prober<'_>, seen: &mut Endpoint, stop: &CancellationToken) {
     // A certificate that was refused: no request would get further, and none may be sent there, credentials and all.
     let distrusted = seen.tls.as_ref().is_some_and(|tls| tls.distrust.is_some());
@@ -120,7 +120,7 @@ async fn without_alpn(prober: &Prober<'_>) -> HttpAttempt {
     }
 }
 
-/// Where a redirect leads, as a WebSocket URL.
+/// Returns the target of a redirect as a WebSocket URL.
 fn redirect(from: &Url, outcome: &HttpOutcome) -> Option<Url> {
     if !matches!(outcome.status(), Some(301 | 302 | 303 | 307 | 308)) {
         return None;
@@ -135,8 +135,8 @@ fn redirect(from: &Url, outcome: &HttpOutcome) -> Option<Url> {
     (to != *from).then_some(to)
 }
 
-/// The options for where a redirect leads: fields of the user's, such as credentials, are for the host that was named and do
-/// not go to another, nor from TLS to plain text.
+/// Returns the options for the target of a redirect. Header fields of the user, such as credentials, are not sent to another
+/// host, nor from TLS to plain text.
 fn reduced(from: &Url, to: &Url, options: &Options) -> Options {
     let mut options = options.clone();
     if from.host() != to.host() || from.scheme() == "wss" && to.scheme() == "ws" {
@@ -145,12 +145,12 @@ fn reduced(from: &Url, to: &Url, options: &Options) -> Options {
     options
 }
 
-/// The server heard the request and said no.
+/// Returns whether the server refused the request.
 fn refuses(seen: &Endpoint) -> bool {
     matches!(seen.handshake().and_then(HttpOutcome::status), Some(400..=403 | 404 | 426 | 500))
 }
 
-/// Somebody switched protocols without having seen the key.
+/// Returns whether a 101 response does not match the key.
 fn has_wrong_accept(seen: &Endpoint) -> bool {
     match seen.handshake() {
         Some(HttpOutcome::Response { flaws, .. }) => {
@@ -164,7 +164,7 @@ fn origin(asked: &HandshakeRequest, origin: &str) -> HandshakeRequest {
     HandshakeRequest { origin: Some(origin.to_owned()), ..asked.clone() }
 }
 
-/// The origins of a page on the same host: with its own scheme, and with the other one.
+/// Returns the origins of a page on the same host, with the scheme of the URL and with the other one.
 fn own_origins(url: &Url) -> Vec<String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
@@ -172,7 +172,7 @@ fn own_origins(url: &Url) -> Vec<String> {
     schemes.iter().map(|scheme| format!("{scheme}://{host}{port}")).collect()
 }
 
-/// The target of Engine.IO's first long-polling request, when the URL is one of Socket.IO.
+/// Returns the target of the first Engine.IO polling request if the URL belongs to Socket.IO.
 fn engine_io(url: &Url) -> Option<String> {
     let version = url.query_pairs().find(|(name, _)| name == "EIO").map(|(_, value)| value.into_owned())?;
     Some(format!("{}?EIO={version}&transport=polling", url.path()))

@@ -1,14 +1,14 @@
-//! This machine: what of it makes connections drop, or hides that they did.
+//! Reads settings of this machine that affect connections.
 
 use std::fs;
 
 use undrop_diagnosis::observations::LocalMachine;
 
-/// Variables that name a forward proxy.
+/// The environment variables for forward proxies.
 const PROXIES: [&str; 6] =
     ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Reads what Linux shows; elsewhere most of it stays unknown.
+/// Reads the settings from `/proc`; on other systems than Linux, most remain unknown.
 pub(crate) fn local() -> LocalMachine {
     LocalMachine {
         keepalive_time_s: number("/proc/sys/net/ipv4/tcp_keepalive_time"),

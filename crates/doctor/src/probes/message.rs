@@ -1,4 +1,4 @@
-//! One message there and, perhaps, back.
+//! Sends one message and waits for a reply.
 
 use tokio::time::{Duration, Instant, timeout_at};
 
@@ -7,10 +7,10 @@ use crate::socket::{FrameSocket, ReceivedFrame};
 use undrop_diagnosis::observations::MessageOutcome;
 use undrop_frame::Ending;
 
-/// How much of another message is kept, characters.
+/// The number of characters that are kept of another message.
 const START: usize = 80;
 
-/// Sends a text message and waits for one. When none comes, a Ping asks whether the message was at least taken.
+/// Sends a text message and waits for a message. If none is received, a Ping tests whether the message was accepted.
 pub(crate) async fn exchange(socket: &mut FrameSocket, text: &str, patience: Duration) -> MessageOutcome {
     let sent = Instant::now();
     socket.text(text);
@@ -39,7 +39,7 @@ pub(crate) async fn exchange(socket: &mut FrameSocket, text: &str, patience: Dur
     }
 }
 
-/// Sends a Ping; the round trip in seconds, `None` when no Pong came in time.
+/// Sends a Ping and returns the round-trip time in seconds, `None` if no Pong was received in time.
 pub(crate) async fn ping(socket: &mut FrameSocket, patience: Duration) -> Result<Option<f64>, Ending> {
     let payload = fastrand::u64(..).to_be_bytes();
     let sent = Instant::now();

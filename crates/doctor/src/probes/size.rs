@@ -1,4 +1,4 @@
-//! Messages of growing size: where does somebody say no, and where does the path swallow them?
+//! Sends messages of increasing size, to find limits of servers and of the path.
 
 use tokio::time::Instant;
 use undrop_transport::tcp_info;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use undrop_diagnosis::observations::{MessageOutcome, SizeTest};
 use undrop_frame::Ending;
 
-/// Around what packets hold, then around the limits that servers have.
+/// The sizes, close to those of packets and to common limits of servers.
 const LADDER: [u64; 14] = [
     125,
     500,
@@ -29,11 +29,11 @@ const LADDER: [u64; 14] = [
     16 << 20,
 ];
 
-/// What all sizes together may take, in units of what one message may.
+/// The time limit for all sizes, as a multiple of the time limit for one message.
 const BUDGET: u32 = 3;
 
-/// Climbs to `limit` bytes or the first message that does not arrive, then narrows down to where it begins, in at most
-/// `steps` more messages. A path that is merely slow ends the climb: a size that would take longer than is waited for is not tried.
+/// Increases the size up to `limit` bytes or to the first message that does not arrive, and then bisects the limit with at most
+/// `steps` more messages. Sizes that would take too long on a slow path are not tried.
 pub(crate) async fn size(
     prober: &Prober<'_>,
     limit: u64,
@@ -55,7 +55,7 @@ pub(crate) async fn size(
         let began = Instant::now();
         let one = one(prober, &mut open, size).await;
         let arrived = one.result.arrived();
-        // What a small message takes is the round trip; the rest is the path's speed.
+        // The time of a small message is the round trip; the rest depends on the bandwidth.
         let took = began.elapsed().as_secs_f64();
         result = result.min(took);
         pace = (took - result) / size as f64;
@@ -102,7 +102,7 @@ async fn one(prober: &Prober<'_>, open: &mut Option<FrameSocket>, size: u64) -> 
         let end = Ending::Fin;
         return SizeTest { size, result: MessageOutcome::NotOpened(end), retransmits: None, segment: None };
     };
-    // Nothing that a compressing hop could shrink under a limit.
+    // The text is random, so that a hop cannot compress it below a limit.
     let text = text(usize::try_from(size).unwrap_or(usize::MAX), false);
     let result = exchange(socket, &text, prober.patience()).await;
     let info = socket.stream().tcp().and_then(|tcp| tcp_info(tcp).ok());

@@ -1,4 +1,4 @@
-//! TLS: which versions and protocols are spoken, and with which certificate.
+//! Finds the supported TLS versions and protocols, and reads the certificates.
 
 use tokio::time::Instant;
 use undrop_transport::tls::{Inspect, Inspection, TlsError, Versions, inspect};
@@ -10,10 +10,10 @@ use crate::clock::between_s;
 use crate::prober::Prober;
 use undrop_diagnosis::observations::{Certificate, TlsAttempt, TlsFailure, TlsFailureKind, TlsResult};
 
-/// Most certificates of a chain that are looked at.
+/// The maximum number of certificates that are read from a chain.
 const CHAIN: usize = 10;
 
-/// A handshake for each offer: as browsers make it, 1.2 alone, 1.3 alone, and HTTP/2.
+/// Performs a handshake for each offer: like browsers, 1.2 only, 1.3 only, and HTTP/2.
 pub(crate) async fn tls(prober: &Prober<'_>) -> TlsResult {
     let mut tls = TlsResult::default();
     let offers: [(Versions, &[&str]); 4] = [
@@ -34,7 +34,7 @@ pub(crate) async fn tls(prober: &Prober<'_>) -> TlsResult {
     tls
 }
 
-/// A TLS connection with this offer, whatever its certificate is worth.
+/// Opens a TLS connection with this offer, with any certificate.
 pub(crate) async fn secured(
     prober: &Prober<'_>,
     versions: Versions,
@@ -82,14 +82,14 @@ async fn trial(prober: &Prober<'_>, versions: Versions, alpn: &[&str]) -> (TlsAt
     }
 }
 
-/// The TCP connection below, through the forward proxy if there is one.
+/// Opens the TCP connection, through the forward proxy if there is one.
 async fn through(prober: &Prober<'_>) -> Result<undrop_transport::Stream, TlsError> {
     let host = prober.url.host_str().unwrap_or_default();
     let port = prober.url.port_or_known_default().unwrap_or(443);
     let plain = Url::parse(&format!("ws://{host}:{port}/"))
         .map_err(|error| TlsError::Configuration(error.to_string()))?;
     let mut options: DialOptions = prober.http().dial_options(None);
-    // The proxy is chosen by the scheme that is meant, not by the one of the plain connection.
+    // The scheme of the endpoint selects the proxy, not the one of the plain connection.
     options.proxy = match options.proxy.for_url(&prober.url).cloned() {
         Some(proxy) => undrop_transport::ProxyChoice::Fixed(proxy),
         None => undrop_transport::ProxyChoice::Direct,
@@ -100,7 +100,7 @@ async fn through(prober: &Prober<'_>) -> Result<undrop_transport::Stream, TlsErr
     })
 }
 
-/// Sorts what went wrong.
+/// Classifies a TLS error.
 pub(crate) fn fault(error: &TlsError) -> TlsFailure {
     use undrop_frame::TlsFault as Fault;
     let kind = match error {

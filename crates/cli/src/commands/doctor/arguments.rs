@@ -17,105 +17,104 @@ use crate::commands::headers;
 use crate::exit::{Code, Failure};
 
 /// Find out why a WebSocket drops.
-///
-/// Looks at every stage (name, TCP, TLS, handshake, messages, compression, sizes, closing), then watches connections that
-/// keep quiet, ping or talk, and says which timer, limit or mistake ends them, where, how sure that is, and what to change.
-/// Ctrl-C ends the watching; what is known by then is reported.
+/// Probes every stage (name, TCP, TLS, handshake, messages, compression, sizes, close), then watches connections with
+/// different traffic: none, Pings, messages. Reports which timer, limit or fault ends them, where it is, how certain that is,
+/// and what to change. Ctrl-C stops the run and reports what is known.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
-    /// ws:// or wss:// URL
+    /// URL with the scheme ws:// or wss://
     #[arg(required_unless_present = "replay")]
     url: Option<String>,
-    /// Look at the stages alone, at most 15 s; do not watch
+    /// Probe the stages only, for at most 15 s; do not watch connections
     #[arg(long, conflicts_with_all = ["horizon", "expect_alive"])]
     quick: bool,
-    /// How long connections are watched; a timer that is longer cannot be found
+    /// Time for which connections are watched; longer timers cannot be found
     #[arg(long, value_name = "DURATION", default_value = "130s")]
     horizon: String,
-    /// Every connection must live this long, or the exit code is 5; for CI
+    /// Exit with code 5 if a connection ends before this age; for CI
     #[arg(long, value_name = "DURATION")]
     expect_alive: Option<String>,
-    /// How often connections that are not meant to be quiet send something [default: 2s; with --watch 20s]
+    /// Interval at which connections with traffic send something [default: 2s; with --watch 20s]
     #[arg(long, value_name = "DURATION")]
     every: Option<String>,
-    /// Keep a few connections open until Ctrl-C, for days; each that ends is told and opened again
+    /// Keep a few connections open until Ctrl-C, report each that ends, and open it again
     #[arg(long, conflicts_with_all = ["quick", "expect_alive", "horizon", "replay", "control", "via", "direct"])]
     pub(super) watch: bool,
-    /// With --watch: append incidents to this file, one JSON object per line, instead of standard output
+    /// With --watch: append events to this file, one JSON object per line, instead of standard output
     #[arg(long, value_name = "FILE", requires = "watch")]
     pub(super) drop_log: Option<PathBuf>,
-    /// With --watch: serve metrics for Prometheus at this address
+    /// With --watch: serve metrics for Prometheus at this address, under /metrics
     #[arg(long, value_name = "HOST:PORT", requires = "watch")]
     pub(super) metrics: Option<SocketAddr>,
-    /// With --watch: POST each drop as JSON to this http:// or https:// URL
+    /// With --watch: send each drop as JSON by POST to this http:// or https:// URL
     #[arg(long, value_name = "URL", requires = "watch")]
     pub(super) webhook: Option<Url>,
-    /// With --watch: end with exit code 5 after so many drops
+    /// With --watch: exit with code 5 after this number of drops
     #[arg(long, value_name = "N", requires = "watch")]
     pub(super) fail_after: Option<u64>,
-    /// How long an answer may take before it counts as missing
+    /// Time after which a reply counts as missing
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     patience: String,
-    /// The message that is sent to find out whether messages keep a connection
+    /// Message that is sent to find out whether messages keep a connection alive
     #[arg(long, value_name = "TEXT", default_value = "undrop doctor")]
     message: String,
-    /// A message that makes the server send messages by itself, to see whether these keep a connection
+    /// Message that makes the server send messages, to find out whether these keep a connection alive
     #[arg(long, value_name = "TEXT")]
     subscribe: Option<String>,
-    /// Largest message that is tried; public targets get 64 KiB at most without --i-own-this
+    /// Largest message that is tried; at most 64 KiB for public targets without --i-own-this
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     largest: String,
-    /// The page that opens the WebSocket: for the Origin, and for mixed content
+    /// URL of the page that opens the WebSocket, for the Origin and for mixed content
     #[arg(long, value_name = "URL")]
     page: Option<Url>,
-    /// The same server by a way that is expected to work, to compare with
+    /// URL of the same server on a path that is expected to work, for comparison
     #[arg(long, value_name = "URL")]
     control: Option<String>,
-    /// The same server, entered at a hop on the way, from the client to the origin; may be given several times
+    /// URL of the same server at a hop of the path, in the order from the client to the origin; can be repeated
     #[arg(long, value_name = "NAME=URL")]
     via: Vec<String>,
-    /// The origin itself, without anything before it
+    /// URL of the origin itself, without intermediaries
     #[arg(long, value_name = "URL")]
     direct: Option<String>,
-    /// Use this address for a name; may be given several times
+    /// Use this address for a name; can be repeated
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     resolve: Vec<Resolve>,
-    /// Offer a sub-protocol; may be given several times, the first is preferred
+    /// Offer a subprotocol; can be repeated, the first is preferred
     #[arg(long, short, value_name = "NAME")]
     subprotocol: Vec<String>,
-    /// Add a request header; may be given several times
+    /// Add a header field to requests; can be repeated
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Trust these certificate authorities (PEM) besides the system's
+    /// Trust these certificate authorities (PEM) in addition to those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Go on where the server's certificate is not acceptable; it is reported all the same
+    /// Continue if the certificate of the server is not acceptable; it is still reported
     #[arg(long)]
     insecure: bool,
-    /// Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
-    /// NO_PROXY of the environment decide
+    /// Use this forward proxy (http://, https://, socks5://, socks5h://) [default: from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+    /// NO_PROXY]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// Give up on a look-up, a connection or a handshake after this long
+    /// Time limit for a name lookup, a connection and a handshake each
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: String,
-    /// The target is mine: larger messages and more connections than is polite elsewhere
+    /// Confirm that the target is yours: enables larger messages and more connections on public targets
     #[arg(long)]
     i_own_this: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Write the report as a page that needs nothing else
+    /// Write the report as a self-contained HTML page
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Write the report as Markdown, for a wiki
+    /// Write the report as Markdown
     #[arg(long, value_name = "FILE")]
     pub(super) document: Option<PathBuf>,
-    /// Save what was seen, to judge it again with --replay
+    /// Save the observations, for --replay
     #[arg(long, value_name = "FILE")]
     pub(super) save: Option<PathBuf>,
-    /// Judge a saved run instead of looking
+    /// Evaluate a saved run instead of probing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "save"])]
     pub(super) replay: Option<PathBuf>,
 }
@@ -123,20 +122,20 @@ pub(crate) struct Doctor {
 const EXAMPLES: &str = "\
 Examples:
   undrop doctor wss://example.com/ws                                   two minutes: every common timer
-  undrop doctor wss://example.com/ws --quick                           handshake and compliance alone
-  undrop doctor wss://example.com/ws --direct ws://10.0.0.5:9000/ws    is it the server, or what is before it?
-  undrop doctor wss://example.com/ws --horizon 15m --html report.html  longer timers too, and a page to hand around
-  undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 when something drops
+  undrop doctor wss://example.com/ws --quick                           handshake and compliance only
+  undrop doctor wss://example.com/ws --direct ws://10.0.0.5:9000/ws    is it the server, or a hop in front of it?
+  undrop doctor wss://example.com/ws --horizon 15m --html report.html  longer timers, and a page to share
+  undrop doctor wss://example.com/ws --expect-alive 10m --json         in CI: exit code 5 if a connection drops
   undrop doctor wss://example.com/ws --watch --metrics 127.0.0.1:9100  for days: drops as JSON lines, and metrics";
 
-/// Longest time that --quick takes for the stages of an endpoint.
+/// The time limit of --quick for the stages of an endpoint.
 const QUICK_IN_ALL: Duration = Duration::from_secs(14);
 
-/// Longest time that --quick waits for anything.
+/// The time limit of --quick for a single reply.
 const QUICK: Duration = Duration::from_secs(2);
 
 impl Doctor {
-    /// URL and options, ready to use.
+    /// Returns the URL and the validated options.
     pub(super) fn options(&self) -> Result<(Url, Options), Failure> {
         let text = self.url.as_deref().unwrap_or_default();
         let url = websocket_url("the URL", text)?;
@@ -155,7 +154,7 @@ impl Doctor {
         let every = duration("every", every)?;
         for (name, value) in [("timeout", timeout), ("patience", patience), ("every", every)] {
             if value.is_zero() {
-                return Err(usage(anyhow!("--{name}: 0 is too short")));
+                return Err(usage(anyhow!("--{name}: must be longer than 0")));
             }
         }
         if self.quick {
@@ -211,7 +210,7 @@ impl Doctor {
         let used = if self.insecure { &tls::Trust::Insecure } else { trust };
         let tls = match tls::ClientTls::new(used) {
             Ok(tls) => Some(tls),
-            // A machine without root certificates can still look at what has no TLS.
+            // A machine without root certificates can still probe endpoints without TLS.
             Err(_) if self.ca.is_none() => None,
             Err(error) => return Err(Failure::new(Code::Tls, error)),
         };
@@ -250,8 +249,8 @@ fn websocket_url(what: &str, text: &str) -> Result<Url, Failure> {
         "ws" | "wss" => Ok(url),
         "http" | "https" => {
             let other = text.replacen("http", "ws", 1);
-            Err(wrong(format!("a WebSocket has the scheme ws or wss; did you mean {other}?")))
+            Err(wrong(format!("the scheme must be ws or wss; did you mean {other}?")))
         }
-        other => Err(wrong(format!("the scheme `{other}` is neither ws nor wss"))),
+        other => Err(wrong(format!("the scheme must be ws or wss, not `{other}`"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Lanes against a scripted server over a pipe, in virtual time.
+//! Tests of watched connections against a scripted server, in virtual time.
 #![allow(clippy::unwrap_used)]
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -10,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
-/// What the server does.
+/// The behaviour of the server.
 #[derive(Clone, Copy, Default)]
 struct Server {
-    /// It answers Pings.
+    /// Whether it answers Pings.
     pongs: bool,
-    /// It returns messages, up to this many.
+    /// The number of messages that it returns.
     echoes: usize,
-    /// It closes the stream after this much silence of the client.
+    /// The idle time after which it closes the stream.
     idle: Option<Duration>,
-    /// It stops to react at this age.
+    /// The age at which it stops to react.
     dies: Option<Duration>,
-    /// It sends a Ping this often.
+    /// The interval of its Pings.
     pings: Option<Duration>,
-    /// It sends a Close at this age.
+    /// The age at which it sends a Close.
     closes: Option<Duration>,
 }
 
