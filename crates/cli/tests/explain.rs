@@ -76,7 +76,7 @@ fn the_checks_of_the_doctor_are_explained_by_their_ids() {
 fn an_unknown_topic_exits_with_2_and_a_suggestion() {
     let (code, out, err) = run(&["upstreem prematurely closed conection"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.contains("not known") && err.contains("did you mean `upstream prematurely"), "{err}");
+    assert!(err.contains("is unknown") && err.contains("did you mean `upstream prematurely"), "{err}");
     let (code, _, err) = run(&["7000"]);
     assert_eq!(code, 2, "{err}");
     assert_eq!(run(&[]).0, 2);

@@ -1,13 +1,13 @@
-//! Close codes and HTTP statuses.
+//! Explains close codes and HTTP statuses.
 
 use undrop_frame::{CloseCode, Retry, Sender};
 use undrop_infra::{HandshakeProblem, HandshakeRefusal, Intermediary, NoResponse};
 use undrop_text::duration;
 
-use super::Explanation;
-use super::topic::{Book, Family};
+use super::explanation::{Explanation, Family};
+use super::topic::{Book, Topic};
 
-/// `None` for a number that no Close frame can hold.
+/// Explains a close code. Returns `None` for a number that is not one.
 pub(super) fn close(book: &Book, number: u32) -> Option<Explanation> {
     let number = u16::try_from(number).ok().filter(|number| *number < 5000)?;
     let code = CloseCode::new(number);
@@ -45,35 +45,35 @@ fn sender(code: CloseCode) -> String {
         Sender::Client => "clients only, in a Close frame",
         Sender::Server => "servers only, in a Close frame",
         Sender::Nobody if matches!(code.get(), 1005 | 1006 | 1015) => {
-            "nobody: it is never on the wire, only reported locally"
+            "no peer: it is reported locally and never sent"
         }
-        Sender::Nobody => "nobody: it must not be on the wire",
+        Sender::Nobody => "no peer: it must not be sent",
     }
     .to_owned()
 }
 
 fn retry(code: CloseCode) -> String {
     match code.retry() {
-        Retry::Final => "no: connecting again would end the same way",
+        Retry::Final => "no: a new connection would end the same way",
         Retry::Retry => "yes, with backoff and jitter",
-        Retry::AfterHint => "yes, after the delay that the reason names, with backoff when it names none",
+        Retry::AfterHint => "yes, after the delay in the reason, or with backoff if there is none",
     }
     .to_owned()
 }
 
-/// `None` for a status that says nothing particular about WebSockets.
+/// Explains a status. Returns `None` for a status without a meaning for WebSockets.
 pub(super) fn status(book: &Book, status: u16) -> Option<Explanation> {
     let id = status.to_string();
-    let topic = book.topic(Family::Answer, &id);
+    let topic = book.topic(Family::HttpStatus, &id);
     let parts = refusals(status);
     if topic.is_none() && parts.is_empty() {
         return None;
     }
-    let mut found = topic.map(super::Topic::explanation).unwrap_or_else(|| Explanation {
-        family: Family::Answer,
+    let mut found = topic.map(Topic::explanation).unwrap_or_else(|| Explanation {
+        family: Family::HttpStatus,
         id: id.clone(),
         title: format!("{status} at the handshake"),
-        meaning: "An answer other than 101: the WebSocket was not opened.".to_owned(),
+        meaning: "A response other than 101: the WebSocket was not opened.".to_owned(),
         sender: None,
         retry: None,
         parts: Vec::new(),
@@ -91,17 +91,17 @@ pub(super) fn status(book: &Book, status: u16) -> Option<Explanation> {
         found.retry = Some(
             match status {
                 0 | 408 | 425 | 429 | 460 | 499..=504 | 520..=524 | 530 => "yes, with backoff and jitter",
-                _ => "no: the same request gets the same answer; change it first",
+                _ => "no: the same request gets the same response",
             }
             .to_owned(),
         );
-        found.seen.push("A page sees an 'error' and then a 'close' with 1006, never the status; the console and the network panel have it.".to_owned());
+        found.seen.push("A page receives an 'error' and then a 'close' with 1006, but not the status, which the console and the network panel show.".to_owned());
     }
     found.parts = parts;
     Some(found)
 }
 
-/// What is known of the products that answer so.
+/// Returns the products with this status, and when they respond with it.
 fn refusals(status: u16) -> Vec<(String, String)> {
     undrop_infra::all()
         .iter()
@@ -114,20 +114,20 @@ fn refusals(status: u16) -> Vec<(String, String)> {
         .collect()
 }
 
-/// When a product refuses, in words.
+/// Describes when a product refuses a handshake.
 pub(super) fn refused(entry: &Intermediary, refusal: &HandshakeRefusal) -> String {
     let mut text = match refusal.when {
-        HandshakeProblem::UpstreamRefuses => "nothing listens behind it",
-        HandshakeProblem::UpstreamDies => "the server behind it ends the connection before it answers",
-        HandshakeProblem::UpstreamHangs => "the server behind it never answers",
+        HandshakeProblem::UpstreamRefuses => "its backend does not listen",
+        HandshakeProblem::UpstreamDies => "its backend ends the connection before it responds",
+        HandshakeProblem::UpstreamHangs => "its backend does not respond",
         HandshakeProblem::NotConfigured => "it is not configured for WebSockets",
-        HandshakeProblem::BadRequest => "the request lacks something, or asks for what is not allowed",
-        _ => "something is wrong",
+        HandshakeProblem::BadRequest => "the request is incomplete or not allowed",
+        _ => "another error occurs",
     }
     .to_owned();
     match refusal.without {
-        Some(NoResponse::Empty) => text.push_str(": the connection ends without a byte"),
-        Some(NoResponse::Hangs) => text.push_str(": no answer comes at all"),
+        Some(NoResponse::Empty) => text.push_str(": the connection ends without a response"),
+        Some(NoResponse::Hangs) => text.push_str(": there is no response at all"),
         Some(NoResponse::Rst) => text.push_str(": RST"),
         _ => {}
     }

@@ -1,16 +1,15 @@
-//! HAProxy's termination state and Envoy's response flags.
+//! Explains termination states of HAProxy and response flags of Envoy.
 
-use super::Explanation;
-use super::topic::{Book, Family};
+use super::explanation::{Explanation, Family};
+use super::topic::{Book, Topic};
 
-/// Response flags, one or several with commas. Nothing unless all are known.
+/// Explains one response flag, or several with commas. Returns nothing unless all are known.
 pub(super) fn envoy(book: &Book, word: &str) -> Vec<Explanation> {
     let flags: Option<Vec<_>> = word.split(',').map(|flag| book.topic(Family::Envoy, flag.trim())).collect();
-    flags.unwrap_or_default().into_iter().map(super::Topic::explanation).collect()
+    flags.unwrap_or_default().into_iter().map(Topic::explanation).collect()
 }
 
-/// A state of two or four characters. With `any`, every pair that is possible counts; otherwise only those that are known
-/// to happen.
+/// Explains a state of two or four characters. With `any`, every possible pair is accepted, otherwise only those in the data.
 pub(super) fn haproxy(book: &Book, word: &str, any: bool) -> Option<Explanation> {
     let signs: Vec<char> = word.chars().collect();
     if !matches!(signs.len(), 2 | 4) {
@@ -27,7 +26,7 @@ pub(super) fn haproxy(book: &Book, word: &str, any: bool) -> Option<Explanation>
     }
     let (first, second) = (said.first()?, said.get(1)?);
     let meaning = if pair == "--" {
-        "Normal end: both sides closed, and nothing was left to transfer.".to_owned()
+        "Normal end: both sides closed the connection, and all data was transferred.".to_owned()
     } else {
         format!("{}, {second}.", capital(first))
     };
@@ -43,13 +42,13 @@ pub(super) fn haproxy(book: &Book, word: &str, any: bool) -> Option<Explanation>
             parts: Vec::new(),
             seen: Vec::new(),
             causes: Vec::new(),
-            fix: vec!["HAProxy's manual has the rarer pairs in 8.5.".to_owned()],
+            fix: vec!["Section 8.5 of the HAProxy manual lists the rarer pairs.".to_owned()],
             example: None,
             see: Vec::new(),
         },
     };
     found.id = word.to_owned();
-    found.title = format!("{word}: HAProxy's termination state");
+    found.title = format!("{word}: termination state of HAProxy");
     found.meaning = meaning;
     found.parts = signs.iter().zip(&said).map(|(sign, said)| (sign.to_string(), (*said).clone())).collect();
     Some(found)

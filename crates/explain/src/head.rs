@@ -1,14 +1,15 @@
-//! A pasted response head: status, headers, the beginning of the body.
+//! Explains a pasted response head: status, header fields, the start of the body.
 
 use undrop_infra::{Evidence, ProductKind, identify};
 
-use super::topic::{Book, Family};
-use super::{Explanation, codes};
+use super::codes;
+use super::explanation::{Explanation, Family};
+use super::topic::Book;
 
-/// Products that are named, at most.
+/// The maximum number of products that are named.
 const NAMED: usize = 4;
 
-/// It begins with a status line.
+/// Returns whether the text starts with a status line.
 pub(super) fn looks_like(text: &str) -> bool {
     text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/"))
 }
@@ -17,17 +18,17 @@ pub(super) fn explain(book: &Book, text: &str) -> Vec<Explanation> {
     let Some(evidence) = read(text) else { return Vec::new() };
     let Some(status) = evidence.status else { return Vec::new() };
     let mut found = codes::status(book, status).unwrap_or_else(|| Explanation {
-        family: Family::Answer,
+        family: Family::HttpStatus,
         id: status.to_string(),
         title: format!("{status} at the handshake"),
-        meaning: "An answer other than 101, and no usual one: the server's own documentation has it."
+        meaning: "A response other than 101 with an unusual status: see the documentation of the server."
             .to_owned(),
         sender: None,
         retry: None,
         parts: Vec::new(),
         seen: Vec::new(),
         causes: Vec::new(),
-        fix: vec!["Ask whoever sent it; `undrop doctor URL` compares the ways to it.".to_owned()],
+        fix: vec!["Read the documentation of the server that sent it; `undrop doctor URL` compares the routes to it.".to_owned()],
         example: None,
         see: Vec::new(),
     });
@@ -35,19 +36,19 @@ pub(super) fn explain(book: &Book, text: &str) -> Vec<Explanation> {
     let seen: Vec<_> =
         products.iter().filter(|product| product.entry.kind != ProductKind::Browser).take(NAMED).collect();
     if !seen.is_empty() {
-        // What the answer itself shows comes first; what other products do is no longer of interest.
+        // If the response identifies products, the behaviour of other products is not relevant.
         found.parts.clear();
     }
     for product in seen {
         let marks: Vec<String> = product.found.iter().map(|mark| mark.matcher.to_string()).collect();
         found.parts.push((
             product.entry.name.clone(),
-            format!("was in the way ({} of 100): {}", product.score, marks.join(", ")),
+            format!("is on the path ({} of 100): {}", product.score, marks.join(", ")),
         ));
         for refusal in product.entry.refusals.iter().filter(|refusal| refusal.status == Some(status)) {
             found.parts.push((
                 product.entry.name.clone(),
-                format!("gives {status} when {}", codes::refused(product.entry, refusal)),
+                format!("responds with {status} when {}", codes::refused(product.entry, refusal)),
             ));
         }
     }
@@ -57,7 +58,9 @@ pub(super) fn explain(book: &Book, text: &str) -> Vec<Explanation> {
     if status == 101 {
         for missing in ["upgrade", "connection", "sec-websocket-accept"] {
             if header(&evidence, missing).is_none() {
-                found.parts.push((missing.to_owned(), "is missing: browsers refuse this answer".to_owned()));
+                found
+                    .parts
+                    .push((missing.to_owned(), "is missing: browsers refuse this response".to_owned()));
             }
         }
     }
@@ -87,7 +90,7 @@ fn read(text: &str) -> Option<Evidence> {
             evidence.headers.push((name.trim().to_owned(), value.trim().to_owned()));
         } else {
             body = true;
-            // A pasted head may have lost its empty line.
+            // The empty line of a pasted head may be missing.
             if !line.trim().is_empty() {
                 evidence.body.push_str(line);
                 evidence.body.push('\n');

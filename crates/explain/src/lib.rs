@@ -1,94 +1,56 @@
-//! What a code, a flag, an answer or an error line means: its causes, what tells them apart, what to do.
-//!
-//! The knowledge is data (`data/*.toml`); [`explain`] finds in it what somebody typed or pasted. [`log`] reads whole access
-//! logs and judges the drops in them.
+//! Explains codes, flags, responses and error lines: the likely causes, how to distinguish them, and what to do.
+//! The explanations are data (`data/*.toml`), in which [`explain`] looks up a query. [`log`] reads whole access logs and finds the
+//! causes of drops in them.
 //!
 //! ```
-//! use undrop_explain::{Answer, explain};
+//! use undrop_explain::{Lookup, explain};
 //!
-//! let Answer::Known(found) = explain("cD--") else { panic!("a termination state of HAProxy") };
+//! let Lookup::Known(found) = explain("cD--") else { panic!("a termination state of HAProxy") };
 //! assert!(found[0].meaning.contains("timeout client"));
-//! assert!(matches!(explain("HTTP 777"), Answer::Unknown { .. }));
+//! assert!(matches!(explain("HTTP 777"), Lookup::Unknown { .. }));
 //! ```
 
 #![forbid(unsafe_code)]
 
 mod codes;
+mod explanation;
 mod flags;
 mod head;
 pub mod log;
-mod nearest;
 mod pattern;
+mod suggest;
 mod topic;
 
-use serde::Serialize;
-
-pub use topic::{Cause, Example, Family};
+pub use explanation::{Cause, Example, Explanation, Family};
 
 use topic::{Book, Topic};
 
-/// Only this much of a query is looked at, bytes.
+/// The maximum length of a query in bytes; the rest is ignored.
 pub const LONGEST_QUERY: usize = 64 * 1024;
 
-/// Explanations that a text gets, at most, before those of the codes in it.
+/// The maximum number of explanations of a text, without those of the codes in it.
 const MOST: usize = 3;
 
-/// What there is to say about one thing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Explanation {
-    /// Where it comes from.
-    pub family: Family,
-    /// What [`explain`] finds it by.
-    pub id: String,
-    /// One line.
-    pub title: String,
-    /// What it says, in a sentence or two.
-    pub meaning: String,
-    /// Who may send it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender: Option<String>,
-    /// Whether to connect again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<String>,
-    /// Its parts, each with what it says: characters of a state, products that answer so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<(String, String)>,
-    /// What browsers and libraries show.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub seen: Vec<String>,
-    /// The likely causes, the likeliest first.
-    pub causes: Vec<Cause>,
-    /// What to do.
-    pub fix: Vec<String>,
-    /// A block to paste.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub example: Option<Example>,
-    /// What else to ask for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub see: Vec<String>,
-}
-
-/// What was found.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// The explanations, what fits best first.
+pub enum Lookup {
+    /// The explanations, the best match first.
     Known(Vec<Explanation>),
-    /// Nothing here knows it.
+    /// No explanation exists.
     Unknown {
-        /// What looks most like it, the closest first.
+        /// The identifiers that are most similar, the closest first.
         nearest: Vec<String>,
     },
 }
 
-/// Explains a close code, an HTTP status or response head, termination flags of HAProxy, response flags of Envoy, or a
-/// line of an error log or a console. Never panics, whatever the text; only its first [`LONGEST_QUERY`] bytes count.
-pub fn explain(query: &str) -> Answer {
+/// Explains a close code, an HTTP status or response head, termination flags of HAProxy, response flags of Envoy, or a line of an
+/// error log or a console. Only the first [`LONGEST_QUERY`] bytes of the query count.
+pub fn explain(query: &str) -> Lookup {
     let query = query.get(..query.floor_char_boundary(LONGEST_QUERY)).unwrap_or_default().trim();
     let book = Book::open();
     let mut found = find(book, query);
     if found.is_empty() {
-        return Answer::Unknown { nearest: nearest::nearest(book, query) };
+        return Lookup::Unknown { nearest: suggest::suggestions(book, query) };
     }
     let mut known: Vec<(Family, String)> = Vec::new();
     found.retain(|one| {
@@ -97,7 +59,7 @@ pub fn explain(query: &str) -> Answer {
         known.push(key);
         new
     });
-    Answer::Known(found)
+    Lookup::Known(found)
 }
 
 fn find(book: &Book, query: &str) -> Vec<Explanation> {
@@ -121,7 +83,7 @@ fn find(book: &Book, query: &str) -> Vec<Explanation> {
     text(book, query)
 }
 
-/// A query of two words, the first of which says what the second is.
+/// Splits a query of two words in which the first names the family of the second.
 fn family(query: &str) -> Option<(Family, &str)> {
     let (first, rest) = query.split_once(char::is_whitespace)?;
     let rest = rest.trim();
@@ -129,14 +91,14 @@ fn family(query: &str) -> Option<(Family, &str)> {
         return match (first.to_ascii_lowercase().as_str(), rest.split_once(char::is_whitespace)?) {
             ("close" | "websocket", ("code", number)) => Some((Family::CloseCode, number.trim())),
             ("http", ("status", number)) | ("status", ("code", number)) => {
-                Some((Family::Answer, number.trim()))
+                Some((Family::HttpStatus, number.trim()))
             }
             _ => None,
         };
     }
     let family = match first.to_ascii_lowercase().as_str() {
         "close" | "code" | "closed" => Family::CloseCode,
-        "http" | "status" => Family::Answer,
+        "http" | "status" => Family::HttpStatus,
         "haproxy" => Family::Haproxy,
         "envoy" | "istio" => Family::Envoy,
         _ => return None,
@@ -149,7 +111,7 @@ fn word(book: &Book, word: &str, only: Option<Family>) -> Vec<Explanation> {
     let mut found = Vec::new();
     if let Ok(number) = word.parse::<u32>() {
         match number {
-            0 | 100..=599 if asked(Family::Answer) => found.extend(codes::status(book, number as u16)),
+            0 | 100..=599 if asked(Family::HttpStatus) => found.extend(codes::status(book, number as u16)),
             _ if asked(Family::CloseCode) => found.extend(codes::close(book, number)),
             _ => {}
         }
@@ -178,7 +140,7 @@ fn text(book: &Book, query: &str) -> Vec<Explanation> {
             Some((best.0, topic, best.1))
         })
         .collect();
-    // The longest match says most; the order of the data decides among equals.
+    // The longest match is the most specific; the order of the data decides among equal ones.
     hits.sort_by_key(|(length, ..)| std::cmp::Reverse(*length));
     let best = hits.first().map_or(0, |(length, ..)| *length);
     hits.retain(|(length, ..)| 2 * length > best);

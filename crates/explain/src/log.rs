@@ -1,7 +1,6 @@
-//! Access logs: finds the WebSocket sessions in them and judges how they ended.
-//!
-//! [`Survey::read`] takes a log of any size as it streams by; what is kept of it is histograms of bounded size (less than
-//! 64 MiB in all). [`Survey::conclude`] is a pure function of these.
+//! Finds WebSocket sessions in access logs, and the causes of their ends.
+//! [`Survey::read`] reads a log of any size as a stream and keeps histograms of bounded size (less than 64 MiB in total).
+//! [`Survey::conclude`] is a pure function of the histograms.
 //!
 //! ```
 //! use undrop_explain::log::Survey;
@@ -16,10 +15,10 @@
 
 mod ages;
 mod clusters;
+mod findings;
 mod format;
 mod group;
 mod json;
-mod judge;
 mod known;
 mod moments;
 mod number;
@@ -39,44 +38,43 @@ use format::Format;
 use group::Group;
 use reader::{Line, Lines};
 
-/// Lines that the format of a file is judged by, at most.
+/// The maximum number of lines by which a format is detected.
 const SAMPLE: usize = 2000;
 
-/// Formats that are followed at the same time, at most; a file in yet another one is named and left out.
+/// The maximum number of different formats. A file in a further format is reported and skipped.
 const GROUPS: usize = 8;
 
-/// Lines that could not be read are shown up to this number.
+/// The maximum number of unreadable lines that are shown.
 const EXAMPLES: usize = 3;
 
-/// What was seen in some logs.
+/// The evaluation of one or several logs.
 #[derive(Debug)]
 pub struct Survey {
     given: Option<Format>,
     groups: Vec<Group>,
     files: Vec<Source>,
     unread: Vec<String>,
-    /// Pages that histograms may still take.
+    /// The number of pages that histograms may still allocate.
     budget: usize,
 }
 
-/// One log.
+/// A log file and its counters.
 #[derive(Debug, Default)]
 struct Source {
     name: String,
-    /// `None`: no format was recognised.
+    /// The name of the format; `None` if it was not recognised.
     format: Option<String>,
     lines: u64,
     sessions: u64,
     unread: u64,
-    /// Why reading ended early.
+    /// The reason why reading ended early.
     broken: Option<String>,
 }
 
 impl Survey {
-    /// A survey without logs.
-    ///
-    /// `format` is the format of all of them, as the product's configuration has it (nginx `log_format`, Apache
-    /// `LogFormat`, HAProxy `log-format`, Envoy `text_format`); without one it is found out for each log.
+    /// Creates a survey without logs.
+    /// `format` is the format of all logs as in the configuration of the product (nginx `log_format`, Apache `LogFormat`, HAProxy
+    /// `log-format`, Envoy `text_format`). Without it, the format of each log is detected.
     ///
     /// # Errors
     /// The format cannot be used; the error says why.
@@ -88,7 +86,7 @@ impl Survey {
     /// Reads a log to its end, plain or gzip.
     ///
     /// # Errors
-    /// Reading failed at once. A log that breaks off, such as a damaged gzip file, counts up to there, and the report says so.
+    /// Reading failed at the start. If reading fails later, such as in a damaged gzip file, the part before counts and the report notes it.
     pub fn read(&mut self, name: &str, input: impl Read) -> io::Result<()> {
         let mut lines = Lines::open(input)?;
         let mut source = Source { name: name.to_owned(), ..Source::default() };
@@ -101,11 +99,12 @@ impl Survey {
             match self.group(&format) {
                 Some(at) => self.follow(at, &format, &mut lines, &mut source),
                 None => {
-                    source.broken = Some(format!("is in one format more than the {GROUPS} that are followed"))
+                    source.broken =
+                        Some(format!("is in a further format; at most {GROUPS} formats are supported"))
                 }
             }
         } else {
-            // Counted, so that the report can say how much nobody understood.
+            // The lines are counted, so that the report can state how many were not understood.
             while let Some(line) = lines.next() {
                 source.lines += 1;
                 self.not_understood(&mut source, line);
@@ -115,18 +114,18 @@ impl Survey {
             if source.lines == 0 {
                 return Err(error);
             }
-            source.broken = Some(format!("cannot be read behind line {}: {error}", source.lines));
+            source.broken = Some(format!("cannot be read after line {}: {error}", source.lines));
         }
         self.files.push(source);
         Ok(())
     }
 
-    /// Whether any log had a format that is known.
+    /// Returns whether the format of any log was recognised.
     pub fn recognised(&self) -> bool {
         self.files.iter().any(|file| file.format.is_some() && (file.lines == 0 || file.unread < file.lines))
     }
 
-    /// The verdicts, with a histogram of the ages.
+    /// Returns the report with the findings and a histogram of the ages.
     pub fn conclude(self) -> Report {
         report::report(self)
     }

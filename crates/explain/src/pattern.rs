@@ -1,13 +1,13 @@
-//! Patterns that error lines are held against.
+//! Patterns for error lines.
 
 use serde::Deserialize;
 
-/// Literal text with gaps: `…` is any text, `{any}` a word, `{status}` three digits, `{code}` four.
+/// A pattern: literal text with gaps. `…` is any text, `{any}` a word, `{status}` three digits, `{code}` four digits.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct Pattern {
     pieces: Vec<Piece>,
-    /// As it was written.
+    /// The pattern as written.
     pub(super) text: String,
 }
 
@@ -20,7 +20,7 @@ enum Piece {
     Code,
 }
 
-/// Numbers found in a text.
+/// The numbers that were found in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub(super) status: Option<u16>,
@@ -36,7 +36,7 @@ impl From<String> for Pattern {
             let (before, after) =
                 (rest.get(..at).unwrap_or_default(), rest.get(at + sign.len()..).unwrap_or_default());
             let gap = Piece::of(sign);
-            // Spaces around a gap belong to it.
+            // Spaces around a gap belong to the gap.
             let (before, after) = match gap {
                 Piece::Gap => (before.trim_end(), after.trim_start()),
                 _ => (before, after),
@@ -54,7 +54,7 @@ impl From<String> for Pattern {
     }
 }
 
-/// How gaps are written.
+/// The notations of gaps.
 const SIGNS: [&str; 4] = ["…", "{any}", "{status}", "{code}"];
 
 impl Piece {
@@ -69,10 +69,10 @@ impl Piece {
 }
 
 impl Pattern {
-    /// Where a normalised text holds it: how many bytes of it are literal, and the numbers in its gaps.
+    /// Finds the pattern in a normalised text. Returns the number of literal bytes and the numbers in the gaps.
     pub(super) fn find(&self, text: &str) -> Option<(usize, Numbers)> {
         let Some(Piece::Text(first)) = self.pieces.first() else {
-            // One that begins with a number: tried wherever a number begins.
+            // A pattern that starts with a number is tried at each number.
             let starts = text.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at);
             return starts
                 .filter(|at| boundary(text, *at))
@@ -84,7 +84,7 @@ impl Pattern {
     }
 }
 
-/// Nothing that belongs to the same word stands before.
+/// Returns whether a word starts at this position.
 fn boundary(text: &str, at: usize) -> bool {
     !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric())
 }
@@ -113,14 +113,14 @@ fn follow(pieces: &[Piece], text: &str) -> Option<(usize, Numbers)> {
     Some((literal, numbers))
 }
 
-/// Exactly so many digits at the beginning, and what follows.
+/// Reads a number with exactly this many digits and returns it with the rest.
 fn number(text: &str, digits: usize) -> Option<(Option<u16>, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (end == digits).then_some(())?;
     Some((Some(text.get(..end)?.parse().ok()?), text.get(end..)?))
 }
 
-/// Numbers that a text itself calls a status or a code.
+/// Returns the numbers that the text names as a status or a code.
 pub(super) fn numbers(text: &str) -> Numbers {
     let mut numbers = Numbers::default();
     let mut before = "";
@@ -141,7 +141,7 @@ pub(super) fn numbers(text: &str) -> Numbers {
     numbers
 }
 
-/// Lower case, one space between words, straight quotes.
+/// Normalises a text: lower case, single spaces, straight quotes.
 pub(super) fn normalise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {

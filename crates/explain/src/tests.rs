@@ -6,8 +6,8 @@ use super::*;
 
 fn known(query: &str) -> Vec<Explanation> {
     match explain(query) {
-        Answer::Known(found) => found,
-        Answer::Unknown { nearest } => panic!("{query:?} is unknown; nearest {nearest:?}"),
+        Lookup::Known(found) => found,
+        Lookup::Unknown { nearest } => panic!("{query:?} is unknown; nearest {nearest:?}"),
     }
 }
 
@@ -26,7 +26,7 @@ fn every_close_code_is_explained() {
         assert!(!one.causes.is_empty() && !one.fix.is_empty(), "{code}");
     }
     for beyond in ["5000", "65536", "4294967296", "99999999999999999999"] {
-        assert!(matches!(explain(beyond), Answer::Unknown { .. }), "{beyond}");
+        assert!(matches!(explain(beyond), Lookup::Unknown { .. }), "{beyond}");
     }
 }
 
@@ -35,11 +35,11 @@ fn codes_say_who_sends_them_and_whether_to_retry() {
     for (code, sender, retry) in [
         ("1000", "client or server", "no"),
         ("1001", "client or server", "yes"),
-        ("1006", "nobody", "yes"),
+        ("1006", "no peer", "yes"),
         ("1010", "clients only", "no"),
         ("1012", "servers only", "yes, after the delay"),
-        ("1015", "nobody", "yes"),
-        ("2000", "nobody: it must not", "yes"),
+        ("1015", "no peer", "yes"),
+        ("2000", "no peer: it must not", "yes"),
         ("4401", "client or server", "no"),
     ] {
         let one = known(code).remove(0);
@@ -53,7 +53,7 @@ fn statuses_name_the_products_that_answer_so() {
     for status in [
         0, 101, 200, 204, 301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 421, 426, 429, 431, 460, 464, 499,
     ] {
-        assert_eq!(known(&status.to_string())[0].family, Family::Answer, "{status}");
+        assert_eq!(known(&status.to_string())[0].family, Family::HttpStatus, "{status}");
     }
     for (status, product) in [
         ("502", "nginx (proxy_pass)"),
@@ -67,7 +67,7 @@ fn statuses_name_the_products_that_answer_so() {
     assert_eq!(ids("HTTP 502"), ["502"]);
     assert_eq!(ids("status 426"), ["426"]);
     assert_eq!(ids("HTTP/1.1 426"), ["426"]);
-    assert!(matches!(explain("299"), Answer::Unknown { .. }));
+    assert!(matches!(explain("299"), Lookup::Unknown { .. }));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_pasted_head_names_who_made_it() {
     let head = "HTTP/1.1 502 Bad Gateway\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\n\r\n<html><hr><center>nginx/1.22.1</center>";
     let one = known(head).remove(0);
     assert!(
-        one.parts.iter().any(|(name, said)| name.contains("nginx") && said.contains("was in the way")),
+        one.parts.iter().any(|(name, said)| name.contains("nginx") && said.contains("is on the path")),
         "{:?}",
         one.parts
     );
@@ -84,7 +84,7 @@ fn a_pasted_head_names_who_made_it() {
     let one = known("HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\n\n").remove(0);
     assert!(one.parts.iter().any(|(name, said)| name == "connection" && said.contains("missing")));
     for odd in ["HTTP/1.1", "HTTP/1.1 abc", "HTTP/1.1 99", "HTTP/\u{0}\u{0}", "HTTP/1.1 99999"] {
-        assert!(matches!(explain(odd), Answer::Unknown { .. }), "{odd}");
+        assert!(matches!(explain(odd), Lookup::Unknown { .. }), "{odd}");
     }
     assert_eq!(known("HTTP/1.1 777 Strange")[0].id, "777");
 }
@@ -96,8 +96,8 @@ fn every_state_of_haproxy_is_explained() {
             for rest in ["", "--", "NI", "VN"] {
                 let state = format!("{first}{second}{rest}");
                 let found = match explain(&format!("haproxy {state}")) {
-                    Answer::Known(found) => found,
-                    Answer::Unknown { .. } => panic!("{state}"),
+                    Lookup::Known(found) => found,
+                    Lookup::Unknown { .. } => panic!("{state}"),
                 };
                 assert_eq!(
                     (found[0].family, found[0].parts.len()),
@@ -108,7 +108,7 @@ fn every_state_of_haproxy_is_explained() {
         }
     }
     for wrong in ["haproxy xD--", "haproxy cD-", "haproxy cDzz", "haproxy cX"] {
-        assert!(matches!(explain(wrong), Answer::Unknown { .. }), "{wrong}");
+        assert!(matches!(explain(wrong), Lookup::Unknown { .. }), "{wrong}");
     }
     let one = known("cD--").remove(0);
     assert!(one.meaning.contains("timeout client") && one.example.is_some(), "{}", one.meaning);
@@ -124,7 +124,7 @@ fn every_flag_of_envoy_is_explained() {
         assert_eq!(known(flag)[0].family, Family::Envoy, "{flag}");
     }
     assert_eq!(ids("UT,DC"), ["UT", "DC"]);
-    assert!(matches!(explain("UT,ZZ"), Answer::Unknown { .. }));
+    assert!(matches!(explain("UT,ZZ"), Lookup::Unknown { .. }));
     // Both know this one.
     let families: Vec<Family> = known("LR").iter().map(|one| one.family).collect();
     assert_eq!(families, [Family::Envoy, Family::Haproxy]);
@@ -210,14 +210,14 @@ fn what_is_not_known_is_said_to_be_unknown() {
         ("err_conection_refused", "Chrome: net::ERR_CONNECTION_REFUSED"),
     ] {
         match explain(query) {
-            Answer::Unknown { nearest } => {
+            Lookup::Unknown { nearest } => {
                 assert_eq!(nearest.first().map(String::as_str), Some(near), "{query}: {nearest:?}")
             }
-            Answer::Known(found) => panic!("{query}: {:?}", found[0].id),
+            Lookup::Known(found) => panic!("{query}: {:?}", found[0].id),
         }
     }
     for query in ["", "   ", "the cat sat on the mat", "zq"] {
-        assert!(matches!(explain(query), Answer::Unknown { .. }), "{query}");
+        assert!(matches!(explain(query), Lookup::Unknown { .. }), "{query}");
     }
 }
 
@@ -247,6 +247,6 @@ fn a_huge_query_is_cut() {
 #[test]
 fn every_cause_of_the_catalogue_has_a_query_that_is_known() {
     for cause in undrop_diagnosis::causes() {
-        assert!(matches!(explain(&cause.explain), Answer::Known(_)), "{}: {}", cause.number, cause.explain);
+        assert!(matches!(explain(&cause.explain), Lookup::Known(_)), "{}: {}", cause.number, cause.explain);
     }
 }

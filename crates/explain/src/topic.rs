@@ -1,72 +1,14 @@
-//! The data files.
+//! The explanations in the data files.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Explanation;
+use super::explanation::{Cause, Example, Explanation, Family};
 use super::pattern::Pattern;
 
-/// Where something to be explained comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Family {
-    /// A close code (RFC 6455 7.4).
-    CloseCode,
-    /// What answered a handshake, or did not.
-    Answer,
-    /// HAProxy's termination state.
-    Haproxy,
-    /// Envoy's response flags.
-    Envoy,
-    /// A line of nginx's error log.
-    Nginx,
-    /// A console message of a browser.
-    Browser,
-    /// An error of a library or framework.
-    Library,
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CloseCode => "close code",
-            Self::Answer => "answer to the handshake",
-            Self::Haproxy => "HAProxy termination state",
-            Self::Envoy => "Envoy response flag",
-            Self::Nginx => "nginx error log",
-            Self::Browser => "browser console",
-            Self::Library => "library error",
-        })
-    }
-}
-
-/// A possible cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Cause {
-    /// The cause.
-    pub what: String,
-    /// What tells it from the others.
-    pub tell: String,
-}
-
-/// A block to paste.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Example {
-    /// Its language, as Markdown names it.
-    pub language: String,
-    /// The block.
-    pub text: String,
-}
-
-/// One entry of a data file.
+/// An entry of a data file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Topic {
@@ -77,7 +19,7 @@ pub(super) struct Topic {
     title: String,
     #[serde(default)]
     meaning: String,
-    /// Ids that mean the same.
+    /// Other identifiers with the same meaning.
     #[serde(default)]
     pub(super) also: Vec<String>,
     #[serde(default)]
@@ -97,7 +39,7 @@ fn unset() -> Family {
     Family::Library
 }
 
-/// What each character of HAProxy's state means, by its position.
+/// The meanings of the characters in a termination state of HAProxy, by position.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Characters {
     pub(super) first: BTreeMap<char, String>,
@@ -106,7 +48,7 @@ pub(super) struct Characters {
     pub(super) fourth: BTreeMap<char, String>,
 }
 
-/// A data file.
+/// The contents of a data file.
 #[derive(Deserialize)]
 struct Chapter {
     topic: Vec<Topic>,
@@ -114,7 +56,7 @@ struct Chapter {
     rest: toml::Table,
 }
 
-/// All data files.
+/// The entries of all data files.
 pub(super) struct Book {
     topics: Vec<Topic>,
     pub(super) characters: Characters,
@@ -122,7 +64,7 @@ pub(super) struct Book {
 
 const CHAPTERS: [(Family, &str); 7] = [
     (Family::CloseCode, include_str!("data/close-codes.toml")),
-    (Family::Answer, include_str!("data/http.toml")),
+    (Family::HttpStatus, include_str!("data/http.toml")),
     (Family::Haproxy, include_str!("data/haproxy.toml")),
     (Family::Envoy, include_str!("data/envoy.toml")),
     (Family::Nginx, include_str!("data/nginx.toml")),
@@ -130,7 +72,7 @@ const CHAPTERS: [(Family, &str); 7] = [
     (Family::Library, include_str!("data/libraries.toml")),
 ];
 
-/// A file that cannot be parsed would be left out; a test holds that there is none.
+/// A file that cannot be parsed would be skipped; a test rules this out.
 static BOOK: LazyLock<Book> = LazyLock::new(|| {
     let mut book = Book { topics: Vec::new(), characters: Characters::default() };
     for (family, text) in CHAPTERS {
@@ -180,7 +122,7 @@ impl Topic {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{Answer, explain};
+    use super::super::{Lookup, explain};
     use super::*;
 
     #[test]
@@ -214,7 +156,7 @@ mod tests {
     fn every_reference_leads_somewhere() {
         for topic in Book::open().topics() {
             for see in &topic.see {
-                assert!(matches!(explain(see), Answer::Known(_)), "{} refers to {see}", topic.id);
+                assert!(matches!(explain(see), Lookup::Known(_)), "{} refers to {see}", topic.id);
             }
         }
     }

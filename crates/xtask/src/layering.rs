@@ -72,7 +72,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "undrop-explain",
         pure: true,
-        imports: &["undrop-frame", "undrop-infra", "undrop-report", "undrop-text"],
+        imports: &["undrop-text", "undrop-frame", "undrop-infra", "undrop-report"],
         in_tests: &["undrop-diagnosis"],
     },
     Layer {

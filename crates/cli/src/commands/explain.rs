@@ -13,36 +13,35 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use serde::Serialize;
 use undrop_diagnosis::CHECKS;
-use undrop_explain::{Answer, Explanation, LONGEST_QUERY, explain};
+use undrop_explain::{Explanation, LONGEST_QUERY, Lookup, explain};
 
 use crate::exit::{Code, Failure};
 
-/// Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop.
-///
-/// A close code, an HTTP status or a pasted response head, termination flags of HAProxy, response flags of Envoy, a line of
-/// nginx's error log, a browser's console message, a library's error, or the id of one of the doctor's checks.
+/// Explain a code, a flag, a response or an error line, or find in access logs why WebSockets drop
+/// Queries: a close code, an HTTP status or a pasted response head, termination flags of HAProxy, response flags of Envoy, a line
+/// of the nginx error log, a console message of a browser, an error of a library, or the id of a check of `undrop doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
-    /// What to explain; several words need no quotes. `-` reads it from standard input
+    /// Query; several words need no quotes. `-` reads the query from standard input
     #[arg(value_name = "QUERY", required_unless_present_any = ["file", "logs"], conflicts_with_all = ["file", "logs"])]
     query: Vec<String>,
-    /// Read what to explain, such as a response head, from a file
+    /// Read the query, such as a response head, from a file
     #[arg(long, value_name = "FILE", conflicts_with = "logs")]
     file: Option<PathBuf>,
-    /// Access logs to find dropped WebSockets in, plain or gzip; `-` is standard input
+    /// Access logs to evaluate, plain or gzip; `-` is standard input
     #[arg(id = "logs", long = "log", value_name = "FILE", num_args = 1..)]
     logs: Vec<PathBuf>,
-    /// The format of the logs, as the product's configuration has it [default: found out for each log]
+    /// Format of the logs, as in the configuration of the product [default: detected for each log]
     #[arg(long, value_name = "LOG_FORMAT", requires = "logs")]
     format: Option<String>,
-    /// Write the report as a page that needs nothing else
+    /// Write the report as a self-contained HTML page
     #[arg(long, value_name = "FILE", requires = "logs")]
     html: Option<PathBuf>,
-    /// Print it as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    /// Takes the place of the program's --log, which means something else here.
+    /// Replaces the global option --log, which has another meaning here.
     #[arg(id = "log", long = "log-filter", env = "UNDROP_LOG", value_name = "FILTER", hide = true)]
     _filter: Option<String>,
 }
@@ -73,7 +72,7 @@ pub(crate) fn run(command: Explain) -> Result<ExitCode, Failure> {
         return documented(&command, check.id, check.doc);
     }
     match explain(query) {
-        Answer::Known(found) => {
+        Lookup::Known(found) => {
             if command.json {
                 print_json(&Document { version: 1, query, explanations: &found })?;
             } else {
@@ -81,7 +80,7 @@ pub(crate) fn run(command: Explain) -> Result<ExitCode, Failure> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Answer::Unknown { mut nearest } => {
+        Lookup::Unknown { mut nearest } => {
             let like = |id: &str| query.len() > 3 && (id.contains(query) || query.contains(id));
             nearest.extend(CHECKS.iter().filter(|check| like(check.id)).map(|check| check.id.to_owned()));
             Err(Failure::new(Code::Usage, unknown(query, &nearest)))
@@ -125,7 +124,7 @@ impl Explain {
     }
 }
 
-/// The documentation of a check, as it stands in the code.
+/// Returns the documentation of a check.
 fn documented(command: &Explain, id: &str, documentation: &str) -> Result<ExitCode, Failure> {
     if command.json {
         print_json(&Check { version: 1, query: id, documentation })?;
@@ -143,9 +142,9 @@ fn print_json(document: &impl Serialize) -> Result<(), Failure> {
 
 fn unknown(query: &str, nearest: &[String]) -> anyhow::Error {
     let shown: String = query.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut text = format!("`{shown}` is not known here");
+    let mut text = format!("`{shown}` is unknown");
     if nearest.is_empty() {
-        text.push_str("; it may be the application's own");
+        text.push_str("; it may be defined by the application");
     } else {
         text.push_str("; did you mean");
         for (i, id) in nearest.iter().enumerate() {
@@ -156,7 +155,7 @@ fn unknown(query: &str, nearest: &[String]) -> anyhow::Error {
     anyhow!(text)
 }
 
-/// Standard output is a terminal that wants colour.
+/// Returns whether standard output is a terminal that supports colours.
 fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

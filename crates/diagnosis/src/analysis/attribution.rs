@@ -119,7 +119,7 @@ pub(crate) fn attribute(
     }
     evidence.extend(told);
     // If several recognised products could have the timer, none of them is more than a candidate.
-    let rivals: Vec<(&Entry, &Timer)> = seen
+    let rivals: Vec<(&Intermediary, &Timer)> = seen
         .iter()
         .filter(|product| culprit.is_some_and(|(named, _)| named.id != product.entry.id))
         .filter_map(|product| settable(product, kind, value).filter(|(entry, _)| fits(entry)))
@@ -137,15 +137,26 @@ pub(crate) fn attribute(
             "the connections went through the forward proxy; a run without it shows whether it is the cause";
         evidence.push(hint.to_owned());
     }
+    let candidates = candidates(culprit.map(|(entry, _)| entry), &rivals, &near);
+    let late = culprit.map_or(EndDelay::Not, |(entry, timer)| end_delay(entry, timer, kind));
+    Attribution { culprit, between, confidence, evidence, candidates, late }
+}
+
+/// Lists the timers other than the culprit's: those of recognised products first, then those of about this length.
+fn candidates(
+    culprit: Option<&Intermediary>,
+    rivals: &[(&Intermediary, &Timer)],
+    near: &[(&'static Intermediary, &'static Timer)],
+) -> Vec<String> {
     let mut candidates: Vec<String> = rivals
         .iter()
         .map(|(entry, timer)| format!("{} ({}), which is on the path as well", entry.name, timer.name))
         .collect();
     let mut listed: Vec<(&str, &str)> =
         rivals.iter().map(|(entry, timer)| (entry.id.as_str(), timer.name.as_str())).collect();
-    for (entry, timer) in &near {
+    for (entry, timer) in near {
         let key = (entry.id.as_str(), timer.name.as_str());
-        if culprit.is_none_or(|(named, _)| named.id != entry.id) && !listed.contains(&key) {
+        if culprit.is_none_or(|named| named.id != entry.id) && !listed.contains(&key) {
             candidates.push(format!("{} ({})", entry.name, timer.name));
             listed.push(key);
         }
@@ -156,12 +167,15 @@ pub(crate) fn attribute(
     } else if candidates.is_empty() {
         candidates.push("no known timer has this length".to_owned());
     }
-    let late = culprit.map_or(EndDelay::Not, |(entry, timer)| end_delay(entry, timer, kind));
-    Attribution { culprit, between, confidence, evidence, candidates, late }
+    candidates
 }
 
 /// Returns the timer of this kind that a recognised product could have configured to this value.
-fn settable(product: &Product, kind: TimerKind, value: &Measure) -> Option<(&'static Intermediary, &'static Timer)> {
+fn settable(
+    product: &Product,
+    kind: TimerKind,
+    value: &Measure,
+) -> Option<(&'static Intermediary, &'static Timer)> {
     let age = age(value)?;
     let within = |timer: &Timer| {
         let low = timer.min.and_then(Bound::at).is_none_or(|min| min <= age + Duration::from_secs(1));

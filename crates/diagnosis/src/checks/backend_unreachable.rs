@@ -35,19 +35,18 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let slow = attempt.took_s >= SLOW_S;
     let (cause, what) = match (&attempt.outcome, attempt.outcome.status()) {
         (_, Some(504 | 524)) => {
-            ("hangs: it does not respond to the handshake in time", Trouble::UpstreamHangs)
+            ("hangs: it does not respond to the handshake in time", HandshakeProblem::UpstreamHangs)
         }
         // A proxy that retries a backend which refuses is as slow as one that waits for a backend which hangs.
-        (_, Some(502 | 503)) if slow => ("refuses several attempts, or hangs", Trouble::UpstreamHangs),
-        (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => {
-            ("refuses connections, ends them before it responds, or is down", Trouble::UpstreamRefuses)
+        (_, Some(502 | 503)) if slow => {
+            ("refuses several attempts, or hangs", HandshakeProblem::UpstreamHangs)
         }
         (_, Some(502 | 503 | 520..=523 | 525 | 526 | 530)) => (
-            "refuses connections, ends them before it answers, or is down",
+            "refuses connections, ends them before it responds, or is down",
             HandshakeProblem::UpstreamRefuses,
         ),
         (_, Some(status)) if status >= 500 && is_known_for(case, status) => {
-            ("ends connections before it responds, or refuses them", Trouble::UpstreamDies)
+            ("ends connections before it responds, or refuses them", HandshakeProblem::UpstreamDies)
         }
         (HttpOutcome::Failed(Ending::BlackHole), _) => return vec![hangs(case, attempt.took_s)],
         (HttpOutcome::Failed(end @ (Ending::Fin | Ending::Reset)), _) => return vec![ends(case, end)],
@@ -75,7 +74,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             let when = words(refusal.when);
             finding = finding.evidence(format!("{} responds with {status} if {when}", product.entry.name));
         }
-        if what == Trouble::UpstreamHangs {
+        if what == HandshakeProblem::UpstreamHangs {
             finding = finding.candidate("the backend is reached and slow to accept the handshake");
         }
     } else {
@@ -102,7 +101,7 @@ fn hangs(case: &Case<'_>, took_s: f64) -> Finding {
         Confidence::Medium,
         "The handshake gets no response: the server, or the backend of a proxy, hangs.",
     )
-    .at(where_silent(case, NoAnswer::Hangs))
+    .at(where_silent(case, NoResponse::Hangs))
     .evidence(format!("TCP connects, and no response was received within {}", seconds(took_s)))
     .refuted_by("a response with a longer --timeout")
     .candidate("a port that speaks another protocol, such as TLS or the PROXY protocol")
@@ -116,7 +115,7 @@ fn ends(case: &Case<'_>, end: &Ending) -> Finding {
         Confidence::Medium,
         format!("The handshake gets no response: the connection ends with {end}."),
     )
-    .at(where_silent(case, NoAnswer::Empty))
+    .at(where_silent(case, NoResponse::Empty))
     .evidence(format!("TCP connects, then {end} without a response"))
     .refuted_by("the same handshake from another network that gets a response")
     .candidate("a TCP proxy whose backend is down")
@@ -128,7 +127,7 @@ fn ends(case: &Case<'_>, end: &Ending) -> Finding {
 }
 
 /// Returns where the connection fails: at the backend of a recognised product that behaves like this, if there is one.
-fn where_silent(case: &Case<'_>, like: NoAnswer) -> String {
+fn where_silent(case: &Case<'_>, like: NoResponse) -> String {
     let mut seen = case.products.iter().filter(|product| product.is_seen());
     let known =
         seen.find(|product| product.entry.refusals.iter().any(|refusal| refusal.without == Some(like)));
@@ -140,10 +139,10 @@ fn where_silent(case: &Case<'_>, like: NoAnswer) -> String {
 
 fn words(trouble: HandshakeProblem) -> &'static str {
     match trouble {
-        Trouble::UpstreamRefuses => "its upstream refuses the connection",
-        Trouble::UpstreamDies => "its upstream ends the connection before it responds",
-        Trouble::UpstreamHangs => "its upstream does not respond",
-        Trouble::NotConfigured => "it is not configured for WebSockets",
+        HandshakeProblem::UpstreamRefuses => "its upstream refuses the connection",
+        HandshakeProblem::UpstreamDies => "its upstream ends the connection before it responds",
+        HandshakeProblem::UpstreamHangs => "its upstream does not respond",
+        HandshakeProblem::NotConfigured => "it is not configured for WebSockets",
         _ => "it rejects the request",
     }
 }

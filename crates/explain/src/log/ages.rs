@@ -1,23 +1,23 @@
-//! How old sessions were when they ended: a histogram of bounded size, fine enough to see a timer.
+//! The ages at which sessions ended: a histogram of bounded size with a resolution that shows timers.
 
 use std::collections::BTreeMap;
 
-/// Width of a bin, microseconds.
+/// The width of a bin in microseconds.
 pub(super) const BIN_US: u64 = 10_000;
 
-/// Seconds of one bin.
+/// The width of a bin in seconds.
 pub(super) const BIN_S: f64 = 0.01;
 
-/// Bins that are allocated together.
+/// The number of bins that are allocated together.
 const PAGE: u32 = 1024;
 
-/// Everything older counts as this old: 30 days.
+/// The maximum age: 30 days. Longer ages count as this one.
 const LAST: u32 = 30 * 24 * 3600 * 100;
 
-/// Pages of all histograms of a survey, at most: 8 MiB.
+/// The maximum number of pages of all histograms of a survey: 8 MiB.
 pub(super) const PAGES: usize = 2048;
 
-/// A histogram in bins of 10 ms. Beyond the pages that it may have it counts in bins of ten seconds only.
+/// A histogram with bins of 10 ms. Without a free page, it counts in bins of ten seconds only.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
     pages: BTreeMap<u32, Box<[u32; PAGE as usize]>>,
@@ -26,7 +26,7 @@ pub(super) struct Ages {
 }
 
 impl Ages {
-    /// Counts one; takes a page from the budget when it needs one.
+    /// Counts a session, and takes a page from the budget if necessary.
     pub(super) fn add(&mut self, us: u64, budget: &mut usize) {
         let bin = u32::try_from(us / BIN_US).unwrap_or(LAST).min(LAST);
         let (page, at) = (bin / PAGE, (bin % PAGE) as usize);
@@ -46,12 +46,12 @@ impl Ages {
         bins[at] = bins[at].saturating_add(1);
     }
 
-    /// How many are known to 10 s only.
+    /// Returns the number of sessions that are known to 10 s only.
     pub(super) fn blurred(&self) -> u64 {
         self.coarse.values().map(|count| u64::from(*count)).sum()
     }
 
-    /// Bins with something in them, in order.
+    /// Returns the bins that are not empty, in order.
     pub(super) fn bins(&self) -> impl Iterator<Item = (u32, u32)> {
         self.pages.iter().flat_map(|(page, bins)| {
             let first = page * PAGE;
@@ -59,7 +59,7 @@ impl Ages {
         })
     }
 
-    /// How many lie in a range of bins, both ends included.
+    /// Returns the count in a range of bins, both ends included.
     pub(super) fn within(&self, from: u32, to: u32) -> u64 {
         let pages = self.pages.range(from / PAGE..=to / PAGE);
         let bins = pages.flat_map(|(page, bins)| bins.iter().zip(page * PAGE..));
@@ -67,7 +67,7 @@ impl Ages {
     }
 }
 
-/// All bins of several histograms, in order, each once.
+/// Returns the merged bins of several histograms, in order.
 pub(super) fn merged<'a>(all: impl IntoIterator<Item = &'a Ages>) -> Vec<(u32, u32)> {
     let mut bins: Vec<(u32, u32)> = all.into_iter().flat_map(Ages::bins).collect();
     bins.sort_unstable_by_key(|(bin, _)| *bin);
@@ -81,7 +81,7 @@ pub(super) fn merged<'a>(all: impl IntoIterator<Item = &'a Ages>) -> Vec<(u32, u
     bins
 }
 
-/// The age in seconds below which this part of the sessions ended.
+/// Returns the age in seconds below which this part of the sessions ended.
 pub(super) fn quantile(bins: &[(u32, u32)], part: f64) -> f64 {
     let total: u64 = bins.iter().map(|(_, count)| u64::from(*count)).sum();
     let wanted = (total as f64 * part).ceil().max(1.0) as u64;

@@ -1,40 +1,41 @@
-//! Ages at which far more sessions ended than around them.
+//! Finds ages at which far more sessions ended than at neighbouring ages.
 
 use super::ages::{BIN_S, quantile};
 
-/// An age that many sessions share.
+/// An age at which many sessions ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cluster {
-    /// The median, seconds.
+    /// The median in seconds.
     pub(super) value_s: f64,
-    /// Half of the range that nine of ten lie in, seconds.
+    /// Half of the range that contains 90 % of the sessions, in seconds.
     pub(super) spread_s: f64,
     pub(super) count: u64,
-    /// First and last bin.
+    /// The first and the last bin.
     pub(super) from: u32,
     pub(super) to: u32,
-    /// Sessions that were clearly older.
+    /// The number of sessions that lived clearly longer.
     pub(super) longer: u64,
-    /// Sessions that were clearly younger.
+    /// The number of sessions that were clearly shorter.
     pub(super) shorter: u64,
 }
 
-/// Clusters that are looked for, at most.
+/// The maximum number of clusters.
 const MOST: usize = 6;
 
-/// Widths that are tried, bins: a timer that is exact, one with some jitter, one that is looked at each second, one each few.
+/// The window widths in bins: for exact timers, timers with jitter, and timers that are checked every second or every few
+/// seconds.
 const WIDTHS: [u32; 4] = [5, 20, 120, 300];
 
-/// The first width that makes sense for ages cut to whole seconds.
+/// The index of the first width for ages that are truncated to whole seconds.
 const COARSE: usize = 2;
 
-/// Below this age nothing is a timer, bins.
+/// The age in bins below which nothing counts as a timer.
 const YOUNGEST: u32 = 50;
 
-/// How many sessions make a cluster at least.
+/// Returns the minimum number of sessions in a cluster.
 const LEAST: u64 = 5;
 
-/// Finds clusters among bins in order, the largest first.
+/// Finds clusters in sorted bins and returns them, the largest first.
 pub(super) fn find(bins: &[(u32, u32)], coarse: bool) -> Vec<Cluster> {
     let all = Sums::new(bins);
     let total = all.total();
@@ -67,7 +68,7 @@ pub(super) fn find(bins: &[(u32, u32)], coarse: bool) -> Vec<Cluster> {
     found
 }
 
-/// The window, as first bin and width, that stands out most.
+/// Returns the most significant window as first bin and width.
 fn peak(bins: &[(u32, u32)], total: u64, least: u64, narrowest: usize) -> Option<(u32, u32)> {
     let sums = Sums::new(bins);
     let mut best: Option<(f64, u32, u32)> = None;
@@ -78,18 +79,18 @@ fn peak(bins: &[(u32, u32)], total: u64, least: u64, narrowest: usize) -> Option
                 end += 1;
             }
             let count = sums.between(start, end);
-            // A window may not be wide beside the age itself.
+            // The window must be narrow relative to the age.
             if count < least || from < YOUNGEST || width > 5.max(from / 20) {
                 continue;
             }
             let expected = sums.around(from, width);
-            // What chance makes of it, once in a million windows or so; less is enough for a large part of all.
+            // Random counts reach this level in about one of a million windows; for a large part of all sessions, less is enough.
             let chance = if 5 * count >= total { 3.0 } else { 4.0 + 5.0 * (expected + 0.3).sqrt() };
             if (count as f64) < (expected + chance).max(3.0 * expected + 2.0) {
                 continue;
             }
             let score = (count as f64 - expected) / (expected + 1.0).sqrt();
-            // A wider window must bring clearly more.
+            // A wider window has to contain clearly more sessions.
             if best.is_none_or(|(most, _, known)| score > most * if width > known { 1.05 } else { 1.0 }) {
                 best = Some((score, from, width));
             }
@@ -98,10 +99,10 @@ fn peak(bins: &[(u32, u32)], total: u64, least: u64, narrowest: usize) -> Option
     best.map(|(_, from, width)| (from, width))
 }
 
-/// Running sums over bins.
+/// Cumulative sums over bins.
 struct Sums<'a> {
     bins: &'a [(u32, u32)],
-    /// The sum of all bins before each.
+    /// The sum of all bins before each bin.
     before: Vec<u64>,
 }
 
@@ -121,7 +122,7 @@ impl<'a> Sums<'a> {
         self.before.last().copied().unwrap_or(0)
     }
 
-    /// Of places in the list, the end not included.
+    /// Returns the sum of a range of list positions, the end excluded.
     fn between(&self, start: usize, end: usize) -> u64 {
         self.before[end] - self.before[start]
     }
@@ -130,7 +131,7 @@ impl<'a> Sums<'a> {
         self.before[self.bins.partition_point(|(known, _)| *known < bin)]
     }
 
-    /// How many one would expect in a window, by its neighbourhood on the busier side.
+    /// Returns the expected count in a window, from its neighbourhood on the busier side.
     fn around(&self, from: u32, width: u32) -> f64 {
         let side = 10 * width;
         let (low, high) = (from.saturating_sub(width / 2), from + width + width / 2 + 1);

@@ -1,4 +1,4 @@
-//! Which format a log has, and how a line of it is read.
+//! Detects the format of a log and reads its lines.
 
 use memchr::memmem;
 
@@ -7,7 +7,7 @@ use super::number::{Moment, scaled, whole};
 use super::slots::{Label, Slot, Slots, Unit};
 use super::template::{Dialect, FormatError, Template};
 
-/// nginx and Apache write the first part of their lines alike.
+/// nginx and Apache write the same first part of a line.
 const COMBINED: &str = "$remote_addr $ident $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"$undrop_tail";
 const COMMON: &str = "$remote_addr $ident $remote_user [$time_local] \"$request\" $status $undrop_tail";
 const ALB: &str = "$undrop_upgrade $time_iso8601 $elb $client $target $a $b $c $status $target_status $undrop_received $bytes_sent \"$request\" \"$agent\" $cipher $protocol $group \"$trace\" \"$domain\" \"$certificate\" $priority $undrop_created \"$undrop_tail";
@@ -17,16 +17,16 @@ const HAPROXY_TCP: &str = "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc
 const ENVOY: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %REST%";
 const ISTIO: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %DETAILS% %TERMINATION% \"%FAILURE%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %REST%";
 
-/// How a log is written.
+/// The format of a log.
 #[derive(Debug, Clone)]
 pub(super) struct Format {
     pub(super) label: String,
-    /// The product that writes it, by its id in `infra`; `None` when that is not certain.
+    /// The id in `infra` of the product that writes it; `None` if that is uncertain.
     pub(super) product: Option<&'static str>,
     shape: Shape,
-    /// Sessions are TCP connections; nothing says which are WebSockets.
+    /// Whether sessions are TCP connections, of which any may be a WebSocket.
     pub(super) tcp: bool,
-    /// The time of a line is that of the request, not of its end.
+    /// Whether the time of a line is that of the request instead of its end.
     starts: bool,
     duration: Duration,
 }
@@ -37,34 +37,34 @@ enum Shape {
     Json,
 }
 
-/// Where the duration of a line is.
+/// The position of the duration in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Duration {
     Absent,
     Slot(Unit),
-    /// From the request to the end.
+    /// The difference between the times of request and end.
     Between,
-    /// Behind the known part: the largest number with three decimals, or one by its name.
+    /// After the known part: the largest number with three decimals, or a named one.
     TailDecimals,
-    /// Behind the known part: the whole number at this place.
+    /// After the known part: the integer at this position.
     TailWhole(usize, Unit),
 }
 
-/// What a line says of a session.
+/// The facts of a line about a session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session {
     pub(super) duration_us: Option<u64>,
-    /// When it ended.
+    /// The time of its end.
     pub(super) end: Option<Moment>,
     pub(super) ending: Label,
-    /// Bytes of both directions.
+    /// The bytes of both directions.
     pub(super) bytes: Option<u64>,
-    /// The line was written before it ended.
+    /// Whether the line was written before its end.
     pub(super) early: bool,
 }
 
 impl Format {
-    /// A format that the user gave.
+    /// Creates a format from the text of the user.
     pub(super) fn given(text: &str) -> Result<Format, FormatError> {
         let template = Template::compile(text)?;
         let (product, name, hint) = match template.dialect {
@@ -89,7 +89,7 @@ impl Format {
         })
     }
 
-    /// The format that most of these lines have. `None` when none has half of them.
+    /// Returns the format of most of these lines, `None` if no format fits half of them.
     pub(super) fn detect(sample: &[&[u8]]) -> Option<Format> {
         let lines: Vec<&[u8]> = sample.iter().copied().filter(|line| !line.trim_ascii().is_empty()).collect();
         let fitting = |format: &Format| lines.iter().filter(|line| format.fits(line)).count();
@@ -108,7 +108,7 @@ impl Format {
         Some(format)
     }
 
-    /// A line of a sample has this form, and sensible values in it.
+    /// Returns whether a line has this format with plausible values.
     fn fits(&self, line: &[u8]) -> bool {
         let Some(slots) = self.take(line) else { return false };
         slots.time().is_some()
@@ -126,7 +126,7 @@ impl Format {
             }
     }
 
-    /// Finds out what the lines alone show: where the duration is, and so who wrote them.
+    /// Detects the position of the duration and the product from the lines.
     fn look_closer(&mut self, lines: &[&[u8]]) {
         let slots: Vec<Slots<'_>> = lines.iter().filter_map(|line| self.take(line)).collect();
         if matches!(self.shape, Shape::Json) {
@@ -156,7 +156,7 @@ impl Format {
     }
 
     fn look_at_tails(&mut self, slots: &[Slots<'_>]) {
-        // Sessions say more than other lines, if there are any.
+        // Sessions are more informative than other lines.
         let sessions: Vec<&Slots<'_>> = slots.iter().filter(|slots| slots.status() == Some(101)).collect();
         let tails: Vec<&[u8]> = match sessions.is_empty() {
             true => slots.iter().map(|slots| slots.of(Slot::Tail)).collect(),
@@ -169,7 +169,7 @@ impl Format {
             return;
         }
         self.duration = Duration::Absent;
-        // The bytes stand first behind the status of a common line.
+        // In a common line, the bytes follow the status.
         let first = usize::from(!self.label.contains("combined"));
         for place in first..first + 6 {
             let values: Vec<u64> = tails.iter().filter_map(|tail| whole(token(tail, place)?)).collect();
@@ -186,7 +186,7 @@ impl Format {
         }
     }
 
-    /// Takes a line apart. `None` when it does not have this form.
+    /// Parses a line. Returns `None` if it does not have this format.
     pub(super) fn take<'a>(&self, line: &'a [u8]) -> Option<Slots<'a>> {
         match &self.shape {
             Shape::Json => json::take(line),
@@ -220,7 +220,7 @@ impl Format {
         } else {
             end
         };
-        // The first two characters of HAProxy's state; the others are about cookies.
+        // The first two characters of the state of HAProxy; the others are about cookies.
         let ending = slots.ending(if self.product == Some("haproxy") { 2 } else { 8 });
         Session { duration_us, end, ending, bytes: slots.bytes(), early: slots.is_early() }
     }
@@ -229,7 +229,7 @@ impl Format {
         self.duration != Duration::Absent
     }
 
-    /// The durations are cut to whole seconds.
+    /// Returns whether durations are truncated to whole seconds.
     pub(super) fn is_coarse(&self) -> bool {
         matches!(
             self.duration,
@@ -237,7 +237,7 @@ impl Format {
         )
     }
 
-    /// The durations come from a number without a name.
+    /// Returns whether durations come from an unnamed number.
     pub(super) fn is_guess(&self) -> bool {
         matches!(self.duration, Duration::TailWhole(..))
     }
@@ -279,12 +279,12 @@ fn candidates() -> impl Iterator<Item = Format> {
     .flatten()
 }
 
-/// What syslog puts before HAProxy's line ends where the client's address begins: the word before ` [`.
+/// Removes the syslog prefix of a HAProxy line, which ends before the client address: the word before ` [`.
 fn behind_prefix(line: &[u8]) -> Option<&[u8]> {
     let mut from = 0;
     while let Some(found) = memmem::find(line.get(from..)?, b" [") {
         let at = from + found;
-        // A date, not the process id of `haproxy[7]`.
+        // This is a date, not the process id in `haproxy[7]`.
         if line.get(at + 4) == Some(&b'/') {
             let start = line[..at].iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1);
             return line.get(start..);
@@ -294,13 +294,13 @@ fn behind_prefix(line: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The word at a place; quoted text is one word.
+/// Returns the word at a position; quoted text is one word.
 fn token(tail: &[u8], place: usize) -> Option<&[u8]> {
     Tokens { rest: tail }.nth(place)
 }
 
-/// The request time among the words behind a combined line, microseconds: the one that says so, or else the largest number
-/// with three decimals, as the request time of nginx is never below the times of its upstream.
+/// Returns the request time among the words after a combined line in microseconds: the named one, otherwise the largest number
+/// with three decimals, since the request time of nginx is never below the times of its upstream.
 fn decimals(tail: &[u8]) -> Option<u64> {
     let mut largest = None;
     for token in (Tokens { rest: tail }) {
@@ -322,7 +322,7 @@ fn decimals(tail: &[u8]) -> Option<u64> {
     largest
 }
 
-/// Words of a line.
+/// Returns the words of a line.
 struct Tokens<'a> {
     rest: &'a [u8],
 }

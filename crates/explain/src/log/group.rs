@@ -6,13 +6,13 @@ use super::moments::Moments;
 use super::paths::Paths;
 use super::slots::{Label, Slots};
 
-/// Ways to end that are told apart, at most; the last one takes all others.
+/// The maximum number of different endings; the last one counts all others.
 const CLASSES: usize = 24;
 
-/// Up to so many bytes a session was quiet: the response head, which some logs count, and little else.
+/// The number of bytes up to which a session counts as quiet: the response head, which some logs count, and little else.
 const QUIET: u64 = 512;
 
-/// Whether a session carried anything.
+/// Whether a session carried data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Traffic {
     Unknown,
@@ -20,7 +20,7 @@ pub(super) enum Traffic {
     Busy,
 }
 
-/// Sessions that ended in one way.
+/// The sessions with one ending.
 #[derive(Debug)]
 pub(super) struct Class {
     pub(super) ending: Label,
@@ -28,7 +28,7 @@ pub(super) struct Class {
     pub(super) ages: Ages,
 }
 
-/// What is kept of the sessions.
+/// The statistics of the sessions.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) label: String,
@@ -41,13 +41,13 @@ pub(super) struct Group {
     pub(super) moments: Moments,
     pub(super) paths: Paths,
     pub(super) sessions: u64,
-    /// Lines written before the session had ended.
+    /// The number of lines that were written before the session ended.
     pub(super) early: u64,
-    /// Sessions whose line had no readable duration.
+    /// The number of sessions without a readable duration.
     pub(super) ageless: u64,
-    /// Requests that were no sessions.
+    /// The requests that did not open a session.
     pub(super) others: u64,
-    /// What the log's clock shows more than UTC, seconds.
+    /// The offset of the log's clock from UTC, in seconds.
     pub(super) offset_s: i64,
 }
 
@@ -114,22 +114,22 @@ impl Group {
         &mut self.classes[at]
     }
 
-    /// Sessions with an age.
+    /// Returns the number of sessions with an age.
     pub(super) fn aged(&self) -> u64 {
         self.classes.iter().map(|class| class.ages.count).sum()
     }
 
-    /// Sessions whose age is known to 10 s only, as there were too many different ones.
+    /// Returns the number of sessions whose age is known to 10 s only, for lack of memory.
     pub(super) fn blurred(&self) -> u64 {
         self.classes.iter().map(|class| class.ages.blurred()).sum()
     }
 
-    /// The ages of all sessions.
+    /// Returns the ages of all sessions.
     pub(super) fn bins(&self) -> Vec<(u32, u32)> {
         merged(self.classes.iter().map(|class| &class.ages))
     }
 
-    /// How many sessions between two bins ended in each way, the most first; unknown ways are left out.
+    /// Returns the endings of the sessions between two bins with their counts, the most frequent first, without unknown ones.
     pub(super) fn endings(&self, from: u32, to: u32) -> Vec<(String, u64)> {
         let mut counts: Vec<(String, u64)> = Vec::new();
         for class in &self.classes {
@@ -147,7 +147,7 @@ impl Group {
         counts
     }
 
-    /// How many sessions between two bins were quiet, and how many busy.
+    /// Returns the number of quiet and busy sessions between two bins.
     pub(super) fn traffic(&self, from: u32, to: u32) -> (u64, u64) {
         let sum = |wanted| {
             let classes = self.classes.iter().filter(|class| class.traffic == wanted);

@@ -1,13 +1,13 @@
-//! Lines that are JSON objects, read without building anything.
+//! Reads lines that are JSON objects, without allocations.
 
 use memchr::{memchr, memchr2};
 
 use super::slots::{Slot, Slots};
 
-/// Objects and arrays within each other, at most.
+/// The maximum nesting depth of objects and arrays.
 const DEEPEST: usize = 16;
 
-/// Takes a line apart. `None` when it is not a whole JSON object.
+/// Parses a line. Returns `None` if it is not a complete JSON object.
 pub(super) fn take(line: &[u8]) -> Option<Slots<'_>> {
     let mut reader = Reader { text: line, at: memchr(b'{', line)?, slots: Slots::default() };
     reader.object(0, &[])?;
@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
                 b'[' => {
                     let from = self.at;
                     self.skip_array()?;
-                    // A header with one value, as Caddy writes it.
+                    // Caddy writes a header field as an array with one value.
                     let inner = self.text.get(from + 1..self.at - 1)?;
                     let inner = inner
                         .strip_prefix(b"\"")
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         self.slots.put(slot, value);
     }
 
-    /// What is between quotes, escapes as they are.
+    /// Returns the text between quotes with its escapes.
     fn string(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let from = self.at;
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
 
-    /// The next byte that is no space.
+    /// Returns the next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;

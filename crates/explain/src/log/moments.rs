@@ -1,37 +1,37 @@
-//! When sessions ended: moments at which many did.
+//! Finds moments at which many sessions ended.
 
 use std::collections::BTreeMap;
 
-/// Seconds that are kept open for lines out of order.
+/// The time in seconds for which lines can be out of order.
 const OPEN: usize = 128;
 
-/// Crowded moments that are kept, at most; the most crowded stay.
+/// The maximum number of moments that are kept; those with the most sessions stay.
 const KEPT: usize = 64;
 
-/// Ends within this many seconds are one moment.
+/// The maximum duration of one moment in seconds.
 const TOGETHER_S: i64 = 3;
 
-/// Crowded moments with less than this between them are one: some hops need a while to end everything, seconds.
+/// The time in seconds below which two moments are merged: some hops end their connections over a period.
 const BETWEEN_S: i64 = 3;
 
-/// What takes longer is no moment, seconds.
+/// The duration in seconds above which it does not count as one moment.
 const LONGEST_S: i64 = 15;
 
-/// Buckets of ages, four to a factor of two, from 0.1 s on.
+/// The number of age buckets: four for each factor of two, from 0.1 s on.
 const BUCKETS: usize = 80;
 
 /// A moment at which sessions ended.
 #[derive(Debug, Clone)]
 pub(super) struct Crowd {
-    /// The first second of it, since 1970.
+    /// The first second of the moment, since 1970.
     pub(super) at_s: i64,
-    /// How many seconds it took.
+    /// The duration of the moment in seconds.
     pub(super) seconds: i64,
     pub(super) count: u64,
     ages: [u32; BUCKETS],
 }
 
-/// Follows the ends of sessions through time.
+/// Collects the ends of sessions over time.
 #[derive(Debug, Default)]
 pub(super) struct Moments {
     open: BTreeMap<i64, Crowd>,
@@ -56,7 +56,7 @@ impl Moments {
         let bucket = &mut crowd.ages[bucket(age_us)];
         *bucket = bucket.saturating_add(1);
         if self.open.len() > OPEN {
-            // The oldest second is complete, unless the log goes back in time, as the next file does.
+            // The oldest second is complete, unless time goes backwards, as at the start of the next file.
             let oldest = if unix_s < self.first_open() + OPEN as i64 / 2 {
                 self.open.pop_last()
             } else {
@@ -71,7 +71,7 @@ impl Moments {
     }
 
     fn keep(&mut self, crowd: Option<Crowd>) {
-        // Alone is no crowd.
+        // A single session is not a moment.
         let Some(crowd) = crowd.filter(|crowd| crowd.count > 1) else { return };
         let near = self.kept.iter_mut().find(|kept| {
             let (first, last) = (kept.at_s.min(crowd.at_s), (kept.at_s + kept.seconds).max(crowd.at_s + 1));
@@ -87,7 +87,7 @@ impl Moments {
         }
     }
 
-    /// The moments that had far more ends than others, in order of time.
+    /// Returns the moments with far more ends than others, in order of time.
     pub(super) fn crowds(mut self) -> Vec<Crowd> {
         while let Some((_, crowd)) = self.open.pop_first() {
             self.keep(Some(crowd));
@@ -95,7 +95,7 @@ impl Moments {
         let span = self.last_s.zip(self.first_s).map_or(1, |(last, first)| (last - first).max(1));
         let (total, mut crowds) = (self.count, self.kept);
         crowds.retain(|crowd| {
-            // What chance brings in as many seconds, eight deviations above, and a part of all that counts.
+            // The threshold is eight deviations above the random level, and a relevant part of all sessions.
             let rate = (total - crowd.count.min(total)) as f64 / span as f64;
             let expected = rate * crowd.seconds as f64;
             let chance = expected + 8.0 * expected.sqrt();
@@ -113,7 +113,7 @@ impl Moments {
         crowds
     }
 
-    /// From the first end to the last, seconds.
+    /// Returns the time from the first end to the last, in seconds.
     pub(super) fn span_s(&self) -> i64 {
         self.last_s.zip(self.first_s).map_or(0, |(last, first)| last - first)
     }
@@ -128,21 +128,21 @@ impl Crowd {
         self.ages.iter_mut().zip(other.ages).for_each(|(to, from)| *to = to.saturating_add(from));
     }
 
-    /// The ages differ, so that no timer that began with each session explains the moment.
+    /// Returns whether the ages differ, so that a timer that starts with each session cannot explain the moment.
     pub(super) fn is_mixed(&self) -> bool {
         let most =
             self.ages.windows(3).map(|near| near.iter().map(|count| u64::from(*count)).sum::<u64>()).max();
         most.is_some_and(|most| most * 10 <= self.count * 7)
     }
 
-    /// How many were about this old.
+    /// Returns the number of sessions of about this age.
     pub(super) fn about(&self, age_us: u64) -> u64 {
         let middle = bucket(age_us);
         let near = &self.ages[middle.saturating_sub(1)..(middle + 2).min(BUCKETS)];
         near.iter().map(|count| u64::from(*count)).sum()
     }
 
-    /// The youngest and the oldest, roughly, seconds.
+    /// Returns the approximate lowest and highest age, in seconds.
     pub(super) fn range_s(&self) -> (f64, f64) {
         let some = |at: Option<usize>| at.map_or(0.0, |at| 0.1 * 2f64.powf(at as f64 / 4.0));
         let first = self.ages.iter().position(|count| *count > 0);

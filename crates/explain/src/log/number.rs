@@ -1,6 +1,10 @@
-//! Numbers and times out of bytes, without copies.
+//! Parses numbers and times from bytes without copies.
 
-/// An unsigned whole number; `None` for anything else.
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Parses an unsigned integer. Returns `None` for anything else.
 pub(super) fn whole(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.len() > 18 {
         return None;
@@ -8,12 +12,12 @@ pub(super) fn whole(bytes: &[u8]) -> Option<u64> {
     bytes.iter().try_fold(0u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
 }
 
-/// Two digits.
+/// Parses two digits at a position.
 fn pair(bytes: &[u8], at: usize) -> Option<i64> {
     whole(bytes.get(at..at + 2)?).map(|number| number as i64)
 }
 
-/// A decimal number times `unit`, cut to a whole number: `60.001` with 1,000,000 is 60,001,000.
+/// Parses a decimal number and multiplies it by `unit`, rounded down: `60.001` with 1,000,000 is 60,001,000.
 pub(super) fn scaled(bytes: &[u8], unit: u64) -> Option<u64> {
     let (front, back) = match memchr::memchr(b'.', bytes) {
         Some(dot) => (&bytes[..dot], &bytes[dot + 1..]),
@@ -28,7 +32,7 @@ pub(super) fn scaled(bytes: &[u8], unit: u64) -> Option<u64> {
     Some(sum)
 }
 
-/// A duration as Go writes it, such as `1m0.5s` or `350ms`, in microseconds.
+/// Parses a duration of Go, such as `1m0.5s` or `350ms`, to microseconds.
 pub(super) fn go_duration(bytes: &[u8]) -> Option<u64> {
     let (mut rest, mut sum) = (bytes, 0u64);
     if rest.is_empty() {
@@ -54,16 +58,16 @@ pub(super) fn go_duration(bytes: &[u8]) -> Option<u64> {
     Some(sum)
 }
 
-/// A point in time.
+/// A point in time with its offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
-    /// Microseconds since 1970, UTC; for a log without a zone, as if it were UTC.
+    /// The microseconds since 1970 in UTC; a time without a zone counts as UTC.
     pub(super) unix_us: i64,
-    /// What must be added for the time that the log shows, seconds.
+    /// The offset of the time in the log from UTC, in seconds.
     pub(super) offset_s: i32,
 }
 
-/// A time in any of the forms that access logs use.
+/// Parses a time in any of the formats of access logs.
 pub(super) fn moment(bytes: &[u8]) -> Option<Moment> {
     match bytes.get(2)? {
         b'/' => common(bytes),
@@ -72,7 +76,7 @@ pub(super) fn moment(bytes: &[u8]) -> Option<Moment> {
     }
 }
 
-/// `06/Feb/2026:12:14:14 +0100`, also with a fraction and without a zone.
+/// Parses `06/Feb/2026:12:14:14 +0100`, also with a fraction and without a zone.
 fn common(bytes: &[u8]) -> Option<Moment> {
     let month = match bytes.get(3..6)? {
         b"Jan" => 1,
@@ -95,7 +99,7 @@ fn common(bytes: &[u8]) -> Option<Moment> {
     rest(day * 86_400 + seconds, bytes.get(20..)?)
 }
 
-/// `2026-02-06T12:14:14.123Z`, also with a space and with slashes.
+/// Parses `2026-02-06T12:14:14.123Z`, also with a space and with slashes.
 fn iso(bytes: &[u8]) -> Option<Moment> {
     let year = whole(bytes.get(..4)?)? as i64;
     let day = days(year, pair(bytes, 5)?, pair(bytes, 8)?)?;
@@ -103,10 +107,10 @@ fn iso(bytes: &[u8]) -> Option<Moment> {
     rest(day * 86_400 + seconds, bytes.get(19..)?)
 }
 
-/// Seconds since 1970 with a fraction; thirteen digits without one are milliseconds.
+/// Parses seconds since 1970 with a fraction; thirteen digits without a fraction are milliseconds.
 fn epoch(bytes: &[u8]) -> Option<Moment> {
     let unit = if bytes.len() == 13 && !bytes.contains(&b'.') { 1000 } else { 1_000_000 };
-    // A float with an exponent, as some encoders write it.
+    // Some encoders write a float with an exponent.
     let us = match scaled(bytes, unit) {
         Some(us) => us,
         None => {
@@ -122,7 +126,7 @@ fn clock(bytes: &[u8]) -> Option<i64> {
     (hours < 24 && minutes < 60 && seconds < 61).then_some(hours * 3600 + minutes * 60 + seconds)
 }
 
-/// What may follow the seconds: a fraction, a zone.
+/// Parses what follows the seconds: a fraction and a zone.
 fn rest(seconds: i64, bytes: &[u8]) -> Option<Moment> {
     let (mut us, mut at) = (0i64, 0);
     if matches!(bytes.first(), Some(b'.' | b',')) {
@@ -144,33 +148,26 @@ fn rest(seconds: i64, bytes: &[u8]) -> Option<Moment> {
     Some(Moment { unix_us, offset_s: offset_s as i32 })
 }
 
-/// Days since 1970 of a date of the Gregorian calendar.
+/// Returns the days since 1970 of a date.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9999).contains(&year) {
+    if !(1970..=9999).contains(&year) {
         return None;
     }
-    // Years that begin in March have their leap day at the end.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, of_era) = (year / 400, year % 400);
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let date =
+        Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    Some(i64::from(EPOCH.until(date).ok()?.get_days()))
 }
 
-/// `2026-02-06 12:14:14`, from seconds since 1970.
+/// Formats seconds since 1970 as `2026-02-06 12:14:14`.
 pub(super) fn written(unix_s: i64) -> String {
-    let (day, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) =
-        if month < 10 { (year + era * 400, month + 3) } else { (year + era * 400 + 1, month - 9) };
-    let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{date:02} {h:02}:{m:02}:{s:02}")
+    match Timestamp::from_second(unix_s) {
+        Ok(time) => TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => format!("{unix_s} s after 1970"),
+    }
 }
+
+/// The first day of 1970.
+const EPOCH: Date = Date::constant(1970, 1, 1);
 
 #[cfg(test)]
 mod tests {

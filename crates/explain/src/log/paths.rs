@@ -1,28 +1,28 @@
-//! Handshakes that failed, by path.
+//! Counts failed handshakes by path.
 
 use std::collections::HashMap;
 
-/// Paths that are followed, at most; later ones are left out.
+/// The maximum number of paths; later ones are ignored.
 const MOST: usize = 512;
 
-/// Statuses that are counted for a path, at most.
+/// The maximum number of statuses that are counted for a path.
 const STATUSES: usize = 8;
 
-/// Only so much of a path is kept, bytes.
+/// The number of bytes that are kept of a path.
 const LONGEST: usize = 80;
 
-/// What was answered on a path.
+/// The responses on a path.
 #[derive(Debug, Default)]
 pub(super) struct Path {
     pub(super) name: String,
     pub(super) opened: u64,
-    /// Other answers to handshakes, or to what seem to be such.
+    /// The other responses to handshakes, or to requests that seem to be handshakes.
     pub(super) refused: Vec<(u16, u64)>,
-    /// Requests said themselves that they wanted a WebSocket.
+    /// Whether the log shows that requests asked for a WebSocket.
     pub(super) certain: bool,
 }
 
-/// Paths on which WebSockets were opened or asked for.
+/// The paths on which WebSockets were opened or requested.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     known: HashMap<u64, Path>,
@@ -35,7 +35,7 @@ impl Paths {
         }
     }
 
-    /// An answer other than 101. It counts where WebSockets are opened, asked for, or refused on a path that sounds like them.
+    /// Counts a response other than 101 if WebSockets are opened or requested on the path, or if the path suggests them.
     pub(super) fn refused(&mut self, path: &[u8], status: u16, asked: bool) {
         let sounds = status >= 400 && sounds_like(path);
         if self.known.is_empty() && !asked && !sounds {
@@ -50,7 +50,7 @@ impl Paths {
         }
     }
 
-    /// With some refusals, the most first.
+    /// Returns the paths with refusals, those with the most first.
     pub(super) fn with_refusals(self) -> Vec<Path> {
         let mut paths: Vec<Path> = self.known.into_values().filter(|path| !path.refused.is_empty()).collect();
         for path in &mut paths {
@@ -74,13 +74,13 @@ impl Paths {
 }
 
 impl Path {
-    /// All refusals.
+    /// Returns the number of all refusals.
     pub(super) fn count(&self) -> u64 {
         self.refused.iter().map(|(_, count)| count).sum()
     }
 }
 
-/// The path sounds like one of WebSockets.
+/// Returns whether the path suggests a WebSocket.
 fn sounds_like(path: &[u8]) -> bool {
     let has = |word: &[u8]| memchr::memmem::find(path, word).is_some();
     path.split(|byte| *byte == b'/').any(|part| matches!(part, b"ws" | b"wss" | b"cable" | b"live" | b"hub"))
@@ -89,7 +89,7 @@ fn sounds_like(path: &[u8]) -> bool {
         || has(b"/signalr")
 }
 
-/// FNV-1a, eight bytes at a time: fast, and nothing depends on it but a table.
+/// FNV-1a over eight bytes at a time: fast, and only a hash table depends on it.
 fn hash(bytes: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325u64 ^ bytes.len() as u64;
     for chunk in bytes.chunks(8) {

@@ -1,18 +1,18 @@
-//! Lines out of a stream, without an allocation for each.
+//! Reads lines from a stream without an allocation per line.
 
 use std::io::{self, ErrorKind, Read};
 
 use flate2::read::MultiGzDecoder;
 use memchr::memchr;
 
-/// Bytes that are read ahead; a line that does not fit is left out.
+/// The size of the buffer in bytes; a longer line is skipped.
 pub(super) const LONGEST: usize = 512 * 1024;
 
-/// A line without its end.
+/// A line without its line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     Whole(&'a [u8]),
-    /// Longer than [`LONGEST`] bytes.
+    /// The line is longer than [`LONGEST`] bytes.
     TooLong,
 }
 
@@ -20,23 +20,23 @@ pub(super) enum Line<'a> {
 pub(super) struct Lines<R: Read> {
     input: Input<R>,
     buffer: Vec<u8>,
-    /// What of the buffer is not given out yet.
+    /// The part of the buffer that was not returned yet.
     from: usize,
     until: usize,
     ended: bool,
-    /// The rest of a line that was too long is being skipped.
+    /// Whether the rest of a line that is too long is being skipped.
     skipping: bool,
     error: Option<io::Error>,
 }
 
 enum Input<R: Read> {
     Plain(R),
-    /// Boxed as it is large; several members in one file are one stream.
+    /// The decoder is boxed because it is large; several members in one file form one stream.
     Gzip(Box<MultiGzDecoder<io::Chain<io::Cursor<Vec<u8>>, R>>>),
 }
 
 impl<R: Read> Lines<R> {
-    /// Reads the beginning, and finds out whether it is compressed.
+    /// Opens a log and detects whether it is compressed.
     pub(super) fn open(mut input: R) -> io::Result<Lines<R>> {
         let mut buffer = vec![0; LONGEST];
         let mut until = 0;
@@ -67,11 +67,11 @@ impl<R: Read> Lines<R> {
         Ok(lines)
     }
 
-    /// The whole lines that are read already.
+    /// Returns the complete lines in the buffer.
     pub(super) fn sample(&self, most: usize) -> Vec<&[u8]> {
         let text = &self.buffer[self.from..self.until];
         let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').take(most + 1).map(trimmed).collect();
-        // The last one may not be whole.
+        // The last line may be incomplete.
         if lines.len() > 1 && !(self.ended && lines.len() <= most) {
             lines.pop();
         }
@@ -79,7 +79,7 @@ impl<R: Read> Lines<R> {
         lines
     }
 
-    /// The next line.
+    /// Returns the next line.
     pub(super) fn next(&mut self) -> Option<Line<'_>> {
         loop {
             if let Some(length) = memchr(b'\n', &self.buffer[self.from..self.until]) {
@@ -105,12 +105,12 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Why it ended, if that was an error.
+    /// Returns the error that ended the log, if there was one.
     pub(super) fn error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
 
-    /// Reads until the buffer is full or the log has ended, so that a line is rarely cut.
+    /// Reads until the buffer is full or the log ends, so that lines are rarely split.
     fn fill(&mut self) {
         self.buffer.copy_within(self.from..self.until, 0);
         (self.from, self.until) = (0, self.until - self.from);

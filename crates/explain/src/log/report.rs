@@ -1,11 +1,12 @@
-//! All verdicts in one report.
+//! Builds the report of a survey.
 
 use undrop_report::{Bin, Chart, Finding, Histogram, Report, Table};
+use undrop_text::number::thousands;
 
 use super::ages::{BIN_S, quantile};
 use super::clusters::{self, Cluster};
+use super::findings;
 use super::group::Group;
-use super::judge::{self, grouped};
 use super::{Source, Survey};
 
 pub(super) fn report(survey: Survey) -> Report {
@@ -23,7 +24,7 @@ pub(super) fn report(survey: Survey) -> Report {
         let label = group.label.clone();
         for finding in judge_group(group, several, &mut report) {
             let finding = if several { named(&label, finding) } else { finding };
-            // The verdict is what befell the most sessions.
+            // The verdict is the finding that affects the most sessions.
             let count = match &finding.value {
                 Some(value) if value.unit == "sessions" => value.value as u32,
                 Some(value) => value.samples,
@@ -51,36 +52,36 @@ fn verdict(report: &Report, worst: Option<String>, files: &[Source], sessions: u
     }
     let lines: u64 = files.iter().map(|file| file.lines).sum();
     if !files.iter().any(|file| file.format.is_some()) {
-        return format!("The format of these {} lines is not known here.", grouped(lines));
+        return format!("The format of these {} lines is not known.", thousands(lines));
     }
     if sessions == 0 {
         return format!(
             "There is no WebSocket session in these {} lines: none has the status 101.",
-            grouped(lines)
+            thousands(lines)
         );
     }
-    format!("{} WebSocket sessions, and no pattern in how they ended.", grouped(sessions))
+    format!("{} WebSocket sessions, without a pattern in their ends.", thousands(sessions))
 }
 
 fn named(label: &str, finding: Finding) -> Finding {
     Finding { cause: format!("{label}: {}", finding.cause), ..finding }
 }
 
-/// In a log that covers less than this, seconds, a moment is nothing special.
+/// The duration of a log in seconds below which a common moment proves nothing.
 const SHORT_S: i64 = 30;
 
-/// The verdicts on a group; its charts, tables and notes go into the report.
+/// Returns the findings about a group, and adds its charts, tables and notes to the report.
 fn judge_group(mut group: Group, several: bool, report: &mut Report) -> Vec<Finding> {
-    let mut findings = judge::handshakes(&mut group);
+    let mut findings = findings::handshakes(&mut group);
     if group.early > 0 {
         report.notes.push(format!(
-            "{} lines were written before the session had ended (`option logasap`): their durations say nothing and are left out.",
-            grouped(group.early)
+            "{} lines were written before the session ended (`option logasap`); their durations are meaningless and ignored.",
+            thousands(group.early)
         ));
     }
     if group.tcp && group.sessions > 0 {
         report.notes.push(
-            "This is a log of TCP sessions: nothing in it says which were WebSockets, so all of them count."
+            "This is a log of TCP sessions; it does not show which are WebSockets, so all of them count."
                 .to_owned(),
         );
     }
@@ -89,47 +90,47 @@ fn judge_group(mut group: Group, several: bool, report: &mut Report) -> Vec<Find
     }
     if !group.has_duration || group.aged() == 0 {
         if group.early == 0 {
-            findings.push(judge::no_durations(&group));
+            findings.push(findings::no_durations(&group));
         }
         return findings;
     }
     if group.ageless > 0 {
-        report.notes.push(format!("{} sessions had no readable duration.", grouped(group.ageless)));
+        report.notes.push(format!("{} sessions had no readable duration.", thousands(group.ageless)));
     }
     if group.guess {
         report.notes.push(format!(
-            "{}: the durations are a number without a name; if it is something else, give the format with --format.",
+            "{}: the duration was taken from a number without a name; if this is wrong, pass the format with --format.",
             group.label
         ));
     }
     if group.blurred() > 0 {
         report.notes.push(format!(
-            "There were more different ages than can be kept in memory; {} sessions are in no histogram.",
-            grouped(group.blurred())
+            "There are more different ages than fit into memory; {} sessions are missing in the histogram.",
+            thousands(group.blurred())
         ));
     }
     let (bins, total) = (group.bins(), group.aged());
     let clusters = clusters::find(&bins, group.coarse);
     let span_s = group.moments.span_s();
     let crowds = std::mem::take(&mut group.moments).crowds();
-    // A log of a moment is all one moment.
+    // In a very short log, everything ends at the same moment.
     if span_s >= SHORT_S {
-        findings.extend(judge::reload(&group, &crowds, total));
+        findings.extend(findings::reload(&group, &crowds, total));
     }
-    findings.extend(clusters.iter().map(|cluster| judge::cluster(&group, cluster, &crowds, total)));
-    findings.extend(judge::at_once(&bins, total));
+    findings.extend(clusters.iter().map(|cluster| findings::cluster(&group, cluster, &crowds, total)));
+    findings.extend(findings::at_once(&bins, total));
     let suffix = if several { format!(", {}", group.label) } else { String::new() };
     report.charts.push(Chart::Histogram(histogram(
         &bins,
         &clusters,
-        format!("Ages of {} sessions{suffix}", grouped(total)),
+        format!("Ages of {} sessions{suffix}", thousands(total)),
     )));
     report.tables.push(ages(&bins, span_s, &suffix));
     report.tables.push(endings(&group, total, &suffix));
     findings
 }
 
-/// Ages that people know, seconds: the edges of a histogram's bins.
+/// Common timer values in seconds, which are the edges of the bins.
 const LADDER: [f64; 26] = [
     0.0,
     1.0,
@@ -159,7 +160,7 @@ const LADDER: [f64; 26] = [
     5_184_000.0,
 ];
 
-/// The bins of the chart: known ages, and one narrow bin for each cluster.
+/// Returns the bins of the chart: common timer values, and one narrow bin for each cluster.
 fn histogram(bins: &[(u32, u32)], clusters: &[Cluster], title: String) -> Histogram {
     let mut edges: Vec<f64> = LADDER.to_vec();
     for cluster in clusters {
@@ -173,7 +174,7 @@ fn histogram(bins: &[(u32, u32)], clusters: &[Cluster], title: String) -> Histog
     let mut chart: Vec<Bin> =
         edges.windows(2).map(|pair| Bin { from: pair[0], to: pair[1], count: 0 }).collect();
     for (bin, count) in bins {
-        // In the middle of the bin, so that no rounding moves it over an edge.
+        // The middle of the bin is used, so that rounding does not move it across an edge.
         let age = (f64::from(*bin) + 0.5) * BIN_S;
         let at = chart.partition_point(|bin| bin.to <= age);
         if let Some(bin) = chart.get_mut(at) {
@@ -196,19 +197,17 @@ fn ages(bins: &[(u32, u32)], span_s: i64, suffix: &str) -> Table {
 }
 
 fn endings(group: &Group, total: u64, suffix: &str) -> Table {
-    let mut table = Table::new(format!("Endings{suffix}"), &["in the log", "sessions", "what it says"]);
+    let mut table = Table::new(format!("Endings{suffix}"), &["in the log", "sessions", "meaning"]);
     for (name, count) in group.endings(0, u32::MAX).into_iter().take(10) {
         let family = if group.product == Some("haproxy") { "haproxy " } else { "" };
         let meaning = match crate::explain(&format!("{family}{name}")) {
-            crate::Answer::Known(found) => {
+            crate::Lookup::Known(found) => {
                 found.into_iter().next().map(|one| one.meaning).unwrap_or_default()
             }
-            crate::Answer::Unknown { .. } if name == "-" => {
-                "nothing went wrong, as far as this hop knows".to_owned()
-            }
-            crate::Answer::Unknown { .. } => String::new(),
+            crate::Lookup::Unknown { .. } if name == "-" => "no error, as far as this hop knows".to_owned(),
+            crate::Lookup::Unknown { .. } => String::new(),
         };
-        table.row([name, format!("{} of {}", grouped(count), grouped(total)), meaning]);
+        table.row([name, format!("{} of {}", thousands(count), thousands(total)), meaning]);
     }
     table
 }
@@ -219,9 +218,9 @@ fn table(files: &[Source]) -> Table {
         let format = file.format.clone().unwrap_or_else(|| "not recognised".to_owned());
         table.row([
             file.name.clone(),
-            grouped(file.lines),
-            grouped(file.sessions),
-            grouped(file.unread),
+            thousands(file.lines),
+            thousands(file.sessions),
+            thousands(file.unread),
             format,
         ]);
     }
@@ -233,7 +232,7 @@ fn notes(report: &mut Report, files: &[Source], unread: &[String]) {
     if lines > 0 {
         report.notes.push(format!(
             "Lines that could not be read: {}. The first: {}",
-            grouped(lines),
+            thousands(lines),
             unread.join(" · ")
         ));
     }
@@ -244,7 +243,7 @@ fn notes(report: &mut Report, files: &[Source], unread: &[String]) {
     }
     if files.iter().any(|file| file.format.is_none() && file.lines > 0) {
         report.notes.push(
-            "Known without help: nginx and Apache (combined, common), HAProxy (httplog, tcplog), Envoy and Istio (default, JSON), AWS ALB, Caddy (JSON), nginx JSON. For others give --format with the log_format of the configuration.".to_owned(),
+            "Formats that are recognised: nginx and Apache (combined, common), HAProxy (httplog, tcplog), Envoy and Istio (default, JSON), AWS ALB, Caddy (JSON), nginx JSON. For other formats, pass --format with the log_format of the configuration.".to_owned(),
         );
     }
 }

@@ -1,54 +1,54 @@
-//! What is taken out of a line, and what it means.
+//! The values of a line and their meanings.
 
 use super::number::{self, Moment};
 
-/// A place for a value.
+/// The meaning of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(super) enum Slot {
     Time,
-    /// When the request came, beside a `Time` at which it ended.
+    /// The time of the request, if `Time` is the time of its end.
     Created,
     Duration,
     Status,
-    /// Method, path, version.
+    /// The request line: method, path and version.
     Request,
     Path,
-    /// The request's Upgrade header, or another mark of a WebSocket.
+    /// The Upgrade field of the request, or another mark of a WebSocket.
     Upgrade,
-    /// The answer's Upgrade header.
+    /// The Upgrade field of the response.
     Switched,
     Ending,
     Sent,
     Received,
-    /// Everything behind the known part of the line.
+    /// The rest of the line after the known part.
     Tail,
 }
 
 const COUNT: usize = Slot::Tail as usize + 1;
 
-/// What a duration is written in.
+/// The unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// Seconds with a fraction.
     Seconds,
-    /// Seconds that were cut to whole ones.
+    /// Seconds that are truncated to whole ones.
     WholeSeconds,
     Milliseconds,
     Microseconds,
 }
 
-/// The values of a line, still as bytes; an absent one is empty.
+/// The values of a line as bytes; an absent one is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Slots<'a> {
     values: [&'a [u8]; COUNT],
 }
 
-/// How a session ended, as its log writes it: `cD`, `UT,DC`; up to eight bytes, the rest zero.
+/// The ending of a session as in the log, such as `cD` or `UT,DC`: up to eight bytes, padded with zeros.
 pub(super) type Label = [u8; 8];
 
 impl<'a> Slots<'a> {
-    /// The first value of a slot stays.
+    /// Sets the value of a slot; the first value is kept.
     pub(super) fn put(&mut self, slot: Slot, value: &'a [u8]) {
         let place = &mut self.values[slot as usize];
         if place.is_empty() {
@@ -64,9 +64,9 @@ impl<'a> Slots<'a> {
         let value = self.of(Slot::Status);
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
         match value {
-            // Caddy before 2.7 has no status for a connection that it handed over.
+            // Caddy before 2.7 writes no status for a hijacked connection.
             b"0" if !self.of(Slot::Switched).is_empty() => Some(101),
-            // What a product writes for an answer that never went out.
+            // Some products write this for a response that was not sent.
             b"-" | b"-1" | b"0" | b"000" => Some(0),
             _ => {
                 number::whole(value).filter(|status| (100..=999).contains(status)).map(|status| status as u16)
@@ -74,7 +74,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Without the query.
+    /// Returns the path without the query.
     pub(super) fn path(&self) -> &'a [u8] {
         let path = match self.of(Slot::Path) {
             b"" => {
@@ -84,7 +84,7 @@ impl<'a> Slots<'a> {
             path => path,
         };
         let path = &path[..memchr::memchr2(b'?', b'#', path).unwrap_or(path.len())];
-        // ALB writes the whole URL.
+        // ALB writes the complete URL.
         match memchr::memmem::find(path, b"://") {
             Some(at) if at < 8 => {
                 let host = &path[at + 3..];
@@ -114,12 +114,12 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The line was written before the session ended (HAProxy's `option logasap`).
+    /// Returns whether the line was written before the session ended (`option logasap` of HAProxy).
     pub(super) fn is_early(&self) -> bool {
         self.of(Slot::Duration).first() == Some(&b'+')
     }
 
-    /// Bytes of both directions; `None` when the log has neither.
+    /// Returns the bytes of both directions, `None` if the log has neither.
     pub(super) fn bytes(&self) -> Option<u64> {
         let one = |slot| match self.of(slot) {
             b"-" => Some(0),
@@ -131,7 +131,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// What ended it; empty when the log does not say.
+    /// Returns the ending, empty if the log has none.
     pub(super) fn ending(&self, length: usize) -> Label {
         let mut label = Label::default();
         let value = trim(self.of(Slot::Ending));
@@ -142,7 +142,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Without quotes and brackets around it.
+/// Removes quotes and brackets around a value.
 fn trim(mut value: &[u8]) -> &[u8] {
     for (open, close) in [(b'"', b'"'), (b'[', b']')] {
         if value.first() == Some(&open) && value.last() == Some(&close) && value.len() >= 2 {

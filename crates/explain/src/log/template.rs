@@ -1,27 +1,29 @@
-//! Line formats as products write them: literal text with variables between.
+//! Line formats of products: literal text and variables.
 
 use memchr::{memchr, memmem};
 
 use super::slots::{Slot, Slots, Unit};
 
-/// Why a format given by the user cannot be used.
+/// The reason why a format of the user is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// It has no variables at all.
+    /// The format has no variable.
     #[error(
-        "the format `{0}` has no variable; write it as the product's configuration has it, such as `$remote_addr … $request_time`, `%h %l %u %t \"%r\" %>s %b %D`"
+        "the format `{0}` has no variable; write it as in the configuration of the product, such as `$remote_addr … $request_time`, `%h %l %u %t \"%r\" %>s %b %D`"
     )]
     NoVariables(String),
-    /// Two variables stand next to each other.
-    #[error("`{0}` and `{1}` stand next to each other in the format, so that nothing tells where one ends")]
+    /// Two variables are adjacent.
+    #[error(
+        "`{0}` and `{1}` are adjacent in the format, so the end of the first is unknown; put a separator between them"
+    )]
     Adjacent(String, String),
-    /// No variable gives the status, and none says that it is a log of TCP sessions.
+    /// No variable is the status, and none shows that it is a log of TCP sessions.
     #[error("the format has no status; add {0}")]
     NoStatus(&'static str),
 }
 
-/// Whose way of writing formats.
+/// The notation of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Nginx,
@@ -30,13 +32,13 @@ pub(super) enum Dialect {
     Envoy,
 }
 
-/// A variable, and the text behind it that ends it.
+/// A variable and the literal text after it.
 #[derive(Debug, Clone)]
 struct Part {
     slot: Option<Slot>,
-    /// It stands in quotes, in which `\"` is no end.
+    /// Whether it is quoted; `\"` does not end a quoted value.
     quoted: bool,
-    /// Empty at the end of the line.
+    /// The literal text; empty at the end of the line.
     until: Vec<u8>,
 }
 
@@ -46,16 +48,16 @@ pub(super) struct Template {
     start: Vec<u8>,
     parts: Vec<Part>,
     pub(super) dialect: Dialect,
-    /// In what the duration is.
+    /// The unit of the duration.
     pub(super) unit: Option<Unit>,
     pub(super) has_status: bool,
 }
 
-/// A variable as written, where it ends, and what it means.
+/// A variable, its end, and its meaning.
 type Variable<'a> = (&'a str, usize, Option<Slot>, Option<Unit>);
 
 impl Template {
-    /// Compiles a format as a configuration file has it; which dialect it is shows in its variables.
+    /// Compiles a format from a configuration file; its variables show the dialect.
     pub(super) fn compile(format: &str) -> Result<Template, FormatError> {
         let dialect = Dialect::of(format).ok_or_else(|| FormatError::NoVariables(format.to_owned()))?;
         Template::compile_as(dialect, format)
@@ -81,7 +83,7 @@ impl Template {
             let before = parts.last().map_or(start.as_slice(), |part| part.until.as_slice());
             let quoted = before.last() == Some(&b'"');
             parts.push(Part { slot, quoted, until: Vec::new() });
-            // The whole request counts, not the part of the upstream, so the first one stays.
+            // The first value is kept: it covers the whole request, not only the upstream.
             unit = unit.or(its_unit);
             (plain, last, at) = (false, name.to_owned(), at + length);
         }
@@ -92,7 +94,7 @@ impl Template {
         Ok(Template { start, parts, dialect, unit, has_status })
     }
 
-    /// Takes a line apart. `None` when it does not have this form.
+    /// Parses a line. Returns `None` if it does not have this format.
     pub(super) fn take<'a>(&self, line: &'a [u8]) -> Option<Slots<'a>> {
         let mut slots = Slots::default();
         let mut rest = line.strip_prefix(self.start.as_slice())?;
@@ -108,7 +110,7 @@ impl Template {
     }
 }
 
-/// Where the text stands that ends a variable.
+/// Finds the literal text that ends a variable.
 fn end(rest: &[u8], until: &[u8], quoted: bool) -> Option<usize> {
     let &first = until.first()?;
     let mut from = 0;
@@ -122,7 +124,7 @@ fn end(rest: &[u8], until: &[u8], quoted: bool) -> Option<usize> {
     }
 }
 
-/// How many backslashes stand before a place.
+/// Returns the number of backslashes before a position.
 fn backslashes(text: &[u8], at: usize) -> usize {
     text[..at].iter().rev().take_while(|byte| **byte == b'\\').count()
 }
@@ -141,7 +143,7 @@ impl Dialect {
         }
     }
 
-    /// The variable that the text begins with.
+    /// Reads the variable at the start of the text.
     fn variable(self, text: &str) -> Option<Variable<'_>> {
         match self {
             Dialect::Nginx => nginx(text),
@@ -173,7 +175,7 @@ fn nginx(text: &str) -> Option<Variable<'_>> {
         "request_uri" | "uri" => (Some(Slot::Path), None),
         "http_upgrade" => (Some(Slot::Upgrade), None),
         "body_bytes_sent" | "bytes_sent" => (Some(Slot::Sent), None),
-        // For the formats that are built in.
+        // These variables occur in the built-in formats only.
         "undrop_upgrade" => (Some(Slot::Upgrade), None),
         "undrop_created" => (Some(Slot::Created), None),
         "undrop_received" => (Some(Slot::Received), None),
@@ -188,7 +190,7 @@ fn apache(text: &str) -> Option<Variable<'_>> {
     if rest.starts_with('%') {
         return None;
     }
-    // Modifiers, such as `%>s` or `%400,501{User-agent}i`.
+    // Skip modifiers, as in `%>s` or `%400,501{User-agent}i`.
     let skipped = rest.find(|c: char| !(c.is_ascii_digit() || ">!<,".contains(c)))?;
     let rest = rest.get(skipped..)?;
     let (argument, rest) = match rest.strip_prefix('{') {
@@ -199,7 +201,7 @@ fn apache(text: &str) -> Option<Variable<'_>> {
         None => ("", rest),
     };
     let letter = rest.chars().next().filter(|c| c.is_ascii_alphabetic() || *c == '^')?;
-    // `%^FB`, `%^ti` have three characters.
+    // `%^FB` and `%^ti` have three characters.
     let size = if letter == '^' { 3 } else { 1 };
     let length = text.len() - rest.len() + size.min(rest.len());
     let (slot, unit) = match (letter, argument) {

@@ -260,7 +260,7 @@ fn a_known_timer_is_found_in_every_format() {
         (haproxy_client, "HAProxy, HTTP", Some("between the client and HAProxy"), 60.0, Confidence::Medium),
         (haproxy_tcp, "HAProxy, TCP", Some("HAProxy"), 7.0, Confidence::High),
         (envoy, "Envoy, default", Some("Envoy, stream_idle_timeout"), 300.0, Confidence::High),
-        (envoy_json, "Envoy, JSON", Some("behind Envoy"), 60.0, Confidence::Medium),
+        (envoy_json, "Envoy, JSON", Some("the server side of Envoy"), 60.0, Confidence::Medium),
         (istio, "Istio, default", None, 100.0, Confidence::Medium),
         (
             alb,
@@ -300,7 +300,7 @@ fn nothing_is_said_of_logs_in_which_nothing_is_wrong() {
     for writer in [nginx as Writer, apache, haproxy, envoy, alb, caddy] {
         let report = judge(text(&sessions(5000, |_, _| {}), writer).as_bytes());
         assert_eq!(report.findings, [], "{report:#?}");
-        assert!(report.verdict.contains("no pattern"), "{}", report.verdict);
+        assert!(report.verdict.contains("without a pattern"), "{}", report.verdict);
     }
 }
 
@@ -330,7 +330,7 @@ fn reloads_are_moments_and_no_timers() {
         let found = finding(&report, "reload");
         assert_eq!(report.findings.len(), 1, "{report:#?}");
         assert!(found.cause.contains("at 3 moments"), "{}", found.cause);
-        assert!(found.evidence.iter().any(|text| text.contains("each 30 min")), "{:?}", found.evidence);
+        assert!(found.evidence.iter().any(|text| text.contains("every 30 min")), "{:?}", found.evidence);
     }
     // Times are those that the log shows; Apache's, of the request, are cut to whole seconds.
     let report = judge(text(&reloaded, apache).as_bytes());
@@ -429,11 +429,7 @@ fn compressed_cut_and_spoilt_logs_count_as_far_as_they_go() {
     let packed = encoder.finish().unwrap();
     assert_eq!(judge(&packed).findings, judge(log.as_bytes()).findings);
     let report = judge(&packed[..packed.len() * 3 / 4]);
-    assert!(
-        report.notes.iter().any(|note| note.contains("cannot be read behind line")),
-        "{:?}",
-        report.notes
-    );
+    assert!(report.notes.iter().any(|note| note.contains("cannot be read after line")), "{:?}", report.notes);
     finding(&report, "idle-cut");
     // Binary garbage, a line that breaks off, a line without an end.
     let mut spoilt = log.clone().into_bytes();

@@ -35,9 +35,7 @@ pub(super) fn run(command: &Explain) -> Result<ExitCode, Failure> {
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     if !recognised {
-        return Err(usage(anyhow!(
-            "no line of these logs has a format that is known; give it with --format"
-        )));
+        return Err(usage(anyhow!("the format of these logs was not recognised; pass it with --format")));
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { Code::Findings.into() })
 }

@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new("apache", name, finding("backend-unreachable", "behind Apache"), move |bench| {
+        LabCase::new("apache", name, finding("backend-unreachable", "the backend of Apache"), move |bench| {
             let text = format!("Timeout 3\nProxyPass / http://{}/ upgrade=websocket", which(bench));
             serve(bench, &text, false)
         })

@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new("caddy", name, finding("backend-unreachable", "behind Caddy"), move |bench| {
+        LabCase::new("caddy", name, finding("backend-unreachable", "the backend of Caddy"), move |bench| {
             let to = which(bench);
             let text =
                 format!("reverse_proxy {to} {{\n transport http {{\n response_header_timeout 3s\n }}\n}}");

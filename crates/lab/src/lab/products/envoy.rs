@@ -27,7 +27,7 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new("envoy", name, finding("backend-unreachable", "behind Envoy"), move |bench| {
+        LabCase::new("envoy", name, finding("backend-unreachable", "the backend of Envoy"), move |bench| {
             let to = which(bench);
             serve(
                 bench,

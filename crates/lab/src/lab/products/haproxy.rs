@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<LabCase> {
         one(name, idle(HAPROXY, seconds), HaproxySetting { defaults, ..HaproxySetting::default() })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new(HAPROXY, name, finding("backend-unreachable", "behind HAProxy"), move |bench| {
+        LabCase::new(HAPROXY, name, finding("backend-unreachable", "the backend of HAProxy"), move |bench| {
             let to = which(bench).to_string();
             serve(
                 bench,

@@ -15,10 +15,15 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new("lighttpd", name, finding("backend-unreachable", "behind lighttpd"), move |bench| {
-            let to = which(bench);
-            serve(bench, UPGRADE, ", \"read-timeout\" => 3", to)
-        })
+        LabCase::new(
+            "lighttpd",
+            name,
+            finding("backend-unreachable", "the backend of lighttpd"),
+            move |bench| {
+                let to = which(bench);
+                serve(bench, UPGRADE, ", \"read-timeout\" => 3", to)
+            },
+        )
     };
     vec![
         one("as delivered, with upgrade", Truth::Healthy, UPGRADE, ""),

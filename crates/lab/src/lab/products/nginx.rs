@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, id, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new(NGINX, name, finding(id, "behind nginx"), move |bench| {
+        LabCase::new(NGINX, name, finding(id, "the backend of nginx"), move |bench| {
             let to = which(bench);
             plain(bench, &format!("proxy_pass http://{to}; {UPGRADE} proxy_read_timeout 3s;"), "")
         })

@@ -16,10 +16,15 @@ pub(super) fn cases() -> Vec<LabCase> {
         })
     };
     let behind = |name, which: fn(&CaseEnvironment<'_>) -> std::net::SocketAddr| {
-        LabCase::new("varnish", name, finding("backend-unreachable", "behind Varnish"), move |bench| {
-            let to = which(bench);
-            serve(bench, "", to, &["first_byte_timeout=3"])
-        })
+        LabCase::new(
+            "varnish",
+            name,
+            finding("backend-unreachable", "the backend of Varnish"),
+            move |bench| {
+                let to = which(bench);
+                serve(bench, "", to, &["first_byte_timeout=3"])
+            },
+        )
     };
     vec![
         piped("pipe_timeout 6", idle("Varnish", 6.0), "pipe_timeout=6"),

@@ -1,25 +1,26 @@
-//! What an unknown query looks most like.
+//! Suggestions for an unknown query.
 
 use undrop_text::suggest;
 
+use super::explanation::Family;
 use super::pattern::normalise;
-use super::topic::{Book, Family};
+use super::topic::Book;
 
-/// Suggestions, at most.
+/// The maximum number of suggestions.
 const MOST: usize = 5;
 
-/// Only so much of a query is compared, characters.
+/// The number of characters of a query that are compared.
 const LONGEST: usize = 200;
 
-/// Ids that the query may have meant, the likeliest first. By pairs of characters in common, so that it holds for a
-/// mistyped word as for a sentence.
-pub(super) fn nearest(book: &Book, query: &str) -> Vec<String> {
+/// Returns identifiers that are similar to the query, the most similar first. The measure is the number of common pairs of
+/// characters, which works for mistyped words and for sentences.
+pub(super) fn suggestions(book: &Book, query: &str) -> Vec<String> {
     let query: String = normalise(query).chars().take(LONGEST).collect();
     let mut close: Vec<(f64, String)> = Vec::new();
     for topic in book.topics() {
         let texts = topic.patterns.iter().map(|pattern| pattern.text.as_str()).chain([topic.id.as_str()]);
         let best = texts.map(|text| suggest::similarity(&query, &normalise(text))).fold(0.0, f64::max);
-        // States and flags are too short for pairs: one character may differ.
+        // States and flags are too short for pairs; one different character is allowed.
         let short = matches!(topic.family, Family::Haproxy | Family::Envoy)
             && one_off(&query, &topic.id.to_lowercase());
         let score = if short { best.max(0.5) } else { best };

@@ -1,67 +1,68 @@
-//! What follows from the sessions of one group.
+//! Findings about the sessions of one log format.
 
 use std::time::Duration;
 
 use undrop_infra::{Intermediary, TimerKind, TimerMatch, find, timers_matching};
 use undrop_report::{Confidence, Finding, Fix, Measure, Severity};
 use undrop_text::duration;
+use undrop_text::number::thousands;
 
 use super::clusters::Cluster;
 use super::group::Group;
-use super::known::{Who, how_to_log, libraries, who};
+use super::known::{EndedBy, how_to_log, libraries, who};
 use super::moments::Crowd;
 use super::number::written;
 
-/// How far an age may be from a known timer, as a part of it.
+/// The largest difference between an age and a known timer, as a part of the timer.
 const TOLERANCE: f64 = 0.012;
 
-/// Candidates that are listed, at most.
+/// The maximum number of listed candidates.
 const LISTED: usize = 6;
 
-/// Sessions that were opened together end together within so many seconds.
+/// The time in seconds within which sessions that were opened together end together.
 const SHORT_S: i64 = 3;
 
-/// What kind of timer it is.
+/// The kind of timer that explains a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum AgeLimit {
     Idle,
     Age,
     Either,
 }
 
-/// Everything that can be said of a cluster before it is put into words.
-struct Case<'a> {
+/// The facts about a cluster from which the finding is built.
+struct ClusterFacts<'a> {
     group: &'a Group,
     cluster: &'a Cluster,
-    /// All sessions of the group with an age.
+    /// The number of sessions of the group with an age.
     total: u64,
-    who: Who,
-    /// The ending that most of them have, and how many.
+    who: EndedBy,
+    /// The most frequent ending and its count.
     ending: Option<(String, u64)>,
     quiet: u64,
     busy: u64,
-    kind: Kind,
+    kind: AgeLimit,
 }
 
-/// The verdict on sessions that share an age.
+/// Returns the finding about sessions that ended at the same age.
 pub(super) fn cluster(group: &Group, cluster: &Cluster, crowds: &[Crowd], total: u64) -> Finding {
-    let case = Case::new(group, cluster, total);
+    let case = ClusterFacts::new(group, cluster, total);
     let near = case.near();
     let own = group.product.and_then(|product| find(product).ok());
     let culprit = case.culprit(own, &near);
     let (id, mut confidence) = match (case.kind, case.who) {
-        (Kind::Idle, Who::OwnIdle) => ("idle-cut", Confidence::High),
-        (Kind::Age, Who::OwnAge) => ("lifetime-cap", Confidence::High),
-        (Kind::Idle, _) => ("idle-cut", Confidence::Medium),
-        (Kind::Age, _) => ("lifetime-cap", Confidence::Medium),
-        (Kind::Either, _) => ("equal-ages", Confidence::Medium),
+        (AgeLimit::Idle, EndedBy::OwnIdle) => ("idle-cut", Confidence::High),
+        (AgeLimit::Age, EndedBy::OwnAge) => ("lifetime-cap", Confidence::High),
+        (AgeLimit::Idle, _) => ("idle-cut", Confidence::Medium),
+        (AgeLimit::Age, _) => ("lifetime-cap", Confidence::Medium),
+        (AgeLimit::Either, _) => ("equal-ages", Confidence::Medium),
     };
     let part = cluster.count as f64 / total.max(1) as f64;
     let severity = if part >= 0.05 { Severity::Error } else { Severity::Warning };
     let mut cause = format!(
         "{} of {} sessions ended at {:.1} s ± {}: {}",
-        grouped(cluster.count),
-        grouped(total),
+        thousands(cluster.count),
+        thousands(total),
         cluster.value_s,
         spread(case.spread_s()),
         case.timer(),
@@ -87,13 +88,13 @@ pub(super) fn cluster(group: &Group, cluster: &Cluster, crowds: &[Crowd], total:
         finding = finding.evidence(text);
     }
     if let Some(crowd) = one_moment(cluster, crowds) {
-        if !matches!(case.who, Who::OwnIdle | Who::OwnAge) {
+        if !matches!(case.who, EndedBy::OwnIdle | EndedBy::OwnAge) {
             confidence = Confidence::Low;
         }
         let at = written(crowd.at_s + group.offset_s);
         finding = finding
-            .evidence(format!("most of them ended together at {at}: they had also been opened together"));
-        finding = finding.candidate("a restart at that moment, as all were opened at the same time");
+            .evidence(format!("most of them ended together at {at}, and they had also been opened together"));
+        finding = finding.candidate("a restart at this moment, since all were opened at the same time");
     }
     if let Some(near) = culprit {
         finding = finding.at(format!("{}, {}", near.entry.name, near.timer.name));
@@ -106,7 +107,7 @@ pub(super) fn cluster(group: &Group, cluster: &Cluster, crowds: &[Crowd], total:
         if let Some(preset) = near.entry.first_preset() {
             finding = finding.preset(preset);
         }
-    } else if let (Some(entry), Who::OwnIdle | Who::OwnAge) = (own, case.who) {
+    } else if let (Some(entry), EndedBy::OwnIdle | EndedBy::OwnAge) = (own, case.who) {
         finding = finding.at(entry.name.clone());
         for fix in entry.fixes.iter().filter(|fix| !fix.timers.is_empty()).take(1) {
             finding = finding.fix(fix.into());
@@ -124,23 +125,23 @@ pub(super) fn cluster(group: &Group, cluster: &Cluster, crowds: &[Crowd], total:
     finding.fix(case.advice())
 }
 
-impl<'a> Case<'a> {
-    fn new(group: &'a Group, cluster: &'a Cluster, total: u64) -> Case<'a> {
+impl<'a> ClusterFacts<'a> {
+    fn new(group: &'a Group, cluster: &'a Cluster, total: u64) -> ClusterFacts<'a> {
         let endings = group.endings(cluster.from, cluster.to);
         let ending = endings.into_iter().next().filter(|(_, count)| count * 10 >= cluster.count * 6);
-        let who = ending.as_ref().map_or(Who::Unknown, |(name, _)| who(group.product, name));
+        let who = ending.as_ref().map_or(EndedBy::Unknown, |(name, _)| who(group.product, name));
         let (quiet, busy) = group.traffic(cluster.from, cluster.to);
-        // Whoever outlives an age was not ended by it.
+        // A session that lives longer disproves a maximum age.
         let outlived = cluster.longer >= 3 && cluster.longer * 50 >= cluster.count;
         let kind = match who {
-            Who::OwnIdle => Kind::Idle,
-            Who::OwnAge => Kind::Age,
-            _ if outlived => Kind::Idle,
-            _ if busy * 2 > cluster.count => Kind::Age,
-            _ if quiet * 10 >= cluster.count * 8 => Kind::Idle,
-            _ => Kind::Either,
+            EndedBy::OwnIdle => AgeLimit::Idle,
+            EndedBy::OwnAge => AgeLimit::Age,
+            _ if outlived => AgeLimit::Idle,
+            _ if busy * 2 > cluster.count => AgeLimit::Age,
+            _ if quiet * 10 >= cluster.count * 8 => AgeLimit::Idle,
+            _ => AgeLimit::Either,
         };
-        Case { group, cluster, total, who, ending, quiet, busy, kind }
+        ClusterFacts { group, cluster, total, who, ending, quiet, busy, kind }
     }
 
     fn spread_s(&self) -> f64 {
@@ -148,30 +149,30 @@ impl<'a> Case<'a> {
     }
 
     fn age(&self) -> Duration {
-        // Whole seconds were cut, not rounded.
+        // Whole seconds are truncated, not rounded.
         Duration::try_from_secs_f64(self.cluster.value_s).unwrap_or_default()
     }
 
-    /// Known timers of about this length and kind.
+    /// Returns the known timers of about this length and of this kind.
     fn near(&self) -> Vec<TimerMatch> {
         let mut near = timers_matching(self.age(), TOLERANCE);
         near.retain(|near| match self.kind {
-            Kind::Idle => near.timer.what == TimerKind::Idle,
-            Kind::Age => near.timer.what == TimerKind::Lifetime,
-            Kind::Either => matches!(near.timer.what, TimerKind::Idle | TimerKind::Lifetime),
+            AgeLimit::Idle => near.timer.what == TimerKind::Idle,
+            AgeLimit::Age => near.timer.what == TimerKind::Lifetime,
+            AgeLimit::Either => matches!(near.timer.what, TimerKind::Idle | TimerKind::Lifetime),
         });
         near
     }
 
-    /// The timer of the product that wrote the log, unless the log says that somebody else ended the sessions.
+    /// Returns the timer of the product that wrote the log, unless the log names another cause.
     fn culprit<'n>(&self, own: Option<&Intermediary>, near: &'n [TimerMatch]) -> Option<&'n TimerMatch> {
-        if matches!(self.who, Who::Client | Who::Server | Who::OwnOrder) {
+        if matches!(self.who, EndedBy::Client | EndedBy::Server | EndedBy::OwnOrder) {
             return None;
         }
         near.iter().find(|near| own.is_some_and(|own| own.id == near.entry.id) && !near.timer.special)
     }
 
-    /// The timer in words.
+    /// Describes the timer.
     fn timer(&self) -> String {
         let s = self.cluster.value_s;
         let whole = s.round();
@@ -181,9 +182,9 @@ impl<'a> Case<'a> {
             format!("{s:.1} s")
         };
         match self.kind {
-            Kind::Idle => format!("an idle timer of {length}"),
-            Kind::Age => format!("a cap of age of {length}"),
-            Kind::Either => format!("a timer of {length}, of silence or of age"),
+            AgeLimit::Idle => format!("an idle timeout of {length}"),
+            AgeLimit::Age => format!("a maximum connection age of {length}"),
+            AgeLimit::Either => format!("an idle timeout or a maximum connection age of {length}"),
         }
     }
 
@@ -192,11 +193,11 @@ impl<'a> Case<'a> {
             .group
             .product
             .and_then(|product| find(product).ok())
-            .map_or("this log's proxy", |entry| &entry.name);
+            .map_or("the proxy that wrote the log", |entry| &entry.name);
         match self.who {
-            Who::OwnIdle | Who::OwnAge => format!(" of {own} itself"),
-            Who::Client => format!(" on the client's side of {own}"),
-            Who::Server => format!(" on the server's side of {own}"),
+            EndedBy::OwnIdle | EndedBy::OwnAge => format!(" of {own} itself"),
+            EndedBy::Client => format!(" on the client side of {own}"),
+            EndedBy::Server => format!(" on the server side of {own}"),
             _ => " somewhere between the client and the server".to_owned(),
         }
     }
@@ -204,8 +205,8 @@ impl<'a> Case<'a> {
     fn hop(&self, own: Option<&Intermediary>) -> Option<String> {
         let own = own?;
         match self.who {
-            Who::Client => Some(format!("between the client and {}", own.name)),
-            Who::Server => Some(format!("behind {}", own.name)),
+            EndedBy::Client => Some(format!("between the client and {}", own.name)),
+            EndedBy::Server => Some(format!("the server side of {}", own.name)),
             _ => None,
         }
     }
@@ -218,25 +219,25 @@ impl<'a> Case<'a> {
                 if self.group.product == Some("haproxy") { "termination state" } else { "response flags" };
             told.push(format!(
                 "{} of them have the {product} {name}: `undrop explain {name}`",
-                grouped(*count)
+                thousands(*count)
             ));
         }
         told.push(match (cluster.longer, self.kind) {
-            (0, _) => "no session was clearly older".to_owned(),
-            (older, Kind::Idle) => {
-                format!("{} sessions were older, so that it is no cap of age", grouped(older))
+            (0, _) => "no session lived clearly longer".to_owned(),
+            (older, AgeLimit::Idle) => {
+                format!("{} sessions lived longer, so this is not a maximum connection age", thousands(older))
             }
-            (older, _) => format!("{} of {} sessions were older", grouped(older), grouped(self.total)),
+            (older, _) => format!("{} of {} sessions lived longer", thousands(older), thousands(self.total)),
         });
         if self.quiet + self.busy > 0 {
             told.push(format!(
-                "{} of them carried next to nothing (up to 512 bytes), {} carried more",
-                grouped(self.quiet),
-                grouped(self.busy)
+                "{} of them carried hardly any data (up to 512 bytes), and {} carried more",
+                thousands(self.quiet),
+                thousands(self.busy)
             ));
         }
         if cluster.shorter == 0 && cluster.count > 5 {
-            told.push("no session was clearly younger".to_owned());
+            told.push("no session was clearly shorter".to_owned());
         }
         told
     }
@@ -248,12 +249,12 @@ impl<'a> Case<'a> {
         culprit: Option<&TimerMatch>,
     ) -> Vec<String> {
         let mut listed: Vec<String> = Vec::new();
-        let itself = matches!(self.who, Who::OwnIdle | Who::OwnAge);
+        let itself = matches!(self.who, EndedBy::OwnIdle | EndedBy::OwnAge);
         for near in near {
             let named = culprit.is_some_and(|culprit| culprit.entry.id == near.entry.id);
             let own = own.is_some_and(|own| own.id == near.entry.id);
-            // Where the log says who it was, nobody else, or nobody but others, comes into question.
-            if named || (itself && !own) || (own && matches!(self.who, Who::Client | Who::Server)) {
+            // The log itself rules out some candidates.
+            if named || (itself && !own) || (own && matches!(self.who, EndedBy::Client | EndedBy::Server)) {
                 continue;
             }
             let unsure = if near.timer.is_unsure() { ", not certain" } else { "" };
@@ -264,18 +265,21 @@ impl<'a> Case<'a> {
             }
         }
         if !itself {
-            // Those that are seen most come first: what the knowledge base is sure of.
+            // The most common and most certain products come first.
             listed.truncate(LISTED - 1);
             listed.extend(libraries(self.age()).map(|name| format!("the application: {name}")).take(2));
-            if let Some(own) = own.filter(|_| culprit.is_none() && self.who == Who::Unknown) {
-                let kind = if self.kind == Kind::Age { TimerKind::Lifetime } else { TimerKind::Idle };
+            if let Some(own) = own.filter(|_| culprit.is_none() && self.who == EndedBy::Unknown) {
+                let kind = if self.kind == AgeLimit::Age { TimerKind::Lifetime } else { TimerKind::Idle };
                 if let Some(timer) = own.timers_of(kind).find(|timer| timer.settable && !timer.special) {
-                    listed.insert(0, format!("{} ({}, if it is set to this)", own.name, timer.name));
+                    listed.insert(
+                        0,
+                        format!("{} ({}, if it is configured to this value)", own.name, timer.name),
+                    );
                 }
             }
         }
         if listed.is_empty() && culprit.is_none() && !itself {
-            listed.push("no timer that is known has this length".to_owned());
+            listed.push("no known timer has this length".to_owned());
         }
         listed
     }
@@ -283,14 +287,17 @@ impl<'a> Case<'a> {
     fn refutations(&self, own: Option<&Intermediary>) -> Vec<String> {
         let mut told = Vec::new();
         match self.kind {
-            Kind::Idle => told.push(format!(
-                "a client that sends a Ping each {:.0} s and ends at this age nonetheless (`undrop doctor URL` tries it)",
+            AgeLimit::Idle => told.push(format!(
+                "a client that sends a Ping every {:.0} s and still ends at this age (`undrop doctor URL` tests this)",
                 (self.cluster.value_s / 2.0).floor().max(1.0)
             )),
-            Kind::Age => told.push("a session of the same hop that lives longer".to_owned()),
-            Kind::Either => told.push("`undrop doctor URL`: silent and busy connections side by side tell silence from age".to_owned()),
+            AgeLimit::Age => told.push("a session through the same hop that lives longer".to_owned()),
+            AgeLimit::Either => told.push("the result of `undrop doctor URL`, which compares idle and busy connections".to_owned()),
         }
-        if own.is_some_and(|own| own.id == "nginx") && self.kind == Kind::Idle && self.who == Who::Unknown {
+        if own.is_some_and(|own| own.id == "nginx")
+            && self.kind == AgeLimit::Idle
+            && self.who == EndedBy::Unknown
+        {
             told.push("error_log at level info without `upstream timed out … while proxying upgraded connection` at these times".to_owned());
         }
         told
@@ -298,18 +305,18 @@ impl<'a> Case<'a> {
 
     fn advice(&self) -> Fix {
         match self.kind {
-            Kind::Age => Fix::words(
-                "No heartbeat helps against a cap of age: raise it where it is, or let clients reconnect and resume before it, each at its own time.",
+            AgeLimit::Age => Fix::words(
+                "A heartbeat does not help against a maximum connection age: raise it, or let clients reconnect and resume before it, each at its own time.",
             ),
             _ => Fix::words(format!(
-                "Send a Ping from the server each {:.0} s or more often: at most half of the timer.",
+                "Send a Ping from the server every {:.0} s or more often, which is at most half of the timeout.",
                 (self.cluster.value_s / 2.0).floor().max(1.0)
             )),
         }
     }
 }
 
-/// The one moment at which most of the cluster ended, if there is just one.
+/// Returns the moment at which most of the cluster ended, if there is exactly one.
 fn one_moment<'c>(cluster: &Cluster, crowds: &'c [Crowd]) -> Option<&'c Crowd> {
     let age_us = (cluster.value_s * 1e6) as u64;
     let full = |crowd: &&Crowd| crowd.seconds <= SHORT_S && crowd.about(age_us) * 10 >= cluster.count * 6;
@@ -317,7 +324,7 @@ fn one_moment<'c>(cluster: &Cluster, crowds: &'c [Crowd]) -> Option<&'c Crowd> {
     with.next().filter(|_| with.next().is_none())
 }
 
-/// The verdict on moments at which sessions of all ages ended.
+/// Returns the finding about moments at which sessions of all ages ended.
 pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Finding> {
     let mixed: Vec<&Crowd> = crowds.iter().filter(|crowd| crowd.is_mixed()).collect();
     let count: u64 = mixed.iter().map(|crowd| crowd.count).sum();
@@ -325,13 +332,13 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
     let part = count as f64 / total.max(1) as f64;
     let severity = if part >= 0.05 { Severity::Error } else { Severity::Warning };
     let moments = match mixed.len() {
-        1 => format!("at one moment ({})", written(first.at_s + group.offset_s)),
+        1 => format!("at the same moment ({})", written(first.at_s + group.offset_s)),
         many => format!("at {many} moments"),
     };
     let cause = format!(
-        "{} of {} sessions, of all ages, ended {moments}: a reload, restart or deploy, not a timer of each session.",
-        grouped(count),
-        grouped(total)
+        "{} of {} sessions, of all ages, ended {moments}: a reload, restart or deployment, not a timer of each session.",
+        thousands(count),
+        thousands(total)
     );
     let confidence = if first.count >= 10 { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new("reload", severity, confidence, cause).value(Measure {
@@ -344,19 +351,21 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
         let (young, old) = crowd.range_s();
         let at = written(crowd.at_s + group.offset_s);
         finding = finding.evidence(format!(
-            "{at}: {} within {} s, from about {young:.1} s to {old:.0} s old",
-            grouped(crowd.count),
+            "{at}: {} within {} s, at ages from about {young:.1} s to {old:.0} s",
+            thousands(crowd.count),
             crowd.seconds
         ));
     }
     if let Some(period) = period(&mixed) {
-        finding = finding
-            .evidence(format!("they come each {}: a schedule", duration::spell(Duration::from_secs(period))));
+        finding = finding.evidence(format!(
+            "they recur every {}, so they follow a schedule",
+            duration::spell(Duration::from_secs(period))
+        ));
     }
     finding = finding
-        .refuted_by("nothing was reloaded, restarted or deployed on any hop at these times")
+        .refuted_by("logs of all hops without a reload, restart or deployment at these times")
         .candidate("a crash of the server, or of a hop")
-        .candidate("the network of a hop failed for a moment");
+        .candidate("a short interruption of the network of a hop");
     if let Some(entry) = group.product.and_then(|product| find(product).ok()) {
         for timer in entry.timers_of(TimerKind::Drain) {
             for fix in entry.fixes_of(&timer.name) {
@@ -368,41 +377,41 @@ pub(super) fn reload(group: &Group, crowds: &[Crowd], total: u64) -> Option<Find
         }
     }
     Some(finding.fix(Fix::words(
-        "Drain before a stop: tell clients with 1001 or 1012, each at its own time. `undrop gateway` moves sessions without a loss.",
+        "Drain before a stop: send Close 1001 or 1012 to clients, each at its own time. `undrop gateway` moves sessions without message loss.",
     )))
 }
 
-/// Equal distances between moments, seconds.
+/// Returns the period of the moments in seconds, if they are regular.
 fn period(crowds: &[&Crowd]) -> Option<u64> {
     let gaps: Vec<i64> = crowds.windows(2).map(|pair| pair[1].at_s - pair[0].at_s).collect();
     let (least, most) = (*gaps.iter().min()?, *gaps.iter().max()?);
     (gaps.len() >= 2 && most - least <= 10.max(least / 50)).then(|| (least + most).unsigned_abs() / 2)
 }
 
-/// The verdict on sessions that ended right after opening.
+/// Returns the finding about sessions that ended right after opening.
 pub(super) fn at_once(bins: &[(u32, u32)], total: u64) -> Option<Finding> {
     let count: u64 = bins.iter().take_while(|(bin, _)| *bin < 100).map(|(_, count)| u64::from(*count)).sum();
     if count < 5 || count * 5 < total {
         return None;
     }
     let cause =
-        format!("{} of {} sessions ended within a second of opening.", grouped(count), grouped(total));
+        format!("{} of {} sessions ended within a second of opening.", thousands(count), thousands(total));
     Some(
         Finding::new("ends-at-once", Severity::Warning, Confidence::Medium, cause)
-            .evidence("no timer of an intermediary is that short: client or server ended them")
-            .candidate("authentication in the first message, or its refusal (1008, 4401)")
-            .candidate("a sub-protocol or an extension that one side does not take (1002, 1010)")
+            .evidence("timers of intermediaries are not that short: the client or the server ended them")
+            .candidate("failed authentication in the first message (1008, 4401)")
+            .candidate("a subprotocol or an extension that one side does not accept (1002, 1010)")
             .candidate(
-                "pages that open and close: React's StrictMode in development, health checks, scanners",
+                "clients that open and close at once: React's StrictMode in development, health checks, scanners",
             )
-            .refuted_by("the application's own log of close codes at these times")
+            .refuted_by("a log of the application with other close codes at these times")
             .fix(Fix::words(
-                "Log code and reason of each close in the application, then `undrop explain CODE`.",
+                "Log code and reason of each close in the application, then run `undrop explain CODE`.",
             )),
     )
 }
 
-/// The verdict on handshakes that failed.
+/// Returns the findings about failed handshakes.
 pub(super) fn handshakes(group: &mut Group) -> Vec<Finding> {
     let paths = std::mem::take(&mut group.paths).with_refusals();
     let mut findings = Vec::new();
@@ -417,14 +426,14 @@ pub(super) fn handshakes(group: &mut Group) -> Vec<Finding> {
             continue;
         }
         let told: Vec<String> =
-            path.refused.iter().map(|(status, count)| format!("{} × {status}", grouped(*count))).collect();
+            path.refused.iter().map(|(status, count)| format!("{} × {status}", thousands(*count))).collect();
         let cause = if never {
             format!("No WebSocket was opened on {}: {}.", path.name, told.join(", "))
         } else {
             format!(
                 "{} of {} handshakes on {} failed: {}.",
-                grouped(refused),
-                grouped(all),
+                thousands(refused),
+                thousands(all),
                 path.name,
                 told.join(", ")
             )
@@ -434,16 +443,18 @@ pub(super) fn handshakes(group: &mut Group) -> Vec<Finding> {
         let mut finding = Finding::new("handshakes-fail", severity, confidence, cause);
         if !path.certain {
             finding = finding.evidence(if never {
-                "the log does not say whether they asked for a WebSocket; the path sounds like it"
+                "the log does not show whether a WebSocket was requested; the path suggests it"
             } else {
-                "the log does not say whether they asked for a WebSocket; the path is one where others were opened"
+                "the log does not show whether a WebSocket was requested; others were opened on this path"
             });
         }
         for (status, _) in path.refused.iter().take(3) {
-            finding = finding.candidate(format!("what {status} can mean: `undrop explain {status}`"));
+            finding = finding.candidate(format!("the causes of {status}: `undrop explain {status}`"));
         }
         findings
-            .push(finding.refuted_by("these were plain requests: log $http_upgrade or its like to see it"));
+            .push(finding.refuted_by(
+                "a log with the Upgrade field (such as $http_upgrade) that shows plain requests",
+            ));
         if findings.len() == 5 {
             break;
         }
@@ -451,32 +462,19 @@ pub(super) fn handshakes(group: &mut Group) -> Vec<Finding> {
     findings
 }
 
-/// What to do when a log has no durations.
+/// Returns the finding about a log without durations.
 pub(super) fn no_durations(group: &Group) -> Finding {
     let (language, block, reason, validator) = how_to_log(group.product);
     let mut fix = Fix::block(language, block, reason);
     fix.validator = validator.map(str::to_owned);
     let cause = format!(
-        "This log ({}) does not say how long a session lasted, so nothing can be said of why its {} sessions ended.",
+        "This log ({}) has no durations, so the causes for the end of its {} sessions are unknown.",
         group.label,
-        grouped(group.sessions)
+        thousands(group.sessions)
     );
     Finding::new("no-durations", Severity::Warning, Confidence::High, cause).fix(fix)
 }
 
 fn spread(s: f64) -> String {
     if s < 0.1 { "0.1".to_owned() } else { format!("{s:.1}") }
-}
-
-/// With commas between thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
