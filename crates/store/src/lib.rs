@@ -1,68 +1,64 @@
-//! The session store: who owns a session, with fences that tell an old owner that it was replaced.
+//! The session store, which records which node owns a session.
 //!
-//! The gateway asks it when a session begins, ends, or arrives at a node that does not hold it, never on the way of a
-//! message. [`MemoryStore`] serves one process. Every other store must pass [`conformance::run`].
+//! Every claim of a session gets a *fence*, a number that is higher than those of all earlier claims, so a former owner cannot
+//! release a session that another node has claimed in the meantime. The gateway uses the store only when a session is created and
+//! when it ends, never for a message. [`MemoryStore`] serves a single process.
 
 mod memory;
-
-pub mod conformance;
 
 pub use memory::MemoryStore;
 
 use async_trait::async_trait;
 use undrop_session::SessionId;
 
-/// Proof of ownership. A higher fence is newer; an owner that meets one has lost the session.
+/// Proof of the ownership of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The session.
+    /// The id of the owned session.
     pub session: SessionId,
-    /// The node that owns it.
+    /// The name of the node that owns the session.
     pub node: String,
-    /// Strictly higher for every later claim of the same session.
+    /// The fence of the claim; every later claim of the same session has a higher one.
     pub fence: u64,
 }
 
-/// Why a store could not do what it was asked.
+/// The reason why a store rejected a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Somebody claimed the session with a higher fence.
+    /// Another node claimed the session later, with a higher fence.
     #[error("session {session} has a newer owner ({node}, fence {fence})")]
     Fenced {
-        /// The session.
+        /// The id of the session.
         session: SessionId,
-        /// Its owner.
+        /// The name of the present owner.
         node: String,
-        /// The owner's fence.
+        /// The fence of the present owner.
         fence: u64,
     },
     /// The store cannot hold more sessions.
-    #[error("the store is full ({limit} sessions)")]
+    #[error("the session store is full ({limit} sessions); raise its limit or end sessions")]
     Full {
-        /// Its bound.
+        /// The maximum number of sessions in the store.
         limit: usize,
     },
-    /// The store cannot be reached or failed; trying again may help.
-    #[error("the store failed: {0}")]
-    Unavailable(String),
 }
 
-/// Where ownership of sessions is kept.
+/// Storage for the ownership of sessions.
 ///
-/// Implementations may be slow and may fail with [`StoreError::Unavailable`]. They must never hand out the same fence
-/// twice for a session, not even after a release, and must refuse whoever shows an older one.
+/// An implementation must never assign the same fence to a session twice, not even after a release, and must reject a release with
+/// a fence that is not the newest.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Makes `node` the owner, whoever was it before, with a fence above every earlier one.
+    /// Makes `node` the owner of the session, replacing any other owner, with a fence above those of all earlier claims.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Full`] if the store cannot hold another session.
     async fn claim(&self, session: &SessionId, node: &str) -> Result<Lease, StoreError>;
 
-    /// The current owner; None when nobody holds the session.
-    async fn owner(&self, session: &SessionId) -> Result<Option<Lease>, StoreError>;
-
-    /// Is `lease` still the newest? Errors with [`StoreError::Fenced`] when it is not.
-    async fn verify(&self, lease: &Lease) -> Result<(), StoreError>;
-
-    /// Gives the session up. A lease that was replaced changes nothing and is told so.
+    /// Removes the session from the store. Does nothing if the session has no owner.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Fenced`], without a change, if another claim has replaced the lease.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 }

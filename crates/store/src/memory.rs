@@ -1,4 +1,4 @@
-//! Ownership in the memory of one process.
+//! A store in the memory of one process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,25 +9,25 @@ use undrop_session::SessionId;
 
 use crate::{Lease, SessionStore, StoreError};
 
-/// Sessions that a store holds unless told otherwise.
+/// The default maximum number of sessions in a store.
 const DEFAULT_LIMIT: usize = 1 << 20;
 
-/// A store for one process: nothing survives its end.
+/// A session store for a single process. Its content is lost when the process exits.
 #[derive(Debug)]
 pub struct MemoryStore {
     leases: Mutex<HashMap<SessionId, (String, u64)>>,
-    /// One counter for all sessions, so that a fence is new even after a release.
+    /// The last fence. One counter serves all sessions, so a fence is new even after a release.
     fences: AtomicU64,
     limit: usize,
 }
 
 impl MemoryStore {
-    /// An empty store for at most 1,048,576 sessions.
+    /// Creates an empty store for at most 1,048,576 sessions.
     pub fn new() -> MemoryStore {
         MemoryStore::with_limit(DEFAULT_LIMIT)
     }
 
-    /// An empty store for at most `limit` sessions.
+    /// Creates an empty store for at most `limit` sessions.
     pub fn with_limit(limit: usize) -> MemoryStore {
         MemoryStore { leases: Mutex::default(), fences: AtomicU64::new(0), limit }
     }
@@ -55,27 +55,18 @@ impl SessionStore for MemoryStore {
         Ok(Lease { session: session.clone(), node: node.to_owned(), fence })
     }
 
-    async fn owner(&self, session: &SessionId) -> Result<Option<Lease>, StoreError> {
-        let leases = self.lock();
-        Ok(leases.get(session).map(|(node, fence)| Lease {
-            session: session.clone(),
-            node: node.clone(),
-            fence: *fence,
-        }))
-    }
-
-    async fn verify(&self, lease: &Lease) -> Result<(), StoreError> {
-        match self.lock().get(&lease.session) {
-            Some((node, fence)) if *fence > lease.fence => {
-                Err(StoreError::Fenced { session: lease.session.clone(), node: node.clone(), fence: *fence })
-            }
-            _ => Ok(()),
-        }
-    }
-
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.verify(lease).await?;
-        self.lock().remove(&lease.session);
+        let mut leases = self.lock();
+        if let Some((node, fence)) = leases.get(&lease.session)
+            && *fence > lease.fence
+        {
+            return Err(StoreError::Fenced {
+                session: lease.session.clone(),
+                node: node.clone(),
+                fence: *fence,
+            });
+        }
+        leases.remove(&lease.session);
         Ok(())
     }
 }
@@ -83,23 +74,43 @@ impl SessionStore for MemoryStore {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
-    #[tokio::test]
-    async fn conforms() {
-        crate::conformance::run(|| Arc::new(MemoryStore::new())).await;
+    fn session(byte: u8) -> SessionId {
+        SessionId::new("n", [byte; 16]).unwrap()
     }
 
     #[tokio::test]
-    async fn is_bounded() {
+    async fn a_later_claim_has_a_higher_fence_and_replaces_the_owner() {
+        let store = MemoryStore::new();
+        let first = store.claim(&session(1), "a").await.unwrap();
+        let second = store.claim(&session(1), "b").await.unwrap();
+        assert!(second.fence > first.fence);
+        let fenced = StoreError::Fenced { session: session(1), node: "b".to_owned(), fence: second.fence };
+        assert_eq!(store.release(&first).await, Err(fenced), "a replaced lease releases nothing");
+        assert_eq!(store.release(&second).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn fences_grow_across_a_release() {
+        let store = MemoryStore::new();
+        let first = store.claim(&session(1), "a").await.unwrap();
+        store.release(&first).await.unwrap();
+        assert_eq!(store.release(&first).await, Ok(()), "a second release has no effect");
+        let second = store.claim(&session(1), "a").await.unwrap();
+        assert!(second.fence > first.fence);
+        assert!(store.release(&first).await.is_err(), "an old lease cannot release a new claim");
+    }
+
+    #[tokio::test]
+    async fn the_number_of_sessions_is_limited() {
         let store = MemoryStore::with_limit(1);
-        let one = SessionId::new("n", [1; 16]).unwrap();
-        let two = SessionId::new("n", [2; 16]).unwrap();
-        let lease = store.claim(&one, "n").await.unwrap();
-        assert_eq!(store.claim(&two, "n").await, Err(StoreError::Full { limit: 1 }));
-        assert!(store.claim(&one, "m").await.is_ok(), "a known session may change hands in a full store");
+        let lease = store.claim(&session(1), "n").await.unwrap();
+        assert_eq!(store.claim(&session(2), "n").await, Err(StoreError::Full { limit: 1 }));
+        assert!(
+            store.claim(&session(1), "m").await.is_ok(),
+            "a known session can be claimed in a full store"
+        );
         assert!(store.release(&lease).await.is_err());
     }
 }
