@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 pub use choice::{Proxies, ProxyChoice};
@@ -74,8 +75,8 @@ impl FromStr for Proxy {
         };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("no host"))?;
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
-            user: percent_decoded(url.username()),
-            password: percent_decoded(url.password().unwrap_or_default()),
+            user: percent_decode_str(url.username()).collect(),
+            password: percent_decode_str(url.password().unwrap_or_default()).collect(),
         });
         if credentials.as_ref().is_some_and(|known| known.user.len() > 255 || known.password.len() > 255) {
             return Err(bad("user or password over 255 bytes"));
@@ -87,26 +88,6 @@ impl FromStr for Proxy {
             credentials,
         })
     }
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let digits = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
 }
 
 impl fmt::Display for Proxy {
