@@ -18,8 +18,9 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::LocalSet;
-use undrop_diagnosis::diagnose;
+use undrop_diagnosis::{Conclusion, diagnose};
 use undrop_doctor::{CancellationToken, Options, RunEvent, RunListener, examine};
+use undrop_report::Report;
 use undrop_transport::tls::{ClientTls, Trust};
 
 use backend::Backends;
@@ -107,12 +108,12 @@ struct LabContext {
 
 async fn one(case: LabCase, folder: &Path, shared: &LabContext) -> CaseResult {
     match look(&case, folder, shared).await {
-        Ok(report) => CaseResult::judge(&case, report),
+        Ok((report, conclusion)) => CaseResult::evaluate(&case, report, conclusion),
         Err(error) => CaseResult::failed(&case, format!("{error:#}")),
     }
 }
 
-async fn look(case: &LabCase, folder: &Path, shared: &LabContext) -> anyhow::Result<undrop_report::Report> {
+async fn look(case: &LabCase, folder: &Path, shared: &LabContext) -> anyhow::Result<(Report, Conclusion)> {
     std::fs::create_dir_all(folder)?;
     let mut bench = CaseEnvironment::new(folder, &shared.certificates, &shared.backends, &shared.envoy)?;
     let target = (case.start)(&mut bench)?;
@@ -150,7 +151,9 @@ async fn look(case: &LabCase, folder: &Path, shared: &LabContext) -> anyhow::Res
     if let Some(error) = watching.failed.take() {
         return Err(error);
     }
-    Ok(diagnose(&seen))
+    let report = diagnose(&seen);
+    let conclusion = Conclusion::of(&seen, &report);
+    Ok((report, conclusion))
 }
 
 /// Is notified when the lanes start.

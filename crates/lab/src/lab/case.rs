@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use undrop_diagnosis::Conclusion;
 use undrop_report::{Report, Severity};
 use undrop_transport::ProxyChoice;
 use url::Url;
@@ -104,10 +105,10 @@ fn names_a_product(place: &str) -> bool {
 }
 
 impl CaseResult {
-    pub(super) fn judge(case: &LabCase, report: Report) -> CaseResult {
+    pub(super) fn evaluate(case: &LabCase, report: Report, conclusion: Conclusion) -> CaseResult {
         let worst = report.findings.first().filter(|finding| finding.severity >= Severity::Warning);
         let right = match (&case.truth, worst) {
-            (Truth::Healthy, None) => report.verdict.starts_with("Nothing wrong was found"),
+            (Truth::Healthy, None) => conclusion == Conclusion::Good,
             (Truth::Finding { id, hop, value }, Some(found)) => {
                 let place = found.hop.as_deref().unwrap_or_default();
                 let named = if hop.is_empty() { !names_a_product(place) } else { place.contains(hop) };
