@@ -17,9 +17,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use undrop_frame::{CloseCode, Message};
+use undrop_frame::{CloseCode, Ending, Message};
 use undrop_text::duration;
-use undrop_transport::Ending;
 
 use crate::check::{Expectation, Expected, Verdict, shorten};
 use crate::model::Scenario;

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use undrop_frame::{CloseCode, Message};
+use undrop_frame::{CloseCode, Ending, Message};
 use undrop_scenario::{Inputs, Run, Scenario, Step};
-use undrop_transport::Ending;
 
 use support::parse;
 

@@ -6,9 +6,8 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use undrop_frame::{CloseCode, Message};
+use undrop_frame::{CloseCode, Ending, Message};
 use undrop_scenario::{FailureKind, Inputs, Run, Scenario, Step};
-use undrop_transport::Ending;
 
 use support::{load, parse};
 

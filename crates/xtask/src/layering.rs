@@ -83,8 +83,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         package: "undrop-scenario",
-        pure: false,
-        imports: &["undrop-frame", "undrop-transport", "undrop-text"],
+        pure: true,
+        imports: &["undrop-frame", "undrop-text"],
         in_tests: &[],
     },
     Layer {
