@@ -1,554 +1,250 @@
-//! One connection of the load, from its first handshake to its last answer, across losses if it is to come back.
+//! One connection of the load, from its first handshake to its last reply. It reconnects after a loss if the plan says so.
 
 mod close;
+mod event;
 pub(crate) mod handshake;
 pub mod proof;
+mod record;
+mod session;
+pub(crate) mod signals;
 pub mod stamp;
-pub(crate) mod transport;
+mod traffic;
+mod transport;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use undrop_frame::Message;
-use undrop_transport::Ending;
+use undrop_session::SessionMode;
 
+use crate::connection::event::LinkExit;
 use crate::connection::handshake::{OpenError, Opener, within};
-use crate::connection::proof::{Counts, Incoming, Outgoing};
-use crate::connection::stamp::{Kind, Stamp};
-use crate::connection::transport::{Arrival, Session, Wire, backoff};
-use crate::engine::shared::{Shared, Slot};
-use crate::metrics::tally::{EndingRecord, Phase};
-use crate::plan::{Mode, Payload, Policy, Session as Wish};
-
-/// Messages read in one go before other connections get a turn.
-const BATCH: usize = 128;
-/// Unanswered messages without a stamp whose times are remembered.
-const REMEMBERED: usize = 1024;
-/// Other senders whose streams one connection proves.
-const SENDERS: usize = 1024;
-
-/// How a spell with one link came to its end.
-enum Spell {
-    /// The run is over; the connection is still there.
-    Done,
-    /// The link or session is gone.
-    Ended(Ending),
-    /// We are to cut it.
-    Cut,
-}
+use crate::connection::proof::{IncomingStream, OutgoingStream, SinkTotals};
+use crate::connection::session::ClientSession;
+use crate::connection::signals::Signals;
+use crate::connection::stamp::StampKind;
+use crate::connection::transport::Transport;
+use crate::engine::environment::Environment;
+use crate::metrics::snapshot::RunPhase;
+use crate::plan::{Mode, Policy};
 
 struct Connection {
-    shared: Rc<Shared>,
+    env: Rc<Environment>,
     opener: Arc<Opener>,
-    slot: Rc<Slot>,
+    signals: Rc<Signals>,
+    /// The index within the worker.
     index: u32,
+    /// The number within the whole run; also the number of its stream.
     number: u32,
-    out: Outgoing,
+
+    // Messages.
+    /// Whether this connection sends messages.
     sends: bool,
-    /// Taken by the wire, of what the schedule asked for.
+    /// The number of messages accepted by the transport.
     sent: u64,
     received: u64,
-    /// Times of messages without a stamp: intended, late.
-    waiting: VecDeque<(u64, u64)>,
-    /// Our own messages, come back.
-    echoed: Incoming,
-    /// A sink's messages.
-    down: Incoming,
-    /// Messages of other senders.
-    others: BTreeMap<u32, Incoming>,
-    /// The sink's own count, once it was asked.
-    totals: Option<Totals>,
-    opened_us: u64,
-    lost_us: Option<u64>,
-    counted_lost: bool,
-    pinged: bool,
-    /// Counted among those that are alive.
-    alive: bool,
-}
+    /// The intended times and the delays of messages without a stamp, in microseconds, oldest first.
+    unstamped: VecDeque<(u64, u64)>,
+    /// Whether a Ping was not answered yet.
+    awaits_pong: bool,
 
-/// A sink's answer to [`Kind::Ask`].
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Totals {
-    /// What it found in our stream.
-    pub(crate) up: Counts,
-    /// How many messages it sent back.
-    pub(crate) sent: u64,
+    // Proof.
+    outgoing: OutgoingStream,
+    /// Our own messages that the target returned.
+    echoed: IncomingStream,
+    /// The messages of a sink.
+    from_sink: IncomingStream,
+    /// The messages of other connections that a broadcast distributes, by sender.
+    from_others: BTreeMap<u32, IncomingStream>,
+    /// The findings of the sink, after it was asked.
+    sink_totals: Option<SinkTotals>,
+
+    // Link.
+    /// The time when the current link was opened; 0 before the first.
+    opened_us: u64,
+    /// The time of the loss, while there is no link.
+    lost_us: Option<u64>,
+    /// Whether a loss of this connection was counted for the storm.
+    loss_counted: bool,
+    /// Whether the connection is counted as alive.
+    is_alive: bool,
 }
 
 /// Runs one connection to its end.
-pub(crate) async fn run(shared: Rc<Shared>, opener: Arc<Opener>, slot: Rc<Slot>, index: u32) {
-    let number = shared.plan.first + index;
-    let sends = match shared.plan.mode {
+pub(crate) async fn run(env: Rc<Environment>, opener: Arc<Opener>, signals: Rc<Signals>, index: u32) {
+    let number = env.plan.first + index;
+    let sends = match env.plan.mode {
         Mode::Broadcast { senders } => index < senders,
         Mode::Hold | Mode::Ramp { .. } | Mode::Churn { .. } | Mode::Scenario(_) => false,
         Mode::Run | Mode::Flood { .. } | Mode::Storm { .. } => true,
     };
-    let out = Outgoing::new(Kind::Forth, shared.run, number);
+    let outgoing = OutgoingStream::new(StampKind::Up, env.run_id, number);
     let mut connection = Connection {
         opener,
-        slot,
+        signals,
         index,
         number,
-        out,
         sends,
         sent: 0,
         received: 0,
-        waiting: VecDeque::new(),
-        echoed: Incoming::default(),
-        down: Incoming::default(),
-        others: BTreeMap::new(),
-        totals: None,
+        unstamped: VecDeque::new(),
+        awaits_pong: false,
+        outgoing,
+        echoed: IncomingStream::default(),
+        from_sink: IncomingStream::default(),
+        from_others: BTreeMap::new(),
+        sink_totals: None,
         opened_us: 0,
         lost_us: None,
-        counted_lost: false,
-        pinged: false,
-        alive: false,
-        shared,
+        loss_counted: false,
+        is_alive: false,
+        env,
     };
-    match connection.shared.plan.mode {
-        Mode::Churn { lifetime, .. } => connection.live_shortly(lifetime).await,
-        _ => connection.live().await,
+    match connection.env.plan.mode {
+        Mode::Churn { lifetime, .. } => connection.run_for(lifetime).await,
+        _ => connection.run_to_end().await,
     }
     connection.set_alive(false);
-    connection.slot.retire();
-    connection.settle_proof();
+    connection.signals.retire();
+    connection.record_proof();
 }
 
 impl Connection {
-    async fn live(&mut self) {
-        let shared = self.shared.clone();
-        let Some(mut wire) = self.open_first().await else { return };
-        if self.sends && !matches!(shared.plan.mode, Mode::Flood { .. }) {
-            shared.start(self.index, shared.plan.rate);
+    async fn run_to_end(&mut self) {
+        let env = self.env.clone();
+        let Some(mut transport) = self.open_first().await else { return };
+        if self.sends && !matches!(env.plan.mode, Mode::Flood { .. }) {
+            env.schedule.add(&env.plan, self.index, &self.signals, env.clock.now_us());
         }
-        self.up();
+        self.on_opened();
         loop {
-            let spell = poll_fn(|cx| self.poll(&mut wire, cx)).await;
-            match spell {
-                Spell::Done => {
-                    return self.last_words(wire).await;
-                }
-                Spell::Cut => {
-                    self.lost();
-                    if let Some(session) = wire.cut() {
-                        // It sees its link go and comes back by itself.
-                        wire = session;
+            match poll_fn(|cx| self.poll(&mut transport, cx)).await {
+                LinkExit::RunOver => return self.finish(transport).await,
+                LinkExit::Cut => {
+                    self.on_lost();
+                    if let Some(session) = transport.cut() {
+                        // The session detects the loss of its link and opens another one.
+                        transport = session;
                         continue;
                     }
-                    let at = shared.clock.now_s();
-                    shared.tally.borrow_mut().timeline.at(at).lost += 1;
+                    let at = env.clock.now_s();
+                    env.metrics.tally().timeline.at(at).lost += 1;
                 }
-                Spell::Ended(ending) => {
-                    self.ended(&ending);
+                LinkExit::Ended(ending) => {
+                    self.record_ending(&ending);
                     self.set_alive(false);
-                    if matches!(wire, Wire::Session(_)) {
-                        return self.gone();
+                    if matches!(transport, Transport::Session(_)) {
+                        return self.on_given_up();
                     }
-                    self.lost();
+                    self.on_lost();
                 }
             }
-            let Some(again) = self.come_back().await else { return self.gone() };
-            wire = again;
-            self.up();
+            let Some(restored) = self.reconnect().await else { return self.on_given_up() };
+            transport = restored;
+            self.on_opened();
         }
     }
 
-    /// Open, stay for a while, close.
-    async fn live_shortly(&mut self, lifetime: Duration) {
-        let Some(mut wire) = self.open_first().await else { return };
-        self.up();
-        match within(lifetime, poll_fn(|cx| self.poll(&mut wire, cx))).await {
-            Some(Spell::Ended(ending)) => self.ended(&ending),
-            _ => self.last_words(wire).await,
+    /// Opens the connection, keeps it for `lifetime`, and closes it.
+    async fn run_for(&mut self, lifetime: Duration) {
+        let Some(mut transport) = self.open_first().await else { return };
+        self.on_opened();
+        match within(lifetime, poll_fn(|cx| self.poll(&mut transport, cx))).await {
+            Some(LinkExit::Ended(ending)) => self.record_ending(&ending),
+            _ => self.finish(transport).await,
         }
     }
 
-    /// The first handshake. One that fails is the connection's end: a load tester reports, it does not insist.
-    async fn open_first(&mut self) -> Option<Wire> {
+    /// Performs the first handshake. It is not repeated when it fails, since a load tester reports failures.
+    async fn open_first(&mut self) -> Option<Transport> {
         let opened = self.open().await;
-        self.shared.count(&self.shared.tried, 1);
+        self.env.counters.change(&self.env.counters.attempted, 1);
         match opened {
-            Ok(wire) => {
-                let mut tally = self.shared.tally.borrow_mut();
+            Ok(transport) => {
+                let mut tally = self.env.metrics.tally();
                 tally.opened += 1;
-                tally.sessions += u64::from(wire.is_session());
-                Some(wire)
+                tally.sessions += u64::from(transport.is_session());
+                Some(transport)
             }
             Err(error) => {
-                self.failed(&error);
+                self.record_failure(&error);
                 None
             }
         }
     }
 
-    async fn open(&mut self) -> Result<Wire, OpenError> {
-        let shared = self.shared.clone();
+    async fn open(&mut self) -> Result<Transport, OpenError> {
+        let env = self.env.clone();
         {
-            let mut tally = shared.tally.borrow_mut();
+            let mut tally = env.metrics.tally();
             tally.attempts += 1;
-            tally.timeline.at(shared.clock.now_s()).attempts += 1;
+            tally.timeline.at(env.clock.now_s()).attempts += 1;
         }
-        shared.count(&shared.opening, 1);
-        let opened = match shared.plan.session {
-            Wish::Off => self.opener.open(self.number, self.opener.ask()).await.map(|(socket, phases)| {
-                shared.tally.borrow_mut().note_handshake(phases.connect, phases.tls, phases.upgrade);
-                Wire::Plain(Box::new(socket))
-            }),
-            Wish::Prefer | Wish::Require => {
-                let started = shared.clock.now_us();
-                let policy = self.policy().unwrap_or(Policy::FullJitter);
-                let session = Box::pin(Session::open(&self.opener, &shared.plan, self.number, policy)).await;
-                session.map(|session| {
-                    let took = shared.clock.now_us() - started;
-                    shared.tally.borrow_mut().handshake.record_us(took);
-                    Wire::Session(Box::new(session))
+        env.counters.change(&env.counters.opening, 1);
+        let opened = match env.plan.session {
+            SessionMode::Off => {
+                self.opener.open(self.number, self.opener.request()).await.map(|(socket, times)| {
+                    env.metrics.tally().record_handshake(times.connect, times.tls, times.upgrade);
+                    Transport::Plain(Box::new(socket))
+                })
+            }
+            SessionMode::Prefer | SessionMode::Require => {
+                let started = env.clock.now_us();
+                let policy = self.reconnect_policy().unwrap_or(Policy::FullJitter);
+                let session = ClientSession::open(&self.opener, &env.plan, self.number, policy);
+                Box::pin(session).await.map(|session| {
+                    let took = env.clock.now_us() - started;
+                    env.metrics.tally().handshake.record_us(took);
+                    Transport::Session(Box::new(session))
                 })
             }
         };
-        shared.count(&shared.opening, -1);
+        env.counters.change(&env.counters.opening, -1);
         opened
     }
 
-    fn policy(&self) -> Option<Policy> {
-        match self.shared.plan.mode {
+    fn reconnect_policy(&self) -> Option<Policy> {
+        match self.env.plan.mode {
             Mode::Storm { policy, .. } => Some(policy),
-            _ => self.shared.plan.reconnect,
+            _ => self.env.plan.reconnect,
         }
     }
 
-    /// A plain connection after a loss: until it is there again, or given up.
-    async fn come_back(&mut self) -> Option<Wire> {
-        let policy = backoff(self.policy()?);
+    /// Reopens a plain connection after a loss. Returns `None` if the policy gives up, or if the load is over.
+    async fn reconnect(&mut self) -> Option<Transport> {
+        let backoff = self.reconnect_policy()?.backoff();
         let mut tries = 0;
         loop {
-            let random = self.shared.random.borrow_mut().f64();
-            let delay = policy.delay(tries, random)?;
+            let random = self.env.random.borrow_mut().f64();
+            let delay = backoff.delay(tries, random)?;
             tokio::select! {
                 biased;
                 () = self.load_is_over() => return None,
                 () = tokio::time::sleep(delay) => {}
             }
             match self.open().await {
-                Ok(wire) => {
-                    let away = self.shared.clock.now_us().saturating_sub(self.lost_us.unwrap_or_default());
-                    self.back(Duration::from_micros(away));
-                    return Some(wire);
+                Ok(transport) => {
+                    let away = self.env.clock.now_us().saturating_sub(self.lost_us.unwrap_or_default());
+                    self.on_restored(Duration::from_micros(away));
+                    return Some(transport);
                 }
                 Err(error) => {
-                    self.failed(&error);
+                    self.record_failure(&error);
                     tries += 1;
                 }
             }
         }
     }
 
-    /// Until nothing more is to be sent.
+    /// Waits until nothing more is to be sent.
     async fn load_is_over(&self) {
         poll_fn(|cx| {
-            self.slot.wait(cx.waker());
-            if self.shared.phase.get() > Phase::Running { Poll::Ready(()) } else { Poll::Pending }
+            self.signals.register(cx.waker());
+            if self.env.phase.get() > RunPhase::Running { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-
-    /// One turn: reads what came, sends what is due.
-    fn poll(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<Spell> {
-        self.slot.wait(cx.waker());
-        if self.slot.cut.take() {
-            return Poll::Ready(Spell::Cut);
-        }
-        if self.slot.condemned.take() && matches!(wire, Wire::Plain(_)) {
-            return Poll::Ready(Spell::Ended(Ending::BlackHole));
-        }
-        let mut read = 0;
-        loop {
-            match wire.poll(cx) {
-                Poll::Ready(Ok(arrival)) => self.take(arrival),
-                Poll::Ready(Err(ending)) => return Poll::Ready(Spell::Ended(ending)),
-                Poll::Pending => break,
-            }
-            read += 1;
-            if read == BATCH {
-                cx.waker().wake_by_ref();
-                break;
-            }
-        }
-        match self.shared.phase.get() {
-            Phase::Opening | Phase::Running => {
-                if self.slot.ping.take() && wire.ping() {
-                    self.shared.tally.borrow_mut().pings += 1;
-                    self.pinged = true;
-                    self.owe();
-                    wire.flush(cx);
-                }
-                if self.sends {
-                    self.send(wire, cx);
-                }
-                Poll::Pending
-            }
-            Phase::Settling => {
-                // What the schedule asked for in time is still sent.
-                if self.sends && !matches!(self.shared.plan.mode, Mode::Flood { .. }) {
-                    self.send(wire, cx);
-                }
-                Poll::Pending
-            }
-            Phase::Closing => Poll::Ready(Spell::Done),
-        }
-    }
-
-    fn send(&mut self, wire: &mut Wire, cx: &mut Context<'_>) {
-        let shared = self.shared.clone();
-        let wanted = match shared.plan.mode {
-            Mode::Flood { .. } if shared.phase.get() != Phase::Running => 0,
-            Mode::Flood { window: 0 } => u64::MAX,
-            Mode::Flood { window } => (self.received + u64::from(window)).saturating_sub(self.sent),
-            _ => self.slot.asked.get().saturating_sub(self.sent),
-        };
-        let mut done = 0;
-        while done < wanted && wire.has_room(cx) {
-            if done == BATCH as u64 {
-                // The others have a turn; this one goes on when it is polled next.
-                cx.waker().wake_by_ref();
-                break;
-            }
-            if !self.send_one(wire, cx) {
-                break;
-            }
-            done += 1;
-        }
-        if done > 0 {
-            wire.flush(cx);
-            self.owe();
-        }
-    }
-
-    fn send_one(&mut self, wire: &mut Wire, cx: &mut Context<'_>) -> bool {
-        let shared = &self.shared;
-        let now = shared.clock.now_us();
-        let intended = self.slot.schedule().map_or(now, |schedule| schedule.intended_us(self.sent));
-        let late = now.saturating_sub(intended);
-        let mut scratch = shared.scratch.borrow_mut();
-        scratch.clear();
-        let (binary, bytes) = match &shared.plan.payload {
-            Payload::Stamped { size, binary } => {
-                self.out.compose(*size, *binary, intended, late, &mut scratch);
-                (*binary, scratch.as_slice())
-            }
-            Payload::Text(text) => (false, text.as_bytes()),
-            Payload::Binary(bytes) => (true, bytes.as_slice()),
-        };
-        if !wire.offer(cx, binary, bytes) {
-            if matches!(shared.plan.payload, Payload::Stamped { .. }) {
-                self.out.take_back();
-            }
-            return false;
-        }
-        if !matches!(shared.plan.payload, Payload::Stamped { .. }) {
-            if self.waiting.len() == REMEMBERED {
-                self.waiting.pop_front();
-            }
-            self.waiting.push_back((intended, late));
-        }
-        self.sent += 1;
-        let mut tally = shared.tally.borrow_mut();
-        tally.sent += 1;
-        tally.bytes_sent += bytes.len() as u64;
-        tally.timeline.at(now as f64 / 1e6).sent += 1;
-        if self.slot.schedule().is_some() {
-            tally.lag.record_us(late);
-        }
-        true
-    }
-
-    fn take(&mut self, arrival: Arrival) {
-        let shared = self.shared.clone();
-        let now = shared.clock.now_us();
-        self.slot.heard_us.set(now);
-        shared.heard_us.set(now);
-        match arrival {
-            Arrival::Message(message) => self.message(&message, now),
-            Arrival::Ping => {}
-            Arrival::Pong => {
-                self.pinged = false;
-                shared.tally.borrow_mut().pongs += 1;
-                self.slot.owes.set(self.received > 0 && self.received < self.sent);
-            }
-            Arrival::Lost(ending) => {
-                self.ended(&ending);
-                self.lost();
-            }
-            Arrival::Back { seamless, after } => {
-                {
-                    let mut tally = shared.tally.borrow_mut();
-                    let slot = tally.timeline.at(now as f64 / 1e6);
-                    slot.opened += 1;
-                    slot.lost += u64::from(seamless);
-                }
-                // A move, to the same session or (when that cannot be kept) to a new one, without having been cut off.
-                let seamless = seamless || self.lost_us.is_none();
-                if seamless {
-                    self.lost();
-                }
-                let away = self.lost_us.map_or(after, |lost| Duration::from_micros(now.saturating_sub(lost)));
-                self.back(if seamless { Duration::ZERO } else { away });
-                self.opened_us = now;
-            }
-            Arrival::Gap => shared.tally.borrow_mut().gaps += 1,
-            Arrival::Attempt => {
-                let mut tally = shared.tally.borrow_mut();
-                tally.attempts += 1;
-                tally.timeline.at(now as f64 / 1e6).attempts += 1;
-            }
-            Arrival::Failed(error) => self.failed(&error),
-        }
-    }
-
-    fn message(&mut self, message: &Message, now: u64) {
-        let shared = self.shared.clone();
-        let bytes = message.as_bytes();
-        let binary = matches!(message, Message::Binary(_));
-        let stamp = match &shared.plan.payload {
-            Payload::Stamped { .. } => {
-                Stamp::read(binary, bytes).filter(|(stamp, _)| stamp.run == shared.run)
-            }
-            _ => None,
-        };
-        if let Some((Stamp { kind: Kind::Totals, .. }, json)) = &stamp {
-            self.totals = serde_json::from_slice(json).ok();
-            return;
-        }
-        self.received += 1;
-        let times = match &stamp {
-            Some((stamp, _)) => Some((stamp.intended_us, stamp.late_us)),
-            None => self.waiting.pop_front(),
-        };
-        {
-            let mut tally = shared.tally.borrow_mut();
-            tally.received += 1;
-            tally.bytes_received += bytes.len() as u64;
-            tally.timeline.at(now as f64 / 1e6).received += 1;
-            if let Some((intended, late)) = times {
-                let latency = now.saturating_sub(intended);
-                let uncorrected = latency.saturating_sub(late);
-                tally.uncorrected.record_us(uncorrected);
-                if shared.plan.is_open_workload() {
-                    tally.corrected.record_us(latency);
-                }
-                shared.recent.borrow_mut().record_us(latency);
-            }
-        }
-        if shared.plan.verify {
-            match stamp {
-                Some((stamp, filler)) => match stamp.kind {
-                    Kind::Forth if stamp.stream == self.number => self.echoed.accept(&stamp, filler),
-                    Kind::Back if stamp.stream == self.number => {
-                        shared.sink.set(true);
-                        self.down.accept(&stamp, filler);
-                    }
-                    Kind::Forth if matches!(shared.plan.mode, Mode::Broadcast { .. }) => {
-                        if self.others.contains_key(&stamp.stream) || self.others.len() < SENDERS {
-                            self.others.entry(stamp.stream).or_default().accept(&stamp, filler);
-                        }
-                    }
-                    _ => self.echoed.foreign(),
-                },
-                None => self.echoed.foreign(),
-            }
-        }
-        self.slot.owes.set(self.received < self.sent || self.pinged);
-    }
-
-    /// From now on silence means something: always behind a Ping, and behind messages once the target has answered any.
-    fn owe(&mut self) {
-        if !self.slot.owes.get() && (self.received > 0 || self.pinged) {
-            self.slot.heard_us.set(self.shared.clock.now_us());
-            self.slot.owes.set(true);
-        }
-    }
-
-    fn up(&mut self) {
-        let now = self.shared.clock.now_us();
-        self.opened_us = now;
-        self.slot.heard_us.set(now);
-        self.shared.tally.borrow_mut().timeline.at(now as f64 / 1e6).opened += 1;
-        self.set_alive(true);
-    }
-
-    fn set_alive(&mut self, alive: bool) {
-        if self.alive != alive {
-            self.alive = alive;
-            self.shared.count(&self.shared.alive, if alive { 1 } else { -1 });
-        }
-    }
-
-    /// Notes an ending against our will.
-    fn ended(&self, ending: &Ending) {
-        let now = self.shared.clock.now_us();
-        // A black hole began with the last sign of life, not when our patience was over.
-        let died = if *ending == Ending::BlackHole { self.slot.heard_us.get() } else { now };
-        self.shared.tally.borrow_mut().ended(EndingRecord {
-            ending: ending.to_string(),
-            browser: ending.browser_view().get(),
-            reason: ending.close().map(|(_, reason)| reason.to_owned()).unwrap_or_default(),
-            age_s: died.saturating_sub(self.opened_us) as f64 / 1e6,
-            at_s: died as f64 / 1e6,
-        });
-    }
-
-    fn failed(&self, error: &OpenError) {
-        let at = self.shared.clock.now_s();
-        self.shared.tally.borrow_mut().failed(
-            error.stage.as_str(),
-            &error.ending.to_string(),
-            &error.why,
-            at,
-        );
-        self.shared.news.notify_one();
-    }
-
-    fn lost(&mut self) {
-        let now = self.shared.clock.now_us();
-        self.lost_us.get_or_insert(now);
-        self.set_alive(false);
-        self.slot.owes.set(false);
-        let storm = &self.shared.storm;
-        if storm.began_us.get().is_none() {
-            storm.began_us.set(Some(now));
-        }
-        if !self.counted_lost {
-            self.counted_lost = true;
-            self.shared.count(&storm.lost, 1);
-        }
-    }
-
-    fn back(&mut self, away: Duration) {
-        let shared = self.shared.clone();
-        let now = shared.clock.now_us();
-        let storm = &shared.storm;
-        let first = self.lost_us.take().is_some();
-        self.set_alive(true);
-        {
-            let mut tally = shared.tally.borrow_mut();
-            tally.resumes += 1;
-            tally.away.record(away);
-            if let Some(began) = storm.began_us.get() {
-                let since = Duration::from_micros(now.saturating_sub(began));
-                tally.last_back = tally.last_back.max(Some(since));
-            }
-        }
-        if first && storm.back.get() < storm.lost.get() {
-            shared.count(&storm.back, 1);
-        }
-    }
-
-    fn gone(&self) {
-        if self.counted_lost {
-            self.shared.count(&self.shared.storm.gone, 1);
-        }
     }
 }

@@ -1,197 +1,237 @@
-//! What a run does, ready to use: whoever builds a [`Plan`] has judged every option already.
+//! The plan of a run. All options are validated before a [`Plan`] is built.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use undrop_session::{Backoff, SessionMode};
 
 use crate::connection::stamp;
 
-/// A whole run, or the share of it that one worker has. Travels to worker processes as JSON.
+/// The plan of a whole run, or the share of one worker. It is sent to worker processes as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Where to connect to.
+    /// The server to connect to.
     pub target: Target,
-    /// What the connections do.
+    /// The behaviour of the connections.
     pub mode: Mode,
-    /// Connections, or the most of them at once where the mode opens them as it goes.
+    /// The number of connections, or the maximum number of open ones if the mode opens them during the run.
     pub connections: u32,
-    /// The first connection is opened at once, the last one this much later, the others evenly between.
+    /// The time between the opening of the first and the last connection; the others are opened evenly in between.
     pub ramp: Duration,
-    /// Handshakes under way at once, at most.
+    /// The maximum number of concurrent handshakes.
     pub concurrency: u32,
-    /// Messages per second and connection; 0: none.
+    /// The number of messages per second and connection; 0 for none.
     pub rate: f64,
-    /// From the moment when every connection was tried until no more is sent.
+    /// The duration of the load, counted once all connections have been attempted.
     pub duration: Duration,
-    /// What is sent.
+    /// The content of the messages.
     pub payload: Payload,
-    /// Number and hash-chain every stream, and check what comes.
+    /// Whether every stream is numbered and hash-chained, and verified on receipt.
     pub verify: bool,
-    /// Plain links or sessions.
-    pub session: Session,
-    /// What a plain connection does when it was lost; `None`: it stays lost, which is what a survival curve shows.
+    /// Whether connections use resumable sessions.
+    pub session: SessionMode,
+    /// How a lost plain connection reconnects; `None` if it does not, which is needed to measure survival.
     pub reconnect: Option<Policy>,
-    /// Pings on each connection, this far apart; `None`: none, since a Ping would keep a connection alive that an idle
-    /// timer should cut.
+    /// The interval between Pings on each connection; `None` for no Pings, since they would keep a connection alive that an idle
+    /// timeout should close.
     pub ping: Option<Duration>,
-    /// Silence after which a connection that owes answers counts as a black hole.
+    /// The duration of silence after which a connection that awaits a reply counts as a black hole.
     pub dead_after: Duration,
-    /// Longest wait for answers after the last message.
+    /// The maximum time to wait for replies after the last message.
     pub settle: Duration,
-    /// Everything random follows from it.
+    /// The seed for all randomness.
     pub seed: u64,
-    /// Number of the first connection of this worker.
+    /// The number of the first connection of this worker.
     pub first: u32,
-    /// Zero of all times in messages, microseconds since 1970: the same for all workers.
+    /// The epoch of all times in messages, in microseconds since 1970; the same for all workers.
     pub epoch_us: u64,
-    /// Workers of the whole run.
+    /// The number of workers of the whole run.
     pub workers: u32,
 }
 
-/// Where to connect to, and as whom.
+/// The server to connect to, and the options of each connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// `ws://` or `wss://` URL.
+    /// The `ws://` or `wss://` URL.
     pub url: String,
-    /// Request headers.
+    /// Additional request headers.
     pub headers: Vec<(String, String)>,
-    /// Sub-protocols offered; the first has preference.
+    /// The subprotocols to offer, in order of preference.
     pub protocols: Vec<String>,
-    /// Offer permessage-deflate.
+    /// Whether to offer permessage-deflate.
     pub compress: bool,
-    /// Whose certificates are trusted.
+    /// The certificates to trust.
     pub trust: Trust,
-    /// Name for SNI and for checking the certificate, instead of the URL's host.
+    /// The name for SNI and certificate verification; `None` for the host of the URL.
     pub server_name: Option<String>,
-    /// Local addresses to connect from, in turn; empty: the system's choice. Each gives about 28,000 connections to one
+    /// The local addresses to connect from, in turn; empty to let the system choose. Each allows about 28,000 connections to one
     /// address of the target (the ephemeral ports of Linux).
     pub source: Vec<IpAddr>,
-    /// Addresses of the target; empty: from DNS, looked up once for the run.
+    /// The addresses of the target; empty to resolve its name once per run.
     pub addresses: Vec<SocketAddr>,
-    /// For names, TCP, TLS and upgrade, each.
+    /// The timeout for each of name resolution, TCP, TLS and the upgrade.
     pub timeout: Duration,
-    /// URL of a forward proxy.
+    /// The URL of a forward proxy.
     pub proxy: Option<String>,
-    /// Largest message that is accepted, bytes.
+    /// The maximum size of a received message in bytes.
     pub max_message: u64,
 }
 
-/// Whose certificates are trusted.
+/// The certificates that are trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trust {
-    /// The system's authorities.
+    /// The certificate authorities of the system.
     Native,
-    /// Those and the ones in this PEM text.
+    /// Those of the system, and the ones in this PEM text.
     NativeAnd(Vec<u8>),
-    /// Nobody's are checked.
+    /// Any certificate: the connection is encrypted, but the server is not authenticated.
     Insecure,
 }
 
-/// What the connections do.
+/// The behaviour of the connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Mode {
-    /// Send at a fixed schedule, whatever comes back (an open workload).
+    /// Send on a fixed schedule, independent of replies (an open workload).
     Run,
-    /// Keep so many messages under way on each connection (a closed workload).
+    /// Keep a number of unanswered messages on each connection (a closed workload).
     Flood {
-        /// Messages sent and not answered yet, per connection; 0: never wait for answers.
+        /// The number of unanswered messages per connection; 0 to never wait for replies.
         window: u32,
     },
-    /// Stay open and quiet.
+    /// Stay open without sending.
     Hold,
-    /// Lose all connections at one instant and measure how they come back.
+    /// Lose all connections at one instant, and measure how they reconnect.
     Storm {
-        /// Who cuts.
+        /// The cause of the losses.
         trigger: Trigger,
-        /// When they come back.
+        /// The delays between attempts to reconnect.
         policy: Policy,
     },
-    /// Open connections at a rate, close each after a while.
+    /// Open connections at a rate, and close each after a fixed lifetime.
     Churn {
-        /// New connections per second.
+        /// The number of new connections per second.
         rate: f64,
-        /// How long each lives.
+        /// The lifetime of each connection.
         lifetime: Duration,
     },
-    /// Some send, all receive.
+    /// Some connections send, all receive.
     Broadcast {
-        /// How many of the connections send.
+        /// The number of connections that send.
         senders: u32,
     },
-    /// Open connections until the target refuses, then hold what is open.
+    /// Open connections until the target refuses some, then hold the open ones.
     Ramp {
-        /// New connections per second.
+        /// The number of new connections per second.
         rate: f64,
     },
-    /// Virtual users that arrive as a scenario file says, and do what it says.
+    /// Virtual users that arrive and act according to a scenario file.
     Scenario(Box<ScenarioSource>),
 }
 
-/// A scenario file, read anew by every worker.
+/// A scenario file. Every worker reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioSource {
-    /// Its path.
+    /// The path of the file.
     pub path: String,
-    /// A URL in place of the file's target.
+    /// A URL that replaces the target of the file.
     pub target: Option<String>,
-    /// Variables in place of the file's.
+    /// Variables that replace those of the file.
     pub variables: BTreeMap<String, String>,
-    /// Which of the arrivals are this worker's: every `workers`-th, from this one on.
+    /// The number of the worker: it starts every `workers`-th user, from this one on.
     pub part: u32,
 }
 
-/// Who cuts the connections of a storm.
+/// The cause of the losses in a storm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// We do, all at once, without a word.
+    /// The load cuts all links at once, without Close frames.
     Cut,
     /// Something else does during the run: a restart, a drain, a fault.
     Wait,
 }
 
-/// When to try again after a link was lost.
+/// The delays between the attempts to reconnect after a link was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// At once (up to 300 ms), then anything below min(30 s, 1 s · 2^k), without end.
+    /// First a random delay of up to 300 ms, then random delays below min(30 s, 1 s · 2^k), without a limit of attempts.
     FullJitter,
-    /// 1 s, doubled, at most 30 s, give or take 25 %, 10 tries.
+    /// 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts.
     Classic,
-    /// At once, again and again 100 ms apart: the herd that the others avoid.
+    /// At once, then every 100 ms, without backoff: the thundering herd.
     Immediate,
 }
 
-/// Plain links or sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Session {
-    /// Plain WebSocket.
-    Off,
-    /// A session where the server knows it.
-    Prefer,
-    /// A session or nothing.
-    Require,
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Policy; 3] = [Policy::FullJitter, Policy::Classic, Policy::Immediate];
+
+    /// Returns the policy with this name.
+    pub fn by_name(name: &str) -> Option<Policy> {
+        Policy::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+
+    /// Returns the name of the policy, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::FullJitter => "full-jitter",
+            Policy::Classic => "classic",
+            Policy::Immediate => "immediate",
+        }
+    }
+
+    /// Returns the delays of the policy.
+    pub(crate) fn backoff(self) -> Backoff {
+        match self {
+            Policy::FullJitter => Backoff::full_jitter(),
+            Policy::Classic => Backoff::classic(),
+            Policy::Immediate => {
+                Backoff::full_jitter().with_range(Duration::from_millis(100), Duration::from_millis(100))
+            }
+        }
+    }
 }
 
-/// What is sent.
+impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Trigger; 2] = [Trigger::Cut, Trigger::Wait];
+
+    /// Returns the trigger with this name.
+    pub fn by_name(name: &str) -> Option<Trigger> {
+        Trigger::ALL.into_iter().find(|trigger| trigger.name() == name)
+    }
+
+    /// Returns the name of the trigger, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trigger::Cut => "cut",
+            Trigger::Wait => "wait",
+        }
+    }
+}
+
+/// The content of the messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
-    /// Messages of this many bytes that carry number, times and hashes ([`stamp::TEXT`] bytes at least, or
-    /// [`stamp::BINARY`] when binary).
+    /// Messages with a stamp (number, times and hashes) and filler. Their size is at least [`stamp::TEXT`], or
+    /// [`stamp::BINARY`] if binary.
     Stamped {
-        /// Bytes of a message.
+        /// The size of a message in bytes.
         size: usize,
-        /// Binary or text.
+        /// Whether the messages are binary.
         binary: bool,
     },
-    /// Always the same text.
+    /// The same text message each time.
     Text(String),
-    /// Always the same bytes.
+    /// The same binary message each time.
     Binary(Vec<u8>),
 }
 
 impl Payload {
-    /// Messages of `size` bytes; with stamps where they fit, else plain filler.
+    /// Returns the content for messages of `size` bytes: with stamps if they fit, otherwise filler only.
     pub fn of_size(size: usize, binary: bool) -> Payload {
         let least = if binary { stamp::BINARY } else { stamp::TEXT };
         match (size >= least, binary) {
@@ -201,7 +241,7 @@ impl Payload {
         }
     }
 
-    /// Bytes of one message.
+    /// Returns the size of one message in bytes.
     pub fn size(&self) -> usize {
         match self {
             Payload::Stamped { size, .. } => *size,
@@ -212,7 +252,7 @@ impl Payload {
 }
 
 impl Plan {
-    /// The shares of `workers` workers: connections dealt evenly, numbers without a hole.
+    /// Returns the shares of `workers` workers. Connections are divided evenly and numbered consecutively.
     pub fn split(&self, workers: u32) -> Vec<Plan> {
         let workers = workers.max(1);
         let mut first = self.first;
@@ -234,15 +274,15 @@ impl Plan {
             .collect()
     }
 
-    /// Open files that the largest worker needs.
+    /// Returns the number of open files that the largest worker needs.
     pub fn files_per_worker(&self) -> u64 {
-        let cuts =
-            matches!(self.mode, Mode::Storm { trigger: Trigger::Cut, .. }) && self.session != Session::Off;
+        let cuts = matches!(self.mode, Mode::Storm { trigger: Trigger::Cut, .. })
+            && self.session != SessionMode::Off;
         let each = if cuts { 2 } else { 1 };
         u64::from(self.connections.div_ceil(self.workers.max(1))) * each + 64
     }
 
-    /// Whether latency can be corrected for coordinated omission: messages have a time they should have been sent at.
+    /// Returns whether messages have an intended time, so that latency can be corrected for coordinated omission.
     pub fn is_open_workload(&self) -> bool {
         matches!(self.mode, Mode::Run | Mode::Storm { .. } | Mode::Broadcast { .. }) && self.rate > 0.0
     }

@@ -19,9 +19,8 @@ use undrop_transport::{
     AcceptError, ListenOptions, Listener, Received, Stream, WebSocket, WebSocketConfig, read_request,
 };
 
-use crate::connection::Totals;
-use crate::connection::proof::{Counts, Incoming, Outgoing};
-use crate::connection::stamp::{Kind, Stamp};
+use crate::connection::proof::{IncomingStream, OutgoingStream, SinkTotals, StreamCounts};
+use crate::connection::stamp::{Stamp, StampKind};
 
 /// Runs that are remembered; then the oldest is forgotten.
 const RUNS: usize = 8;
@@ -82,7 +81,7 @@ pub struct SinkCounts {
     /// Messages received.
     pub messages: u64,
     /// What was found in all numbered streams.
-    pub up: Counts,
+    pub up: StreamCounts,
     /// Numbers that are missing below the highest ones seen.
     pub missing: u64,
 }
@@ -113,8 +112,8 @@ struct Runs {
 /// Both directions of one stream. It outlives its connections: a resumed session may come on a new one.
 #[derive(Debug)]
 struct Pair {
-    up: Incoming,
-    down: Outgoing,
+    up: IncomingStream,
+    down: OutgoingStream,
 }
 
 impl Sink {
@@ -178,7 +177,7 @@ impl SinkWatch {
         let mut seen = 0;
         for pair in self.0.runs().streams.values().flat_map(HashMap::values) {
             counts.up.add(&pair.up.counts());
-            seen += pair.up.seen();
+            seen += pair.up.highest();
         }
         counts.missing = seen.saturating_sub(counts.up.received);
         counts
@@ -215,8 +214,8 @@ impl Runs {
             return None;
         }
         Some(streams.entry(stamp.stream).or_insert_with(|| Pair {
-            up: Incoming::default(),
-            down: Outgoing::new(Kind::Back, stamp.run, stamp.stream),
+            up: IncomingStream::default(),
+            down: OutgoingStream::new(StampKind::Down, stamp.run, stamp.stream),
         }))
     }
 }
@@ -347,7 +346,7 @@ fn reply(message: &Message, state: &State, out: &mut Vec<u8>) -> Option<Reply> {
     };
     out.clear();
     match stamp.kind {
-        Kind::Forth => {
+        StampKind::Up => {
             let mut runs = state.runs();
             let pair = runs.pair(&stamp)?;
             pair.up.accept(&stamp, filler);
@@ -357,16 +356,18 @@ fn reply(message: &Message, state: &State, out: &mut Vec<u8>) -> Option<Reply> {
             pair.down.next(filler, stamp.intended_us, stamp.late_us).write(binary, out);
             out.extend_from_slice(filler);
         }
-        Kind::Ask => {
+        StampKind::Query => {
             let mut runs = state.runs();
             let pair = runs.pair(&stamp)?;
-            let totals = Totals { up: pair.up.counts(), sent: pair.down.sent() };
+            let totals = SinkTotals { up: pair.up.counts(), sent: pair.down.sent() };
             let json = serde_json::to_vec(&totals).ok()?;
-            Outgoing::new(Kind::Totals, stamp.run, stamp.stream).next(&json, 0, 0).write(binary, out);
+            OutgoingStream::new(StampKind::Totals, stamp.run, stamp.stream)
+                .next(&json, 0, 0)
+                .write(binary, out);
             out.extend_from_slice(&json);
             return Some(Reply { message: owned(binary, out), counts: false });
         }
-        Kind::Back | Kind::Totals => return None,
+        StampKind::Down | StampKind::Totals => return None,
     }
     Some(Reply { message: owned(binary, out), counts: true })
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use undrop_bench::{
-    Fault, Mode, Payload, Plan, Policy, Program, Sabotage, Session, Sink, SinkOptions, SinkWatch, Tally,
-    Target, Trigger, Trust, run,
+    ConnectStage, FailureKind, Fault, Mode, Payload, Plan, Policy, Sabotage, SessionMode, Sink, SinkOptions,
+    SinkWatch, Tally, Target, Trigger, Trust, WorkerProgram, run,
 };
+use undrop_frame::Ending;
 
 fn sink(change: impl FnOnce(&mut SinkOptions)) -> (SocketAddr, SinkWatch) {
     let mut options = SinkOptions {
@@ -51,7 +52,7 @@ fn plan(address: SocketAddr, mode: Mode) -> Plan {
         duration: Duration::from_secs(1),
         payload: Payload::of_size(64, false),
         verify: true,
-        session: Session::Off,
+        session: SessionMode::Off,
         reconnect: None,
         ping: None,
         dead_after: Duration::from_secs(10),
@@ -67,7 +68,7 @@ fn plan(address: SocketAddr, mode: Mode) -> Plan {
 async fn load(plan: Plan) -> Tally {
     let result = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let program = Program { path: "unused".into(), arguments: Vec::new() };
+        let program = WorkerProgram { path: "unused".into(), arguments: Vec::new() };
         let (_stop, mut stopped) = mpsc::channel(1);
         runtime.block_on(LocalSet::new().run_until(run(&plan, &program, |_| {}, &mut stopped)))
     });
@@ -141,7 +142,7 @@ async fn connections_that_the_backend_drops_are_counted_with_their_age() {
     let tally = load(plan).await;
     assert_eq!((tally.opened, tally.alive_at_end, tally.ended_count()), (10, 0, 10));
     for record in &tally.endings {
-        assert_eq!((record.ending.as_str(), record.browser), ("FIN without close frame", 1006));
+        assert_eq!(record.ending, Ending::Fin);
         assert!((0.3..2.0).contains(&record.age_s), "{record:?}");
     }
 }
@@ -195,8 +196,8 @@ async fn nobody_listening_is_refused_and_never_alive() {
     drop(listener);
     let tally = load(plan(address, Mode::Run)).await;
     assert_eq!((tally.opened, tally.failed_count(), tally.alive_at_end), (0, 10, 0));
-    let failures = tally.failures.values().next().unwrap();
-    assert_eq!((failures.stage.as_str(), failures.ending.as_str()), ("connect", "refused"));
+    let failures = &tally.failures[0];
+    assert_eq!(failures.kind, Some(FailureKind { stage: ConnectStage::Connect, ending: Ending::Refused }));
 }
 
 #[tokio::test]

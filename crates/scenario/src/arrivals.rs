@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Flow, Load, Phase, Scenario, Spacing};
+use crate::model::{ArrivalPattern, ArrivalPhase, Flow, Scenario, Spacing};
 
 /// A user's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Scenario {
 /// See [`Scenario::arrivals`]. Ordered by time.
 #[derive(Clone, Debug)]
 pub struct Arrivals<'a> {
-    phases: &'a [Phase],
+    phases: &'a [ArrivalPhase],
     flows: &'a [Flow],
     rng: fastrand::Rng,
     phase: usize,
@@ -41,7 +41,7 @@ pub struct Arrivals<'a> {
     due_before: f64,
     /// The value of the sum of `N` at which the next user arrives.
     next_due: f64,
-    /// Users of a [`Load::Count`] phase that have arrived.
+    /// Users of a [`ArrivalPattern::Count`] phase that have arrived.
     counted: u64,
     user: u64,
     weights: u64,
@@ -51,7 +51,7 @@ pub struct Arrivals<'a> {
 const NEARLY: f64 = 1e-6;
 
 impl<'a> Arrivals<'a> {
-    pub(crate) fn new(phases: &'a [Phase], flows: &'a [Flow], seed: u64) -> Self {
+    pub(crate) fn new(phases: &'a [ArrivalPhase], flows: &'a [Flow], seed: u64) -> Self {
         Self {
             phases,
             flows,
@@ -107,8 +107,8 @@ impl Iterator for Arrivals<'_> {
         }
         loop {
             match self.phases.get(self.phase)?.load {
-                Load::Pause(length) => self.leave_phase(length),
-                Load::Count { duration, users } => {
+                ArrivalPattern::Pause(length) => self.leave_phase(length),
+                ArrivalPattern::Count { duration, users } => {
                     if self.counted < users {
                         let at = self.start + duration.as_secs_f64() * (self.counted as f64 / users as f64);
                         self.counted += 1;
@@ -116,7 +116,7 @@ impl Iterator for Arrivals<'_> {
                     }
                     self.leave_phase(duration);
                 }
-                Load::Rate { duration, from, to, spacing } => {
+                ArrivalPattern::Rate { duration, from, to, spacing } => {
                     let length = duration.as_secs_f64();
                     let due_in_phase = (from + to) / 2.0 * length;
                     let due = (self.next_due - self.due_before).max(0.0);

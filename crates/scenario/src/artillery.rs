@@ -11,15 +11,15 @@ use std::time::Duration;
 use crate::builder::Builder;
 use crate::load::{Parts, target, variables};
 use crate::native::{at_least_one, field_names, one_byte, one_of};
-use crate::payload::Payload;
+use crate::payload::PayloadFile;
 use undrop_text::suggest;
 
-use crate::yaml::node::{Entry, Kind, Node};
+use crate::yaml::node::{MapEntry, Node, YamlValue};
 use crate::yaml::reader::{Fields, Reader, Result};
-use context::Context;
+use context::FlowContext;
 
 use crate::ensure;
-use crate::model::{Condition, Dialect, Flow, Inputs, Load, Phase, Spacing};
+use crate::model::{ArrivalPattern, ArrivalPhase, Condition, Dialect, Flow, Inputs, Spacing};
 
 /// What `send` with `match`, and `wait`, wait when the file does not say (as there).
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
 const SCRIPTS: &[&str] =
     &["processor", "before", "after", "beforeScenario", "afterScenario", "beforeRequest", "afterResponse"];
 
-pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> Result<Parts> {
+pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -> Result<Parts> {
     let mut top = Fields::new(entries, "the file");
     refuse_scripts(reader, &mut top)?;
     let config = top.take("config");
@@ -56,7 +56,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> R
         None => nothing.as_slice(),
         Some(entry) => match entry.value.map() {
             Some(entries) => entries,
-            None if matches!(entry.value.kind, Kind::Null) => nothing.as_slice(),
+            None if matches!(entry.value.kind, YamlValue::Null) => nothing.as_slice(),
             None => {
                 let message = format!("`config` is a map of keys, not {}", entry.value.describe());
                 return Err(reader.error(entry.value.place, message));
@@ -65,15 +65,17 @@ pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> R
     };
     let mut config = Fields::new(config_entries, "`config`");
     refuse_scripts(reader, &mut config)?;
-    let mut misplaced = |reader: &mut Reader, config: &mut Fields<'_>, key: &'static str| -> Option<Entry> {
-        let inside = config.take(key).cloned();
-        let outside = top.take_quietly(key).cloned();
-        if let (None, Some(entry)) = (&inside, &outside) {
-            corrected = true;
-            reader.notice(entry.place, format!("`{key}` belongs into `config`; read as if it were there"));
-        }
-        inside.or(outside)
-    };
+    let mut misplaced =
+        |reader: &mut Reader, config: &mut Fields<'_>, key: &'static str| -> Option<MapEntry> {
+            let inside = config.take(key).cloned();
+            let outside = top.take_quietly(key).cloned();
+            if let (None, Some(entry)) = (&inside, &outside) {
+                corrected = true;
+                reader
+                    .notice(entry.place, format!("`{key}` belongs into `config`; read as if it were there"));
+            }
+            inside.or(outside)
+        };
     let target_entry = misplaced(reader, &mut config, "target");
     let phase_entry = misplaced(reader, &mut config, "phases");
     let ws_entry = misplaced(reader, &mut config, "ws");
@@ -114,7 +116,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> R
     let mut phases = Vec::new();
     if let Some(entry) = &phase_entry {
         match &entry.value.kind {
-            Kind::List(nodes) => {
+            YamlValue::List(nodes) => {
                 for node in nodes {
                     phases.push(phase(reader, node, mode)?);
                 }
@@ -130,7 +132,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> R
         ensure_entry.map(|entry| ensure::artillery(reader, &entry)).transpose()?.unwrap_or_default();
     conditions.extend(plugin_ensure);
 
-    let mut context = Context { defaults, within, jitter, corrected };
+    let mut context = FlowContext { defaults, within, jitter, corrected };
     let engine = engine_entry.map(|entry| reader.text(entry)).transpose()?;
     let flows = flows(reader, &mut context, scenarios, flow_entry, engine.as_deref(), entries)?;
     let dialect = if context.corrected { Dialect::Guide } else { Dialect::Artillery };
@@ -182,7 +184,7 @@ fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
     Ok(())
 }
 
-fn unknown_top(reader: &mut Reader, entry: &Entry, known: &[&str]) -> Result<()> {
+fn unknown_top(reader: &mut Reader, entry: &MapEntry, known: &[&str]) -> Result<()> {
     if suggest::nearest(&entry.key, known.iter().copied()).is_some() {
         return Err(reader.unknown_key(entry, "the file", known));
     }
@@ -193,9 +195,9 @@ fn unknown_top(reader: &mut Reader, entry: &Entry, known: &[&str]) -> Result<()>
     Ok(())
 }
 
-fn payloads(reader: &mut Reader, entry: &Entry) -> Result<()> {
+fn payloads(reader: &mut Reader, entry: &MapEntry) -> Result<()> {
     let nodes = match &entry.value.kind {
-        Kind::List(nodes) => nodes.as_slice(),
+        YamlValue::List(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(&entry.value),
     };
     for node in nodes {
@@ -221,7 +223,7 @@ fn payloads(reader: &mut Reader, entry: &Entry) -> Result<()> {
             (true, Some(entry)) => Some(reader.text(entry)?),
             (false, _) => None,
         };
-        let payload = Payload {
+        let payload = PayloadFile {
             path: reader.fixed(path)?,
             place: path.value.place,
             fields: Some(names.map(|entry| field_names(reader, entry)).transpose()?.unwrap_or_default()),
@@ -239,14 +241,14 @@ fn payloads(reader: &mut Reader, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-fn spacing(reader: &Reader, entry: &Entry) -> Result<Spacing> {
+fn spacing(reader: &Reader, entry: &MapEntry) -> Result<Spacing> {
     match one_of(reader, entry, &["uniform", "poisson"])? {
         1 => Ok(Spacing::Poisson),
         _ => Ok(Spacing::Even),
     }
 }
 
-fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<Phase> {
+fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<ArrivalPhase> {
     let mut fields = reader.fields(node, "a phase")?;
     let (name, duration) = (fields.take("name"), fields.take("duration"));
     let (rate, ramp) = (fields.take("arrivalRate"), fields.take("rampTo"));
@@ -259,7 +261,7 @@ fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<Phase> {
     let max_users: Option<NonZeroU32> = max.map(|entry| at_least_one(reader, entry)).transpose()?;
     let length = duration.map(|entry| reader.duration(entry)).transpose()?;
     let load = if let Some(entry) = pause {
-        Load::Pause(reader.duration(entry)?)
+        ArrivalPattern::Pause(reader.duration(entry)?)
     } else {
         let Some(duration) = length.filter(|length| !length.is_zero()) else {
             return Err(
@@ -273,17 +275,17 @@ fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<Phase> {
                         format!("`arrivalCount` comes first, as in Artillery; `{}` is left out", other.key);
                     reader.notice(other.place, message);
                 }
-                Load::Count { duration, users: reader.count(entry)? }
+                ArrivalPattern::Count { duration, users: reader.count(entry)? }
             }
             (None, Some(entry), ramp) => {
                 let from = reader.number(entry)?;
                 let to = ramp.map(|entry| reader.number(entry)).transpose()?.unwrap_or(from);
-                Load::Rate { duration, from, to, spacing: mode }
+                ArrivalPattern::Rate { duration, from, to, spacing: mode }
             }
             (None, None, Some(ramp)) => {
                 let to = reader.number(ramp)?;
                 reader.notice(ramp.place, "`rampTo` without `arrivalRate` starts at 0 users per second");
-                Load::Rate { duration, from: 0.0, to, spacing: mode }
+                ArrivalPattern::Rate { duration, from: 0.0, to, spacing: mode }
             }
             (None, None, None) => {
                 return Err(reader.error_with_help(
@@ -294,24 +296,24 @@ fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<Phase> {
             }
         }
     };
-    Ok(Phase { name, line: node.place.line, load, max_users })
+    Ok(ArrivalPhase { name, line: node.place.line, load, max_users })
 }
 
 fn flows(
     reader: &mut Reader,
-    context: &mut Context,
-    scenarios: Option<&Entry>,
-    flow: Option<&Entry>,
+    context: &mut FlowContext,
+    scenarios: Option<&MapEntry>,
+    flow: Option<&MapEntry>,
     engine: Option<&str>,
-    entries: &[Entry],
+    entries: &[MapEntry],
 ) -> Result<Vec<Flow>> {
     if let Some(entry) = scenarios {
         if let Some(flow) = flow {
             return Err(reader.error(flow.place, "`flow` belongs into a scenario of `scenarios`"));
         }
         let nodes = match &entry.value.kind {
-            Kind::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
-            Kind::Map(_) => {
+            YamlValue::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
+            YamlValue::Map(_) => {
                 context.corrected = true;
                 reader.notice(entry.place, "`scenarios` is a list; read as a list of one");
                 std::slice::from_ref(&entry.value)
@@ -345,7 +347,7 @@ fn flows(
 
 fn scenario(
     reader: &mut Reader,
-    context: &mut Context,
+    context: &mut FlowContext,
     node: &Node,
     index: usize,
     default_engine: Option<&str>,
@@ -400,8 +402,8 @@ fn scenario(
 
 fn read_flow(
     reader: &mut Reader,
-    context: &mut Context,
-    entry: &Entry,
+    context: &mut FlowContext,
+    entry: &MapEntry,
     name: String,
     weight: u32,
 ) -> Result<Flow> {

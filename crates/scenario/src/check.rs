@@ -8,7 +8,7 @@ use undrop_frame::Message;
 
 use crate::path::JsonPath;
 use crate::template::{RenderError, Shape, Template, size, write_json, write_text};
-use crate::variables::{Slot, Values};
+use crate::variables::{Values, VariableSlot};
 
 /// Longest captured value, in bytes of JSON.
 const MAX_CAPTURE: usize = 256 << 10;
@@ -44,11 +44,11 @@ pub(crate) enum Subject {
     /// What a path finds; of several, any may satisfy a check, and a capture takes one at random.
     Json(JsonPath),
     /// What an expression, or one of its groups, finds.
-    Regex(Box<Regex>, Group),
+    Regex(Box<Regex>, RegexGroup),
 }
 
 #[derive(Debug)]
-pub(crate) enum Group {
+pub(crate) enum RegexGroup {
     All,
     Number(usize),
     Name(String),
@@ -66,15 +66,15 @@ pub(crate) enum Rule {
 #[derive(Debug)]
 pub(crate) struct Capture {
     pub(crate) subject: Subject,
-    pub(crate) slot: Slot,
+    pub(crate) slot: VariableSlot,
     /// False: when nothing is found, the variable stays as it is.
     pub(crate) strict: bool,
 }
 
 /// A message, judged.
-pub(crate) enum Verdict {
+pub(crate) enum MatchResult {
     /// It is the one. Captured values, and the first check that is not strict and did not hold.
-    Taken { captured: Vec<(Slot, Value)>, mismatch: Option<String> },
+    Taken { captured: Vec<(VariableSlot, Value)>, mismatch: Option<String> },
     /// Expected and got.
     Mismatch(String),
 }
@@ -104,14 +104,14 @@ impl Expectation {
         if words.is_empty() { "any message".to_owned() } else { words.join(" and ") }
     }
 
-    pub(crate) fn judge(&self, expected: &Expected, message: &Message) -> Verdict {
+    pub(crate) fn judge(&self, expected: &Expected, message: &Message) -> MatchResult {
         let mut document = Document { message, json: None };
         let mut mismatch = None;
         for (check, value) in self.checks.iter().zip(&expected.values) {
             if let Err(got) = check.holds(value, &mut document) {
                 let text = format!("expected {}, got {got}", check.words(value));
                 if check.strict {
-                    return Verdict::Mismatch(text);
+                    return MatchResult::Mismatch(text);
                 }
                 mismatch.get_or_insert(text);
             }
@@ -122,19 +122,19 @@ impl Expectation {
                 Some(value) if size(&value) <= MAX_CAPTURE => captured.push((capture.slot, value)),
                 Some(_) => {
                     let limit = MAX_CAPTURE >> 10;
-                    return Verdict::Mismatch(format!(
+                    return MatchResult::Mismatch(format!(
                         "{} is larger than {limit} KiB, too large to capture",
                         capture.subject.words()
                     ));
                 }
                 None if capture.strict => {
                     let (what, got) = (capture.subject.words(), show_message(message));
-                    return Verdict::Mismatch(format!("expected {what} to capture, got {got}"));
+                    return MatchResult::Mismatch(format!("expected {what} to capture, got {got}"));
                 }
                 None => {}
             }
         }
-        Verdict::Taken { captured, mismatch }
+        MatchResult::Taken { captured, mismatch }
     }
 }
 
@@ -203,9 +203,9 @@ impl Subject {
         match self {
             Subject::Whole => "a message".to_owned(),
             Subject::Json(path) => path.as_str().to_owned(),
-            Subject::Regex(regex, Group::All) => format!("/{regex}/"),
-            Subject::Regex(regex, Group::Number(group)) => format!("group {group} of /{regex}/"),
-            Subject::Regex(regex, Group::Name(group)) => format!("group `{group}` of /{regex}/"),
+            Subject::Regex(regex, RegexGroup::All) => format!("/{regex}/"),
+            Subject::Regex(regex, RegexGroup::Number(group)) => format!("group {group} of /{regex}/"),
+            Subject::Regex(regex, RegexGroup::Name(group)) => format!("group `{group}` of /{regex}/"),
         }
     }
 }
@@ -236,9 +236,9 @@ impl Document<'_> {
                 let text = String::from_utf8_lossy(self.message.as_bytes());
                 let groups = regex.captures(&text)?;
                 let found = match group {
-                    Group::All => groups.get(0),
-                    Group::Number(number) => groups.get(*number),
-                    Group::Name(name) => groups.name(name),
+                    RegexGroup::All => groups.get(0),
+                    RegexGroup::Number(number) => groups.get(*number),
+                    RegexGroup::Name(name) => groups.name(name),
                 };
                 found.map(|found| Value::String(found.as_str().to_owned()))
             }

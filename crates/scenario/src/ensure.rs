@@ -1,7 +1,7 @@
 //! Conditions on the result, brought to the form that `--ensure` takes.
 
 use crate::model::Condition;
-use crate::yaml::node::{Entry, Kind, Place};
+use crate::yaml::node::{MapEntry, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result, suggestion};
 
 /// Longest first, so that `<=` is not read as `<`.
@@ -34,14 +34,14 @@ const AGGREGATES: &[(&str, &str)] = &[
 ];
 
 /// Our own form: a list of texts such as `p99 < 50ms`.
-pub(crate) fn native(reader: &mut Reader, entry: &Entry) -> Result<Vec<Condition>> {
+pub(crate) fn native(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Condition>> {
     let items = match &entry.value.kind {
-        Kind::List(items) => items.as_slice(),
+        YamlValue::List(items) => items.as_slice(),
         _ => std::slice::from_ref(&entry.value),
     };
     let mut conditions = Vec::with_capacity(items.len());
     for item in items {
-        let Kind::Text(text) = &item.kind else {
+        let YamlValue::Text(text) = &item.kind else {
             let message = format!("a condition is a text such as `p99 < 50ms`, not {}", item.describe());
             return Err(reader.error(item.place, message));
         };
@@ -53,9 +53,9 @@ pub(crate) fn native(reader: &mut Reader, entry: &Entry) -> Result<Vec<Condition
 }
 
 /// Artillery's `ensure`: `thresholds`, `conditions`, and the older `p95: 200`, `maxErrorRate: 1`.
-pub(crate) fn artillery(reader: &mut Reader, entry: &Entry) -> Result<Vec<Condition>> {
+pub(crate) fn artillery(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Condition>> {
     let node = &entry.value;
-    if matches!(node.kind, Kind::Null) {
+    if matches!(node.kind, YamlValue::Null) {
         return Ok(Vec::new());
     }
     let mut fields = reader.fields(node, "`ensure`")?;
@@ -94,7 +94,7 @@ pub(crate) fn artillery(reader: &mut Reader, entry: &Entry) -> Result<Vec<Condit
 }
 
 /// `a < 5 and b == 0`.
-fn expressions(reader: &mut Reader, entry: &Entry, strict: bool) -> Result<Vec<Condition>> {
+fn expressions(reader: &mut Reader, entry: &MapEntry, strict: bool) -> Result<Vec<Condition>> {
     let (text, place) = (reader.text(entry)?, entry.value.place);
     let unsupported = |reader: &Reader| {
         reader.error_with_help(

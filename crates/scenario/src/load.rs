@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::builder::Defaults;
 use crate::error::ScenarioError;
 use crate::files::{FileError, Files};
-use crate::model::{Condition, Connection, Dialect, Flow, Inputs, Phase, Scenario, Targets};
+use crate::model::{ArrivalPhase, Condition, ConnectionOptions, Dialect, Flow, Inputs, Scenario, Targets};
 use crate::program::Action;
-use crate::variables::{Names, Source, cell_value};
+use crate::variables::{Names, VariableSource, cell_value};
 use undrop_text::suggest;
 
-use crate::yaml::node::{Entry, Kind, Node, Place};
+use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result};
 use crate::{artillery, native};
 
@@ -64,7 +64,7 @@ pub fn parse(
     })?;
     let Some(entries) = node.map() else {
         let message = match node.kind {
-            Kind::Null => "the file is empty".to_owned(),
+            YamlValue::Null => "the file is empty".to_owned(),
             _ => format!("a scenario is a map of keys, not {}", node.describe()),
         };
         return Err(reader.error(node.place, message));
@@ -81,8 +81,8 @@ pub fn parse(
 /// What a dialect reads; names and targets are judged when all is read.
 pub(crate) struct Parts {
     pub(crate) dialect: Dialect,
-    pub(crate) connection: Connection,
-    pub(crate) phases: Vec<Phase>,
+    pub(crate) connection: ConnectionOptions,
+    pub(crate) phases: Vec<ArrivalPhase>,
     pub(crate) flows: Vec<Flow>,
     pub(crate) ensure: Vec<Condition>,
 }
@@ -116,7 +116,7 @@ fn finish(reader: Reader<'_>, parts: Parts) -> Result<Scenario> {
 }
 
 /// The file's target, or the one that replaces it; also a variable named `target`.
-pub(crate) fn target(reader: &mut Reader, entry: Option<&Entry>, inputs: &Inputs) -> Result<Defaults> {
+pub(crate) fn target(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &Inputs) -> Result<Defaults> {
     let target = match (&inputs.target, entry) {
         (Some(url), entry) => Some((url.clone(), entry.map(|e| e.value.place).unwrap_or_default())),
         (None, Some(entry)) => Some((reader.text(entry)?, entry.value.place)),
@@ -126,13 +126,13 @@ pub(crate) fn target(reader: &mut Reader, entry: Option<&Entry>, inputs: &Inputs
         && !url.contains("{{")
     {
         let slot = reader.names.set("target");
-        reader.names.start(Source::Constant(slot, Arc::new(url.as_str().into())));
+        reader.names.start(VariableSource::Constant(slot, Arc::new(url.as_str().into())));
     }
     Ok(Defaults { target, ..Defaults::default() })
 }
 
 /// `variables`: a list means one of these for each user.
-pub(crate) fn variables(reader: &mut Reader, entry: Option<&Entry>, inputs: &Inputs) -> Result<()> {
+pub(crate) fn variables(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &Inputs) -> Result<()> {
     if let Some(entry) = entry {
         let Some(entries) = entry.value.map() else {
             let message = format!("`variables` is a map of names, not {}", entry.value.describe());
@@ -142,21 +142,23 @@ pub(crate) fn variables(reader: &mut Reader, entry: Option<&Entry>, inputs: &Inp
             check_name(reader, &variable.key, variable.place)?;
             let slot = reader.names.set(&variable.key);
             let source = match &variable.value.kind {
-                Kind::List(items) if items.is_empty() => {
+                YamlValue::List(items) if items.is_empty() => {
                     return Err(reader.error(variable.value.place, "there is nothing to choose from"));
                 }
-                Kind::List(items) => {
-                    Source::Pick(slot, items.iter().map(|item| Arc::new(item.value())).collect())
+                YamlValue::List(items) => {
+                    VariableSource::Pick(slot, items.iter().map(|item| Arc::new(item.value())).collect())
                 }
-                Kind::Text(_) => Source::Constant(slot, Arc::new(reader.fixed(variable)?.into())),
-                _ => Source::Constant(slot, Arc::new(variable.value.value())),
+                YamlValue::Text(_) => {
+                    VariableSource::Constant(slot, Arc::new(reader.fixed(variable)?.into()))
+                }
+                _ => VariableSource::Constant(slot, Arc::new(variable.value.value())),
             };
             reader.names.start(source);
         }
     }
     for (name, value) in &inputs.variables {
         let slot = reader.names.set(name);
-        reader.names.start(Source::Constant(slot, Arc::new(cell_value(value, true))));
+        reader.names.start(VariableSource::Constant(slot, Arc::new(cell_value(value, true))));
     }
     Ok(())
 }
@@ -172,7 +174,7 @@ pub(crate) fn check_name(reader: &Reader, name: &str, place: Place) -> Result<()
 }
 
 /// `headers`: names that HTTP allows, values that may be templates.
-pub(crate) fn headers(reader: &mut Reader, entry: &Entry, defaults: &mut Defaults) -> Result<()> {
+pub(crate) fn headers(reader: &mut Reader, entry: &MapEntry, defaults: &mut Defaults) -> Result<()> {
     let Some(entries) = entry.value.map() else {
         let message = format!("`{}` is a map of names, not {}", entry.key, entry.value.describe());
         return Err(reader.error(entry.value.place, message));
@@ -212,9 +214,9 @@ pub(crate) fn headers(reader: &mut Reader, entry: &Entry, defaults: &mut Default
 }
 
 /// One text, or a list of them.
-pub(crate) fn texts(reader: &mut Reader, entry: &Entry) -> Result<Vec<crate::template::Template>> {
+pub(crate) fn texts(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<crate::template::Template>> {
     match &entry.value.kind {
-        Kind::List(items) => {
+        YamlValue::List(items) => {
             let mut texts = Vec::with_capacity(items.len());
             for item in items {
                 let text = item.scalar();

@@ -21,9 +21,9 @@ pub struct Scenario {
     /// Where users connect, as far as that is known before they run.
     pub targets: Targets,
     /// What holds for every connection.
-    pub connection: Connection,
+    pub connection: ConnectionOptions,
     /// When users arrive; empty when the file says nothing about it (then it is one user, unless the command line says more).
-    pub phases: Vec<Phase>,
+    pub phases: Vec<ArrivalPhase>,
     /// What users do; at least one.
     pub flows: Vec<Flow>,
     /// What must hold at the end of the run, in the order of the file.
@@ -37,7 +37,7 @@ pub struct Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Our own format: `target`, `phases`, `flows`.
-    Own,
+    Native,
     /// Artillery's: `config`, `scenarios`.
     Artillery,
     /// Artillery's layout with steps that its `ws` engine does not have (`expect`), or with parts missing.
@@ -60,13 +60,13 @@ pub struct Inputs {
 pub struct Targets {
     /// URLs (`ws`, `wss`) that do not depend on variables, without repeats.
     pub fixed: Vec<String>,
-    /// Some `connect` makes its URL of variables that differ from user to user: check each [`Connect::target`] as it comes.
+    /// Some `connect` makes its URL of variables that differ from user to user: check each [`ConnectRequest::target`](crate::ConnectRequest::target) as it comes.
     pub computed: bool,
 }
 
 /// What holds for every connection of a scenario. None: the command line decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Connection {
+pub struct ConnectionOptions {
     /// Forward proxy URL.
     pub proxy: Option<String>,
     /// Do not verify certificates (`tls.rejectUnauthorized: false`).
@@ -83,20 +83,20 @@ pub struct Connection {
 
 /// A stretch of the arrival schedule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Phase {
+pub struct ArrivalPhase {
     /// For the report.
     pub name: Option<String>,
     /// Line in the file.
     pub line: u32,
     /// When users arrive in it.
-    pub load: Load,
+    pub load: ArrivalPattern,
     /// Most users alive at once while this phase runs. The engine enforces it: an arrival beyond it is skipped, and counted as skipped.
     pub max_users: Option<NonZeroU32>,
 }
 
 /// When users arrive in a phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Load {
+pub enum ArrivalPattern {
     /// At a rate that goes in a straight line from `from` to `to`, in users per second.
     Rate {
         /// Length of the phase, more than zero.
@@ -172,7 +172,7 @@ impl Scenario {
 
     /// Time from the first arrival to the end of the last phase.
     pub fn duration(&self) -> Duration {
-        self.phases.iter().map(Phase::duration).sum()
+        self.phases.iter().map(ArrivalPhase::duration).sum()
     }
 
     /// `file:line`, as notices and errors write it.
@@ -181,30 +181,34 @@ impl Scenario {
     }
 }
 
-impl Phase {
+impl ArrivalPhase {
     /// Length of the phase.
     pub fn duration(&self) -> Duration {
         match self.load {
-            Load::Rate { duration, .. } | Load::Count { duration, .. } | Load::Pause(duration) => duration,
+            ArrivalPattern::Rate { duration, .. }
+            | ArrivalPattern::Count { duration, .. }
+            | ArrivalPattern::Pause(duration) => duration,
         }
     }
 }
 
 /// In words and with units, to be printed before the run: `warm up: 5 to 50 users/s for 30 s, at most 200 at once`.
-impl fmt::Display for Phase {
+impl fmt::Display for ArrivalPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
             write!(f, "{name}: ")?;
         }
         let length = duration::spell(self.duration());
         match self.load {
-            Load::Rate { from, to, .. } if from == to => write!(f, "{from} users/s for {length}")?,
-            Load::Rate { from, to, .. } => write!(f, "{from} to {to} users/s for {length}")?,
-            Load::Count { users, duration } if duration.is_zero() => write!(f, "{users} users at once")?,
-            Load::Count { users, .. } => write!(f, "{users} users over {length}")?,
-            Load::Pause(_) => write!(f, "pause of {length}")?,
+            ArrivalPattern::Rate { from, to, .. } if from == to => write!(f, "{from} users/s for {length}")?,
+            ArrivalPattern::Rate { from, to, .. } => write!(f, "{from} to {to} users/s for {length}")?,
+            ArrivalPattern::Count { users, duration } if duration.is_zero() => {
+                write!(f, "{users} users at once")?
+            }
+            ArrivalPattern::Count { users, .. } => write!(f, "{users} users over {length}")?,
+            ArrivalPattern::Pause(_) => write!(f, "pause of {length}")?,
         }
-        if let Load::Rate { spacing: Spacing::Poisson, .. } = self.load {
+        if let ArrivalPattern::Rate { spacing: Spacing::Poisson, .. } = self.load {
             f.write_str(", at random")?;
         }
         match self.max_users {

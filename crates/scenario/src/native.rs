@@ -9,9 +9,9 @@ pub(crate) use steps::{
 use crate::builder::{Builder, Defaults};
 use crate::ensure;
 use crate::load::{Parts, headers, target, texts, variables};
-use crate::model::{Connection, Dialect, Flow, Inputs, Load, Phase, Spacing};
-use crate::payload::Payload;
-use crate::yaml::node::{Entry, Node};
+use crate::model::{ArrivalPattern, ArrivalPhase, ConnectionOptions, Dialect, Flow, Inputs, Spacing};
+use crate::payload::PayloadFile;
+use crate::yaml::node::{MapEntry, Node};
 use crate::yaml::reader::{Fields, Reader, Result};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use undrop_text::duration;
 /// How long a step waits for its message when it does not say.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> Result<Parts> {
+pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -> Result<Parts> {
     let mut fields = Fields::new(entries, "a scenario");
     let mut defaults = target(reader, fields.take("target"), inputs)?;
     let payload = fields.take("payload");
@@ -75,11 +75,11 @@ pub(crate) fn read(reader: &mut Reader, entries: &[Entry], inputs: &Inputs) -> R
         }
     };
     let ensure = conditions.map(|entry| ensure::native(reader, entry)).transpose()?.unwrap_or_default();
-    Ok(Parts { dialect: Dialect::Own, connection, phases, flows, ensure })
+    Ok(Parts { dialect: Dialect::Native, connection, phases, flows, ensure })
 }
 
-fn connection(reader: &mut Reader, fields: &mut Fields<'_>) -> Result<Connection> {
-    let mut connection = Connection::default();
+fn connection(reader: &mut Reader, fields: &mut Fields<'_>) -> Result<ConnectionOptions> {
+    let mut connection = ConnectionOptions::default();
     if let Some(entry) = fields.take("proxy") {
         connection.proxy = Some(reader.fixed(entry)?);
     }
@@ -116,7 +116,7 @@ fn read_payload(reader: &mut Reader, node: &Node) -> Result<()> {
     reader.finish(&fields)?;
     let file = file.ok_or_else(|| reader.error(node.place, "`payload` needs a `file`"))?;
     let fields = names.map(|entry| field_names(reader, entry)).transpose()?;
-    let payload = Payload {
+    let payload = PayloadFile {
         path: reader.fixed(file)?,
         place: file.value.place,
         fields,
@@ -134,7 +134,7 @@ fn read_payload(reader: &mut Reader, node: &Node) -> Result<()> {
 
 pub(crate) fn field_names(
     reader: &mut Reader,
-    entry: &Entry,
+    entry: &MapEntry,
 ) -> Result<Vec<(String, crate::yaml::node::Place)>> {
     let mut names = Vec::new();
     for item in reader.list(entry)? {
@@ -144,7 +144,7 @@ pub(crate) fn field_names(
     Ok(names)
 }
 
-pub(crate) fn one_byte(reader: &mut Reader, entry: &Entry) -> Result<u8> {
+pub(crate) fn one_byte(reader: &mut Reader, entry: &MapEntry) -> Result<u8> {
     match reader.text(entry)?.as_bytes() {
         [byte] => Ok(*byte),
         b"\\t" => Ok(b'\t'),
@@ -153,7 +153,7 @@ pub(crate) fn one_byte(reader: &mut Reader, entry: &Entry) -> Result<u8> {
 }
 
 /// The index of the word.
-pub(crate) fn one_of(reader: &Reader, entry: &Entry, words: &[&str]) -> Result<usize> {
+pub(crate) fn one_of(reader: &Reader, entry: &MapEntry, words: &[&str]) -> Result<usize> {
     let word = reader.text(entry)?;
     words.iter().position(|known| *known == word).ok_or_else(|| {
         let message = format!("`{}` cannot be `{word}`", entry.key);
@@ -161,7 +161,7 @@ pub(crate) fn one_of(reader: &Reader, entry: &Entry, words: &[&str]) -> Result<u
     })
 }
 
-fn phase(reader: &mut Reader, node: &Node) -> Result<Phase> {
+fn phase(reader: &mut Reader, node: &Node) -> Result<ArrivalPhase> {
     let mut fields = reader.fields(node, "a phase")?;
     let name = fields.take("name");
     let duration = fields.take("duration");
@@ -191,12 +191,12 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<Phase> {
                 Some(entry) if one_of(reader, entry, &["even", "poisson"])? == 1 => Spacing::Poisson,
                 _ => Spacing::Even,
             };
-            Load::Rate { duration, from, to, spacing }
+            ArrivalPattern::Rate { duration, from, to, spacing }
         }
         (None, Some(entry), None) => {
-            Load::Count { duration: length.unwrap_or_default(), users: reader.count(entry)? }
+            ArrivalPattern::Count { duration: length.unwrap_or_default(), users: reader.count(entry)? }
         }
-        (None, None, Some(entry)) => Load::Pause(reader.duration(entry)?),
+        (None, None, Some(entry)) => ArrivalPattern::Pause(reader.duration(entry)?),
         (None, None, None) => {
             return Err(reader.error_with_help(
                 node.place,
@@ -211,9 +211,13 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<Phase> {
         }
     };
     for (entry, fits, with) in [
-        (ramp, matches!(load, Load::Rate { .. }), "`rate`"),
-        (spacing, matches!(load, Load::Rate { .. }), "`rate`"),
-        (duration, !matches!(load, Load::Pause(_)), "`rate` or `count`; a `pause` is its own duration"),
+        (ramp, matches!(load, ArrivalPattern::Rate { .. }), "`rate`"),
+        (spacing, matches!(load, ArrivalPattern::Rate { .. }), "`rate`"),
+        (
+            duration,
+            !matches!(load, ArrivalPattern::Pause(_)),
+            "`rate` or `count`; a `pause` is its own duration",
+        ),
     ] {
         if let Some(entry) = entry
             && !fits
@@ -221,11 +225,11 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<Phase> {
             return Err(reader.error(entry.place, format!("`{}` goes with {with}", entry.key)));
         }
     }
-    Ok(Phase { name, line: node.place.line, load, max_users })
+    Ok(ArrivalPhase { name, line: node.place.line, load, max_users })
 }
 
 /// `5` (per second), `5/s`, `300/m`, `1000/h`.
-fn rate(reader: &mut Reader, entry: &Entry) -> Result<f64> {
+fn rate(reader: &mut Reader, entry: &MapEntry) -> Result<f64> {
     let text = reader.fixed(entry)?;
     let (number, per) = text.split_once('/').unwrap_or((&text, "s"));
     let per = duration::parse(&format!("1{}", per.trim())).ok().filter(|per| !per.is_zero());
@@ -238,7 +242,7 @@ fn rate(reader: &mut Reader, entry: &Entry) -> Result<f64> {
     }
 }
 
-pub(crate) fn at_least_one(reader: &mut Reader, entry: &Entry) -> Result<NonZeroU32> {
+pub(crate) fn at_least_one(reader: &mut Reader, entry: &MapEntry) -> Result<NonZeroU32> {
     let count = reader.count(entry)?;
     u32::try_from(count).ok().and_then(NonZeroU32::new).ok_or_else(|| {
         reader.error(
@@ -269,7 +273,7 @@ fn flow(
 
 fn steps_as_flow(
     reader: &mut Reader,
-    entry: &Entry,
+    entry: &MapEntry,
     name: String,
     weight: u32,
     defaults: &Defaults,

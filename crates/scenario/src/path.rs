@@ -11,11 +11,11 @@ const MAX_FOUND: usize = 10_000;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct JsonPath {
     text: Box<str>,
-    steps: Vec<Step>,
+    steps: Vec<UserAction>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum UserAction {
     Field(Box<str>),
     /// From the end when negative.
     Index(i64),
@@ -32,7 +32,7 @@ impl JsonPath {
         let mut steps = Vec::new();
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix("..") {
-                steps.push(Step::Descend);
+                steps.push(UserAction::Descend);
                 rest = after;
                 if rest.starts_with('[') {
                     continue;
@@ -43,9 +43,9 @@ impl JsonPath {
                 let (inside, after) = split_bracket(after).ok_or_else(|| bad("`[` without `]`"))?;
                 let inside = inside.trim();
                 steps.push(match (unquote(inside), inside.parse()) {
-                    (Some(name), _) => Step::Field(name.into()),
-                    (None, Ok(index)) => Step::Index(index),
-                    (None, Err(_)) if inside == "*" => Step::Every,
+                    (Some(name), _) => UserAction::Field(name.into()),
+                    (None, Ok(index)) => UserAction::Index(index),
+                    (None, Err(_)) if inside == "*" => UserAction::Every,
                     _ => {
                         return Err(bad(
                             "filters, slices and lists in `[…]` are not supported, only a number, a quoted name or `*`",
@@ -61,8 +61,8 @@ impl JsonPath {
             let (name, after) = rest.split_at(end);
             match name {
                 "" => return Err(bad("a name is missing behind `.`")),
-                "*" => steps.push(Step::Every),
-                name => steps.push(Step::Field(name.into())),
+                "*" => steps.push(UserAction::Every),
+                name => steps.push(UserAction::Field(name.into())),
             }
             rest = after;
         }
@@ -71,7 +71,7 @@ impl JsonPath {
 
     /// The path to one field.
     pub(crate) fn field(name: &str) -> Self {
-        Self { text: format!("$.{name}").into(), steps: vec![Step::Field(name.into())] }
+        Self { text: format!("$.{name}").into(), steps: vec![UserAction::Field(name.into())] }
     }
 
     /// Everything that it finds, in the order of the document; at most [`MAX_FOUND`] values.
@@ -84,10 +84,10 @@ impl JsonPath {
                     break;
                 }
                 match step {
-                    Step::Field(name) => next.extend(value.get(name.as_ref())),
-                    Step::Index(index) => next.extend(at(value, *index)),
-                    Step::Every => next.extend(children(value).take(MAX_FOUND)),
-                    Step::Descend => descend(value, &mut next),
+                    UserAction::Field(name) => next.extend(value.get(name.as_ref())),
+                    UserAction::Index(index) => next.extend(at(value, *index)),
+                    UserAction::Every => next.extend(children(value).take(MAX_FOUND)),
+                    UserAction::Descend => descend(value, &mut next),
                 }
             }
             found = next;

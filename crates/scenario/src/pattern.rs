@@ -2,8 +2,8 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
-use crate::check::Group;
-use crate::yaml::node::{Entry, Place};
+use crate::check::RegexGroup;
+use crate::yaml::node::{MapEntry, Place};
 use crate::yaml::reader::{Reader, Result};
 
 /// Most bytes that one compiled expression may take.
@@ -38,17 +38,17 @@ pub(crate) fn compile(reader: &Reader, text: &str, flags: &str, place: Place) ->
 }
 
 /// A group by number or name, which the expression must have.
-pub(crate) fn group(reader: &Reader, entry: Option<&Entry>, regex: &Regex) -> Result<Group> {
-    let Some(entry) = entry else { return Ok(Group::All) };
+pub(crate) fn group(reader: &Reader, entry: Option<&MapEntry>, regex: &Regex) -> Result<RegexGroup> {
+    let Some(entry) = entry else { return Ok(RegexGroup::All) };
     let text = reader.text(entry)?;
     let group = match text.parse() {
-        Ok(number) => Group::Number(number),
-        Err(_) => Group::Name(text.clone()),
+        Ok(number) => RegexGroup::Number(number),
+        Err(_) => RegexGroup::Name(text.clone()),
     };
     let there = match &group {
-        Group::Number(number) => *number < regex.captures_len(),
-        Group::Name(name) => regex.capture_names().flatten().any(|known| known == name),
-        Group::All => true,
+        RegexGroup::Number(number) => *number < regex.captures_len(),
+        RegexGroup::Name(name) => regex.capture_names().flatten().any(|known| known == name),
+        RegexGroup::All => true,
     };
     if there {
         return Ok(group);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::ScenarioError;
 use crate::load::check_name;
-use crate::variables::{Source, cell_value};
+use crate::variables::{VariableSource, cell_value};
 use crate::yaml::node::Place;
 use crate::yaml::reader::{Reader, Result};
 
@@ -17,7 +17,7 @@ pub(crate) const MAX_PAYLOAD: u64 = 64 << 20;
 const MAX_ROWS: usize = 1_000_000;
 
 /// A payload file as a scenario describes it.
-pub(crate) struct Payload {
+pub(crate) struct PayloadFile {
     pub(crate) path: String,
     pub(crate) place: Place,
     /// Names of the columns, in order; None: the first row has them.
@@ -31,7 +31,7 @@ pub(crate) struct Payload {
     pub(crate) all_as: Option<String>,
 }
 
-impl Payload {
+impl PayloadFile {
     pub(crate) fn read(self, reader: &mut Reader) -> Result<()> {
         let path = reader.folder.join(&self.path);
         let of_file = |line: u64, message: String| ScenarioError {
@@ -87,7 +87,7 @@ impl Payload {
             check_name(reader, &name, self.place)?;
             let slot = reader.names.set(&name);
             let all = rows.iter().map(|row| row_value(row, &fields, self.cast)).collect();
-            reader.names.start(Source::Constant(slot, Arc::new(Value::Array(all))));
+            reader.names.start(VariableSource::Constant(slot, Arc::new(Value::Array(all))));
             return Ok(());
         }
         let mut slots = Vec::with_capacity(fields.len());
@@ -95,7 +95,7 @@ impl Payload {
             check_name(reader, name, *place)?;
             slots.push((reader.names.set(name), column));
         }
-        reader.names.start(Source::Rows {
+        reader.names.start(VariableSource::Rows {
             fields: slots,
             rows,
             in_sequence: self.in_sequence,

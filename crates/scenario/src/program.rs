@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::check::Expectation;
 use crate::template::{Shape, Template};
-use crate::variables::Slot;
+use crate::variables::VariableSlot;
 
 /// What a flow does, in order.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct Operation {
 pub(crate) enum Action {
     Connect(Dial),
     Send {
-        body: Body,
+        body: MessageBody,
         /// Only what arrives from now on can be the answer.
         forget_earlier: bool,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Action {
     Enter(Loop),
     /// The end of the loop that was entered last.
     Repeat,
-    Set(Slot, Shape),
+    Set(VariableSlot, Shape),
     Log(Template),
     Close(u16, Template),
 }
@@ -56,7 +56,7 @@ pub(crate) struct Dial {
 
 /// A message to send.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum MessageBody {
     Text(Template),
     Json(Shape),
     Binary(Vec<u8>),
@@ -70,12 +70,12 @@ pub(crate) enum Body {
 /// A pause between steps.
 #[derive(Debug)]
 pub(crate) struct Pause {
-    pub(crate) time: Time,
+    pub(crate) time: PauseTime,
     pub(crate) jitter: Jitter,
 }
 
 #[derive(Debug)]
-pub(crate) enum Time {
+pub(crate) enum PauseTime {
     Fixed(Duration),
     /// Seconds or a duration, known when it is reached.
     Computed(Template),
@@ -97,9 +97,9 @@ pub(crate) struct Loop {
     pub(crate) exit: usize,
     pub(crate) rounds: Rounds,
     /// Set to the number of the round.
-    pub(crate) counter: Slot,
+    pub(crate) counter: VariableSlot,
     /// Set to the element of the round, or its number.
-    pub(crate) element: Slot,
+    pub(crate) element: VariableSlot,
 }
 
 #[derive(Debug)]
@@ -111,4 +111,13 @@ pub(crate) enum Rounds {
     Over(Shape),
     For(Duration),
     Forever,
+}
+
+/// A number of rounds, or `a-b`: from `a` to before `b`.
+pub(crate) fn parse_count(text: &str) -> Option<(u64, u64)> {
+    let text = text.trim();
+    match text.split_once('-') {
+        Some((from, before)) => Some((from.trim().parse().ok()?, before.trim().parse().ok()?)),
+        None => Some((0, text.parse().ok()?)),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::variables::{Names, Slot, Values};
+use crate::variables::{Names, Values, VariableSlot};
 
 /// Most bytes that one template may become; more fails the user's run.
 pub(crate) const MAX_RENDERED: usize = 16 << 20;
@@ -26,7 +26,7 @@ pub(crate) struct Template {
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(Box<str>),
-    Value(Slot, Vec<Key>),
+    Value(VariableSlot, Vec<Key>),
     RandomNumber(i64, i64),
     RandomString(usize),
 }
@@ -52,7 +52,7 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RenderError {
     /// The name has no value yet, or not that field.
-    Unset(Slot),
+    Unset(VariableSlot),
     /// More than [`MAX_RENDERED`] bytes, or a value beyond its limits.
     TooLarge,
 }
@@ -341,7 +341,7 @@ fn write_quoted(text: &str, out: &mut String) {
 }
 
 /// The value of a name, or of a field in it.
-fn lookup<'v>(values: &'v Values, slot: Slot, path: &[Key]) -> Result<&'v Value, RenderError> {
+fn lookup<'v>(values: &'v Values, slot: VariableSlot, path: &[Key]) -> Result<&'v Value, RenderError> {
     let unset = || RenderError::Unset(slot);
     let mut value: &Value = values.get(slot).and_then(Option::as_ref).map(Arc::as_ref).ok_or_else(unset)?;
     for key in path {

@@ -6,12 +6,10 @@
 //!      └────────────────────┴─────────────────────┴───────────────────────── closed
 //! ```
 //!
-//! [`Run::next`] is a question about the state: what it answered stays the answer until time passes or something is told. Only
+//! [`UserRun::next`] is a question about the state: what it answered stays the answer until time passes or something is told. Only
 //! `Connect`, `Send`, `Log` and `Close` are handed out once each, to be done.
 
 mod step;
-
-pub(crate) use step::parse_count;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +18,7 @@ use std::time::{Duration, Instant};
 use undrop_frame::{CloseCode, Ending, Message};
 use undrop_text::duration;
 
-use crate::check::{Expectation, Expected, Verdict, shorten};
+use crate::check::{Expectation, Expected, MatchResult, shorten};
 use crate::model::Scenario;
 use crate::program::{Action, Program};
 use crate::template::RenderError;
@@ -37,9 +35,9 @@ const MAX_SILENT: usize = 10_000;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Dial; then call [`Run::connected`], [`Run::refused`] or [`Run::closed`].
-    Connect(Connect),
+pub enum UserAction {
+    /// Dial; then call [`UserRun::connected`], [`UserRun::refused`] or [`UserRun::closed`].
+    Connect(ConnectRequest),
     /// Write this, then ask again at once.
     Send(Message),
     /// Ask again at that time. The connection, when open, is read meanwhile.
@@ -50,17 +48,17 @@ pub enum Step {
     Waiting,
     /// Print this, then ask again at once.
     Log(String),
-    /// Start the closing handshake, then call [`Run::closed`] with how it ended (whatever it is, the run goes on).
+    /// Start the closing handshake, then call [`UserRun::closed`] with how it ended (whatever it is, the run goes on).
     Close(CloseCode, String),
     /// The flow is at its end and its connection closed.
     Done,
     /// The flow cannot go on. Drop the connection.
-    Failed(Failure),
+    Failed(UserFailure),
 }
 
 /// A connection to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connect {
+pub struct ConnectRequest {
     /// A `ws` or `wss` URL.
     pub target: String,
     /// Request headers besides those of the handshake.
@@ -71,7 +69,7 @@ pub struct Connect {
 
 /// An expectation that was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Reply {
     /// Line of the step that waited.
     pub line: u32,
     /// From the last message of this user to the arrival of the answer. `None` when nothing was sent before it, or something was sent
@@ -83,9 +81,9 @@ pub struct Answer {
 
 /// Why a user's flow stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct UserFailure {
     /// For counting.
-    pub kind: FailureKind,
+    pub kind: UserFailureKind,
     /// Line of the step.
     pub line: u32,
     /// The whole story, with the line's file left to the caller.
@@ -94,7 +92,7 @@ pub struct Failure {
 
 /// What stopped a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FailureKind {
+pub enum UserFailureKind {
     /// The connection could not be opened.
     Connect,
     /// It ended while the flow was not at its end.
@@ -104,10 +102,10 @@ pub enum FailureKind {
     /// What came was something else.
     Mismatch,
     /// A step cannot be done: a variable without a value, a message too large, a send before `connect`.
-    Step,
+    UserAction,
 }
 
-impl FailureKind {
+impl UserFailureKind {
     /// As reports write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,21 +113,21 @@ impl FailureKind {
             Self::Dropped => "dropped",
             Self::Timeout => "no answer in time",
             Self::Mismatch => "wrong answer",
-            Self::Step => "step not possible",
+            Self::UserAction => "step not possible",
         }
     }
 }
 
 /// One virtual user. A few hundred bytes, and what its variables and early messages take.
 #[derive(Debug)]
-pub struct Run {
+pub struct UserRun {
     scenario: Arc<Scenario>,
     flow: usize,
     /// The operation that comes next, or is in progress.
     at: usize,
     values: Values,
     loops: Vec<Round>,
-    link: Link,
+    link: LinkState,
     progress: Progress,
     early: VecDeque<(Instant, Message)>,
     early_bytes: usize,
@@ -137,11 +135,11 @@ pub struct Run {
     dropped: u64,
     last_sent: Option<Instant>,
     /// Not taken yet. As many as early messages at most, in one call of `next`.
-    answers: VecDeque<Answer>,
+    answers: VecDeque<Reply>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+enum LinkState {
     Closed,
     Dialling,
     Open,
@@ -154,9 +152,9 @@ enum Progress {
     /// Not begun.
     New,
     Until(Instant),
-    Answer(Box<Pending>),
+    Reply(Box<Pending>),
     End(Instant),
-    Failed(Failure),
+    Failed(UserFailure),
 }
 
 /// A round of a loop.
@@ -192,7 +190,7 @@ impl std::fmt::Debug for Pending {
     }
 }
 
-impl Run {
+impl UserRun {
     /// User number `user` of that flow (an index into [`Scenario::flows`]; the last one when there is no such). `rng` is this user's,
     /// see [`Scenario::rng`].
     pub fn new(scenario: &Arc<Scenario>, flow: usize, user: u64, rng: &mut fastrand::Rng) -> Self {
@@ -202,7 +200,7 @@ impl Run {
             at: 0,
             values: scenario.variables.start(user, rng),
             loops: Vec::new(),
-            link: Link::Closed,
+            link: LinkState::Closed,
             progress: Progress::New,
             early: VecDeque::new(),
             early_bytes: 0,
@@ -213,19 +211,23 @@ impl Run {
     }
 
     /// What to do next. Does not block, never hands out the same act twice.
-    pub fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Step {
+    pub fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> UserAction {
         for _ in 0..MAX_SILENT {
             match &self.progress {
-                Progress::Failed(failure) => return Step::Failed(failure.clone()),
-                _ if matches!(self.link, Link::Dialling | Link::Closing) => return Step::Waiting,
-                Progress::Until(until) if now < *until => return Step::Think(*until),
+                Progress::Failed(failure) => return UserAction::Failed(failure.clone()),
+                _ if matches!(self.link, LinkState::Dialling | LinkState::Closing) => {
+                    return UserAction::Waiting;
+                }
+                Progress::Until(until) if now < *until => return UserAction::Think(*until),
                 Progress::Until(_) => self.advance(),
-                Progress::Answer(pending) if now < pending.deadline => return Step::Expect(pending.deadline),
-                Progress::Answer(_) => self.time_out(),
-                Progress::End(deadline) if now < *deadline => return Step::Expect(*deadline),
+                Progress::Reply(pending) if now < pending.deadline => {
+                    return UserAction::Expect(pending.deadline);
+                }
+                Progress::Reply(_) => self.time_out(),
+                Progress::End(deadline) if now < *deadline => return UserAction::Expect(*deadline),
                 Progress::End(_) => {
                     self.fail(
-                        FailureKind::Timeout,
+                        UserFailureKind::Timeout,
                         "the connection was expected to end, and is still open".to_owned(),
                     );
                 }
@@ -234,30 +236,33 @@ impl Run {
                     Ok(None) => {}
                     Err(error) => {
                         let message = self.render_failure(&error);
-                        self.fail(FailureKind::Step, message);
+                        self.fail(UserFailureKind::UserAction, message);
                     }
                 },
             }
         }
-        self.fail(FailureKind::Step, "a loop goes round without sending, waiting or thinking".to_owned());
+        self.fail(
+            UserFailureKind::UserAction,
+            "a loop goes round without sending, waiting or thinking".to_owned(),
+        );
         self.next(now, rng)
     }
 
     /// The connection that `Connect` asked for is open.
     pub fn connected(&mut self, _now: Instant) {
-        if self.link == Link::Dialling {
-            self.link = Link::Open;
+        if self.link == LinkState::Dialling {
+            self.link = LinkState::Open;
         }
     }
 
     /// The connection that `Connect` asked for could not be opened, for a reason that is not an [`Ending`] (`HTTP 403`).
     pub fn refused(&mut self, _now: Instant, why: &str) {
-        if self.link == Link::Dialling {
-            self.link = Link::Closed;
+        if self.link == LinkState::Dialling {
+            self.link = LinkState::Closed;
             // The step is over, so its line is that of the operation before.
             self.fail_at(
                 self.at.saturating_sub(1),
-                FailureKind::Connect,
+                UserFailureKind::Connect,
                 format!("cannot connect: {}", shorten(why)),
             );
         }
@@ -268,11 +273,11 @@ impl Run {
         self.last_sent = Some(now);
     }
 
-    /// A message has come. True when it was the one that a step waited for: [`take_answer`](Self::take_answer) has its latency. What
+    /// A message has come. True when it was the one that a step waited for: [`take_reply`](Self::take_reply) has its latency. What
     /// comes early is kept when some step may want it: 64 messages and 256 KiB at most, then the oldest is dropped.
     pub fn received(&mut self, now: Instant, message: &Message) -> bool {
         match &self.progress {
-            Progress::Answer(_) => self.judge(now, message),
+            Progress::Reply(_) => self.judge(now, message),
             Progress::Failed(_) => false,
             _ if !self.program().expects => false,
             _ => {
@@ -284,31 +289,31 @@ impl Run {
 
     /// The connection has ended, however.
     pub fn closed(&mut self, _now: Instant, ending: &Ending) {
-        let link = std::mem::replace(&mut self.link, Link::Closed);
+        let link = std::mem::replace(&mut self.link, LinkState::Closed);
         match (&self.progress, link) {
-            (Progress::Failed(_), _) | (_, Link::Closed | Link::Closing) => {}
-            (_, Link::Dialling) => {
+            (Progress::Failed(_), _) | (_, LinkState::Closed | LinkState::Closing) => {}
+            (_, LinkState::Dialling) => {
                 self.fail_at(
                     self.at.saturating_sub(1),
-                    FailureKind::Connect,
+                    UserFailureKind::Connect,
                     format!("cannot connect: {ending}"),
                 );
             }
-            (Progress::End(_), Link::Open) => self.ended_as_expected(ending),
-            (Progress::Answer(pending), Link::Open) => {
+            (Progress::End(_), LinkState::Open) => self.ended_as_expected(ending),
+            (Progress::Reply(pending), LinkState::Open) => {
                 let expected = self.expectation().map(|e| e.words(&pending.expected)).unwrap_or_default();
-                self.fail(FailureKind::Dropped, format!("{ending} while waiting for {expected}"));
+                self.fail(UserFailureKind::Dropped, format!("{ending} while waiting for {expected}"));
             }
-            (Progress::Until(_), Link::Open) => {
-                self.fail(FailureKind::Dropped, format!("{ending} while thinking"));
+            (Progress::Until(_), LinkState::Open) => {
+                self.fail(UserFailureKind::Dropped, format!("{ending} while thinking"));
             }
-            (Progress::New, Link::Open) => self.fail(FailureKind::Dropped, ending.to_string()),
+            (Progress::New, LinkState::Open) => self.fail(UserFailureKind::Dropped, ending.to_string()),
         }
     }
 
     /// The next expectation that was met: ask after [`received`](Self::received), and after [`next`](Self::next), which looks at what
     /// came early. Of those that nobody takes, the last 65 are kept.
-    pub fn take_answer(&mut self) -> Option<Answer> {
+    pub fn take_reply(&mut self) -> Option<Reply> {
         self.answers.pop_front()
     }
 
@@ -343,13 +348,13 @@ impl Run {
         self.progress = Progress::New;
     }
 
-    fn fail(&mut self, kind: FailureKind, message: String) {
+    fn fail(&mut self, kind: UserFailureKind, message: String) {
         self.fail_at(self.at, kind, message);
     }
 
-    fn fail_at(&mut self, at: usize, kind: FailureKind, message: String) {
+    fn fail_at(&mut self, at: usize, kind: UserFailureKind, message: String) {
         let line = self.line_of(at);
-        self.progress = Progress::Failed(Failure { kind, line, message });
+        self.progress = Progress::Failed(UserFailure { kind, line, message });
         self.early = VecDeque::new();
         self.early_bytes = 0;
     }
@@ -365,7 +370,7 @@ impl Run {
     }
 
     fn time_out(&mut self) {
-        let Progress::Answer(pending) = std::mem::replace(&mut self.progress, Progress::New) else { return };
+        let Progress::Reply(pending) = std::mem::replace(&mut self.progress, Progress::New) else { return };
         let Some(expectation) = self.expectation() else { return };
         let within = duration::spell(expectation.within);
         let dropped = match self.dropped {
@@ -375,14 +380,16 @@ impl Run {
             ),
         };
         let (kind, message) = match (pending.mismatch, pending.others) {
-            (Some(mismatch), 1) => (FailureKind::Mismatch, format!("no answer within {within}: {mismatch}")),
+            (Some(mismatch), 1) => {
+                (UserFailureKind::Mismatch, format!("no answer within {within}: {mismatch}"))
+            }
             (Some(mismatch), others) => (
-                FailureKind::Mismatch,
+                UserFailureKind::Mismatch,
                 format!("no answer within {within} among {others} messages; of the last one: {mismatch}"),
             ),
             (None, _) => {
                 let expected = expectation.words(&pending.expected);
-                (FailureKind::Timeout, format!("nothing came within {within}; expected {expected}"))
+                (UserFailureKind::Timeout, format!("nothing came within {within}; expected {expected}"))
             }
         };
         self.fail(kind, message + &dropped);
@@ -390,10 +397,10 @@ impl Run {
 
     /// Judges a message against the expectation in progress; true when it was the one.
     fn judge(&mut self, arrived: Instant, message: &Message) -> bool {
-        let Progress::Answer(pending) = &self.progress else { return false };
+        let Progress::Reply(pending) = &self.progress else { return false };
         let Some(expectation) = self.expectation() else { return false };
         match expectation.judge(&pending.expected, message) {
-            Verdict::Taken { captured, mismatch } => {
+            MatchResult::Taken { captured, mismatch } => {
                 for (slot, value) in captured {
                     self.values[slot] = Some(Arc::new(value));
                 }
@@ -401,16 +408,16 @@ impl Run {
                 if self.answers.len() > MAX_WAITING {
                     self.answers.pop_front();
                 }
-                self.answers.push_back(Answer { line: self.line(), latency, mismatch });
+                self.answers.push_back(Reply { line: self.line(), latency, mismatch });
                 self.advance();
                 true
             }
-            Verdict::Mismatch(mismatch) if expectation.only_next => {
-                self.fail(FailureKind::Mismatch, mismatch);
+            MatchResult::Mismatch(mismatch) if expectation.only_next => {
+                self.fail(UserFailureKind::Mismatch, mismatch);
                 false
             }
-            Verdict::Mismatch(mismatch) => {
-                if let Progress::Answer(pending) = &mut self.progress {
+            MatchResult::Mismatch(mismatch) => {
+                if let Progress::Reply(pending) = &mut self.progress {
                     pending.others += 1;
                     pending.mismatch = Some(mismatch);
                 }
@@ -438,7 +445,7 @@ impl Run {
         let got = ending.close().map(|(code, _)| code.get());
         match expected {
             Some(code) if got != Some(code) => {
-                self.fail(FailureKind::Mismatch, format!("expected close {code}, got {ending}"));
+                self.fail(UserFailureKind::Mismatch, format!("expected close {code}, got {ending}"));
             }
             _ => self.advance(),
         }

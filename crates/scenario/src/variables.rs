@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// Place of a name's value in [`Values`].
-pub(crate) type Slot = usize;
+pub(crate) type VariableSlot = usize;
 
 /// The values of one user, by slot. `None` until something sets it.
 pub(crate) type Values = Box<[Option<Arc<Value>>]>;
@@ -17,20 +17,20 @@ pub(crate) type Values = Box<[Option<Arc<Value>>]>;
 pub(crate) struct Variables {
     /// By slot.
     names: Vec<String>,
-    sources: Vec<Source>,
+    sources: Vec<VariableSource>,
 }
 
 /// Sets some slots when a user starts.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum VariableSource {
     /// The same for all.
-    Constant(Slot, Arc<Value>),
+    Constant(VariableSlot, Arc<Value>),
     /// One of these for each user, at random.
-    Pick(Slot, Vec<Arc<Value>>),
+    Pick(VariableSlot, Vec<Arc<Value>>),
     /// A row of a file for each user.
     Rows {
-        /// Slot and column.
-        fields: Vec<(Slot, usize)>,
+        /// VariableSlot and column.
+        fields: Vec<(VariableSlot, usize)>,
         /// At least one.
         rows: Vec<csv::StringRecord>,
         /// Row `n` for user `n`, around and around; else at random.
@@ -39,9 +39,9 @@ pub(crate) enum Source {
         cast: bool,
     },
     /// A random UUID.
-    Uuid(Slot),
+    Uuid(VariableSlot),
     /// The number of the user.
-    User(Slot),
+    User(VariableSlot),
 }
 
 impl Variables {
@@ -50,9 +50,9 @@ impl Variables {
         let mut values: Values = vec![None; self.names.len()].into_boxed_slice();
         for source in &self.sources {
             match source {
-                Source::Constant(slot, value) => values[*slot] = Some(Arc::clone(value)),
-                Source::Pick(slot, choices) => values[*slot] = rng.choice(choices).map(Arc::clone),
-                Source::Rows { fields, rows, in_sequence, cast } => {
+                VariableSource::Constant(slot, value) => values[*slot] = Some(Arc::clone(value)),
+                VariableSource::Pick(slot, choices) => values[*slot] = rng.choice(choices).map(Arc::clone),
+                VariableSource::Rows { fields, rows, in_sequence, cast } => {
                     let index = if *in_sequence {
                         (user % rows.len() as u64) as usize
                     } else {
@@ -63,15 +63,15 @@ impl Variables {
                         values[*slot] = Some(Arc::new(cell_value(cell, *cast)));
                     }
                 }
-                Source::Uuid(slot) => values[*slot] = Some(Arc::new(Value::String(uuid(rng)))),
-                Source::User(slot) => values[*slot] = Some(Arc::new(Value::from(user))),
+                VariableSource::Uuid(slot) => values[*slot] = Some(Arc::new(Value::String(uuid(rng)))),
+                VariableSource::User(slot) => values[*slot] = Some(Arc::new(Value::from(user))),
             }
         }
         values
     }
 
     /// The name of a slot.
-    pub(crate) fn name(&self, slot: Slot) -> &str {
+    pub(crate) fn name(&self, slot: VariableSlot) -> &str {
         self.names.get(slot).map_or("?", String::as_str)
     }
 }
@@ -79,12 +79,12 @@ impl Variables {
 /// Collects names while a file is read, so that a name that nothing sets is an error with a line.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    slots: HashMap<String, Slot>,
+    slots: HashMap<String, VariableSlot>,
     names: Vec<String>,
     set: Vec<bool>,
-    sources: Vec<Source>,
+    sources: Vec<VariableSource>,
     /// First use of each slot: line and column.
-    used: BTreeMap<Slot, (u32, u32)>,
+    used: BTreeMap<VariableSlot, (u32, u32)>,
     /// What `$env` reads.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -95,26 +95,26 @@ impl Names {
     }
 
     /// The slot of a name that a template reads at that place.
-    pub(crate) fn read(&mut self, name: &str, line: u32, column: u32) -> Slot {
+    pub(crate) fn read(&mut self, name: &str, line: u32, column: u32) -> VariableSlot {
         let slot = self.slot(name);
         self.used.entry(slot).or_insert((line, column));
         match name {
-            "$uuid" => self.start_once(slot, Source::Uuid(slot)),
-            "$user" => self.start_once(slot, Source::User(slot)),
+            "$uuid" => self.start_once(slot, VariableSource::Uuid(slot)),
+            "$user" => self.start_once(slot, VariableSource::User(slot)),
             _ => {}
         }
         slot
     }
 
     /// The slot of a name that a step sets.
-    pub(crate) fn set(&mut self, name: &str) -> Slot {
+    pub(crate) fn set(&mut self, name: &str) -> VariableSlot {
         let slot = self.slot(name);
         self.set[slot] = true;
         slot
     }
 
     /// Adds what sets slots at the start; the later source wins.
-    pub(crate) fn start(&mut self, source: Source) {
+    pub(crate) fn start(&mut self, source: VariableSource) {
         self.sources.push(source);
     }
 
@@ -134,7 +134,7 @@ impl Names {
         Variables { names: self.names, sources: self.sources }
     }
 
-    fn slot(&mut self, name: &str) -> Slot {
+    fn slot(&mut self, name: &str) -> VariableSlot {
         if let Some(slot) = self.slots.get(name) {
             return *slot;
         }
@@ -145,7 +145,7 @@ impl Names {
         slot
     }
 
-    fn start_once(&mut self, slot: Slot, source: Source) {
+    fn start_once(&mut self, slot: VariableSlot, source: VariableSource) {
         if !self.set[slot] {
             self.set[slot] = true;
             self.sources.push(source);

@@ -22,9 +22,9 @@ fn the_examples_of_the_guide_work() {
     assert_eq!(
         read.collect::<Vec<_>>(),
         [
-            (Dialect::Own, 0, 315 + 2400),
-            (Dialect::Own, 0, 1),
-            (Dialect::Own, 0, 1),
+            (Dialect::Native, 0, 315 + 2400),
+            (Dialect::Native, 0, 1),
+            (Dialect::Native, 0, 1),
             (Dialect::Artillery, 0, 630 + 6000),
             // No engine, a bare word, `expect`.
             (Dialect::Guide, 3, 600),

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use undrop_scenario::{Dialect, Inputs, Load, Scenario};
+use undrop_scenario::{ArrivalPattern, Dialect, Inputs, Scenario};
 
 use support::{load, parse};
 
@@ -30,7 +30,7 @@ fn conditions(scenario: &Scenario) -> Vec<(u32, &str, bool)> {
 #[test]
 fn our_own_format() {
     let scenario = file("own.yml");
-    assert_eq!(scenario.dialect, Dialect::Own);
+    assert_eq!(scenario.dialect, Dialect::Native);
     assert_eq!(notices(&scenario), [] as [&str; 0]);
     assert_eq!(scenario.targets.fixed, ["wss://chat.example.com/ws?v=2", "wss://chat.example.com/quiet"]);
     assert!(!scenario.targets.computed);
@@ -91,7 +91,7 @@ fn the_form_that_guides_show() {
              fractions as milliseconds",
         ]
     );
-    assert!(matches!(scenario.phases[0].load, Load::Rate { from: 10.0, to: 10.0, .. }));
+    assert!(matches!(scenario.phases[0].load, ArrivalPattern::Rate { from: 10.0, to: 10.0, .. }));
 }
 
 #[test]

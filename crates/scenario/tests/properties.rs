@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use undrop_frame::{CloseCode, Ending, Message};
-use undrop_scenario::{Inputs, Run, Scenario, Step};
+use undrop_scenario::{Inputs, Scenario, UserAction, UserRun};
 
 use support::parse;
 
@@ -154,9 +154,9 @@ fn read(text: &str) -> Option<Scenario> {
 }
 
 /// Drives a user against a peer that echoes, for so many steps; returns what it did.
-fn drive(scenario: &Arc<Scenario>, seed: u64, whims: &[u8]) -> Vec<Step> {
+fn drive(scenario: &Arc<Scenario>, seed: u64, whims: &[u8]) -> Vec<UserAction> {
     let mut rng = scenario.rng(seed, 0);
-    let mut run = Run::new(scenario, 0, 0, &mut rng);
+    let mut run = UserRun::new(scenario, 0, 0, &mut rng);
     let mut now = Instant::now();
     let mut done = Vec::new();
     for index in 0..300 {
@@ -164,26 +164,26 @@ fn drive(scenario: &Arc<Scenario>, seed: u64, whims: &[u8]) -> Vec<Step> {
         done.push(step.clone());
         let whim = whims.get(index % whims.len().max(1)).copied().unwrap_or_default();
         match step {
-            Step::Connect(_) if whim % 16 == 1 => run.refused(now, "HTTP 403"),
-            Step::Connect(_) => run.connected(now),
-            Step::Send(message) if whim % 4 != 2 => {
+            UserAction::Connect(_) if whim % 16 == 1 => run.refused(now, "HTTP 403"),
+            UserAction::Connect(_) => run.connected(now),
+            UserAction::Send(message) if whim % 4 != 2 => {
                 run.received(now, &message);
-                let _ = run.take_answer();
+                let _ = run.take_reply();
             }
-            Step::Send(_) => {
+            UserAction::Send(_) => {
                 run.received(now, &Message::Binary(vec![whim; 3]));
             }
-            Step::Think(until) | Step::Expect(until) => match whim % 8 {
+            UserAction::Think(until) | UserAction::Expect(until) => match whim % 8 {
                 3 => run.closed(now, &Ending::Reset),
                 4 => run.closed(now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() }),
                 _ => now = until,
             },
-            Step::Close(..) => {
+            UserAction::Close(..) => {
                 run.closed(now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() })
             }
-            Step::Log(_) => now += Duration::from_millis(1),
-            Step::Waiting => run.closed(now, &Ending::Fin),
-            Step::Done | Step::Failed(_) => {
+            UserAction::Log(_) => now += Duration::from_millis(1),
+            UserAction::Waiting => run.closed(now, &Ending::Fin),
+            UserAction::Done | UserAction::Failed(_) => {
                 assert_eq!(run.next(now, &mut rng), done[index], "the end stays the end");
                 break;
             }
@@ -222,8 +222,8 @@ proptest! {
         let text = format!("target: ws://h/\nvariables: {{a: x}}\nsteps: [{}]", steps.join(", "));
         if let Some(scenario) = read(&text) {
             let scenario = Arc::new(scenario);
-            let without_times = |steps: Vec<Step>| -> Vec<Step> {
-                steps.into_iter().filter(|step| !matches!(step, Step::Think(_) | Step::Expect(_))).collect()
+            let without_times = |steps: Vec<UserAction>| -> Vec<UserAction> {
+                steps.into_iter().filter(|step| !matches!(step, UserAction::Think(_) | UserAction::Expect(_))).collect()
             };
             let first = without_times(drive(&scenario, seed, &whims));
             prop_assert_eq!(first, without_times(drive(&scenario, seed, &whims)));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use undrop_frame::{CloseCode, Ending, Message};
-use undrop_scenario::{FailureKind, Inputs, Run, Scenario, Step};
+use undrop_scenario::{Inputs, Scenario, UserAction, UserFailureKind, UserRun};
 
 use support::{load, parse};
 
@@ -16,7 +16,7 @@ const SEED: u64 = 7;
 /// A user with its clock.
 struct User {
     scenario: Arc<Scenario>,
-    run: Run,
+    run: UserRun,
     rng: fastrand::Rng,
     start: Instant,
     now: Instant,
@@ -26,7 +26,7 @@ impl User {
     fn new(scenario: Scenario, flow: usize, number: u64) -> Self {
         let scenario = Arc::new(scenario);
         let mut rng = scenario.rng(SEED, number);
-        let run = Run::new(&scenario, flow, number, &mut rng);
+        let run = UserRun::new(&scenario, flow, number, &mut rng);
         let now = Instant::now();
         Self { scenario, run, rng, start: now, now }
     }
@@ -52,25 +52,27 @@ impl User {
     }
 
     fn connect(&mut self) {
-        let Step::Connect(_) = self.next() else { panic!("does not connect first") };
-        assert_eq!(self.next(), Step::Waiting);
+        let UserAction::Connect(_) = self.next() else { panic!("does not connect first") };
+        assert_eq!(self.next(), UserAction::Waiting);
         self.run.connected(self.now);
     }
 
-    fn next(&mut self) -> Step {
+    fn next(&mut self) -> UserAction {
         self.run.next(self.now, &mut self.rng)
     }
 
     fn sends(&mut self) -> String {
         match self.next() {
-            Step::Send(Message::Text(text)) => text,
+            UserAction::Send(Message::Text(text)) => text,
             other => panic!("sends nothing: {other:?}"),
         }
     }
 
     /// Waits until the deadline of the step at hand, which must be so far away.
     fn waits(&mut self, millis: u64) {
-        let (Step::Think(until) | Step::Expect(until)) = self.next() else { panic!("does not wait") };
+        let (UserAction::Think(until) | UserAction::Expect(until)) = self.next() else {
+            panic!("does not wait")
+        };
         assert_eq!((until - self.now).as_millis(), u128::from(millis));
         self.now = until;
     }
@@ -84,19 +86,19 @@ impl User {
         self.run.received(self.now, &Message::from(text))
     }
 
-    fn fails(&mut self) -> (FailureKind, u32, String) {
+    fn fails(&mut self) -> (UserFailureKind, u32, String) {
         match self.next() {
-            Step::Failed(failure) => (failure.kind, failure.line, failure.message),
+            UserAction::Failed(failure) => (failure.kind, failure.line, failure.message),
             other => panic!("does not fail: {other:?}"),
         }
     }
 
     fn ends(&mut self) {
-        assert_eq!(self.next(), Step::Close(CloseCode::NORMAL, String::new()));
-        assert_eq!(self.next(), Step::Waiting);
+        assert_eq!(self.next(), UserAction::Close(CloseCode::NORMAL, String::new()));
+        assert_eq!(self.next(), UserAction::Waiting);
         self.run.closed(self.now, &Ending::Close { code: CloseCode::NORMAL, reason: String::new() });
-        assert_eq!(self.next(), Step::Done);
-        assert_eq!(self.next(), Step::Done);
+        assert_eq!(self.next(), UserAction::Done);
+        assert_eq!(self.next(), UserAction::Done);
     }
 }
 
@@ -104,7 +106,7 @@ impl User {
 fn a_whole_flow_of_our_own_format() {
     let scenario = load("tests/scenarios/own.yml".as_ref(), &Inputs::default()).unwrap();
     let mut user = User::new(scenario, 0, 4);
-    let Step::Connect(connect) = user.next() else { panic!() };
+    let UserAction::Connect(connect) = user.next() else { panic!() };
     assert_eq!(connect.target, "wss://chat.example.com/ws?v=2");
     assert_eq!(connect.headers, [("Authorization".to_owned(), "Bearer t-002".to_owned())]);
     assert_eq!(connect.protocols, ["chat.v2", "chat.v1"]);
@@ -112,36 +114,36 @@ fn a_whole_flow_of_our_own_format() {
     let join = user.sends();
     let room = ["red", "green", "blue"].into_iter().find(|room| join.contains(room)).unwrap();
     assert_eq!(join, format!(r#"{{"type":"join","room":"{room}","user":2}}"#));
-    assert!(matches!(user.next(), Step::Expect(until) if until - user.now == Duration::from_secs(1)));
+    assert!(matches!(user.next(), UserAction::Expect(until) if until - user.now == Duration::from_secs(1)));
     assert!(!user.after(20).gets(r#"{"type":"welcome"}"#));
     assert!(user.after(30).gets(r#"{"type":"joined","seat":17,"members":[{"name":"Grace, Rear Admiral"}]}"#));
-    assert_eq!(user.run.take_answer().unwrap().latency, Some(Duration::from_millis(50)));
-    assert_eq!(user.run.take_answer(), None);
+    assert_eq!(user.run.take_reply().unwrap().latency, Some(Duration::from_millis(50)));
+    assert_eq!(user.run.take_reply(), None);
     for round in 0..3 {
         let text = format!("hello {round} from 17");
         assert_eq!(user.sends(), text);
         assert!(!user.gets(&text), "nothing waits for it before the step is reached");
-        let Step::Think(until) = user.next() else { panic!() };
+        let UserAction::Think(until) = user.next() else { panic!() };
         let millis = (until - user.now).as_millis();
         assert!((800..=1200).contains(&millis), "{millis}");
         user.now = until;
     }
-    let Step::Send(Message::Binary(filler)) = user.next() else { panic!() };
+    let UserAction::Send(Message::Binary(filler)) = user.next() else { panic!() };
     assert_eq!(filler.len(), 2048);
     user.run.received(user.now, &Message::Binary(filler));
-    assert_eq!(user.next(), Step::Log("Grace, Rear Admiral leaves".to_owned()));
-    assert_eq!(user.next(), Step::Close(CloseCode::NORMAL, "bye".to_owned()));
-    assert_eq!(user.next(), Step::Waiting);
+    assert_eq!(user.next(), UserAction::Log("Grace, Rear Admiral leaves".to_owned()));
+    assert_eq!(user.next(), UserAction::Close(CloseCode::NORMAL, "bye".to_owned()));
+    assert_eq!(user.next(), UserAction::Waiting);
     // The peer's way of ending after our Close frame is for the report, not for the flow.
     user.run.closed(user.now, &Ending::Fin);
-    assert_eq!(user.next(), Step::Done);
+    assert_eq!(user.next(), UserAction::Done);
 }
 
 #[test]
 fn a_whole_flow_of_artillery() {
     let scenario = load("tests/scenarios/artillery.yml".as_ref(), &Inputs::default()).unwrap();
     let mut user = User::new(scenario, 0, 2);
-    let Step::Connect(connect) = user.next() else { panic!() };
+    let UserAction::Connect(connect) = user.next() else { panic!() };
     assert_eq!(connect.target, "wss://echo.example.com/room/3");
     assert_eq!(connect.protocols, ["json", "soap", "wamp"]);
     assert!(
@@ -152,17 +154,17 @@ fn a_whole_flow_of_artillery() {
     assert_eq!(user.sends(), r#"{"type":"join","user":3,"tags":[1,"Edsger"]}"#);
     assert!(!user.gets(r#"{"op":"echo"}"#), "what comes before the send is no answer");
     let echo = user.sends();
-    assert!(matches!(user.next(), Step::Expect(until) if until - user.now == Duration::from_secs(3)));
+    assert!(matches!(user.next(), UserAction::Expect(until) if until - user.now == Duration::from_secs(3)));
     assert!(!user.gets("something else"));
     assert!(user.after(9).gets(&echo));
-    assert_eq!(user.run.take_answer().unwrap().latency, Some(Duration::from_millis(9)));
+    assert_eq!(user.run.take_reply().unwrap().latency, Some(Duration::from_millis(9)));
     let nonce = echo.split("\"nonce\":\"").nth(1).unwrap()[..8].to_owned();
-    assert!(matches!(user.next(), Step::Expect(_)));
+    assert!(matches!(user.next(), UserAction::Expect(_)));
     assert!(user.gets("nothing of the kind"), "the match of this wait is not strict");
-    let answer = user.run.take_answer().unwrap();
+    let answer = user.run.take_reply().unwrap();
     assert_eq!(answer.mismatch.as_deref(), Some("expected /pushed/, got `nothing of the kind`"));
     user.waits(100);
-    let Step::Think(until) = user.next() else { panic!() };
+    let UserAction::Think(until) = user.next() else { panic!() };
     assert!((1600..=2400).contains(&(until - user.now).as_millis()));
     user.now = until;
     for round in 0..3 {
@@ -170,7 +172,7 @@ fn a_whole_flow_of_artillery() {
         user.waits(1000);
     }
     assert_eq!((user.sends(), user.sends()), ("a".to_owned(), "b".to_owned()));
-    assert_eq!(user.next(), Step::Log(format!("done {nonce}")));
+    assert_eq!(user.next(), UserAction::Log(format!("done {nonce}")));
     user.ends();
 }
 
@@ -196,7 +198,7 @@ fn what_was_expected_and_what_came() {
     user.waits(10_000);
     assert_eq!(
         user.fails(),
-        (FailureKind::Timeout, 4, "nothing came within 10 s; expected a message = \"pong\"".to_owned())
+        (UserFailureKind::Timeout, 4, "nothing came within 10 s; expected a message = \"pong\"".to_owned())
     );
 
     let mut user = User::with("  - send: ping\n  - expect: { text: pong, within: 250ms }\n");
@@ -207,7 +209,7 @@ fn what_was_expected_and_what_came() {
     assert_eq!(
         user.fails(),
         (
-            FailureKind::Mismatch,
+            UserFailureKind::Mismatch,
             4,
             "no answer within 250 ms: expected a message = \"pong\", got `pang`".to_owned()
         )
@@ -228,7 +230,7 @@ fn what_was_expected_and_what_came() {
     user.next();
     user.gets(&"z".repeat(300));
     let (kind, line, message) = user.fails();
-    assert_eq!((kind, line), (FailureKind::Mismatch, 3));
+    assert_eq!((kind, line), (UserFailureKind::Mismatch, 3));
     assert!(
         message.starts_with("expected a message with \"ok\" in it, got `zzz")
             && message.ends_with("z… (300 bytes)`"),
@@ -258,34 +260,34 @@ fn a_drop_is_seen_wherever_it_happens() {
             user.sends();
             user.next();
         }),
-        (FailureKind::Dropped, 4, "RST while waiting for a message = \"b\"".to_owned())
+        (UserFailureKind::Dropped, 4, "RST while waiting for a message = \"b\"".to_owned())
     );
     assert_eq!(
         dropped("  - send: a\n  - think: 5\n", |user| {
             user.sends();
             user.next();
         }),
-        (FailureKind::Dropped, 4, "RST while thinking".to_owned())
+        (UserFailureKind::Dropped, 4, "RST while thinking".to_owned())
     );
-    assert_eq!(dropped("  - send: a\n", |_| {}), (FailureKind::Dropped, 3, "RST".to_owned()));
+    assert_eq!(dropped("  - send: a\n", |_| {}), (UserFailureKind::Dropped, 3, "RST".to_owned()));
 
     let mut user = User::of("target: ws://h/\nsteps:\n  - connect\n");
     user.next();
     user.run.closed(user.now, &Ending::Refused);
-    assert_eq!(user.fails(), (FailureKind::Connect, 3, "cannot connect: refused".to_owned()));
+    assert_eq!(user.fails(), (UserFailureKind::Connect, 3, "cannot connect: refused".to_owned()));
     let mut user = User::of("target: ws://h/\nsteps:\n  - connect\n");
     user.next();
     user.run.refused(user.now, "HTTP 403");
-    assert_eq!(user.fails(), (FailureKind::Connect, 3, "cannot connect: HTTP 403".to_owned()));
+    assert_eq!(user.fails(), (UserFailureKind::Connect, 3, "cannot connect: HTTP 403".to_owned()));
 }
 
 #[test]
 fn an_end_can_be_what_is_waited_for() {
     let away = Ending::Close { code: CloseCode::GOING_AWAY, reason: String::new() };
     let mut user = User::with("  - expect-close: { code: 1001, within: 5s }\n  - connect: /again\n");
-    assert!(matches!(user.next(), Step::Expect(_)));
+    assert!(matches!(user.next(), UserAction::Expect(_)));
     user.run.closed(user.now, &away);
-    let Step::Connect(connect) = user.next() else { panic!() };
+    let UserAction::Connect(connect) = user.next() else { panic!() };
     assert_eq!(connect.target, "ws://h/again");
 
     let mut user = User::with("  - expect-close: 1000\n");
@@ -293,19 +295,19 @@ fn an_end_can_be_what_is_waited_for() {
     user.run.closed(user.now, &away);
     assert_eq!(
         user.fails(),
-        (FailureKind::Mismatch, 3, "expected close 1000, got going away 1001".to_owned())
+        (UserFailureKind::Mismatch, 3, "expected close 1000, got going away 1001".to_owned())
     );
 
     let mut user = User::with("  - expect-close: { within: 2 }\n");
     user.waits(2000);
-    assert_eq!(user.fails().0, FailureKind::Timeout);
+    assert_eq!(user.fails().0, UserFailureKind::Timeout);
 }
 
 #[test]
 fn a_second_connect_replaces_the_connection() {
     let mut user = User::with("  - connect\n  - connect\n  - send: hi\n");
-    assert_eq!(user.next(), Step::Close(CloseCode::NORMAL, String::new()));
-    assert_eq!(user.next(), Step::Waiting);
+    assert_eq!(user.next(), UserAction::Close(CloseCode::NORMAL, String::new()));
+    assert_eq!(user.next(), UserAction::Waiting);
     user.run.closed(user.now, &Ending::Fin);
     user.connect();
     assert_eq!(user.sends(), "hi");
@@ -337,7 +339,7 @@ fn loops_of_all_kinds() {
 fn steps_that_cannot_be_done() {
     let failed = |steps: &str| {
         let (kind, line, message) = User::with(steps).fails();
-        assert_eq!(kind, FailureKind::Step);
+        assert_eq!(kind, UserFailureKind::UserAction);
         (line, message)
     };
     assert_eq!(
@@ -370,7 +372,11 @@ fn steps_that_cannot_be_done() {
     user.run.closed(user.now, &Ending::Fin);
     assert_eq!(
         user.fails(),
-        (FailureKind::Step, 4, "there is no open connection here; a `connect` is missing".to_owned())
+        (
+            UserFailureKind::UserAction,
+            4,
+            "there is no open connection here; a `connect` is missing".to_owned()
+        )
     );
 }
 
@@ -397,8 +403,8 @@ fn early_messages_are_kept_within_bounds() {
     user.next();
     user.after(40).gets("b");
     user.now = user.start + Duration::from_secs(1);
-    assert_eq!(user.next(), Step::Close(CloseCode::NORMAL, String::new()));
-    assert_eq!(user.run.take_answer().unwrap().latency, Some(Duration::from_millis(40)));
+    assert_eq!(user.next(), UserAction::Close(CloseCode::NORMAL, String::new()));
+    assert_eq!(user.run.take_reply().unwrap().latency, Some(Duration::from_millis(40)));
 
     // Several at once, each an answer of its own; which message the first one answers is not known.
     let mut user =
@@ -413,7 +419,7 @@ fn early_messages_are_kept_within_bounds() {
     user.now = user.start + Duration::from_secs(2);
     user.next();
     let latencies: Vec<_> =
-        std::iter::from_fn(|| user.run.take_answer()).map(|answer| answer.latency).collect();
+        std::iter::from_fn(|| user.run.take_reply()).map(|answer| answer.latency).collect();
     assert_eq!(latencies, [None, Some(Duration::from_millis(20))]);
 }
 

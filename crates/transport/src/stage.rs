@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The time that each phase of [`connect`](crate::connect) took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConnectTimings {
@@ -15,7 +17,8 @@ pub struct ConnectTimings {
 }
 
 /// The phase in which an attempt to connect failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConnectStage {
     /// Name lookup, TCP connect or the handshake with a forward proxy.
     Connect,

@@ -1,128 +1,126 @@
-//! The end of one connection: whether the other end is still there, what it counted, and what that proves.
+//! The end of one connection: whether the peer still responds, what it counted, and what that proves.
 
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use undrop_transport::Ending;
+use undrop_frame::Ending;
 
-use super::Connection;
+use crate::connection::Connection;
 use crate::connection::handshake::within;
-use crate::connection::proof::Outgoing;
-use crate::connection::stamp::Kind;
-use crate::connection::transport::Wire;
+use crate::connection::proof::OutgoingStream;
+use crate::connection::stamp::StampKind;
+use crate::connection::transport::Transport;
 use crate::plan::Payload;
 
-/// Longest wait for the answer to a last Ping or question.
-const LAST_WORD: Duration = Duration::from_secs(10);
+/// The maximum time to wait for the reply to the last Ping or query.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Connection {
-    /// The load is over: is the other end still there? Then good-bye.
-    pub(super) async fn last_words(&mut self, mut wire: Wire) {
-        // A session that is just looking for a link finds one, or is dead.
-        let found = async {
+    /// Checks, after the load, whether the peer still responds, and closes the connection.
+    pub(super) async fn finish(&mut self, mut transport: Transport) {
+        // A session without a link either finds one in time or is dead.
+        let restored = async {
             while self.lost_us.is_some() {
-                self.hear(&mut wire).await?;
+                self.receive(&mut transport).await?;
             }
             Ok::<(), Ending>(())
         };
-        match within(LAST_WORD, found).await {
+        match within(REPLY_TIMEOUT, restored).await {
             Some(Ok(())) => {}
-            Some(Err(ending)) => return self.ended(&ending),
-            // Its loss was noted when it happened.
+            Some(Err(ending)) => return self.record_ending(&ending),
+            // The loss was recorded when it happened.
             None => return,
         }
-        let asks = self.shared.plan.verify && self.out.sent() > 0 && self.shared.sink.get();
-        if asks {
-            self.ask(&mut wire).await;
+        let queries_sink = self.env.plan.verify && self.outgoing.sent() > 0 && self.env.is_sink.get();
+        if queries_sink {
+            self.query_sink(&mut transport).await;
         }
-        let silent_before = self.slot.heard_us.get();
-        let mut alive = asks && self.totals.is_some();
-        if !alive && matches!(wire, Wire::Plain(_)) {
-            if wire.ping() {
-                self.pinged = true;
-                self.shared.tally.borrow_mut().pings += 1;
+        let silent_since = self.signals.liveness.last_active_us.get();
+        let mut is_alive = queries_sink && self.sink_totals.is_some();
+        if !is_alive && matches!(transport, Transport::Plain(_)) {
+            if transport.ping() {
+                self.awaits_pong = true;
+                self.env.metrics.tally().pings += 1;
             }
-            let answered = within(LAST_WORD, self.hear(&mut wire)).await;
-            match answered {
-                Some(Ok(())) => alive = true,
-                Some(Err(ending)) => return self.ended(&ending),
+            match within(REPLY_TIMEOUT, self.receive(&mut transport)).await {
+                Some(Ok(())) => is_alive = true,
+                Some(Err(ending)) => return self.record_ending(&ending),
                 None => {
-                    self.slot.heard_us.set(silent_before);
-                    return self.ended(&Ending::BlackHole);
+                    self.signals.liveness.last_active_us.set(silent_since);
+                    return self.record_ending(&Ending::BlackHole);
                 }
             }
         }
         if self.lost_us.is_some() {
-            // A session that is still looking for a link; its loss has been noted.
+            // The session lost its link again; the loss was recorded.
             return;
         }
-        let session = matches!(wire, Wire::Session(_));
-        let (ending, unacked) = wire.close().await;
-        if alive || (session && unacked == 0 && ending.close().is_some()) {
-            let mut tally = self.shared.tally.borrow_mut();
+        let is_session = matches!(transport, Transport::Session(_));
+        let (ending, unacked) = transport.close().await;
+        if is_alive || (is_session && unacked == 0 && ending.close().is_some()) {
+            let mut tally = self.env.metrics.tally();
             tally.alive_at_end += 1;
-            tally.timeline.at(self.shared.clock.now_s()).closed += 1;
+            tally.timeline.at(self.env.clock.now_s()).closed += 1;
         } else {
-            self.ended(&ending);
+            self.record_ending(&ending);
         }
     }
 
-    /// Reads until anything comes.
-    async fn hear(&mut self, wire: &mut Wire) -> Result<(), Ending> {
-        let arrival = poll_fn(|cx| {
-            wire.flush(cx);
-            wire.poll(cx)
+    /// Waits for the next event of the transport and handles it.
+    async fn receive(&mut self, transport: &mut Transport) -> Result<(), Ending> {
+        let event = poll_fn(|cx| {
+            transport.flush(cx);
+            transport.poll(cx)
         })
         .await?;
-        self.take(arrival);
+        self.on_event(event);
         Ok(())
     }
 
-    /// Asks a sink for its count.
-    async fn ask(&mut self, wire: &mut Wire) {
-        let binary = matches!(self.shared.plan.payload, Payload::Stamped { binary: true, .. });
-        let mut question = Vec::new();
-        let mut aside = Outgoing::new(Kind::Ask, self.shared.run, self.number);
-        aside.next(&[], 0, 0).write(binary, &mut question);
+    /// Asks a sink for its findings. Without a reply in time the streams count as unproven.
+    async fn query_sink(&mut self, transport: &mut Transport) {
+        let binary = matches!(self.env.plan.payload, Payload::Stamped { binary: true, .. });
+        let mut query = Vec::new();
+        let mut stream = OutgoingStream::new(StampKind::Query, self.env.run_id, self.number);
+        stream.next(&[], 0, 0).write(binary, &mut query);
         let exchange = async {
-            let mut asked = false;
-            while self.totals.is_none() {
-                if !asked {
-                    asked = poll_fn(|cx| Poll::Ready(wire.offer(cx, binary, &question))).await;
+            let mut is_sent = false;
+            while self.sink_totals.is_none() {
+                if !is_sent {
+                    is_sent = poll_fn(|cx| Poll::Ready(transport.offer(cx, binary, &query))).await;
                 }
-                if self.hear(wire).await.is_err() {
+                if self.receive(transport).await.is_err() {
                     return;
                 }
             }
         };
-        // Without an answer the streams count as unproven.
-        let _ = within(LAST_WORD, exchange).await;
+        let _ = within(REPLY_TIMEOUT, exchange).await;
     }
 
-    /// Adds what was proven about this connection's streams.
-    pub(super) fn settle_proof(&mut self) {
-        if !self.shared.plan.verify || self.opened_us == 0 {
+    /// Adds the findings in the streams of this connection to the tally.
+    pub(super) fn record_proof(&mut self) {
+        if !self.env.plan.verify || self.opened_us == 0 {
             return;
         }
-        let mut tally = self.shared.tally.borrow_mut();
+        let mut tally = self.env.metrics.tally();
         tally.proven += 1;
         tally.echoed.add(&self.echoed.counts());
-        self.others.values().for_each(|incoming| tally.echoed.add(&incoming.counts()));
-        tally.down.add(&self.down.counts());
-        match &self.totals {
+        self.from_others.values().for_each(|stream| tally.echoed.add(&stream.counts()));
+        tally.down.add(&self.from_sink.counts());
+        match &self.sink_totals {
             Some(totals) => {
                 tally.up.add(&totals.up);
-                tally.up_sent += self.out.sent();
+                tally.up_sent += self.outgoing.sent();
                 tally.down_sent += totals.sent;
             }
-            None if self.down.seen() > 0 => {
+            None if self.from_sink.highest() > 0 => {
                 tally.unanswered += 1;
-                tally.unproven += self.out.sent();
+                tally.unproven += self.outgoing.sent();
             }
-            None if self.out.sent() > 0 && self.received == 0 => {
+            None if self.outgoing.sent() > 0 && self.received == 0 => {
                 tally.silent_streams += 1;
-                tally.silent_sent += self.out.sent();
+                tally.silent_sent += self.outgoing.sent();
             }
             None => {}
         }

@@ -1,4 +1,4 @@
-//! Opening one connection, phase by phase, with the time that each took.
+//! Opening a connection, with the duration of each phase.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,43 +7,48 @@ use tokio::time::timeout;
 use undrop_frame::Limits;
 use undrop_frame::deflate;
 use undrop_frame::handshake::Headers;
+use undrop_scenario::ScenarioError;
 use undrop_transport::tls::{self, ClientTls};
 use undrop_transport::{
     ConnectRequest, ConnectStage, ConnectTimings, DialOptions, Ending, OfferedExtensions, Proxy, ProxyChoice,
     Resolve, UrlError, WebSocket, WebSocketConfig, WsUrl, connect,
 };
 
+use crate::engine::message::WorkerFailure;
 use crate::plan::{Target, Trust};
 use crate::report::shown_url;
 
-/// A plan that cannot be carried out: found before the first connection.
+/// The reason why a plan cannot be carried out, found before the first connection is opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The URL cannot be used.
+    /// The URL is not a valid WebSocket URL.
     #[error("`{0}` is not a WebSocket URL: {1}")]
     Url(String, #[source] UrlError),
-    /// The forward proxy cannot be used.
-    #[error("the proxy: {0}")]
+    /// The URL of the forward proxy is invalid.
+    #[error("invalid proxy: {0}")]
     Proxy(String),
-    /// The name of the target could not be looked up.
-    #[error("looking up {0}: {1}")]
+    /// The host name of the target cannot be resolved.
+    #[error("cannot resolve {0}: {1}")]
     Resolve(String, std::io::Error),
-    /// TLS cannot be set up.
+    /// TLS cannot be configured.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The scenario is not usable.
-    #[error("{0}")]
-    Scenario(String),
-    /// A worker process did not do its part.
+    /// The scenario file is invalid.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A worker process failed before all connections were attempted.
     #[error("worker {0}: {1}")]
-    Worker(u32, String),
-    /// This machine did not give what is needed.
+    Worker(u32, WorkerFailure),
+    /// The only worker, which is part of this process, failed.
     #[error("{0}")]
-    Local(String),
+    OnlyWorker(WorkerFailure),
+    /// The operating system did not provide a timer.
+    #[error("no timer: {0}")]
+    Timer(std::io::Error),
 }
 
-/// Everything about a target that is the same for each of its connections.
+/// What all connections to a target have in common.
 #[derive(Debug)]
 pub(crate) struct Opener {
     pub(crate) url: WsUrl,
@@ -54,24 +59,25 @@ pub(crate) struct Opener {
     socket: WebSocketConfig,
 }
 
-/// Why there is no connection.
+/// The reason why a connection could not be opened.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenError {
     pub(crate) stage: ConnectStage,
     pub(crate) ending: Ending,
+    /// An explanation for people.
     pub(crate) why: String,
 }
 
-/// What one connection asks for besides what all do; a scenario may want other headers per connection.
+/// The request of one connection; the users of a scenario may have headers of their own.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct UpgradeRequest<'a> {
     pub(crate) url: &'a WsUrl,
     pub(crate) headers: &'a Headers,
     pub(crate) protocols: &'a [String],
 }
 
 impl Opener {
-    /// Judges the target, looks its name up, and loads certificates.
+    /// Validates the target, resolves its name, and loads certificates.
     pub(crate) async fn new(target: &Target) -> Result<Opener, SetupError> {
         let url = parse(&target.url)?;
         let mut options = DialOptions {
@@ -97,7 +103,7 @@ impl Opener {
         let (host, port) = (url.host().to_owned(), url.port());
         let mut addresses: Vec<IpAddr> = target.addresses.iter().map(|address| address.ip()).collect();
         if addresses.is_empty() && target.proxy.is_none() && host.parse::<IpAddr>().is_err() {
-            // Once for the run: a resolver is not what is to be tested.
+            // Resolved once per run, since the resolver is not under test.
             let found = tokio::net::lookup_host((host.as_str(), port)).await;
             let found = found.map_err(|error| SetupError::Resolve(host.clone(), error))?;
             addresses = found.map(|address| address.ip()).collect();
@@ -118,7 +124,7 @@ impl Opener {
         Ok(Opener { url, target: target.clone(), headers, options, deflate, socket })
     }
 
-    /// The options for the connection of this number.
+    /// Returns the options for connection `number`.
     pub(crate) fn dial_options(&self, number: u32) -> DialOptions {
         let mut options = self.options.clone();
         let sources = &self.target.source;
@@ -136,27 +142,31 @@ impl Opener {
         self.socket.limits
     }
 
-    /// What every connection asks for.
-    pub(crate) fn ask(&self) -> Ask<'_> {
-        Ask { url: &self.url, headers: &self.headers, protocols: &self.target.protocols }
+    /// Returns the request that every connection sends, except those of scenarios.
+    pub(crate) fn request(&self) -> UpgradeRequest<'_> {
+        UpgradeRequest { url: &self.url, headers: &self.headers, protocols: &self.target.protocols }
     }
 
-    /// Opens a plain WebSocket.
+    /// Opens a plain WebSocket connection.
     pub(crate) async fn open(
         &self,
         number: u32,
-        ask: Ask<'_>,
+        upgrade: UpgradeRequest<'_>,
     ) -> Result<(WebSocket, ConnectTimings), OpenError> {
-        // Boxed: all of it is over when the connection begins its long life.
-        Box::pin(self.run(number, ask)).await
+        // Boxed, so that its state is freed before the long life of the connection starts.
+        Box::pin(self.open_phases(number, upgrade)).await
     }
 
-    async fn run(&self, number: u32, ask: Ask<'_>) -> Result<(WebSocket, ConnectTimings), OpenError> {
+    async fn open_phases(
+        &self,
+        number: u32,
+        upgrade: UpgradeRequest<'_>,
+    ) -> Result<(WebSocket, ConnectTimings), OpenError> {
         let request = ConnectRequest {
-            protocols: ask.protocols,
+            protocols: upgrade.protocols,
             extensions: self.deflate.as_ref().map_or(OfferedExtensions::None, OfferedExtensions::Deflate),
             upgrade_timeout: self.target.timeout,
-            ..ConnectRequest::new(ask.url, ask.headers)
+            ..ConnectRequest::new(upgrade.url, upgrade.headers)
         };
         let connected = connect(&request, &self.dial_options(number)).await.map_err(|error| OpenError {
             stage: error.stage(),
@@ -173,7 +183,7 @@ pub(crate) fn parse(text: &str) -> Result<WsUrl, SetupError> {
     text.parse().map_err(|error| SetupError::Url(shown_url(text), error))
 }
 
-/// Waits no longer than `limit` for a future.
+/// Returns the output of a future, or `None` if it takes longer than `limit`.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     timeout(limit, future).await.ok()
 }

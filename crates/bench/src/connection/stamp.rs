@@ -1,59 +1,60 @@
-//! What a message of ours carries: whose it is, its number, when it was to be sent, and two hashes.
+//! The stamp at the start of each message: stream, number, intended time, and two hashes.
 //!
 //! ```text
 //! "u1"  kind 1 · run 2 · stream 4 · number 6 · intended 6 · late 3 · digest 4 · chain 4  filler …
 //! ```
-//! 30 bytes, big-endian; base64url in a text message. `digest` is over the filler and the rest of the stamp, so it tells whether
-//! this message is intact; `chain` is over the digest and the chain of the message before, so it tells whether the stream is.
+//! A stamp has 30 bytes, big-endian; in a text message they are encoded as base64url. `digest` covers the filler and the rest of
+//! the stamp, so it shows whether this message is intact; `chain` covers the digest and the chain of the previous message, so it
+//! shows whether the stream is.
 
-/// Bytes of a stamp in a binary message.
+/// The length of a stamp in a binary message, in bytes.
 pub const BINARY: usize = MAGIC.len() + RAW;
-/// Bytes of a stamp in a text message.
+/// The length of a stamp in a text message, in bytes.
 pub const TEXT: usize = MAGIC.len() + RAW / 3 * 4;
 
 const MAGIC: &[u8; 2] = b"u1";
 const RAW: usize = 30;
-/// Largest number: 48 bits.
+/// The largest message number, 48 bits.
 const U48: u64 = (1 << 48) - 1;
 
-/// Which way a message goes, or what it asks.
+/// The direction or purpose of a stamped message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
-    /// From us to the target.
-    Forth = 0,
-    /// From a sink back to us, with a number of the sink's.
-    Back = 1,
-    /// We ask a sink what it counted for this stream.
-    Ask = 2,
-    /// Its answer: JSON behind the stamp.
+pub enum StampKind {
+    /// From the load generator to the target.
+    Up = 0,
+    /// From a sink to the load generator, with a number of the sink's own stream.
+    Down = 1,
+    /// A query to a sink for its findings in this stream.
+    Query = 2,
+    /// The reply of the sink: JSON after the stamp.
     Totals = 3,
 }
 
 /// The stamp of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which way it goes.
-    pub kind: Kind,
-    /// Which run it belongs to, so that a sink keeps runs apart.
+    /// The direction or purpose.
+    pub kind: StampKind,
+    /// The number of the run, so that a sink can distinguish runs.
     pub run: u16,
-    /// Which stream of the run.
+    /// The number of the stream within the run.
     pub stream: u32,
-    /// Its number in the stream and direction, from 1.
+    /// The number of the message in its stream and direction, from 1.
     pub number: u64,
-    /// When the schedule wanted it sent, microseconds since the run's epoch.
+    /// The time at which the schedule wanted the message sent, in microseconds since the epoch of the run.
     pub intended_us: u64,
-    /// How much later it was sent, microseconds; kept in steps of 10, at most 167 s.
+    /// The delay after that time in microseconds; stored in steps of 10, at most 167 s.
     pub late_us: u64,
-    /// Hash of the fields above and of what follows the stamp.
+    /// The hash of the fields above and of the bytes after the stamp.
     pub digest: u32,
-    /// Hash of the digest and of the chain so far.
+    /// The hash of the digest and of the previous chain.
     pub chain: u32,
 }
 
 impl Stamp {
-    /// The digest that this stamp has to have in front of this filler.
-    pub fn seal(&self, filler: &[u8]) -> u32 {
+    /// Returns the digest that this stamp must have before this filler.
+    pub fn expected_digest(&self, filler: &[u8]) -> u32 {
         let who = u64::from(self.kind as u8) << 48 | u64::from(self.run) << 32 | u64::from(self.stream);
         let when = fold(self.number ^ 0x8ebc_6af0_9c88_c6e3, self.intended_us ^ 0x5899_65cc_7537_4cc3);
         let late = (self.late_us / 10).min(0xff_ffff);
@@ -61,7 +62,7 @@ impl Stamp {
         (state ^ state >> 32) as u32
     }
 
-    /// The stamp as it stands at the head of a message: an array, and how much of it is used.
+    /// Returns the encoded stamp: an array, and how many of its bytes are used.
     pub fn bytes(&self, binary: bool) -> ([u8; TEXT], usize) {
         let mut raw = [0; RAW];
         raw[0] = self.kind as u8;
@@ -88,13 +89,13 @@ impl Stamp {
         (bytes, TEXT)
     }
 
-    /// Appends the stamp to a message that is being composed.
+    /// Appends the encoded stamp to a message.
     pub fn write(&self, binary: bool, out: &mut Vec<u8>) {
         let (bytes, len) = self.bytes(binary);
         out.extend_from_slice(&bytes[..len]);
     }
 
-    /// Reads the stamp of a message and returns it with what follows; `None`: not a message of ours.
+    /// Returns the stamp of a message and the bytes after it, or `None` if the message has no stamp.
     pub fn read(binary: bool, message: &[u8]) -> Option<(Stamp, &[u8])> {
         let rest = message.strip_prefix(MAGIC)?;
         let mut raw = [0; RAW];
@@ -118,10 +119,10 @@ impl Stamp {
             filler
         };
         let kind = match raw[0] {
-            0 => Kind::Forth,
-            1 => Kind::Back,
-            2 => Kind::Ask,
-            3 => Kind::Totals,
+            0 => StampKind::Up,
+            1 => StampKind::Down,
+            2 => StampKind::Query,
+            3 => StampKind::Totals,
             _ => return None,
         };
         let stamp = Stamp {
@@ -138,7 +139,7 @@ impl Stamp {
     }
 }
 
-/// Hash of the bytes behind a stamp.
+/// Returns the hash of the bytes after a stamp.
 fn digest(filler: &[u8]) -> u32 {
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ filler.len() as u64;
     let (words, rest) = filler.as_chunks::<8>();
@@ -151,13 +152,13 @@ fn digest(filler: &[u8]) -> u32 {
     (state ^ state >> 32) as u32
 }
 
-/// The chain behind a message with this digest and number, given the chain before it.
+/// Returns the chain after a message with this digest and number, given the previous chain.
 pub fn link(chain: u32, number: u64, digest: u32) -> u32 {
     let state = fold(u64::from(chain) << 32 | u64::from(digest), number ^ 0xa076_1d64_78bd_642f);
     (state ^ state >> 32) as u32
 }
 
-/// `len` letters, different for each `at`: a slice of one table.
+/// Appends `len` letters that depend on `at`: a slice of one table.
 pub fn filler(at: u64, len: usize, out: &mut Vec<u8>) {
     let start = (at.wrapping_mul(0x9e37_79b9) % TABLE as u64) as usize;
     let mut left = len;
@@ -182,7 +183,7 @@ static VALUES: [u8; 256] = {
     values
 };
 
-/// Bytes of the table that fillers are cut from; prime, so that neighbours differ.
+/// The length of the table that fillers are taken from; a prime, so that consecutive fillers differ.
 const TABLE: usize = 4093;
 
 static FILLER: [u8; TABLE] = {
@@ -216,7 +217,7 @@ mod tests {
 
     fn stamp() -> Stamp {
         Stamp {
-            kind: Kind::Back,
+            kind: StampKind::Down,
             run: 0xbeef,
             stream: 4_000_000_000,
             number: 281_474_976_710_655,
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_no_stamp() {
+    fn a_foreign_message_has_no_stamp() {
         let mut message = Vec::new();
         stamp().write(false, &mut message);
         for foreign in

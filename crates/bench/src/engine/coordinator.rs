@@ -1,131 +1,163 @@
-//! A whole run: workers, in this process or in others, from the first connection to one tally.
+//! A whole run: the workers, in this process or in others, from the first connection to one tally.
 
-use std::process::Stdio;
-
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use undrop_frame::LocalFault;
 
 use crate::clock::unix_us;
 use crate::connection::handshake::{Opener, SetupError};
-use crate::engine::worker::{Command, Update, work};
-use crate::metrics::tally::{EndingRecord, Snapshot, Tally};
+use crate::engine::message::{Command, Update, WorkerFailure};
+use crate::engine::process::{MAX_PENDING_UPDATES, Updates, WorkerProcess, WorkerProgram};
+use crate::engine::worker::work;
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::tally::{EndingRecord, Tally};
 use crate::plan::Plan;
 
-/// Updates that wait for the coordinator.
-const WAITING: usize = 64;
-
-/// How worker processes are started: they must call [`serve_worker`] and nothing else.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// The executable.
-    pub path: std::path::PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-}
-
-/// Runs a plan with as many workers as it says: one in this process, several as processes of their own, since each has its
-/// own limit of open files and its own processor. `show` sees snapshots of all workers together. A message on `stop` ends
-/// the run early, with what was found so far. Must run within a [`tokio::task::LocalSet`] on a current-thread runtime.
+/// Runs a plan with the number of workers that it states. A single worker runs in this process; several are processes of their
+/// own, since each process has its own limit of open files and can use one more processor. `show` receives merged snapshots of
+/// all workers. A message on `stop` ends the run early; the tally then covers what was measured so far. Must run within a
+/// [`tokio::task::LocalSet`] on a current-thread runtime.
 ///
 /// # Errors
-/// The plan cannot be carried out at all.
+/// The plan cannot be carried out, or a worker failed before all connections were attempted.
 pub async fn run(
     plan: &Plan,
-    program: &Program,
-    mut show: impl FnMut(&Snapshot),
+    program: &WorkerProgram,
+    show: impl FnMut(&Snapshot),
     stop: &mut mpsc::Receiver<()>,
 ) -> Result<Tally, SetupError> {
-    // What cannot work is found here, before any worker is there.
+    // Errors in the target are found here, before any worker is started.
     Opener::new(&plan.target).await?;
     let mut plan = plan.clone();
     plan.epoch_us = unix_us();
     let shares = plan.split(plan.workers);
-    let (sender, mut updates) = mpsc::channel(WAITING);
-    let mut hands = Vec::new();
-    let single = shares.len() == 1;
+    let (sender, mut updates) = mpsc::channel(MAX_PENDING_UPDATES);
+    let mut workers = Vec::new();
+    let is_single = shares.len() == 1;
     for (number, share) in (0_u32..).zip(shares) {
-        hands.push(if single {
-            here(share, sender.clone())
+        workers.push(if is_single {
+            start_local(share, sender.clone())
         } else {
-            Hand::Process(Box::new(start(number, &share, program, sender.clone()).await?))
+            let process = WorkerProcess::start(number, &share, program, sender.clone()).await;
+            WorkerHandle::Process(Box::new(process.map_err(|why| SetupError::Worker(number, why))?))
         });
     }
     drop(sender);
-    let mut opened = 0;
-    let mut done = 0;
-    let mut stopping = false;
-    let mut tally = Tally::default();
-    let mut latest: Vec<Snapshot> = vec![Snapshot::default(); hands.len()];
-    let mut fresh = 0;
-    while done < hands.len() {
+    let mut coordinator = Coordinator {
+        latest: vec![Snapshot::default(); workers.len()],
+        workers,
+        opened: 0,
+        done: 0,
+        fresh: 0,
+        tally: Tally::default(),
+        show,
+    };
+    let mut is_stopping = false;
+    while coordinator.done < coordinator.workers.len() {
         tokio::select! {
-            Some(()) = stop.recv(), if !stopping => {
-                stopping = true;
-                tell(&mut hands, Command::Stop).await;
+            Some(()) = stop.recv(), if !is_stopping => {
+                is_stopping = true;
+                coordinator.send_all(Command::Stop).await;
             }
             update = updates.recv() => match update {
-                None => return Err(SetupError::Worker(0, "it ended without a result".to_owned())),
-                Some((_, Update::Opened)) => {
-                    opened += 1;
-                    if opened == hands.len() {
-                        tell(&mut hands, Command::Go).await;
-                    }
-                }
-                Some((number, Update::Snapshot(snapshot))) => {
-                    if let Some(place) = latest.get_mut(number as usize) {
-                        *place = snapshot;
-                    }
-                    fresh += 1;
-                    if fresh >= hands.len() - done {
-                        fresh = 0;
-                        let mut all: Option<Snapshot> = None;
-                        for snapshot in &mut latest {
-                            // Recent latency is shown once.
-                            let once = Snapshot { recent: std::mem::take(&mut snapshot.recent), ..snapshot.clone() };
-                            match &mut all {
-                                Some(all) => all.merge(once),
-                                None => all = Some(once),
-                            }
-                        }
-                        all.iter().for_each(&mut show);
-                    }
-                }
-                Some((_, Update::Done(part))) => {
-                    done += 1;
-                    tally.merge(*part);
-                }
-                Some((number, Update::Failed(why))) if single => {
-                    let _ = number;
-                    return Err(SetupError::Local(why));
-                }
-                Some((number, Update::Failed(why))) if opened < hands.len() => {
-                    return Err(SetupError::Worker(number, why));
-                }
-                Some((number, Update::Failed(why))) => {
-                    // What the others found is not lost with it; its connections are.
-                    done += 1;
-                    if let Some(place) = latest.get_mut(number as usize) {
-                        tally.merge(lost_with_worker(place, number, &why));
-                        place.alive = 0;
-                    }
-                }
+                Some((number, update)) => coordinator.on_update(number, update).await?,
+                None => return Err(SetupError::Worker(0, WorkerFailure::NoResult)),
             },
         }
     }
-    for hand in &mut hands {
-        if let Hand::Process(process) = hand {
-            // Its result is there; how it ends does not matter any more.
-            let _ = process.child.wait().await;
-        }
-    }
-    tally.judge_silence();
-    Ok(tally)
+    Ok(coordinator.finish().await)
 }
 
-/// What is known of a worker that ended without a result.
-fn lost_with_worker(last: &Snapshot, number: u32, why: &str) -> Tally {
+struct Coordinator<F> {
+    workers: Vec<WorkerHandle>,
+    /// The latest snapshot of each worker.
+    latest: Vec<Snapshot>,
+    /// The number of snapshots since the last merged one.
+    fresh: usize,
+    /// The number of workers that have attempted to open all their connections.
+    opened: usize,
+    /// The number of workers that have finished or failed.
+    done: usize,
+    tally: Tally,
+    show: F,
+}
+
+impl<F: FnMut(&Snapshot)> Coordinator<F> {
+    async fn send_all(&mut self, command: Command) {
+        for worker in &mut self.workers {
+            worker.send(command).await;
+        }
+    }
+
+    async fn on_update(&mut self, number: u32, update: Update) -> Result<(), SetupError> {
+        match update {
+            Update::Opened => {
+                self.opened += 1;
+                if self.opened == self.workers.len() {
+                    self.send_all(Command::Go).await;
+                }
+            }
+            Update::Snapshot(snapshot) => self.on_snapshot(number, snapshot),
+            Update::Done(part) => {
+                self.done += 1;
+                self.tally.merge(*part);
+            }
+            Update::Failed(failure) => return self.on_failure(number, failure),
+        }
+        Ok(())
+    }
+
+    fn on_snapshot(&mut self, number: u32, snapshot: Snapshot) {
+        if let Some(place) = self.latest.get_mut(number as usize) {
+            *place = snapshot;
+        }
+        self.fresh += 1;
+        if self.fresh < self.workers.len() - self.done {
+            return;
+        }
+        self.fresh = 0;
+        let mut merged: Option<Snapshot> = None;
+        for snapshot in &mut self.latest {
+            // Recent latency is shown only once.
+            let recent = std::mem::take(&mut snapshot.recent);
+            let snapshot = Snapshot { recent, ..snapshot.clone() };
+            match &mut merged {
+                Some(merged) => merged.merge(snapshot),
+                None => merged = Some(snapshot),
+            }
+        }
+        merged.iter().for_each(&mut self.show);
+    }
+
+    fn on_failure(&mut self, number: u32, failure: WorkerFailure) -> Result<(), SetupError> {
+        if self.workers.len() == 1 {
+            return Err(SetupError::OnlyWorker(failure));
+        }
+        if self.opened < self.workers.len() {
+            return Err(SetupError::Worker(number, failure));
+        }
+        // The results of the other workers are kept; the connections of this one count as ended.
+        self.done += 1;
+        if let Some(last) = self.latest.get_mut(number as usize) {
+            self.tally.merge(tally_of_failed(last, number, &failure));
+            last.alive = 0;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Tally {
+        for worker in &mut self.workers {
+            if let WorkerHandle::Process(process) = worker {
+                process.wait().await;
+            }
+        }
+        self.tally.classify_silent_streams();
+        self.tally
+    }
+}
+
+/// Returns the tally of a worker that exited without a result, according to its last snapshot.
+fn tally_of_failed(last: &Snapshot, number: u32, failure: &WorkerFailure) -> Tally {
     let mut tally = Tally {
         asked: last.asked,
         opened: last.asked.saturating_sub(last.failed),
@@ -134,55 +166,43 @@ fn lost_with_worker(last: &Snapshot, number: u32, why: &str) -> Tally {
         received: last.received,
         ..Tally::default()
     };
+    let ending = LocalFault::Worker(format!("worker {number} {failure}")).into();
+    let record = EndingRecord { ending, age_s: last.at_s, at_s: last.at_s };
     for _ in 0..tally.opened {
-        tally.ended(EndingRecord {
-            ending: format!("local error (worker {number} {why})"),
-            browser: 1006,
-            reason: String::new(),
-            age_s: last.at_s,
-            at_s: last.at_s,
-        });
+        tally.ended(record.clone());
     }
     tally
 }
 
-/// One worker, seen from the coordinator.
-enum Hand {
-    Here { commands: mpsc::Sender<Command>, task: JoinHandle<()> },
-    Process(Box<Process>),
+/// One worker, as the coordinator sees it.
+enum WorkerHandle {
+    Local { commands: mpsc::Sender<Command>, task: JoinHandle<()> },
+    Process(Box<WorkerProcess>),
 }
 
-struct Process {
-    child: Child,
-    stdin: ChildStdin,
-    reader: JoinHandle<()>,
-}
-
-impl Drop for Hand {
-    fn drop(&mut self) {
+impl WorkerHandle {
+    async fn send(&mut self, command: Command) {
         match self {
-            Hand::Here { task, .. } => task.abort(),
-            Hand::Process(process) => process.reader.abort(),
+            // If sending fails, the worker has already reported that it ended.
+            WorkerHandle::Local { commands, .. } => drop(commands.send(command).await),
+            WorkerHandle::Process(process) => process.send(command).await,
         }
     }
 }
 
-type Updates = mpsc::Sender<(u32, Update)>;
-
-async fn tell(hands: &mut [Hand], command: Command) {
-    for hand in hands {
-        // A worker that hears nothing any more has told its end already.
-        match hand {
-            Hand::Here { commands, .. } => drop(commands.send(command).await),
-            Hand::Process(process) => drop(write(&mut process.stdin, &command).await),
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        if let WorkerHandle::Local { task, .. } = self {
+            task.abort();
         }
     }
 }
 
-fn here(plan: Plan, updates: Updates) -> Hand {
+/// Starts a worker in this process.
+fn start_local(plan: Plan, updates: Updates) -> WorkerHandle {
     let (commands, receiver) = mpsc::channel(4);
     let task = tokio::task::spawn_local(async move {
-        let (sender, mut own) = mpsc::channel(WAITING);
+        let (sender, mut own) = mpsc::channel(MAX_PENDING_UPDATES);
         let forward = async {
             while let Some(update) = own.recv().await {
                 if updates.send((0, update)).await.is_err() {
@@ -191,99 +211,11 @@ fn here(plan: Plan, updates: Updates) -> Hand {
             }
         };
         let job = async move {
-            let last = match work(plan, receiver, &sender).await {
-                Ok(tally) => Update::Done(Box::new(tally)),
-                Err(error) => Update::Failed(error.to_string()),
-            };
-            // Fails when the coordinator has gone.
+            let last = work(plan, receiver, &sender).await;
+            // Fails if the coordinator is gone.
             let _ = sender.send(last).await;
         };
         tokio::join!(job, forward);
     });
-    Hand::Here { commands, task }
-}
-
-async fn start(number: u32, plan: &Plan, program: &Program, updates: Updates) -> Result<Process, SetupError> {
-    let failed = |why: String| SetupError::Worker(number, why);
-    let mut child = tokio::process::Command::new(&program.path)
-        .args(&program.arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        // Ctrl-C on a terminal is for the coordinator, which then tells the workers.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(format!("cannot be started: {error}")))?;
-    let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(failed("has no pipes".to_owned()));
-    };
-    write(&mut stdin, plan).await.map_err(|error| failed(format!("did not take its plan: {error}")))?;
-    let reader = tokio::task::spawn_local(forward(number, BufReader::new(stdout).lines(), updates));
-    Ok(Process { child, stdin, reader })
-}
-
-async fn write<T: serde::Serialize>(to: &mut ChildStdin, value: &T) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    to.write_all(&line).await?;
-    to.flush().await
-}
-
-async fn forward(number: u32, mut lines: Lines<BufReader<ChildStdout>>, updates: Updates) {
-    loop {
-        let update = match lines.next_line().await {
-            Ok(Some(line)) => serde_json::from_str(&line)
-                .unwrap_or_else(|error| Update::Failed(format!("said something that is no update: {error}"))),
-            Ok(None) => {
-                return drop(updates.send((number, Update::Failed("ended without a result".into()))).await);
-            }
-            Err(error) => return drop(updates.send((number, Update::Failed(error.to_string()))).await),
-        };
-        let last = matches!(update, Update::Done(_) | Update::Failed(_));
-        if updates.send((number, update)).await.is_err() || last {
-            return;
-        }
-    }
-}
-
-/// What a worker process does: reads its plan from standard input, works, and writes updates to standard output. Must run
-/// within a [`tokio::task::LocalSet`] on a current-thread runtime.
-///
-/// # Errors
-/// The coordinator is gone, or did not send a plan.
-pub async fn serve_worker() -> std::io::Result<()> {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let first = lines.next_line().await?.unwrap_or_default();
-    let plan: Plan = serde_json::from_str(&first)?;
-    let (commands, receiver) = mpsc::channel(4);
-    let listen = tokio::task::spawn_local(async move {
-        while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(command) = serde_json::from_str(&line) else { continue };
-            if commands.send(command).await.is_err() {
-                return;
-            }
-        }
-        // The coordinator has gone: dropping the sender ends the work.
-    });
-    let (sender, mut updates) = mpsc::channel(WAITING);
-    let job = async move {
-        let last = match work(plan, receiver, &sender).await {
-            Ok(tally) => Update::Done(Box::new(tally)),
-            Err(error) => Update::Failed(error.to_string()),
-        };
-        let _ = sender.send(last).await;
-    };
-    let write = async {
-        let mut stdout = tokio::io::stdout();
-        while let Some(update) = updates.recv().await {
-            let mut line = serde_json::to_vec(&update)?;
-            line.push(b'\n');
-            stdout.write_all(&line).await?;
-            stdout.flush().await?;
-        }
-        Ok::<(), std::io::Error>(())
-    };
-    let ((), written) = tokio::join!(job, write);
-    listen.abort();
-    written
+    WorkerHandle::Local { commands, task }
 }

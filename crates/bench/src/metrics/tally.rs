@@ -1,253 +1,156 @@
-//! What a worker counted. Tallies of workers add up.
+//! The counters of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use undrop_frame::Ending;
+use undrop_transport::ConnectStage;
 
-use crate::connection::proof::Counts;
+use crate::connection::proof::StreamCounts;
+use crate::metrics::failure::{FailureCount, FailureKind, KindCounts, MAX_FAILURE_KINDS, ending_kind};
 use crate::metrics::histogram::Times;
+use crate::metrics::timeline::Timeline;
 
-/// Endings and failures that are kept one by one, with their age; beyond that they are only counted.
+/// The maximum number of endings that are kept one by one, with their age; more are only counted.
 pub const RECORDS: usize = 100_000;
-/// Longest timeline, entries.
-const SLOTS: usize = 4096;
 
-/// Everything that was counted.
+/// The counters and histograms of a worker, or of a whole run once the tallies of its workers are merged.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Connections that were to be opened.
+    // Connections.
+    /// The number of connections to open.
     pub asked: u64,
-    /// Connections that were opened at least once.
+    /// The number of connections that were opened at least once.
     pub opened: u64,
-    /// Handshakes begun: first ones and those of lost connections that come back.
+    /// The number of handshakes started, including those of lost connections that reconnect.
     pub attempts: u64,
-    /// Connections that were still there at the end and answered.
+    /// The number of connections that were open and responsive at the end, or were closed by the load as planned.
     pub alive_at_end: u64,
-    /// Connections that had a session.
+    /// The number of connections that had a session.
     pub sessions: u64,
-    /// How connections that were open ended, against our will.
+    /// The unplanned endings of open connections, at most [`RECORDS`].
     pub endings: Vec<EndingRecord>,
-    /// Endings beyond [`RECORDS`].
+    /// The number of unplanned endings beyond [`RECORDS`].
     pub more_endings: u64,
-    /// Connections that could not be opened.
-    pub failures: BTreeMap<String, Failures>,
-    /// Lost links that came back, by resume or by a new connection.
+    /// The numbers of unplanned endings, by kind.
+    pub ending_kinds: KindCounts<Ending>,
+    /// The connections that could not be opened, by kind.
+    pub failures: Vec<FailureCount>,
+    /// The number of lost links that were restored, by a resume or by a new connection.
     pub resumes: u64,
-    /// Sessions that could not be resumed, and stated a gap.
+    /// The number of sessions that could not be resumed without a gap.
     pub gaps: u64,
-    /// Messages that the schedule wanted sent.
+
+    // Messages.
+    /// The number of messages that the schedule wanted sent.
     pub intended: u64,
-    /// Messages sent.
+    /// The number of messages sent.
     pub sent: u64,
-    /// Messages received.
+    /// The number of messages received.
     pub received: u64,
-    /// Payload bytes sent.
+    /// The number of payload bytes sent.
     pub bytes_sent: u64,
-    /// Payload bytes received.
+    /// The number of payload bytes received.
     pub bytes_received: u64,
-    /// Pings of ours, and their answers.
+    /// The number of Pings sent.
     pub pings: u64,
-    /// Pongs received.
+    /// The number of Pongs received.
     pub pongs: u64,
-    /// From the first handshake until every connection was tried, of the worker that took longest.
+
+    // Times.
+    /// From the first handshake until every connection was attempted; of several workers, the longest.
     pub opening: Duration,
-    /// Time that messages were sent in, of the worker that took longest.
+    /// The time during which messages were sent; of several workers, the longest.
     pub sending: Duration,
-    /// From when a message should have been sent to its answer.
+    /// Latency of replies, from the time when the message should have been sent.
     pub corrected: Times,
-    /// From when it was sent to its answer.
+    /// Latency of replies, from the time when the message was sent.
     pub uncorrected: Times,
-    /// From when a message should have been sent to when it was.
+    /// The delay between the time when a message should have been sent and the time when it was.
     pub lag: Times,
-    /// TCP (and proxy) phase of handshakes.
+    /// The duration of the TCP phase of handshakes, including a forward proxy.
     pub connect: Times,
-    /// TLS phase.
+    /// The duration of the TLS phase of handshakes.
     pub tls: Times,
-    /// From the request to the 101.
+    /// From the upgrade request to its 101 response.
     pub upgrade: Times,
-    /// All phases together.
+    /// The duration of whole handshakes.
     pub handshake: Times,
-    /// From the loss of a link until messages can flow again.
+    /// From the loss of a link until messages could flow again.
     pub away: Times,
-    /// Streams whose proof counts are in `echoed`, `down` and `up`.
+
+    // Proof (`--verify`).
+    /// The number of connections whose streams were verified.
     pub proven: u64,
-    /// Messages of ours that an echoing target returned: both directions together.
-    pub echoed: Counts,
-    /// Messages of a sink, as we received them.
-    pub down: Counts,
-    /// Messages of a sink that were sent: it says so itself.
+    /// The findings in our own messages that an echoing target returned, so for both directions together.
+    pub echoed: StreamCounts,
+    /// The findings in the messages of a sink, as received here.
+    pub down: StreamCounts,
+    /// The number of messages that sinks say they sent.
     pub down_sent: u64,
-    /// Messages of ours, as a sink received them.
-    pub up: Counts,
-    /// Messages of ours that a sink was asked about.
+    /// The findings in our messages, as received by a sink.
+    pub up: StreamCounts,
+    /// The number of messages sent on streams whose sink reported its findings.
     pub up_sent: u64,
-    /// Streams whose sink did not answer the last question.
+    /// The number of streams whose sink did not report its findings.
     pub unanswered: u64,
-    /// Messages that were sent on those: whether they arrived is not known.
+    /// The number of messages sent on those streams; whether they arrived is unknown.
     pub unproven: u64,
-    /// Streams on which nothing at all came back.
+    /// The number of streams on which nothing was received.
     pub silent_streams: u64,
-    /// Messages that were sent on those.
+    /// The number of messages sent on those streams.
     pub silent_sent: u64,
-    /// Storm: when the last one was back, since the cut.
+
+    // Modes.
+    /// Mode `storm`: the time between the start of the storm and the return of the last connection.
     pub last_back: Option<Duration>,
-    /// Scenario: virtual users that ended as their flow says, and those that did not, with the reason.
-    pub users: Users,
-    /// Ramp: connections that were open when the target first refused one.
+    /// Mode `scenario`: the virtual users.
+    pub users: UserCounts,
+    /// Mode `ramp`: the number of open connections when the target refused one for the first time.
     pub plateau: Option<u64>,
-    /// What happened when.
+
+    /// All counters over time.
     pub timeline: Timeline,
-    /// Processor time of the process while the load was on, where known.
+    /// Processor time of the process while the load was on; zero where it is not available.
     pub cpu: Duration,
-    /// Messages sent in that time.
+    /// The number of messages sent in that time.
     pub cpu_messages: u64,
-    /// Memory of the process above what it had before the first connection, bytes, where known.
+    /// Resident memory of the process in bytes, beyond what it had before the first connection; zero where it is not available.
     pub memory: u64,
-    /// The run was ended early by the user.
+    /// Whether the user ended the run early.
     pub interrupted: bool,
 }
 
-/// How one connection ended.
+/// How one open connection ended, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndingRecord {
-    /// In the shared vocabulary.
-    pub ending: String,
-    /// What a browser would have shown.
-    pub browser: u16,
-    /// A close reason, if there was one.
-    pub reason: String,
-    /// Age of the connection, seconds.
+    /// How the connection ended.
+    pub ending: Ending,
+    /// The age of the connection in seconds.
     pub age_s: f64,
-    /// Since the begin of the run, seconds.
+    /// The time of the end, in seconds since the start of the run.
     pub at_s: f64,
 }
 
-/// Connections that failed in the same way.
+/// The virtual users of a scenario.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Failures {
-    /// How many.
-    pub count: u64,
-    /// How far they got: connect, tls, handshake or session.
-    pub stage: String,
-    /// In the shared vocabulary.
-    pub ending: String,
-    /// One of them in words.
-    pub example: String,
-    /// The first one, seconds since the begin of the run.
-    pub first_s: f64,
-}
-
-/// Virtual users of a scenario.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Users {
-    /// Arrived.
+pub struct UserCounts {
+    /// The number of users that arrived.
     pub arrived: u64,
-    /// Not started, since as many as allowed were there already.
+    /// The number of users that were not started, because the maximum number of users was active.
     pub skipped: u64,
-    /// Did all that their flow says.
+    /// The number of users that completed their flow.
     pub completed: u64,
-    /// Did not, by reason.
+    /// The number of users that did not, by reason.
     pub failed: BTreeMap<String, u64>,
 }
 
-/// Counters per slot of time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Timeline {
-    /// Seconds per slot.
-    pub step: f64,
-    /// Slots from the begin of the run.
-    pub slots: Vec<Slot>,
-}
-
-/// What happened within one slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
-    /// Connections opened (or open again).
-    pub opened: u64,
-    /// Connections lost.
-    pub lost: u64,
-    /// Connections closed on purpose.
-    pub closed: u64,
-    /// Handshakes that failed.
-    pub failed: u64,
-    /// Handshakes begun.
-    pub attempts: u64,
-    /// Messages intended.
-    pub intended: u64,
-    /// Messages sent.
-    pub sent: u64,
-    /// Messages received.
-    pub received: u64,
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Timeline { step: 0.1, slots: Vec::new() }
-    }
-}
-
-impl Slot {
-    fn add(&mut self, other: &Slot) {
-        self.opened += other.opened;
-        self.lost += other.lost;
-        self.closed += other.closed;
-        self.failed += other.failed;
-        self.attempts += other.attempts;
-        self.intended += other.intended;
-        self.sent += other.sent;
-        self.received += other.received;
-    }
-}
-
-impl Timeline {
-    /// The slot of this time, seconds since the begin of the run. Slots get twice as long when there are too many.
-    pub fn at(&mut self, seconds: f64) -> &mut Slot {
-        let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
-        while seconds / self.step >= SLOTS as f64 {
-            self.halve();
-        }
-        let index = (seconds / self.step) as usize;
-        if index >= self.slots.len() {
-            self.slots.resize(index + 1, Slot::default());
-        }
-        &mut self.slots[index]
-    }
-
-    /// Adds another worker's.
-    pub fn merge(&mut self, other: &Timeline) {
-        let mut other = other.clone();
-        while self.step < other.step * 0.99 {
-            self.halve();
-        }
-        while other.step < self.step * 0.99 {
-            other.halve();
-        }
-        if self.slots.len() < other.slots.len() {
-            self.slots.resize(other.slots.len(), Slot::default());
-        }
-        for (mine, its) in self.slots.iter_mut().zip(&other.slots) {
-            mine.add(its);
-        }
-    }
-
-    fn halve(&mut self) {
-        let merged = self.slots.chunks(2).map(|pair| {
-            let mut slot = pair[0];
-            if let Some(second) = pair.get(1) {
-                slot.add(second);
-            }
-            slot
-        });
-        self.slots = merged.collect();
-        self.step *= 2.0;
-    }
-}
-
 impl Tally {
-    /// Notes how an open connection ended against our will.
+    /// Records the unplanned ending of an open connection.
     pub fn ended(&mut self, record: EndingRecord) {
         self.timeline.at(record.at_s).lost += 1;
+        self.ending_kinds.add(ending_kind(&record.ending), 1);
         if self.endings.len() < RECORDS {
             self.endings.push(record);
         } else {
@@ -255,8 +158,8 @@ impl Tally {
         }
     }
 
-    /// Notes the phases of a handshake that was done.
-    pub fn note_handshake(&mut self, connect: Duration, tls: Option<Duration>, upgrade: Duration) {
+    /// Records the phases of a completed handshake.
+    pub fn record_handshake(&mut self, connect: Duration, tls: Option<Duration>, upgrade: Duration) {
         self.connect.record(connect);
         if let Some(tls) = tls {
             self.tls.record(tls);
@@ -265,27 +168,31 @@ impl Tally {
         self.handshake.record(connect + tls.unwrap_or_default() + upgrade);
     }
 
-    /// Notes a handshake that failed.
-    pub fn failed(&mut self, stage: &str, ending: &str, example: &str, at_s: f64) {
+    /// Counts a handshake that failed at `stage`. `example` explains it; at most 300 characters are kept.
+    pub fn failed(&mut self, stage: ConnectStage, ending: &Ending, example: &str, at_s: f64) {
         self.timeline.at(at_s).failed += 1;
-        let key = format!("{stage}: {ending}");
-        // A server may word every refusal differently; the table stays readable and bounded.
-        let key = if self.failures.contains_key(&key) || self.failures.len() < 64 {
-            key
-        } else {
-            "others".to_owned()
-        };
-        let entry = self.failures.entry(key).or_insert_with(|| Failures {
-            count: 0,
-            stage: stage.to_owned(),
-            ending: ending.to_owned(),
-            example: example.chars().take(300).collect(),
-            first_s: at_s,
-        });
-        entry.count += 1;
+        let kind = Some(FailureKind { stage, ending: ending_kind(ending) });
+        let example = example.chars().take(300).collect();
+        self.add_failures(FailureCount { kind, count: 1, example, first_s: at_s });
     }
 
-    /// Takes the memory that does not depend on the number of connections.
+    fn add_failures(&mut self, group: FailureCount) {
+        let position =
+            |kind: &Option<FailureKind>| self.failures.iter().position(|known| known.kind == *kind);
+        let known = position(&group.kind);
+        let is_full = self.failures.len() >= MAX_FAILURE_KINDS;
+        let known = if is_full { known.or_else(|| position(&None)) } else { known };
+        match known.and_then(|index| self.failures.get_mut(index)) {
+            Some(known) => {
+                known.count += group.count;
+                known.first_s = known.first_s.min(group.first_s);
+            }
+            None if is_full => self.failures.push(FailureCount { kind: None, ..group }),
+            None => self.failures.push(group),
+        }
+    }
+
+    /// Allocates the memory that does not depend on the number of connections, before memory is measured.
     pub fn prepare(&mut self) {
         for times in [
             &mut self.corrected,
@@ -299,7 +206,7 @@ impl Tally {
         }
     }
 
-    /// Adds another worker's.
+    /// Adds the tally of another worker.
     pub fn merge(&mut self, other: Tally) {
         self.asked += other.asked;
         self.opened += other.opened;
@@ -307,6 +214,7 @@ impl Tally {
         self.alive_at_end += other.alive_at_end;
         self.sessions += other.sessions;
         self.more_endings += other.more_endings;
+        self.ending_kinds.merge(other.ending_kinds);
         for record in other.endings {
             if self.endings.len() < RECORDS {
                 self.endings.push(record);
@@ -314,14 +222,8 @@ impl Tally {
                 self.more_endings += 1;
             }
         }
-        for (key, failures) in other.failures {
-            match self.failures.get_mut(&key) {
-                Some(mine) => {
-                    mine.count += failures.count;
-                    mine.first_s = mine.first_s.min(failures.first_s);
-                }
-                None => drop(self.failures.insert(key, failures)),
-            }
+        for group in other.failures {
+            self.add_failures(group);
         }
         self.resumes += other.resumes;
         self.gaps += other.gaps;
@@ -374,132 +276,39 @@ impl Tally {
         self.interrupted |= other.interrupted;
     }
 
-    /// Once all is added up: where one stream showed that the target is a sink, a stream on which nothing came back is one that
-    /// the sink did not answer for.
-    pub fn judge_silence(&mut self) {
+    /// Reclassifies silent streams after all tallies are merged: if any stream showed that the target is a sink, then a stream on
+    /// which nothing was received is one whose sink did not report.
+    pub fn classify_silent_streams(&mut self) {
         if self.up_sent > 0 || self.down.received > 0 || self.unanswered > 0 {
             self.unanswered += std::mem::take(&mut self.silent_streams);
             self.unproven += std::mem::take(&mut self.silent_sent);
         }
     }
 
-    /// Endings of all kinds.
+    /// Returns the number of unplanned endings.
     pub fn ended_count(&self) -> u64 {
         self.endings.len() as u64 + self.more_endings
     }
 
-    /// Connections that could not be opened.
+    /// Returns the number of connections that could not be opened.
     pub fn failed_count(&self) -> u64 {
-        self.failures.values().map(|failures| failures.count).sum()
-    }
-}
-
-/// What a run looks like now: for a live view. Snapshots of workers add up.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// Since the begin of the run, seconds.
-    pub at_s: f64,
-    /// What is going on.
-    pub phase: Phase,
-    /// Connections to be opened.
-    pub asked: u64,
-    /// Connections open now.
-    pub alive: u64,
-    /// Handshakes under way.
-    pub opening: u64,
-    /// Connections that could not be opened so far.
-    pub failed: u64,
-    /// Endings so far, by kind.
-    pub endings: BTreeMap<String, u64>,
-    /// Failures so far, by kind.
-    pub failures: BTreeMap<String, u64>,
-    /// Messages so far.
-    pub intended: u64,
-    /// Messages sent so far.
-    pub sent: u64,
-    /// Messages received so far.
-    pub received: u64,
-    /// Bytes received so far.
-    pub bytes_received: u64,
-    /// Bytes sent so far.
-    pub bytes_sent: u64,
-    /// Lost links that came back so far.
-    pub resumes: u64,
-    /// Latency since the snapshot before (corrected where there is a schedule).
-    pub recent: Times,
-}
-
-/// What is going on in a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Phase {
-    /// Connections are being opened.
-    #[default]
-    Opening,
-    /// The load is on.
-    Running,
-    /// Nothing is sent any more; answers are awaited.
-    Settling,
-    /// What is still open is asked whether it is alive, and closed.
-    Closing,
-}
-
-impl Snapshot {
-    /// Adds another worker's.
-    pub fn merge(&mut self, other: Snapshot) {
-        self.at_s = self.at_s.max(other.at_s);
-        self.phase = self.phase.min(other.phase);
-        self.asked += other.asked;
-        self.alive += other.alive;
-        self.opening += other.opening;
-        self.failed += other.failed;
-        for (mine, its) in [(&mut self.endings, other.endings), (&mut self.failures, other.failures)] {
-            for (kind, count) in its {
-                *mine.entry(kind).or_default() += count;
-            }
-        }
-        self.intended += other.intended;
-        self.sent += other.sent;
-        self.received += other.received;
-        self.bytes_received += other.bytes_received;
-        self.bytes_sent += other.bytes_sent;
-        self.resumes += other.resumes;
-        self.recent.merge(&other.recent);
+        self.failures.iter().map(|group| group.count).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use undrop_frame::{CloseCode, LocalFault};
 
-    #[test]
-    fn a_timeline_stays_bounded_and_loses_nothing() {
-        let mut timeline = Timeline::default();
-        for second in 0..10_000 {
-            timeline.at(f64::from(second)).sent += 1;
-        }
-        assert!(timeline.slots.len() <= SLOTS);
-        assert_eq!(timeline.slots.iter().map(|slot| slot.sent).sum::<u64>(), 10_000);
-        let mut short = Timeline::default();
-        short.at(3.0).sent += 5;
-        short.merge(&timeline);
-        assert_eq!(short.step, timeline.step);
-        assert_eq!(short.slots.iter().map(|slot| slot.sent).sum::<u64>(), 10_005);
-    }
+    use super::*;
 
     #[test]
     fn tallies_travel_as_json_and_add_up() {
         let mut tally = Tally { asked: 3, opened: 2, sent: 10, ..Tally::default() };
         tally.corrected.record(Duration::from_micros(1500));
-        tally.failed("connect", "refused", "cannot connect", 0.5);
-        let record = EndingRecord {
-            ending: "RST".into(),
-            browser: 1006,
-            reason: String::new(),
-            age_s: 3.0,
-            at_s: 3.5,
-        };
-        tally.ended(record);
+        tally.failed(ConnectStage::Connect, &Ending::Refused, "cannot connect", 0.5);
+        tally.ended(EndingRecord { ending: Ending::Reset, age_s: 3.0, at_s: 3.5 });
         let back: Tally = serde_json::from_str(&serde_json::to_string(&tally).unwrap()).unwrap();
         let mut sum = tally.clone();
         sum.merge(back);
@@ -507,6 +316,31 @@ mod tests {
             (sum.asked, sum.sent, sum.corrected.len(), sum.ended_count(), sum.failed_count()),
             (6, 20, 2, 2, 2)
         );
+        assert_eq!(sum.failures.len(), 1);
         assert_eq!(sum.timeline.at(3.5).lost, 2);
+    }
+
+    #[test]
+    fn failures_are_grouped_by_stage_and_ending_but_not_by_close_reason() {
+        let mut tally = Tally::default();
+        let close = |reason: &str| Ending::Close { code: CloseCode::new(1008), reason: reason.to_owned() };
+        tally.failed(ConnectStage::Session, &close("one"), "one", 1.0);
+        tally.failed(ConnectStage::Session, &close("two"), "two", 0.5);
+        tally.failed(ConnectStage::Connect, &LocalFault::ConnectionLimit.into(), "no room", 2.0);
+        let groups: Vec<_> = tally.failures.iter().map(|group| (group.count, group.is_own_limit())).collect();
+        assert_eq!(groups, [(2, false), (1, true)]);
+        assert_eq!((tally.failures[0].first_s, tally.failures[0].example.as_str()), (0.5, "one"));
+    }
+
+    #[test]
+    fn kinds_of_failures_are_bounded() {
+        let mut tally = Tally::default();
+        for number in 0..1000 {
+            let ending = LocalFault::Configuration(number.to_string()).into();
+            tally.failed(ConnectStage::Connect, &ending, "why", 1.0);
+        }
+        assert_eq!(tally.failures.len(), MAX_FAILURE_KINDS + 1);
+        assert_eq!(tally.failed_count(), 1000);
+        assert_eq!(tally.failures.iter().filter(|group| group.kind.is_none()).count(), 1);
     }
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use undrop_frame::Ending;
 
 use undrop_text::number;
 
+use crate::metrics::failure::ending_kind;
 use crate::metrics::tally::EndingRecord;
 
 /// The maximum number of ages that a report lists for each group.
 const LISTED: usize = 1000;
 /// The maximum number of groups. It bounds the report of a peer that violates the protocol in many ways.
 const KINDS: usize = 32;
+/// The name of the group of all further kinds.
+pub(crate) const OTHERS: &str = "others";
 /// The maximum number of close reasons listed for each group.
 const REASONS: usize = 5;
 /// The number of endings below which common times may be a coincidence.
@@ -55,36 +59,45 @@ pub(super) struct Load {
 
 /// Groups endings by kind, the largest group first.
 pub(super) fn group(records: &[EndingRecord], load: Load) -> Vec<EndingGroup> {
-    let mut kinds: BTreeMap<&str, Vec<&EndingRecord>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Ending, Vec<&EndingRecord>> = BTreeMap::new();
+    let mut others = Vec::new();
     for record in records {
-        let kind = record.ending.as_str();
-        let kind = if kinds.len() < KINDS || kinds.contains_key(kind) { kind } else { "others" };
-        kinds.entry(kind).or_default().push(record);
+        let kind = ending_kind(&record.ending);
+        if kinds.len() < KINDS || kinds.contains_key(&kind) {
+            kinds.entry(kind).or_default().push(record);
+        } else {
+            others.push(record);
+        }
     }
     let mut groups: Vec<EndingGroup> =
-        kinds.into_iter().map(|(ending, records)| one(ending, &records, load)).collect();
+        kinds.into_iter().map(|(ending, records)| one(ending.to_string(), &records, load)).collect();
+    if !others.is_empty() {
+        groups.push(one(OTHERS.to_owned(), &others, load));
+    }
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.ending.cmp(&b.ending)));
     groups
 }
 
-fn one(ending: &str, records: &[&EndingRecord], load: Load) -> EndingGroup {
+fn one(ending: String, records: &[&EndingRecord], load: Load) -> EndingGroup {
     let ages = sorted(records.iter().map(|record| record.age_s));
     let instants = sorted(records.iter().map(|record| record.at_s));
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for record in records.iter().filter(|record| !record.reason.is_empty()) {
-        *reasons.entry(&record.reason).or_default() += 1;
+    for (_, reason) in records.iter().filter_map(|record| record.ending.close()) {
+        if !reason.is_empty() {
+            *reasons.entry(reason).or_default() += 1;
+        }
     }
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     EndingGroup {
-        ending: ending.to_owned(),
+        ending,
         count: records.len() as u64,
         age_min_s: first(&ages),
         age_median_s: part(&ages, 0.5),
         age_max_s: part(&ages, 1.0),
         first_at_s: first(&instants),
         last_at_s: part(&instants, 1.0),
-        browser: records.first().map_or(1006, |record| record.browser),
+        browser: records.first().map_or(1006, |record| record.ending.browser_view().get()),
         reasons: reasons
             .into_iter()
             .take(REASONS)
@@ -178,13 +191,7 @@ mod tests {
     const BUSY: Load = Load { quiet_s: Some(1.0), losses_wanted: false };
 
     fn record(ending: &str, opened: f64, age_s: f64) -> EndingRecord {
-        EndingRecord {
-            ending: ending.to_owned(),
-            browser: 1006,
-            reason: String::new(),
-            age_s,
-            at_s: opened + age_s,
-        }
+        crate::report::samples::ending(ending, age_s, opened + age_s)
     }
 
     fn hint_of(records: &[EndingRecord], load: Load) -> String {
@@ -248,7 +255,7 @@ mod tests {
         let mut records = Vec::new();
         for i in 0..10_usize {
             for _ in 0..=i {
-                records.push(EndingRecord { reason: format!("r{i}"), ..record("close 1011", 0.0, 1.0) });
+                records.push(crate::report::samples::closed_with(1011, &format!("r{i}"), 1.0, 1.0));
             }
         }
         let reasons = &group(&records, QUIET)[0].reasons;

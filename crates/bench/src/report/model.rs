@@ -14,9 +14,11 @@ use super::sections::{
     BroadcastReport, ChurnReport, Cost, HandshakeTimes, RampReport, Resumes, StormReport, UsersReport,
 };
 use super::url::shown_url;
+use crate::metrics::failure::{FailureCount, ending_kind};
 use crate::metrics::histogram::Times;
-use crate::metrics::tally::{Failures, Tally, Timeline};
-use crate::plan::{Mode, Plan, Session, Trigger};
+use crate::metrics::tally::Tally;
+use crate::metrics::timeline::Timeline;
+use crate::plan::{Mode, Plan, Trigger};
 
 /// The part of the intended rate below which the latency is not that of the intended load.
 pub const FULL_RATE: f64 = 0.99;
@@ -144,6 +146,9 @@ pub struct FailureGroup {
     pub example: String,
     /// The time of the first one, in seconds since the start of the run.
     pub first_at_s: f64,
+    /// Whether these connections were not attempted, because the load itself had no room for them.
+    #[serde(skip)]
+    pub(crate) is_own_limit: bool,
 }
 
 /// The counts of messages.
@@ -236,23 +241,22 @@ impl LoadReport {
         let place: BTreeMap<&str, usize> =
             endings.iter().enumerate().map(|(at, group)| (group.ending.as_str(), at)).collect();
         let instants = tally.endings.iter().map(|record| {
-            let others = || place.get("others").copied().unwrap_or_default();
-            (record.at_s, place.get(record.ending.as_str()).copied().unwrap_or_else(others))
+            let others = || place.get(endings::OTHERS).copied().unwrap_or_default();
+            (
+                record.at_s,
+                place.get(ending_kind(&record.ending).to_string().as_str()).copied().unwrap_or_else(others),
+            )
         });
         let instants: Vec<(f64, usize)> = instants.collect();
         let proof = plan.verify.then(|| Proof::new(plan, tally));
-        let mut failures: Vec<FailureGroup> = tally.failures.values().map(FailureGroup::new).collect();
+        let mut failures: Vec<FailureGroup> = tally.failures.iter().map(FailureGroup::new).collect();
         failures.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.ending.cmp(&b.ending)));
         LoadReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
             target: shown_url(&plan.target.url),
             mode: mode_name(&plan.mode),
-            session: match plan.session {
-                Session::Off => "off",
-                Session::Prefer => "prefer",
-                Session::Require => "require",
-            },
+            session: plan.session.name(),
             seed: plan.seed,
             workers: plan.workers,
             message_bytes: sends(&plan.mode).then(|| plan.payload.size()),
@@ -343,10 +347,14 @@ impl LoadReport {
 }
 
 impl FailureGroup {
-    fn new(failures: &Failures) -> FailureGroup {
+    fn new(failures: &FailureCount) -> FailureGroup {
         FailureGroup {
-            stage: failures.stage.clone(),
-            ending: failures.ending.clone(),
+            stage: failures.kind.as_ref().map_or_else(String::new, |kind| kind.stage.to_string()),
+            ending: failures
+                .kind
+                .as_ref()
+                .map_or_else(|| endings::OTHERS.to_owned(), |kind| kind.ending.to_string()),
+            is_own_limit: failures.is_own_limit(),
             count: failures.count,
             example: failures.example.clone(),
             first_at_s: failures.first_s,

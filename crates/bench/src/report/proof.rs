@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::connection::proof::Counts;
+use crate::connection::proof::StreamCounts;
 use crate::metrics::tally::Tally;
 use crate::plan::{Mode, Plan};
 
@@ -41,14 +41,14 @@ pub struct DirectionCounts {
 impl Proof {
     pub(super) fn new(plan: &Plan, tally: &Tally) -> Proof {
         let mut directions = Vec::new();
-        let sink = tally.down != Counts::default() || tally.up_sent > 0 || tally.unanswered > 0;
+        let sink = tally.down != StreamCounts::default() || tally.up_sent > 0 || tally.unanswered > 0;
         if let Mode::Broadcast { .. } = plan.mode {
             directions.push(DirectionCounts::new("copies", copies(tally), &tally.echoed));
         } else if sink {
             directions.push(DirectionCounts::new("up", tally.up_sent, &tally.up));
             // It is unknown what a sink sent on streams without a report, so a loss there is counted in `unanswered`.
             directions.push(DirectionCounts::new("down", tally.down_sent, &tally.down));
-            if tally.echoed != Counts::default() {
+            if tally.echoed != StreamCounts::default() {
                 // Some connections reached a target that echoes: they sent the messages that are in no sink's report.
                 let sent = tally.sent.saturating_sub(tally.up_sent + tally.unproven);
                 directions.push(DirectionCounts::new("round_trip", sent, &tally.echoed));
@@ -76,8 +76,8 @@ impl Proof {
 }
 
 impl DirectionCounts {
-    fn new(direction: &'static str, sent: u64, counts: &Counts) -> DirectionCounts {
-        let Counts { received, doubled, reordered, corrupted } = *counts;
+    fn new(direction: &'static str, sent: u64, counts: &StreamCounts) -> DirectionCounts {
+        let StreamCounts { received, doubled, reordered, corrupted } = *counts;
         DirectionCounts {
             direction,
             sent,

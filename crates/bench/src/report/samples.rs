@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
-use crate::connection::proof::Counts;
+use undrop_frame::{CloseCode, Ending, ProtocolFault};
+
+use crate::connection::proof::StreamCounts;
 use crate::metrics::tally::{EndingRecord, Tally};
-use crate::plan::{Mode, Payload, Plan, Policy, ScenarioSource, Session, Target, Trigger, Trust};
+use crate::plan::{Mode, Payload, Plan, Policy, ScenarioSource, Target, Trigger, Trust};
+use undrop_session::SessionMode;
+use undrop_transport::ConnectStage;
 
 pub(crate) fn plan(mode: Mode, connections: u32, rate: f64) -> Plan {
     Plan {
@@ -30,7 +34,7 @@ pub(crate) fn plan(mode: Mode, connections: u32, rate: f64) -> Plan {
         duration: Duration::from_secs(60),
         payload: Payload::of_size(64, false),
         verify: false,
-        session: Session::Off,
+        session: SessionMode::Off,
         reconnect: None,
         ping: None,
         dead_after: Duration::from_secs(10),
@@ -43,8 +47,26 @@ pub(crate) fn plan(mode: Mode, connections: u32, rate: f64) -> Plan {
 }
 
 pub(crate) fn ending(ending: &str, age_s: f64, at_s: f64) -> EndingRecord {
-    let browser = ending.rsplit(' ').next().and_then(|code| code.parse().ok()).unwrap_or(1006);
-    EndingRecord { ending: ending.to_owned(), browser, reason: String::new(), age_s, at_s }
+    let ending = match ending {
+        "FIN without close frame" => Ending::Fin,
+        "RST" => Ending::Reset,
+        "black hole" => Ending::BlackHole,
+        "clean 1000" => close(1000, ""),
+        "going away 1001" => close(1001, ""),
+        other => match other.strip_prefix("close ").and_then(|code| code.parse().ok()) {
+            Some(code) => close(code, ""),
+            None => ProtocolFault::InvalidData(other.to_owned()).into(),
+        },
+    };
+    EndingRecord { ending, age_s, at_s }
+}
+
+pub(crate) fn closed_with(code: u16, reason: &str, age_s: f64, at_s: f64) -> EndingRecord {
+    EndingRecord { ending: close(code, reason), age_s, at_s }
+}
+
+fn close(code: u16, reason: &str) -> Ending {
+    Ending::Close { code: CloseCode::new(code), reason: reason.to_owned() }
 }
 
 /// Connections that were opened within the first second and, except for the endings noted, closed at the end.
@@ -60,7 +82,7 @@ fn opened(tally: &mut Tally, count: u64, seconds: f64) {
         slot.attempts += share;
     }
     for i in 0..count.min(5000) {
-        tally.note_handshake(
+        tally.record_handshake(
             Duration::from_micros(180 + i % 97),
             None,
             Duration::from_micros(400 + i % 211 + if i % 500 == 499 { 30_000 } else { 0 }),
@@ -112,7 +134,7 @@ pub(crate) fn run() -> (Plan, Tally) {
     messages(&mut tally, 600_000, 60.0);
     tally.ended(ending("RST", 31.2, 31.9));
     let reason = "internal error: \u{1b}[31mworker died".to_owned();
-    tally.ended(EndingRecord { reason, ..ending("close 1011", 40.0, 40.6) });
+    tally.ended(closed_with(1011, &reason, 40.0, 40.6));
     closed(&mut tally, 61.2);
     (plan(Mode::Run, 1000, 10.0), tally)
 }
@@ -137,7 +159,7 @@ pub(crate) fn hold(count: u32) -> (Plan, Tally) {
     for i in 0..count {
         let at = 30.0 * f64::from(i) / f64::from(count);
         tally.timeline.at(at).opened += 1;
-        tally.note_handshake(Duration::from_micros(300), None, Duration::from_micros(900));
+        tally.record_handshake(Duration::from_micros(300), None, Duration::from_micros(900));
         if i % 50 != 0 {
             let age = 60.0 + f64::from(i % 11) * 0.01;
             tally.ended(ending("FIN without close frame", age, at + age));
@@ -162,8 +184,8 @@ pub(crate) fn refused() -> (Plan, Tally) {
     let mut tally = Tally { asked: 1000, attempts: 1000, ..Tally::default() };
     for i in 0..1000 {
         tally.failed(
-            "connect",
-            "refused",
+            ConnectStage::Connect,
+            &Ending::Refused,
             "cannot connect to 127.0.0.1:8080: connection refused",
             f64::from(i) / 1e3,
         );
@@ -185,7 +207,7 @@ pub(crate) fn storm() -> (Plan, Tally) {
     tally.resumes = 10_000;
     tally.attempts += 10_412;
     tally.last_back = Some(Duration::from_secs_f64(7.89));
-    tally.failed("handshake", "refused", "the target answered 503", 2.5);
+    tally.failed(ConnectStage::Handshake, &Ending::Refused, "the target answered 503", 2.5);
     closed(&mut tally, 11.0);
     let mode = Mode::Storm { trigger: Trigger::Cut, policy: Policy::FullJitter };
     (plan(mode, 10_000, 0.0), tally)
@@ -207,10 +229,10 @@ pub(crate) fn sessions() -> (Plan, Tally) {
     tally.alive_at_end = 500;
     tally.timeline.at(61.5).closed += 500;
     tally.proven = 500;
-    tally.echoed = Counts { received: 60_000, ..Counts::default() };
+    tally.echoed = StreamCounts { received: 60_000, ..StreamCounts::default() };
     let mut plan = plan(Mode::Run, 500, 2.0);
     plan.verify = true;
-    plan.session = Session::Require;
+    plan.session = SessionMode::Require;
     (plan, tally)
 }
 
@@ -221,9 +243,9 @@ pub(crate) fn sink() -> (Plan, Tally) {
     messages(&mut tally, 10_000, 10.0);
     closed(&mut tally, 11.1);
     tally.up_sent = 10_000;
-    tally.up = Counts { received: 10_000, doubled: 1, ..Counts::default() };
+    tally.up = StreamCounts { received: 10_000, doubled: 1, ..StreamCounts::default() };
     tally.down_sent = 10_000;
-    tally.down = Counts { received: 9_998, reordered: 3, ..Counts::default() };
+    tally.down = StreamCounts { received: 9_998, reordered: 3, ..StreamCounts::default() };
     let mut plan = plan(Mode::Run, 100, 10.0);
     plan.verify = true;
     (plan, tally)
@@ -255,7 +277,7 @@ pub(crate) fn ramp() -> (Plan, Tally) {
     tally.asked = 1031;
     for i in 0..10 {
         let why = "the target answered 500 Internal Server Error";
-        tally.failed("handshake", "refused", why, 5.1 + f64::from(i) / 100.0);
+        tally.failed(ConnectStage::Handshake, &Ending::Refused, why, 5.1 + f64::from(i) / 100.0);
     }
     closed(&mut tally, 16.0);
     (plan(Mode::Ramp { rate: 200.0 }, 5000, 0.0), tally)

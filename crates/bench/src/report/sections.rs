@@ -15,9 +15,6 @@ const MANY_CONNECTIONS: u64 = 100;
 /// The number of messages below which the CPU time of each is not stated.
 const MANY_MESSAGES: u64 = 1000;
 
-/// The ending that a churn records for a connection that was due while as many as allowed were open.
-pub(crate) const TOO_FEW: &str = "local error (too few connections allowed)";
-
 /// The durations of the phases of handshakes, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HandshakeTimes {
@@ -145,8 +142,9 @@ impl StormReport {
     pub(super) fn new(plan: &Plan, tally: &Tally) -> Option<StormReport> {
         let Mode::Storm { trigger, policy } = plan.mode else { return None };
         let timeline = &tally.timeline;
-        let began = timeline.slots.iter().position(|slot| slot.lost > 0).unwrap_or(timeline.slots.len());
-        let since = &timeline.slots[began..];
+        let began =
+            timeline.intervals.iter().position(|slot| slot.lost > 0).unwrap_or(timeline.intervals.len());
+        let since = &timeline.intervals[began..];
         let window = ((1.0 / timeline.step).round() as usize).max(1);
         let most = since.windows(window.min(since.len()).max(1));
         let most = most.map(|slots| slots.iter().map(|slot| slot.attempts).sum::<u64>()).max().unwrap_or(0);
@@ -206,7 +204,7 @@ impl ChurnReport {
 
 /// Returns the number of connections of a churn that were not attempted.
 pub(super) fn skipped(tally: &Tally) -> u64 {
-    let own = tally.failures.values().filter(|failures| failures.ending == TOO_FEW);
+    let own = tally.failures.iter().filter(|failure| failure.is_own_limit());
     own.map(|failures| failures.count).sum()
 }
 

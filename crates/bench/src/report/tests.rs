@@ -4,9 +4,12 @@ use serde_json::Value;
 use undrop_report::{Style, layout};
 
 use super::conditions::Condition;
+use undrop_frame::{Ending, LocalFault};
+
 use super::*;
-use crate::connection::proof::Counts;
-use crate::metrics::tally::{EndingRecord, Tally};
+use crate::ConnectStage;
+use crate::connection::proof::StreamCounts;
+use crate::metrics::tally::Tally;
 use crate::plan::Plan;
 
 fn plain(report: &LoadReport) -> String {
@@ -118,8 +121,9 @@ fn text_of_a_target_stays_text_and_invisible_characters_are_shown() {
     let (mut plan, mut tally) = samples::run();
     plan.target.url = evil.to_owned();
     plan.verify = true;
-    tally.ended(EndingRecord { reason: evil.to_owned(), ..samples::ending(evil, 1.0, 1.0) });
-    tally.failed(evil, evil, evil, 1.0);
+    tally.ended(samples::ending(evil, 1.0, 1.0));
+    tally.ended(samples::closed_with(4000, evil, 1.0, 1.0));
+    tally.failed(ConnectStage::Connect, &samples::ending(evil, 1.0, 1.0).ending, evil, 1.0);
     let (_, users) = samples::scenario();
     tally.users = users.users;
     tally.users.failed.insert(evil.to_owned(), 1);
@@ -166,8 +170,8 @@ fn first_lines() {
     );
     let (plan, mut tally) = samples::quiet(10);
     tally.asked = 12;
-    tally.failed("handshake", "refused", "403", 0.0);
-    tally.failed("tls", "black hole", "no answer", 0.0);
+    tally.failed(ConnectStage::Handshake, &Ending::Refused, "403", 0.0);
+    tally.failed(ConnectStage::Tls, &Ending::BlackHole, "no answer", 0.0);
     assert_eq!(
         LoadReport::new(&plan, &tally).survival_line(),
         "10 of 10 alive at the end; 2 of 12 could not be opened: 1 black hole, 1 refused"
@@ -179,13 +183,13 @@ fn many_kinds_of_endings_are_summed_up_in_the_first_line() {
     let (plan, mut tally) = samples::quiet(9);
     tally.alive_at_end = 0;
     for (i, kind) in
-        ["RST", "RST", "RST", "close 1011", "close 1012", "close 1013", "close 1001"].iter().enumerate()
+        ["RST", "RST", "RST", "close 1011", "close 1012", "close 1013", "close 1003"].iter().enumerate()
     {
         tally.ended(samples::ending(kind, i as f64, i as f64));
     }
     assert_eq!(
         LoadReport::new(&plan, &tally).survival_line(),
-        "0 of 9 alive at the end; 7 ended: 3 RST at 1.0 s (0.0–2.0), 1 close 1001 at 6.0 s, 1 close 1011 at 3.0 s, \
+        "0 of 9 alive at the end; 7 ended: 3 RST at 1.0 s (0.0–2.0), 1 close 1003 at 6.0 s, 1 close 1011 at 3.0 s, \
          2 in other ways"
     );
 }
@@ -213,8 +217,8 @@ fn keys(path: &str, value: &Value, out: &mut Vec<String>) {
 fn json_keys_are_stable() {
     let (mut plan, mut tally) = samples::run();
     plan.verify = true;
-    tally.echoed = Counts { received: 599_999, ..Counts::default() };
-    tally.failed("connect", "refused", "no", 1.0);
+    tally.echoed = StreamCounts { received: 599_999, ..StreamCounts::default() };
+    tally.failed(ConnectStage::Connect, &Ending::Refused, "no", 1.0);
     let mut report = LoadReport::new(&plan, &tally);
     report.check(&["p99<50ms".parse().unwrap()]);
     let mut all = Vec::new();
@@ -287,7 +291,7 @@ fn what_no_sink_was_asked_about_went_to_a_target_that_echoes() {
     let (plan, mut tally) = samples::sink();
     (tally.up.doubled, tally.down.reordered, tally.down.received) = (0, 0, 10_000);
     tally.sent += 500;
-    tally.echoed = Counts { received: 500, ..Counts::default() };
+    tally.echoed = StreamCounts { received: 500, ..StreamCounts::default() };
     assert!(LoadReport::new(&plan, &tally).is_exactly_once());
     tally.echoed.received = 499;
     let report = LoadReport::new(&plan, &tally);
@@ -317,7 +321,7 @@ fn a_churn_that_had_no_room_did_not_keep_its_rate() {
     let (plan, mut tally) = samples::churn();
     assert!(!LoadReport::new(&plan, &tally).is_slow());
     for _ in 0..500 {
-        tally.failed("connect", super::sections::TOO_FEW, "too few", 1.0);
+        tally.failed(ConnectStage::Connect, &LocalFault::ConnectionLimit.into(), "too few", 1.0);
     }
     tally.asked = 1499;
     let report = LoadReport::new(&plan, &tally);
@@ -332,8 +336,8 @@ fn connections_that_could_not_be_opened_are_a_part_of_those_asked_for() {
     let (plan, mut tally) = samples::quiet(98);
     tally.asked = 100;
     assert_eq!(LoadReport::new(&plan, &tally).unopened(), 0.0, "ended before they were tried");
-    tally.failed("handshake", "refused", "503", 0.1);
-    tally.failed("handshake", "refused", "503", 0.1);
+    tally.failed(ConnectStage::Handshake, &Ending::Refused, "503", 0.1);
+    tally.failed(ConnectStage::Handshake, &Ending::Refused, "503", 0.1);
     assert_eq!(LoadReport::new(&plan, &tally).unopened(), 0.02);
     assert_eq!(report(samples::ramp()).unopened(), 0.0, "a ramp is for that");
     assert_eq!(report(samples::storm()).unopened(), 0.0, "all came back in the end");
@@ -374,7 +378,7 @@ fn the_guide_names_every_key() {
     let guide = std::fs::read_to_string(guide).unwrap();
     let (mut plan, mut tally) = samples::run();
     plan.verify = true;
-    tally.failed("connect", "refused", "no", 1.0);
+    tally.failed(ConnectStage::Connect, &Ending::Refused, "no", 1.0);
     let mut full = LoadReport::new(&plan, &tally);
     full.check(&["p99<50ms".parse().unwrap()]);
     let mut all = Vec::new();

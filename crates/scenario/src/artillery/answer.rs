@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::context::Context;
+use super::context::FlowContext;
 use crate::builder::Builder;
 use crate::check::{Capture, Check, Expectation, Rule, Subject};
 use crate::load::check_name;
 use crate::native::{self, EXPECT_KEYS};
 use crate::pattern;
-use crate::program::{Action, Body};
+use crate::program::{Action, MessageBody};
 use undrop_text::suggest;
 
-use crate::yaml::node::{Entry, Kind, Node, Place};
+use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Fields, Reader, Result};
 
 /// Ways to look at an answer that only make sense for HTTP.
@@ -21,8 +21,8 @@ const FOREIGN: &[&str] = &["header", "selector", "xpath", "transform"];
 pub(crate) fn read(
     reader: &mut Reader,
     builder: &mut Builder,
-    context: &mut Context,
-    entry: &Entry,
+    context: &mut FlowContext,
+    entry: &MapEntry,
 ) -> Result<()> {
     let is_wait = entry.key == "wait";
     let entries = entry.value.map().unwrap_or_default();
@@ -64,9 +64,9 @@ pub(crate) fn read(
     builder.push(reader, entry.place, Action::Expect(expectation))
 }
 
-fn one_or_more(entry: &Entry) -> &[Node] {
+fn one_or_more(entry: &MapEntry) -> &[Node] {
     match &entry.value.kind {
-        Kind::List(nodes) => nodes,
+        YamlValue::List(nodes) => nodes,
         _ => std::slice::from_ref(&entry.value),
     }
 }
@@ -128,7 +128,7 @@ fn subject(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Result<
 }
 
 /// `expect`: a text that the message must be, a JSON object whose fields it must have, or the keys of our own `expect`.
-pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Result<Expectation> {
+pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) -> Result<Expectation> {
     let Some(entries) = entry.value.map() else { return native::expect(reader, entry, within) };
     let keys_are = |known: &[&str]| entries.iter().all(|entry| known.contains(&entry.key.as_str()));
     if keys_are(&["match", "capture"]) && !entries.is_empty() {
@@ -157,13 +157,13 @@ pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Re
 }
 
 /// The message of a `send` without `match` and `capture`.
-fn body(reader: &mut Reader, node: &Node, place: Place) -> Result<Body> {
+fn body(reader: &mut Reader, node: &Node, place: Place) -> Result<MessageBody> {
     match &node.kind {
-        Kind::Null => Err(reader.error(place, "`send` has nothing to send")),
-        Kind::List(_) | Kind::Map(_) => Ok(Body::Json(reader.shape(node)?)),
+        YamlValue::Null => Err(reader.error(place, "`send` has nothing to send")),
+        YamlValue::List(_) | YamlValue::Map(_) => Ok(MessageBody::Json(reader.shape(node)?)),
         _ => {
             let text = node.scalar().unwrap_or_default();
-            Ok(Body::Text(reader.template(&text, node.place)?))
+            Ok(MessageBody::Text(reader.template(&text, node.place)?))
         }
     }
 }

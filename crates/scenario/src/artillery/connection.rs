@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::builder::Defaults;
 use crate::load::{headers, texts};
-use crate::model::Connection;
+use crate::model::ConnectionOptions;
 use undrop_text::suggest;
 
-use crate::yaml::node::{Entry, Kind};
+use crate::yaml::node::{MapEntry, YamlValue};
 use crate::yaml::reader::{Fields, Reader, Result};
 
 /// Options of that client that change nothing here.
@@ -25,13 +25,13 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
 /// What holds for all connections, and how long answers are waited for (`ws.timeout`).
 pub(crate) fn read(
     reader: &mut Reader,
-    ws: Option<&Entry>,
-    tls: Option<&Entry>,
+    ws: Option<&MapEntry>,
+    tls: Option<&MapEntry>,
     defaults: &mut Defaults,
-) -> Result<(Connection, Option<Duration>)> {
-    let mut connection = Connection::default();
+) -> Result<(ConnectionOptions, Option<Duration>)> {
+    let mut connection = ConnectionOptions::default();
     let mut timeout = None;
-    if let Some(entry) = ws.filter(|entry| !matches!(entry.value.kind, Kind::Null)) {
+    if let Some(entry) = ws.filter(|entry| !matches!(entry.value.kind, YamlValue::Null)) {
         let mut fields = reader.fields(&entry.value, "`ws`")?;
         if let Some(entry) = fields.take("subprotocols") {
             defaults.protocols = texts(reader, entry)?;
@@ -44,7 +44,7 @@ pub(crate) fn read(
         }
         options(reader, &mut fields, defaults, &mut connection, "ws")?;
     }
-    if let Some(entry) = tls.filter(|entry| !matches!(entry.value.kind, Kind::Null)) {
+    if let Some(entry) = tls.filter(|entry| !matches!(entry.value.kind, YamlValue::Null)) {
         let mut fields = reader.fields(&entry.value, "`tls`")?;
         options(reader, &mut fields, defaults, &mut connection, "tls")?;
     }
@@ -56,7 +56,7 @@ pub(crate) fn options(
     reader: &mut Reader,
     fields: &mut Fields<'_>,
     defaults: &mut Defaults,
-    connection: &mut Connection,
+    connection: &mut ConnectionOptions,
     what: &'static str,
 ) -> Result<()> {
     if let Some(entry) = fields.take("proxy") {
@@ -83,7 +83,7 @@ pub(crate) fn options(
     }
     if let Some(entry) = fields.take("perMessageDeflate") {
         connection.compress = match &entry.value.kind {
-            Kind::Map(_) => {
+            YamlValue::Map(_) => {
                 reader.notice(
                     entry.place,
                     "compression is offered; the details of `perMessageDeflate` are left out",

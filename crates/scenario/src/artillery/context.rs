@@ -6,7 +6,7 @@ use crate::builder::Defaults;
 use crate::program::Jitter;
 
 /// What holds for all flows of a file.
-pub(super) struct Context {
+pub(super) struct FlowContext {
     pub(super) defaults: Defaults,
     pub(super) within: Duration,
     /// `defaults.think.jitter`.

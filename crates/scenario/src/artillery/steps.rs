@@ -3,17 +3,16 @@ use undrop_text::duration;
 
 use super::answer;
 use super::connection;
-use super::context::Context;
+use super::context::FlowContext;
 use crate::builder::Builder;
 use crate::builder::dial;
 use crate::load::check_name;
 use crate::load::{headers, texts};
-use crate::model::Connection;
+use crate::model::ConnectionOptions;
 use crate::native;
-use crate::program::{Action, Jitter, Pause, Rounds, Time};
-use crate::user::parse_count;
+use crate::program::{Action, Jitter, Pause, PauseTime, Rounds, parse_count};
 use crate::yaml::node::Place;
-use crate::yaml::node::{Entry, Kind, Node};
+use crate::yaml::node::{MapEntry, Node, YamlValue};
 use crate::yaml::reader::suggestion;
 use crate::yaml::reader::{Fields, Reader, Result};
 
@@ -37,15 +36,15 @@ const FOREIGN: &[&str] =
 pub(crate) fn read(
     reader: &mut Reader,
     builder: &mut Builder,
-    context: &mut Context,
+    context: &mut FlowContext,
     node: &Node,
 ) -> Result<()> {
     match &node.kind {
         // Steps that an anchor stands for; Artillery flattens them too.
-        Kind::List(nodes) => nodes.iter().try_for_each(|node| read(reader, builder, context, node)),
-        Kind::Text(word) => {
-            let nothing = Node { place: node.place, kind: Kind::Null };
-            let entry = Entry { key: word.trim().to_owned(), place: node.place, value: nothing };
+        YamlValue::List(nodes) => nodes.iter().try_for_each(|node| read(reader, builder, context, node)),
+        YamlValue::Text(word) => {
+            let nothing = Node { place: node.place, kind: YamlValue::Null };
+            let entry = MapEntry { key: word.trim().to_owned(), place: node.place, value: nothing };
             context.corrected = true;
             if !reader.notices.iter().any(|notice| notice.message.starts_with("a step is a key")) {
                 let message = format!("a step is a key in Artillery; `- {word}` is read as `- {word}:`");
@@ -53,7 +52,7 @@ pub(crate) fn read(
             }
             read_map(reader, builder, context, std::slice::from_ref(&entry), node.place)
         }
-        Kind::Map(entries) => read_map(reader, builder, context, entries, node.place),
+        YamlValue::Map(entries) => read_map(reader, builder, context, entries, node.place),
         _ => {
             Err(reader.error(node.place, format!("a step is a key such as `send`, not {}", node.describe())))
         }
@@ -63,11 +62,11 @@ pub(crate) fn read(
 fn read_map(
     reader: &mut Reader,
     builder: &mut Builder,
-    context: &mut Context,
-    entries: &[Entry],
+    context: &mut FlowContext,
+    entries: &[MapEntry],
     place: Place,
 ) -> Result<()> {
-    let steps: Vec<&Entry> = entries.iter().filter(|entry| STEPS.contains(&entry.key.as_str())).collect();
+    let steps: Vec<&MapEntry> = entries.iter().filter(|entry| STEPS.contains(&entry.key.as_str())).collect();
     for entry in entries {
         let key = entry.key.as_str();
         if key == "function" || key == "beforeRequest" || key == "afterResponse" {
@@ -114,9 +113,9 @@ fn read_map(
 fn step(
     reader: &mut Reader,
     builder: &mut Builder,
-    context: &mut Context,
-    entries: &[Entry],
-    entry: &Entry,
+    context: &mut FlowContext,
+    entries: &[MapEntry],
+    entry: &MapEntry,
 ) -> Result<()> {
     let place = entry.place;
     let companion = |key: &str| entries.iter().find(|entry| entry.key == key);
@@ -148,10 +147,10 @@ fn step(
     builder.push(reader, place, action)
 }
 
-fn connect(reader: &mut Reader, context: &mut Context, entry: &Entry) -> Result<Action> {
-    let Kind::Map(_) = &entry.value.kind else {
+fn connect(reader: &mut Reader, context: &mut FlowContext, entry: &MapEntry) -> Result<Action> {
+    let YamlValue::Map(_) = &entry.value.kind else {
         let target = match entry.value.kind {
-            Kind::Null => None,
+            YamlValue::Null => None,
             _ => Some((reader.text(entry)?, entry.value.place)),
         };
         let target = target.as_ref().map(|(text, place)| (text.as_str(), *place));
@@ -185,9 +184,9 @@ fn connect(reader: &mut Reader, context: &mut Context, entry: &Entry) -> Result<
         defaults.headers.clear();
         headers(reader, entry, &mut defaults)?;
     }
-    let mut special = Connection::default();
+    let mut special = ConnectionOptions::default();
     connection::options(reader, &mut fields, &mut defaults, &mut special, "connect")?;
-    if special != Connection::default() {
+    if special != ConnectionOptions::default() {
         let message = "TLS, proxy and compression are the same for all connections here";
         return Err(reader.error_with_help(entry.place, message, "move these options to `config.ws`"));
     }
@@ -195,10 +194,15 @@ fn connect(reader: &mut Reader, context: &mut Context, entry: &Entry) -> Result<
     Ok(Action::Connect(dial(reader, &defaults, target, entry.place)?))
 }
 
-fn think(reader: &mut Reader, context: &Context, entry: &Entry, jitter: Option<&Entry>) -> Result<Pause> {
+fn think(
+    reader: &mut Reader,
+    context: &FlowContext,
+    entry: &MapEntry,
+    jitter: Option<&MapEntry>,
+) -> Result<Pause> {
     let time = native::read_time(reader, entry)?;
     let number = entry.value.scalar().and_then(|text| text.trim().parse::<f64>().ok());
-    if let (Time::Fixed(time), Some(number)) = (&time, number)
+    if let (PauseTime::Fixed(time), Some(number)) = (&time, number)
         && number.fract() != 0.0
     {
         let message = format!(
@@ -215,7 +219,7 @@ fn think(reader: &mut Reader, context: &Context, entry: &Entry, jitter: Option<&
 }
 
 /// Numbers are milliseconds in Artillery, beside a `think` in seconds. Here they are seconds, like all numbers.
-fn jitter(reader: &mut Reader, entry: &Entry) -> Result<Jitter> {
+fn jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     let jitter = native::read_jitter(reader, entry)?;
     let is_number = entry.value.scalar().is_some_and(|text| text.trim().parse::<f64>().is_ok());
     if let (Jitter::By(spread), true) = (jitter, is_number) {
@@ -239,9 +243,9 @@ pub(crate) fn default_jitter(reader: &mut Reader, config: &mut Fields<'_>) -> Re
 fn read_loop(
     reader: &mut Reader,
     builder: &mut Builder,
-    context: &mut Context,
-    entry: &Entry,
-    entries: &[Entry],
+    context: &mut FlowContext,
+    entry: &MapEntry,
+    entries: &[MapEntry],
 ) -> Result<()> {
     let companion = |key: &str| entries.iter().find(|entry| entry.key == key);
     if let Some(entry) = companion("whileTrue") {
@@ -280,9 +284,9 @@ fn read_loop(
     builder.leave(reader, entry.place, entered)
 }
 
-fn rounds(reader: &mut Reader, entry: &Entry) -> Result<Rounds> {
+fn rounds(reader: &mut Reader, entry: &MapEntry) -> Result<Rounds> {
     let text = match &entry.value.kind {
-        Kind::Number(number) if number.as_i64() == Some(-1) => return Ok(Rounds::Forever),
+        YamlValue::Number(number) if number.as_i64() == Some(-1) => return Ok(Rounds::Forever),
         _ => reader.text(entry)?,
     };
     if text.contains("{{") {

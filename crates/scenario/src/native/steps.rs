@@ -11,9 +11,9 @@ use crate::check::{Capture, Check, Expectation, Rule, Subject};
 use crate::load::{check_name, headers, texts};
 use crate::path::JsonPath;
 use crate::pattern;
-use crate::program::{Action, Body, Jitter, Pause, Rounds, Time};
+use crate::program::{Action, Jitter, MessageBody, Pause, PauseTime, Rounds};
 use crate::template::{Shape, Template};
-use crate::yaml::node::{Entry, Kind, Node, Place};
+use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result, suggestion};
 
 /// Largest message that a step makes of nothing, in bytes.
@@ -32,13 +32,13 @@ pub(crate) fn read(
 ) -> Result<()> {
     match &node.kind {
         // A list of steps that an anchor stands for.
-        Kind::List(items) => items.iter().try_for_each(|item| read(reader, builder, item, defaults, within)),
-        Kind::Text(word) => {
-            let nothing = Node { place: node.place, kind: Kind::Null };
-            let entry = Entry { key: word.trim().to_owned(), place: node.place, value: nothing };
+        YamlValue::List(items) => items.iter().try_for_each(|item| read(reader, builder, item, defaults, within)),
+        YamlValue::Text(word) => {
+            let nothing = Node { place: node.place, kind: YamlValue::Null };
+            let entry = MapEntry { key: word.trim().to_owned(), place: node.place, value: nothing };
             step(reader, builder, &entry, defaults, within)
         }
-        Kind::Map(entries) => match entries.as_slice() {
+        YamlValue::Map(entries) => match entries.as_slice() {
             [entry] => step(reader, builder, entry, defaults, within),
             [] => Err(reader.error(node.place, "this step is empty")),
             [_, second, ..] => Err(reader.error_with_help(
@@ -54,7 +54,7 @@ pub(crate) fn read(
 fn step(
     reader: &mut Reader,
     builder: &mut Builder,
-    entry: &Entry,
+    entry: &MapEntry,
     defaults: &Defaults,
     within: Duration,
 ) -> Result<()> {
@@ -81,10 +81,10 @@ fn step(
     builder.push(reader, place, action)
 }
 
-fn connect(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Result<Action> {
+fn connect(reader: &mut Reader, entry: &MapEntry, defaults: &Defaults) -> Result<Action> {
     let dial = match &entry.value.kind {
-        Kind::Null => dial(reader, defaults, None, entry.place)?,
-        Kind::Map(_) => {
+        YamlValue::Null => dial(reader, defaults, None, entry.place)?,
+        YamlValue::Map(_) => {
             let mut fields = reader.fields(&entry.value, "`connect`")?;
             let mut defaults = defaults.clone();
             let target = fields.take("target").map(|e| Ok((reader.text(e)?, e.value.place))).transpose()?;
@@ -106,10 +106,10 @@ fn connect(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Result<Ac
     Ok(Action::Connect(dial))
 }
 
-fn body(reader: &mut Reader, entry: &Entry) -> Result<Body> {
+fn body(reader: &mut Reader, entry: &MapEntry) -> Result<MessageBody> {
     let forms = ["text", "json", "base64", "hex", "size"];
-    let Kind::Map(entries) = &entry.value.kind else {
-        return Ok(Body::Text(reader.template_of(entry)?));
+    let YamlValue::Map(entries) = &entry.value.kind else {
+        return Ok(MessageBody::Text(reader.template_of(entry)?));
     };
     let mut fields = reader.fields(&entry.value, "`send`")?;
     let (text, json) = (fields.take("text"), fields.take("json"));
@@ -132,22 +132,22 @@ fn body(reader: &mut Reader, entry: &Entry) -> Result<Body> {
         return Err(reader.error(binary.place, "`binary` goes with `size`"));
     }
     if let Some(entry) = text {
-        return Ok(Body::Text(reader.template_of(entry)?));
+        return Ok(MessageBody::Text(reader.template_of(entry)?));
     }
     if let Some(entry) = json {
-        return Ok(Body::Json(reader.shape(&entry.value)?));
+        return Ok(MessageBody::Json(reader.shape(&entry.value)?));
     }
     if let Some(entry) = base64 {
         let text: String = reader.fixed(entry)?.split_whitespace().collect();
         let bytes = STANDARD.decode(text);
         return bytes
-            .map(Body::Binary)
+            .map(MessageBody::Binary)
             .map_err(|why| reader.error(entry.value.place, format!("not base64: {why}")));
     }
     if let Some(entry) = hex {
         let text = reader.fixed(entry)?;
         return match parse_hex(&text) {
-            Some(bytes) => Ok(Body::Binary(bytes)),
+            Some(bytes) => Ok(MessageBody::Binary(bytes)),
             None => Err(reader.error(entry.value.place, "`hex` is pairs of hexadecimal digits")),
         };
     }
@@ -160,7 +160,10 @@ fn body(reader: &mut Reader, entry: &Entry) -> Result<Body> {
             reader.error(size.value.place, format!("a message of more than {} MiB", MAX_FILLER >> 20))
         );
     }
-    Ok(Body::Filler { length, binary: binary.map(|entry| reader.flag(entry)).transpose()?.unwrap_or(false) })
+    Ok(MessageBody::Filler {
+        length,
+        binary: binary.map(|entry| reader.flag(entry)).transpose()?.unwrap_or(false),
+    })
 }
 
 fn parse_hex(text: &str) -> Option<Vec<u8>> {
@@ -177,11 +180,11 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
 pub(crate) const EXPECT_KEYS: &[&str] =
     &["text", "contains", "regex", "json", "capture", "within", "next", "any"];
 
-pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Result<Expectation> {
+pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) -> Result<Expectation> {
     let mut expectation = Expectation { within, only_next: false, checks: Vec::new(), captures: Vec::new() };
-    if !matches!(entry.value.kind, Kind::Map(_)) {
+    if !matches!(entry.value.kind, YamlValue::Map(_)) {
         let rule = match entry.value.kind {
-            Kind::Null => return Ok(expectation),
+            YamlValue::Null => return Ok(expectation),
             _ => Rule::Equals(Shape::Text(reader.template_of(entry)?)),
         };
         expectation.checks.push(Check { subject: Subject::Whole, rule, strict: true });
@@ -197,7 +200,7 @@ pub(crate) fn expect(reader: &mut Reader, entry: &Entry, within: Duration) -> Re
     }
     if let Some(entry) = fields.take("regex") {
         let regex = pattern::compile(reader, &reader.text(entry)?, "", entry.value.place)?;
-        check(Subject::Regex(Box::new(regex), crate::check::Group::All), Rule::Present);
+        check(Subject::Regex(Box::new(regex), crate::check::RegexGroup::All), Rule::Present);
     }
     if let Some(entry) = fields.take("json") {
         json_checks(reader, &entry.value, &mut expectation.checks)?;
@@ -249,7 +252,7 @@ pub(crate) fn json_path(reader: &Reader, text: &str, place: Place) -> Result<Jso
 }
 
 /// Name: `$.path`, `message`, or `{ regex, group }`.
-fn captures(reader: &mut Reader, entry: &Entry) -> Result<Vec<Capture>> {
+fn captures(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Capture>> {
     let Some(entries) = entry.value.map().filter(|entries| !entries.is_empty()) else {
         let message = format!("`capture` is a map such as `id: $.id`, not {}", entry.value.describe());
         return Err(reader.error(entry.value.place, message));
@@ -278,11 +281,11 @@ fn captures(reader: &mut Reader, entry: &Entry) -> Result<Vec<Capture>> {
     Ok(captures)
 }
 
-fn expect_close(reader: &mut Reader, entry: &Entry) -> Result<Action> {
+fn expect_close(reader: &mut Reader, entry: &MapEntry) -> Result<Action> {
     let (mut code, mut within) = (None, None);
     match &entry.value.kind {
-        Kind::Null => {}
-        Kind::Map(_) => {
+        YamlValue::Null => {}
+        YamlValue::Map(_) => {
             let mut fields = reader.fields(&entry.value, "`expect-close`")?;
             code = fields.take("code").map(|entry| close_code(reader, entry)).transpose()?;
             within = fields.take("within").map(|entry| reader.duration(entry)).transpose()?;
@@ -293,16 +296,16 @@ fn expect_close(reader: &mut Reader, entry: &Entry) -> Result<Action> {
     Ok(Action::ExpectEnd { within: within.unwrap_or(Duration::from_secs(60)), code })
 }
 
-fn close_code(reader: &mut Reader, entry: &Entry) -> Result<u16> {
+fn close_code(reader: &mut Reader, entry: &MapEntry) -> Result<u16> {
     match reader.count(entry)? {
         code @ 1000..=4999 => Ok(code as u16),
         code => Err(reader.error(entry.value.place, format!("close codes are 1000 to 4999, not {code}"))),
     }
 }
 
-fn think(reader: &mut Reader, entry: &Entry) -> Result<Pause> {
+fn think(reader: &mut Reader, entry: &MapEntry) -> Result<Pause> {
     let (time, jitter) = match &entry.value.kind {
-        Kind::Map(_) => {
+        YamlValue::Map(_) => {
             let mut fields = reader.fields(&entry.value, "`think`")?;
             let (time, jitter) = (fields.take("time"), fields.take("jitter"));
             reader.finish(&fields)?;
@@ -315,20 +318,20 @@ fn think(reader: &mut Reader, entry: &Entry) -> Result<Pause> {
 }
 
 /// A duration, now or when the step is reached.
-pub(crate) fn read_time(reader: &mut Reader, entry: &Entry) -> Result<Time> {
-    if let Kind::Text(text) = &entry.value.kind
+pub(crate) fn read_time(reader: &mut Reader, entry: &MapEntry) -> Result<PauseTime> {
+    if let YamlValue::Text(text) = &entry.value.kind
         && text.contains("{{")
     {
         let template = reader.template(text, entry.value.place)?;
         if template.fixed().is_none() {
-            return Ok(Time::Computed(template));
+            return Ok(PauseTime::Computed(template));
         }
     }
-    reader.duration(entry).map(Time::Fixed)
+    reader.duration(entry).map(PauseTime::Fixed)
 }
 
 /// `20%` of the pause, or a duration.
-pub(crate) fn read_jitter(reader: &mut Reader, entry: &Entry) -> Result<Jitter> {
+pub(crate) fn read_jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     if let Some(percent) = entry.value.scalar().as_deref().and_then(|text| text.trim().strip_suffix('%')) {
         return match percent.trim().parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Jitter::Part(percent / 100.0)),
@@ -341,7 +344,7 @@ pub(crate) fn read_jitter(reader: &mut Reader, entry: &Entry) -> Result<Jitter> 
 fn read_loop(
     reader: &mut Reader,
     builder: &mut Builder,
-    entry: &Entry,
+    entry: &MapEntry,
     defaults: &Defaults,
     within: Duration,
 ) -> Result<()> {
@@ -365,12 +368,12 @@ fn read_loop(
         Rounds::For(reader.duration(entry)?)
     } else if let Some(entry) = over {
         Rounds::Over(over_list(reader, entry)?)
-    } else if let Some(entry) = forever.filter(|entry| !matches!(entry.value.kind, Kind::Bool(true))) {
+    } else if let Some(entry) = forever.filter(|entry| !matches!(entry.value.kind, YamlValue::Bool(true))) {
         return Err(reader.error(entry.value.place, "write `forever: true`"));
     } else {
         Rounds::Forever
     };
-    let name = |entry: Option<&Entry>, usual: &str| match entry {
+    let name = |entry: Option<&MapEntry>, usual: &str| match entry {
         Some(entry) => {
             let name = reader.text(entry)?;
             check_name(reader, &name, entry.value.place).map(|()| name)
@@ -387,18 +390,18 @@ fn read_loop(
 }
 
 /// A list, or the name of a variable that is one.
-pub(crate) fn over_list(reader: &mut Reader, entry: &Entry) -> Result<Shape> {
+pub(crate) fn over_list(reader: &mut Reader, entry: &MapEntry) -> Result<Shape> {
     match &entry.value.kind {
-        Kind::List(_) => reader.shape(&entry.value),
-        Kind::Text(name) if name.contains("{{") => Ok(Shape::Text(reader.template_of(entry)?)),
-        Kind::Text(name) => {
+        YamlValue::List(_) => reader.shape(&entry.value),
+        YamlValue::Text(name) if name.contains("{{") => Ok(Shape::Text(reader.template_of(entry)?)),
+        YamlValue::Text(name) => {
             Ok(Shape::Text(reader.template(&format!("{{{{ {name} }}}}"), entry.value.place)?))
         }
         _ => Err(reader.error(entry.value.place, "`over` is a list, or the name of a variable that is one")),
     }
 }
 
-fn set(reader: &mut Reader, builder: &mut Builder, entry: &Entry) -> Result<()> {
+fn set(reader: &mut Reader, builder: &mut Builder, entry: &MapEntry) -> Result<()> {
     let Some(entries) = entry.value.map() else {
         return Err(reader.error(entry.value.place, "`set` is a map of names and values"));
     };
@@ -411,11 +414,11 @@ fn set(reader: &mut Reader, builder: &mut Builder, entry: &Entry) -> Result<()> 
     Ok(())
 }
 
-pub(crate) fn close(reader: &mut Reader, entry: &Entry) -> Result<Action> {
+pub(crate) fn close(reader: &mut Reader, entry: &MapEntry) -> Result<Action> {
     let (mut code, mut reason) = (1000, Template::default());
     match &entry.value.kind {
-        Kind::Null => {}
-        Kind::Map(_) => {
+        YamlValue::Null => {}
+        YamlValue::Map(_) => {
             let mut fields = reader.fields(&entry.value, "`close`")?;
             if let Some(entry) = fields.take("code") {
                 code = sendable_code(reader, entry)?;
@@ -430,7 +433,7 @@ pub(crate) fn close(reader: &mut Reader, entry: &Entry) -> Result<Action> {
     Ok(Action::Close(code, reason))
 }
 
-fn sendable_code(reader: &mut Reader, entry: &Entry) -> Result<u16> {
+fn sendable_code(reader: &mut Reader, entry: &MapEntry) -> Result<u16> {
     let code = close_code(reader, entry)?;
     // RFC 6455 7.4: these are never on the wire, or not defined.
     if !undrop_frame::CloseCode::new(code).is_valid_on_wire() {

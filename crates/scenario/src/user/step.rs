@@ -6,8 +6,10 @@ use serde_json::Value;
 use undrop_frame::{CloseCode, Message};
 use undrop_text::duration;
 
-use super::{Connect, FailureKind, Link, LoopEnd, Pending, Progress, Round, Run, Step};
-use crate::program::{Action, Body, Dial, Jitter, Loop, Pause, Rounds, Time};
+use super::{
+    ConnectRequest, LinkState, LoopEnd, Pending, Progress, Round, UserAction, UserFailureKind, UserRun,
+};
+use crate::program::{Action, Dial, Jitter, Loop, MessageBody, Pause, PauseTime, Rounds, parse_count};
 use crate::template::{RenderError, Template};
 use crate::variables::Values;
 use std::sync::Arc;
@@ -15,35 +17,37 @@ use std::sync::Arc;
 /// Filler is made of this, over and over.
 const FILLER: &[u8] = b"undrop bench 0123456789 abcdefghijklmnopqrstuvwxyz ";
 
-impl Run {
+impl UserRun {
     /// Begins the operation at hand. `None` when there is nothing for the engine to do.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
         rng: &mut fastrand::Rng,
-    ) -> Result<Option<Step>, RenderError> {
+    ) -> Result<Option<UserAction>, RenderError> {
         let scenario = Arc::clone(&self.scenario);
         let Some(operation) = scenario.flows[self.flow].program.operations.get(self.at) else {
             return Ok(Some(self.finish()));
         };
         match &operation.action {
-            Action::Connect(_) if self.link == Link::Open => {
+            Action::Connect(_) if self.link == LinkState::Open => {
                 // A user has one connection: a new one replaces it. The step begins again when the old one is closed.
-                self.link = Link::Closing;
-                return Ok(Some(Step::Close(CloseCode::NORMAL, String::new())));
+                self.link = LinkState::Closing;
+                return Ok(Some(UserAction::Close(CloseCode::NORMAL, String::new())));
             }
             Action::Connect(dial) => {
                 let connect = render_dial(dial, &self.values, rng)?;
-                self.link = Link::Dialling;
+                self.link = LinkState::Dialling;
                 self.early.clear();
                 self.early_bytes = 0;
                 self.last_sent = None;
                 self.advance();
-                return Ok(Some(Step::Connect(connect)));
+                return Ok(Some(UserAction::Connect(connect)));
             }
-            Action::Send { .. } | Action::Expect(_) | Action::ExpectEnd { .. } if self.link != Link::Open => {
+            Action::Send { .. } | Action::Expect(_) | Action::ExpectEnd { .. }
+                if self.link != LinkState::Open =>
+            {
                 self.fail(
-                    FailureKind::Step,
+                    UserFailureKind::UserAction,
                     "there is no open connection here; a `connect` is missing".to_owned(),
                 );
             }
@@ -56,14 +60,14 @@ impl Run {
                 }
                 self.last_sent = Some(now);
                 self.advance();
-                return Ok(Some(Step::Send(message)));
+                return Ok(Some(UserAction::Send(message)));
             }
             Action::Expect(expectation) => {
                 let expected = expectation.expected(&self.values, rng)?;
                 let deadline = now + expectation.within;
                 self.progress =
-                    Progress::Answer(Box::new(Pending { deadline, expected, others: 0, mismatch: None }));
-                while matches!(self.progress, Progress::Answer(_))
+                    Progress::Reply(Box::new(Pending { deadline, expected, others: 0, mismatch: None }));
+                while matches!(self.progress, Progress::Reply(_))
                     && let Some((arrived, message)) = self.early.pop_front()
                 {
                     self.early_bytes -= message.len();
@@ -73,7 +77,7 @@ impl Run {
             Action::ExpectEnd { within, .. } => self.progress = Progress::End(now + *within),
             Action::Think(pause) => match render_pause(pause, &self.values, rng)? {
                 Ok(time) => self.progress = Progress::Until(now + time),
-                Err(why) => self.fail(FailureKind::Step, why),
+                Err(why) => self.fail(UserFailureKind::UserAction, why),
             },
             Action::Enter(entered) => self.enter(entered, now, rng)?,
             Action::Repeat => self.repeat(now),
@@ -84,14 +88,14 @@ impl Run {
             Action::Log(template) => {
                 let line = template.text(&self.values, rng)?;
                 self.advance();
-                return Ok(Some(Step::Log(line)));
+                return Ok(Some(UserAction::Log(line)));
             }
             Action::Close(code, reason) => {
                 let reason = reason.text(&self.values, rng)?;
                 self.advance();
-                if self.link == Link::Open {
-                    self.link = Link::Closing;
-                    return Ok(Some(Step::Close(CloseCode::new(*code), close_reason(reason))));
+                if self.link == LinkState::Open {
+                    self.link = LinkState::Closing;
+                    return Ok(Some(UserAction::Close(CloseCode::new(*code), close_reason(reason))));
                 }
             }
         }
@@ -99,12 +103,12 @@ impl Run {
     }
 
     /// Behind the last operation.
-    fn finish(&mut self) -> Step {
-        if self.link == Link::Open {
-            self.link = Link::Closing;
-            return Step::Close(CloseCode::NORMAL, String::new());
+    fn finish(&mut self) -> UserAction {
+        if self.link == LinkState::Open {
+            self.link = LinkState::Closing;
+            return UserAction::Close(CloseCode::NORMAL, String::new());
         }
-        Step::Done
+        UserAction::Done
     }
 
     fn enter(&mut self, entered: &Loop, now: Instant, rng: &mut fastrand::Rng) -> Result<(), RenderError> {
@@ -117,7 +121,7 @@ impl Run {
                 match parse_count(&text) {
                     Some((from, before)) => (from, LoopEnd::Before(before)),
                     None => {
-                        self.fail(FailureKind::Step, format!("`{text}` is not a number of rounds"));
+                        self.fail(UserFailureKind::UserAction, format!("`{text}` is not a number of rounds"));
                         return Ok(());
                     }
                 }
@@ -125,7 +129,10 @@ impl Run {
             Rounds::Over(list) => {
                 let list = list.shared(&self.values, rng)?;
                 if !list.is_array() {
-                    self.fail(FailureKind::Step, "what the loop goes over is not a list".to_owned());
+                    self.fail(
+                        UserFailureKind::UserAction,
+                        "what the loop goes over is not a list".to_owned(),
+                    );
                     return Ok(());
                 }
                 (0, LoopEnd::Over(list))
@@ -174,34 +181,25 @@ impl Run {
     }
 }
 
-/// A number of rounds, or `a-b`: from `a` to before `b`.
-pub(crate) fn parse_count(text: &str) -> Option<(u64, u64)> {
-    let text = text.trim();
-    match text.split_once('-') {
-        Some((from, before)) => Some((from.trim().parse().ok()?, before.trim().parse().ok()?)),
-        None => Some((0, text.parse().ok()?)),
-    }
-}
-
-fn render_dial(dial: &Dial, values: &Values, rng: &mut fastrand::Rng) -> Result<Connect, RenderError> {
+fn render_dial(dial: &Dial, values: &Values, rng: &mut fastrand::Rng) -> Result<ConnectRequest, RenderError> {
     let mut headers = Vec::with_capacity(dial.headers.len());
     for (name, value) in &dial.headers {
         headers.push((name.clone(), value.text(values, rng)?));
     }
     let protocols = dial.protocols.iter().map(|p| p.text(values, rng)).collect::<Result<_, _>>()?;
-    Ok(Connect { target: dial.target.text(values, rng)?, headers, protocols })
+    Ok(ConnectRequest { target: dial.target.text(values, rng)?, headers, protocols })
 }
 
-fn render_body(body: &Body, values: &Values, rng: &mut fastrand::Rng) -> Result<Message, RenderError> {
+fn render_body(body: &MessageBody, values: &Values, rng: &mut fastrand::Rng) -> Result<Message, RenderError> {
     Ok(match body {
-        Body::Text(template) => Message::Text(template.text(values, rng)?),
-        Body::Json(shape) => {
+        MessageBody::Text(template) => Message::Text(template.text(values, rng)?),
+        MessageBody::Json(shape) => {
             let mut text = String::new();
             shape.write(values, rng, &mut text)?;
             Message::Text(text)
         }
-        Body::Binary(bytes) => Message::Binary(bytes.clone()),
-        Body::Filler { length, binary } => {
+        MessageBody::Binary(bytes) => Message::Binary(bytes.clone()),
+        MessageBody::Filler { length, binary } => {
             let bytes = FILLER.iter().copied().cycle().take(*length).collect::<Vec<u8>>();
             match (binary, String::from_utf8(bytes)) {
                 (false, Ok(text)) => Message::Text(text),
@@ -218,8 +216,8 @@ fn render_pause(
     rng: &mut fastrand::Rng,
 ) -> Result<Result<Duration, String>, RenderError> {
     let time = match &pause.time {
-        Time::Fixed(time) => *time,
-        Time::Computed(template) => match duration::parse(&computed(template, values, rng)?) {
+        PauseTime::Fixed(time) => *time,
+        PauseTime::Computed(template) => match duration::parse(&computed(template, values, rng)?) {
             Ok(time) => time,
             Err(error) => return Ok(Err(error.to_string())),
         },

@@ -10,7 +10,7 @@ use serde_saphyr::{Location, Spanned};
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) place: Place,
-    pub(crate) kind: Kind,
+    pub(crate) kind: YamlValue,
 }
 
 /// Line and column, from 1; 0 when unknown.
@@ -21,18 +21,18 @@ pub(crate) struct Place {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum YamlValue {
     Null,
     Bool(bool),
     Number(Number),
     Text(String),
     List(Vec<Node>),
     /// In the order of the file; keys are unique.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct MapEntry {
     pub(crate) key: String,
     /// Of the key.
     pub(crate) place: Place,
@@ -54,7 +54,7 @@ impl Node {
             leading_zero_numbers_as_strings: true,
             with_snippet: false,
         };
-        let parsed: Result<Spanned<Kind>, _> = serde_saphyr::from_str_with_options(text, options);
+        let parsed: Result<Spanned<YamlValue>, _> = serde_saphyr::from_str_with_options(text, options);
         parsed.map(Node::from).map_err(|error| {
             let place = error.location().map(Place::from).unwrap_or_default();
             let message = error.to_string();
@@ -67,26 +67,26 @@ impl Node {
     /// A scalar as text; numbers as they would be in JSON.
     pub(crate) fn scalar(&self) -> Option<String> {
         match &self.kind {
-            Kind::Text(text) => Some(text.clone()),
-            Kind::Number(_) | Kind::Bool(_) => {
+            YamlValue::Text(text) => Some(text.clone()),
+            YamlValue::Number(_) | YamlValue::Bool(_) => {
                 let mut text = String::new();
                 crate::template::write_json(&self.value(), &mut text);
                 Some(text)
             }
-            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+            YamlValue::Null | YamlValue::List(_) | YamlValue::Map(_) => None,
         }
     }
 
-    pub(crate) fn map(&self) -> Option<&[Entry]> {
+    pub(crate) fn map(&self) -> Option<&[MapEntry]> {
         match &self.kind {
-            Kind::Map(entries) => Some(entries),
+            YamlValue::Map(entries) => Some(entries),
             _ => None,
         }
     }
 
     pub(crate) fn list(&self) -> Option<&[Node]> {
         match &self.kind {
-            Kind::List(items) => Some(items),
+            YamlValue::List(items) => Some(items),
             _ => None,
         }
     }
@@ -94,12 +94,12 @@ impl Node {
     /// As plain JSON.
     pub(crate) fn value(&self) -> Value {
         match &self.kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
-            Kind::Number(number) => Value::Number(number.clone()),
-            Kind::Text(text) => Value::String(text.clone()),
-            Kind::List(items) => Value::Array(items.iter().map(Node::value).collect()),
-            Kind::Map(entries) => {
+            YamlValue::Null => Value::Null,
+            YamlValue::Bool(value) => Value::Bool(*value),
+            YamlValue::Number(number) => Value::Number(number.clone()),
+            YamlValue::Text(text) => Value::String(text.clone()),
+            YamlValue::List(items) => Value::Array(items.iter().map(Node::value).collect()),
+            YamlValue::Map(entries) => {
                 Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.value())).collect())
             }
         }
@@ -108,18 +108,18 @@ impl Node {
     /// What it is, for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.kind {
-            Kind::Null => "nothing".to_owned(),
-            Kind::Bool(value) => format!("`{value}`"),
-            Kind::Number(number) => format!("the number {number}"),
-            Kind::Text(text) => format!("the text `{}`", crate::check::shorten(text)),
-            Kind::List(_) => "a list".to_owned(),
-            Kind::Map(_) => "a map".to_owned(),
+            YamlValue::Null => "nothing".to_owned(),
+            YamlValue::Bool(value) => format!("`{value}`"),
+            YamlValue::Number(number) => format!("the number {number}"),
+            YamlValue::Text(text) => format!("the text `{}`", crate::check::shorten(text)),
+            YamlValue::List(_) => "a list".to_owned(),
+            YamlValue::Map(_) => "a map".to_owned(),
         }
     }
 }
 
-impl From<Spanned<Kind>> for Node {
-    fn from(spanned: Spanned<Kind>) -> Self {
+impl From<Spanned<YamlValue>> for Node {
+    fn from(spanned: Spanned<YamlValue>) -> Self {
         Self { place: Place::from(spanned.referenced), kind: spanned.value }
     }
 }
@@ -131,90 +131,90 @@ impl From<Location> for Place {
     }
 }
 
-impl<'de> Deserialize<'de> for Kind {
+impl<'de> Deserialize<'de> for YamlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KindVisitor)
+        deserializer.deserialize_any(YamlVisitor)
     }
 }
 
-struct KindVisitor;
+struct YamlVisitor;
 
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
+impl<'de> Visitor<'de> for YamlVisitor {
+    type Value = YamlValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any YAML value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
-        Ok(Kind::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<YamlValue, E> {
+        Ok(YamlValue::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
-        Ok(Kind::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Number(value.into()))
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_string()))
+    fn visit_i128<E>(self, value: i128) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(value.to_string()))
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_string()))
+    fn visit_u128<E>(self, value: u128) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(value.to_string()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Kind, E> {
-        Number::from_f64(value).map(Kind::Number).ok_or_else(|| E::custom("a number must be finite"))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<YamlValue, E> {
+        Number::from_f64(value).map(YamlValue::Number).ok_or_else(|| E::custom("a number must be finite"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Kind, E> {
-        Ok(Kind::Text(value))
+    fn visit_string<E>(self, value: String) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(value))
     }
 
-    fn visit_bytes<E: serde::de::Error>(self, _: &[u8]) -> Result<Kind, E> {
+    fn visit_bytes<E: serde::de::Error>(self, _: &[u8]) -> Result<YamlValue, E> {
         Err(E::custom("`!!binary` is not understood here; to send bytes write `base64:` or `hex:`"))
     }
 
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_unit<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_none<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<YamlValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<YamlValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<YamlValue, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element::<Spanned<Kind>>()? {
+        while let Some(item) = items.next_element::<Spanned<YamlValue>>()? {
             list.push(Node::from(item));
         }
-        Ok(Kind::List(list))
+        Ok(YamlValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<YamlValue, A::Error> {
         let mut map = Vec::new();
-        while let Some(key) = entries.next_key::<Spanned<Kind>>()? {
+        while let Some(key) = entries.next_key::<Spanned<YamlValue>>()? {
             let key = Node::from(key);
             let name = key.scalar().ok_or_else(|| A::Error::custom("a key must be a text"))?;
-            let value = Node::from(entries.next_value::<Spanned<Kind>>()?);
-            map.push(Entry { key: name, place: key.place, value });
+            let value = Node::from(entries.next_value::<Spanned<YamlValue>>()?);
+            map.push(MapEntry { key: name, place: key.place, value });
         }
-        Ok(Kind::Map(map))
+        Ok(YamlValue::Map(map))
     }
 }
 

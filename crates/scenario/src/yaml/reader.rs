@@ -8,7 +8,7 @@ use crate::error::{Notice, ScenarioError};
 use crate::files::Files;
 use crate::template::{Shape, Template};
 use crate::variables::Names;
-use crate::yaml::node::{Entry, Kind, Node, Place};
+use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 
 pub(crate) type Result<T> = std::result::Result<T, ScenarioError>;
 
@@ -29,7 +29,7 @@ pub(crate) struct Reader<'f> {
 pub(crate) struct Fields<'n> {
     /// What the map is, for messages: `a phase`.
     what: &'static str,
-    entries: &'n [Entry],
+    entries: &'n [MapEntry],
     taken: Vec<bool>,
     known: Vec<&'static str>,
 }
@@ -66,24 +66,24 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn list<'n>(&self, entry: &'n Entry) -> Result<&'n [Node]> {
+    pub(crate) fn list<'n>(&self, entry: &'n MapEntry) -> Result<&'n [Node]> {
         let node = &entry.value;
         node.list().ok_or_else(|| {
             self.error(node.place, format!("`{}` is a list, not {}", entry.key, node.describe()))
         })
     }
 
-    pub(crate) fn text(&self, entry: &Entry) -> Result<String> {
+    pub(crate) fn text(&self, entry: &MapEntry) -> Result<String> {
         let node = &entry.value;
         node.scalar().ok_or_else(|| {
             self.error(node.place, format!("`{}` is a text, not {}", entry.key, node.describe()))
         })
     }
 
-    pub(crate) fn flag(&self, entry: &Entry) -> Result<bool> {
+    pub(crate) fn flag(&self, entry: &MapEntry) -> Result<bool> {
         match &entry.value.kind {
-            Kind::Bool(value) => Ok(*value),
-            Kind::Text(text) if text == "true" || text == "false" => Ok(text == "true"),
+            YamlValue::Bool(value) => Ok(*value),
+            YamlValue::Text(text) if text == "true" || text == "false" => Ok(text == "true"),
             _ => {
                 let message = format!("`{}` is true or false, not {}", entry.key, entry.value.describe());
                 Err(self.error(entry.value.place, message))
@@ -92,10 +92,10 @@ impl Reader<'_> {
     }
 
     /// Environment variables and constants may stand in numbers, so texts that are numbers are taken too.
-    pub(crate) fn number(&mut self, entry: &Entry) -> Result<f64> {
+    pub(crate) fn number(&mut self, entry: &MapEntry) -> Result<f64> {
         let number = match &entry.value.kind {
-            Kind::Number(number) => number.as_f64(),
-            Kind::Text(_) => self.fixed(entry)?.trim().parse().ok(),
+            YamlValue::Number(number) => number.as_f64(),
+            YamlValue::Text(_) => self.fixed(entry)?.trim().parse().ok(),
             _ => None,
         };
         match number {
@@ -108,7 +108,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn count(&mut self, entry: &Entry) -> Result<u64> {
+    pub(crate) fn count(&mut self, entry: &MapEntry) -> Result<u64> {
         let number = self.number(entry)?;
         if number.fract() != 0.0 {
             let message = format!("`{}` is a whole number, not {number}", entry.key);
@@ -118,10 +118,10 @@ impl Reader<'_> {
     }
 
     /// `100ms`, `1.5s`, or a number of seconds.
-    pub(crate) fn duration(&mut self, entry: &Entry) -> Result<Duration> {
+    pub(crate) fn duration(&mut self, entry: &MapEntry) -> Result<Duration> {
         let read = match &entry.value.kind {
-            Kind::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(-1.0)),
-            Kind::Text(_) => duration::parse(&self.fixed(entry)?),
+            YamlValue::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(-1.0)),
+            YamlValue::Text(_) => duration::parse(&self.fixed(entry)?),
             _ => {
                 let what = entry.value.describe();
                 return Err(self.error(
@@ -134,7 +134,7 @@ impl Reader<'_> {
     }
 
     /// A text that may name environment variables, and nothing that differs from user to user.
-    pub(crate) fn fixed(&mut self, entry: &Entry) -> Result<String> {
+    pub(crate) fn fixed(&mut self, entry: &MapEntry) -> Result<String> {
         let text = self.text(entry)?;
         if !text.contains("{{") {
             return Ok(text);
@@ -157,7 +157,7 @@ impl Reader<'_> {
         template.map_err(|why| self.error(place, why))
     }
 
-    pub(crate) fn template_of(&mut self, entry: &Entry) -> Result<Template> {
+    pub(crate) fn template_of(&mut self, entry: &MapEntry) -> Result<Template> {
         let text = self.text(entry)?;
         self.template(&text, entry.value.place)
     }
@@ -165,17 +165,17 @@ impl Reader<'_> {
     /// A value in which every text may be a template.
     pub(crate) fn shape(&mut self, node: &Node) -> Result<Shape> {
         Ok(match &node.kind {
-            Kind::Text(text) => {
+            YamlValue::Text(text) => {
                 let template = self.template(text, node.place)?;
                 match template.fixed() {
                     Some(text) => Shape::Constant(text.into()),
                     None => Shape::Text(template),
                 }
             }
-            Kind::List(items) => {
+            YamlValue::List(items) => {
                 Shape::List(items.iter().map(|item| self.shape(item)).collect::<Result<_>>()?)
             }
-            Kind::Map(entries) => {
+            YamlValue::Map(entries) => {
                 let mut fields = Vec::with_capacity(entries.len());
                 for entry in entries {
                     let key = self.template(&entry.key, entry.place)?;
@@ -194,31 +194,31 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) -> ScenarioError {
+    pub(crate) fn unknown_key(&self, entry: &MapEntry, what: &str, known: &[&str]) -> ScenarioError {
         let message = format!("unknown key `{}` in {what}", entry.key);
         self.error_with_help(entry.place, message, suggestion(&entry.key, known))
     }
 }
 
 impl<'n> Fields<'n> {
-    pub(crate) fn new(entries: &'n [Entry], what: &'static str) -> Self {
+    pub(crate) fn new(entries: &'n [MapEntry], what: &'static str) -> Self {
         Self { what, entries, taken: vec![false; entries.len()], known: Vec::new() }
     }
 
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n MapEntry> {
         self.known.push(key);
         self.take_quietly(key)
     }
 
     /// Like `take`, for a key that suggestions do not name.
-    pub(crate) fn take_quietly(&mut self, key: &str) -> Option<&'n Entry> {
+    pub(crate) fn take_quietly(&mut self, key: &str) -> Option<&'n MapEntry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
         self.taken[index] = true;
         Some(&self.entries[index])
     }
 
     /// What nobody took so far.
-    pub(crate) fn left(&self) -> impl Iterator<Item = &'n Entry> + use<'n, '_> {
+    pub(crate) fn left(&self) -> impl Iterator<Item = &'n MapEntry> + use<'n, '_> {
         self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(entry, _)| entry)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::backoff::Backoff;
 
 /// How a client behaves. Sizes are bytes.
@@ -50,7 +52,8 @@ impl Default for ClientConfig {
 }
 
 /// Whether a client asks for a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SessionMode {
     /// Ask; go on in plain mode when the server does not know it.
     #[default]
@@ -62,13 +65,20 @@ pub enum SessionMode {
 }
 
 impl SessionMode {
-    /// The mode of this name: `prefer`, `require` or `off`.
+    /// Every mode.
+    pub const ALL: [SessionMode; 3] = [SessionMode::Off, SessionMode::Prefer, SessionMode::Require];
+
+    /// Returns the mode with this name.
     pub fn by_name(name: &str) -> Option<Self> {
-        match name {
-            "prefer" => Some(Self::Prefer),
-            "require" => Some(Self::Require),
-            "off" => Some(Self::Off),
-            _ => None,
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Returns the name of the mode: `off`, `prefer` or `require`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
         }
     }
 }

@@ -6,7 +6,6 @@ use undrop_text::printable::truncated;
 
 use crate::report::endings::EndingGroup;
 use crate::report::model::LoadReport;
-use crate::report::sections::TOO_FEW;
 
 /// The number of kinds of endings in the first line; the others are one number.
 const KINDS: usize = 3;
@@ -112,7 +111,7 @@ fn with_age(group: &EndingGroup) -> String {
 
 /// Lists the most frequent failures: `2 refused, 1 close 1008`.
 fn failed(report: &LoadReport) -> String {
-    let theirs = || report.failures.iter().filter(|failure| failure.ending != TOO_FEW);
+    let theirs = || report.failures.iter().filter(|failure| !failure.is_own_limit);
     let mut parts: Vec<String> = theirs()
         .take(KINDS)
         .map(|failure| format!("{} {}", thousands(failure.count), truncated(&failure.ending, KIND_LENGTH)))

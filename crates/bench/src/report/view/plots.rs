@@ -6,7 +6,7 @@ use undrop_text::number::thousands;
 use undrop_text::printable::truncated;
 
 use crate::metrics::histogram::Times;
-use crate::metrics::tally::{Slot, Timeline};
+use crate::metrics::timeline::{Interval, Timeline};
 use crate::report::model::LoadReport;
 
 /// The number of kinds of endings with a separate colour; the others share one.
@@ -30,7 +30,7 @@ pub(super) fn all(report: &LoadReport) -> impl Iterator<Item = Section> {
 /// Connections alive over time.
 fn survival(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
-    if timeline.slots.is_empty() || report.connections.opened == 0 {
+    if timeline.intervals.is_empty() || report.connections.opened == 0 {
         return None;
     }
     // In these modes the client closes connections as a part of the load.
@@ -62,11 +62,11 @@ fn survival(report: &LoadReport) -> Option<Plot> {
 /// Endings over time, stacked by kind.
 fn endings(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
-    if report.endings.is_empty() || timeline.slots.is_empty() {
+    if report.endings.is_empty() || timeline.intervals.is_empty() {
         return None;
     }
     let until = length(timeline);
-    let bars = timeline.slots.len().clamp(1, POINTS / 2);
+    let bars = timeline.intervals.len().clamp(1, POINTS / 2);
     let width = until / bars as f64;
     let mut counts = vec![[0_u64; KINDS + 1]; bars];
     for (at, group) in &report.raw.instants {
@@ -106,11 +106,11 @@ fn endings(report: &LoadReport) -> Option<Plot> {
 fn messages(report: &LoadReport) -> Option<Plot> {
     let timeline = &report.raw.timeline;
     let until = length(timeline);
-    let slots_per_point = timeline.slots.len().div_ceil(POINTS).max(1);
+    let slots_per_point = timeline.intervals.len().div_ceil(POINTS).max(1);
     let width = slots_per_point as f64 * timeline.step;
-    let curve = |count: fn(&Slot) -> u64| -> Vec<(f64, f64)> {
-        let chunks = timeline.slots.chunks(slots_per_point).enumerate();
-        let point = |(at, slots): (usize, &[Slot])| {
+    let curve = |count: fn(&Interval) -> u64| -> Vec<(f64, f64)> {
+        let chunks = timeline.intervals.chunks(slots_per_point).enumerate();
+        let point = |(at, slots): (usize, &[Interval])| {
             let sum: u64 = slots.iter().map(count).sum();
             let middle = ((at as f64 + 0.5) * width).min(until);
             (middle, sum as f64 / (slots.len() as f64 * timeline.step))
@@ -174,14 +174,14 @@ fn percentiles(report: &LoadReport) -> Option<Plot> {
 }
 
 fn length(timeline: &Timeline) -> f64 {
-    timeline.slots.len() as f64 * timeline.step
+    timeline.intervals.len() as f64 * timeline.step
 }
 
 /// Returns the number of connections alive at the end of each slot. At the end of a run the client closes all connections, so
 /// those that it closes only count as gone where closing is a part of the load.
 fn alive(timeline: &Timeline, closes: bool) -> Vec<u64> {
     let mut alive: u64 = 0;
-    let counts = timeline.slots.iter().map(|slot| {
+    let counts = timeline.intervals.iter().map(|slot| {
         let closed = if closes { slot.closed } else { 0 };
         alive = (alive + slot.opened).saturating_sub(slot.lost + closed);
         alive
