@@ -19,7 +19,7 @@ pub struct Plan {
     /// The number of connections, or the maximum number of open ones if the mode opens them during the run.
     pub connections: u32,
     /// The time between the opening of the first and the last connection; the others are opened evenly in between.
-    pub ramp: Duration,
+    pub ramp_up: Duration,
     /// The maximum number of concurrent handshakes.
     pub concurrency: u32,
     /// The number of messages per second and connection; 0 for none.

@@ -46,7 +46,7 @@ fn plan(address: SocketAddr, mode: Mode) -> Plan {
         },
         mode,
         connections: 10,
-        ramp: Duration::ZERO,
+        ramp_up: Duration::ZERO,
         concurrency: 10,
         rate: 50.0,
         duration: Duration::from_secs(1),
@@ -233,7 +233,7 @@ async fn lost_connections_come_back_while_others_are_still_opened() {
     let (address, _) = sink(|options| options.lifetime = Some(Duration::from_millis(500)));
     let mut plan = plan(address, Mode::Hold);
     plan.rate = 0.0;
-    plan.ramp = Duration::from_secs(2);
+    plan.ramp_up = Duration::from_secs(2);
     plan.reconnect = Some(Policy::Immediate);
     let tally = load(plan).await;
     assert_eq!(tally.opened, 10);

@@ -421,7 +421,7 @@ impl Refusals {
 fn opening_time(plan: &Plan, index: u32) -> Duration {
     match plan.mode {
         Mode::Ramp { rate } if rate > 0.0 => Duration::from_secs_f64(f64::from(index) / rate),
-        _ => plan.ramp.mul_f64(f64::from(index) / f64::from(plan.connections.max(2) - 1)),
+        _ => plan.ramp_up.mul_f64(f64::from(index) / f64::from(plan.connections.max(2) - 1)),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn plan(mode: Mode, connections: u32, rate: f64) -> Plan {
         },
         mode,
         connections,
-        ramp: Duration::ZERO,
+        ramp_up: Duration::ZERO,
         concurrency: 200,
         rate,
         duration: Duration::from_secs(60),

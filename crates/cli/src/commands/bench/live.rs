@@ -1,4 +1,4 @@
-//! What a run looks like while it runs: a screen on a terminal, else a line each five seconds.
+//! The progress of a run: a live view on a terminal, otherwise one line every five seconds.
 
 mod draw;
 mod model;
@@ -13,56 +13,56 @@ use model::Live;
 use screen::Screen;
 pub(crate) use screen::restore;
 
-/// Seconds between two lines.
-const PACE: f64 = 5.0;
+/// The time between two lines in seconds.
+const LINE_INTERVAL_S: f64 = 5.0;
 
-/// The face of a run. Dropping it gives the terminal back.
-pub(crate) struct Face(Kind);
+/// The display of the progress of a run. Dropping it restores the terminal.
+pub(crate) struct Progress(ProgressKind);
 
-enum Kind {
+enum ProgressKind {
     Silent,
     Lines { live: Box<Live>, next_s: f64 },
     Screen(Screen),
 }
 
-impl Face {
-    /// A screen where standard error is a terminal that we may take, else lines; nothing when `quiet`.
-    pub(crate) fn new(plan: &Plan, quiet: bool, no_tui: bool) -> io::Result<Face> {
+impl Progress {
+    /// Creates a live view if standard error is a terminal, otherwise lines; nothing is shown if `quiet`.
+    pub(crate) fn new(plan: &Plan, quiet: bool, no_tui: bool) -> Progress {
         if quiet {
-            return Ok(Face(Kind::Silent));
+            return Progress(ProgressKind::Silent);
         }
         let live = Live::new(plan);
         if !no_tui && screen::is_possible() {
-            // A terminal that cannot be set up as we need it still takes lines.
+            // A terminal that cannot be set up can still show lines.
             if let Ok(screen) = Screen::open(live.clone()) {
-                return Ok(Face(Kind::Screen(screen)));
+                return Progress(ProgressKind::Screen(screen));
             }
         }
-        Ok(Face(Kind::Lines { live: Box::new(live), next_s: PACE }))
+        Progress(ProgressKind::Lines { live: Box::new(live), next_s: LINE_INTERVAL_S })
     }
 
-    /// Shows nothing.
-    pub(crate) fn silent(_plan: &Plan) -> Face {
-        Face(Kind::Silent)
+    /// Creates a display that shows nothing.
+    pub(crate) fn silent() -> Progress {
+        Progress(ProgressKind::Silent)
     }
 
-    /// Where to say that the user wants to end the run early.
+    /// Sets the channel on which the live view requests the end of the run.
     pub(crate) fn stop_with(&mut self, stop: mpsc::Sender<()>) {
-        if let Kind::Screen(screen) = &self.0 {
+        if let ProgressKind::Screen(screen) = &self.0 {
             screen.stop_with(stop);
         }
     }
 
-    /// Takes note of how the run looks now. Never waits.
+    /// Shows a snapshot. Never blocks.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
         match &mut self.0 {
-            Kind::Silent => {}
-            Kind::Screen(screen) => screen.show(snapshot),
-            Kind::Lines { live, next_s } => {
-                live.take(snapshot);
+            ProgressKind::Silent => {}
+            ProgressKind::Screen(screen) => screen.show(snapshot),
+            ProgressKind::Lines { live, next_s } => {
+                live.update(snapshot);
                 if snapshot.at_s >= *next_s {
-                    *next_s = (snapshot.at_s / PACE).floor() * PACE + PACE;
-                    // Nobody may be reading any more; the run goes on.
+                    *next_s = (snapshot.at_s / LINE_INTERVAL_S).floor() * LINE_INTERVAL_S + LINE_INTERVAL_S;
+                    // The run continues even if standard error is closed.
                     let _ = writeln!(io::stderr(), "{}", live.line());
                 }
             }
@@ -70,8 +70,8 @@ impl Face {
     }
 }
 
-/// Standard error is a terminal that understands more than lines.
-fn is_a_screen() -> bool {
+/// Returns whether standard error is a terminal that supports more than lines.
+fn supports_screen() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 

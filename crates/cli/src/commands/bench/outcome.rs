@@ -1,4 +1,4 @@
-//! What a run leaves behind: the report on standard output, files, and the exit code.
+//! The results of a run: the report on standard output, files, and the exit code.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -8,28 +8,28 @@ use std::process::ExitCode;
 use anyhow::Context;
 use undrop_bench::report::conditions::Condition;
 use undrop_bench::report::{LoadReport, hdr_log, html, text};
-use undrop_bench::{Mode, Plan, Tally};
+use undrop_bench::{ConnectStage, Mode, Plan, Tally};
 use undrop_report::Style;
 
-use super::args::Output;
+use super::options::ReportOptions;
 use crate::exit::{Code, Failure};
-
-/// Part of the connections that may fail to open before that is the verdict.
-const UNOPENED: f64 = 0.01;
 
 /// The width of the report in columns. It does not depend on the terminal, so reports of different runs can be compared.
 const WIDTH: usize = 80;
 
-/// Files that are written at the end, opened before the first connection: a report that has no place is better known then.
+/// The ratio of connections that may fail to open without deciding the exit code.
+const UNOPENED: f64 = 0.01;
+
+/// The files that are written at the end. They are opened before the first connection, so that errors are reported early.
 pub(super) struct Files {
     html: Option<File>,
     hdr_log: Option<File>,
 }
 
 impl Files {
-    pub(super) fn open(output: &Output) -> Result<Files, Failure> {
+    pub(super) fn open(options: &ReportOptions) -> Result<Files, Failure> {
         let open = |path: Option<&Path>, flag: &str| match path {
-            // What is there stays until there is something better.
+            // The existing content is kept until there is a report.
             Some(path) => OpenOptions::new()
                 .write(true)
                 .create(true)
@@ -41,8 +41,8 @@ impl Files {
             None => Ok(None),
         };
         Ok(Files {
-            html: open(output.html.as_deref(), "--html")?,
-            hdr_log: open(output.hdr_log.as_deref(), "--hdr-log")?,
+            html: open(options.html.as_deref(), "--html")?,
+            hdr_log: open(options.hdr_log.as_deref(), "--hdr-log")?,
         })
     }
 }
@@ -51,13 +51,13 @@ impl Files {
 pub(super) fn report(
     plan: &Plan,
     tally: &Tally,
-    output: &Output,
+    options: &ReportOptions,
     files: Files,
     conditions: &[Condition],
 ) -> Result<ExitCode, Failure> {
     let mut report = LoadReport::new(plan, tally);
     report.check(conditions);
-    if output.json {
+    if options.verbosity.json {
         say!("{}", serde_json::to_string_pretty(&report).map_err(|error| Failure::new(Code::Usage, error))?);
     } else {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -65,8 +65,8 @@ pub(super) fn report(
     }
     let code = exit_code(plan, tally, &report);
     let written = [
-        (files.html.map(|file| replace(file, &html(&report))), "--html", &output.html),
-        (files.hdr_log.map(|file| replace(file, &hdr_log(tally))), "--hdr-log", &output.hdr_log),
+        (files.html.map(|file| replace(file, &html(&report))), "--html", &options.html),
+        (files.hdr_log.map(|file| replace(file, &hdr_log(tally))), "--hdr-log", &options.hdr_log),
     ];
     let mut lost = false;
     for (written, flag, path) in written {
@@ -75,7 +75,7 @@ pub(super) fn report(
             lost = true;
         }
     }
-    // A worse verdict stays what it is.
+    // A worse exit code is kept.
     Ok(if lost && code == ExitCode::SUCCESS { Code::Usage.into() } else { code })
 }
 
@@ -89,13 +89,16 @@ fn replace(mut file: File, content: &str) -> io::Result<()> {
 }
 
 fn exit_code(plan: &Plan, tally: &Tally, report: &LoadReport) -> ExitCode {
-    let not_opened = || {
-        let tls = tally.failures.values().all(|failures| failures.stage == "tls");
+    let unopened_code = || {
+        let tls = tally
+            .failures
+            .iter()
+            .all(|failures| failures.kind.as_ref().is_some_and(|kind| kind.stage == ConnectStage::Tls));
         if tls { Code::Tls } else { Code::Handshake }
     };
-    let judged = |metric: &str| report.thresholds.iter().any(|threshold| threshold.metric == metric);
+    let has_condition = |metric: &str| report.thresholds.iter().any(|threshold| threshold.metric == metric);
     if tally.opened == 0 && tally.failed_count() > 0 {
-        return not_opened().into();
+        return unopened_code().into();
     }
     if !report.is_exactly_once() {
         return Code::Findings.into();
@@ -103,16 +106,16 @@ fn exit_code(plan: &Plan, tally: &Tally, report: &LoadReport) -> ExitCode {
     if report.thresholds.iter().any(|threshold| !threshold.passed) {
         return Code::Threshold.into();
     }
-    if report.unopened() > UNOPENED && !judged("opened") {
-        return not_opened().into();
+    if report.unopened() > UNOPENED && !has_condition("opened") {
+        return unopened_code().into();
     }
     let dropped = match plan.mode {
-        // Losing connections is what these are for.
+        // These modes lose connections on purpose.
         Mode::Storm { .. } | Mode::Ramp { .. } => false,
-        // A session that came back was not dropped.
+        // A session that was resumed was not dropped.
         _ => tally.alive_at_end < tally.opened,
     };
-    if dropped && !judged("survival") && !tally.interrupted {
+    if dropped && !has_condition("survival") && !tally.interrupted {
         return Code::Dropped.into();
     }
     if !tally.users.failed.is_empty() && report.thresholds.is_empty() {

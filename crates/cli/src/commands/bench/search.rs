@@ -7,20 +7,21 @@ use anyhow::anyhow;
 use undrop_bench::report::LoadReport;
 use undrop_bench::{Mode, Plan};
 
-use super::args::{MOST_PER_SECOND, SHORTEST};
+use super::live;
+use super::modes::Search;
 use super::runner::{self, Runner};
-use super::{Search, live, useless};
+use super::settings::{MAX_MESSAGES_PER_SECOND, check_polite};
 use crate::exit::{Code, Failure};
 
-/// Rates tried at most.
-const TRIES: u32 = 24;
-/// The search ends when the bracket is this narrow.
-const CLOSE: f64 = 0.05;
+/// The maximum number of rates to try.
+const MAX_TRIES: u32 = 24;
+/// The relative difference between the lowest bad and the highest good rate at which the search ends.
+const PRECISION: f64 = 0.05;
 
-/// One rate that was tried.
+/// The result at one rate.
 #[derive(Debug, serde::Serialize)]
-struct Try {
-    /// Messages per second, all connections together.
+struct RateResult {
+    /// The number of messages per second of all connections together.
     rate: f64,
     achieved: f64,
     p99_ms: Option<f64>,
@@ -29,36 +30,28 @@ struct Try {
     interrupted: bool,
 }
 
+/// The result of the search, as printed by `--json`.
 #[derive(Debug, serde::Serialize)]
-struct Found {
+struct SearchResult {
     mode: &'static str,
     connections: u32,
     limit_p99_ms: f64,
-    /// Highest rate that was good; `None`: not even the first one was.
+    /// The highest good rate; `None` if no rate was good.
     highest: Option<f64>,
-    tries: Vec<Try>,
+    tries: Vec<RateResult>,
 }
 
-pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
+pub(super) fn run(search: &Search) -> Result<ExitCode, Failure> {
     let usage = |error: anyhow::Error| Failure::new(Code::Usage, error);
-    if search.p99.is_zero() {
-        return Err(usage(anyhow!("--p99: more than nothing is needed")));
-    }
-    if search.step < SHORTEST {
-        return Err(usage(anyhow!("--step: at least 1ms")));
-    }
-    let output = &search.load.output;
-    useless::refuse_in_search(&search.load).map_err(usage)?;
-    let mut plan = search.load.plan(Mode::Run).map_err(usage)?;
-    super::args::polite(
-        &Plan { mode: Mode::Flood { window: 1 }, ..plan.clone() },
-        search.load.target.i_own_this,
-    )
-    .map_err(usage)?;
-    runner::enough_files(&plan)?;
-    plan.duration = search.step;
+    let output = &search.verbosity;
+    let settings = search.settings();
+    let mut plan = settings.plan(Mode::Run).map_err(usage)?;
+    // A search raises the rate without a limit, so it is as impolite as a flood.
+    let flood = Plan { mode: Mode::Flood { window: 1 }, ..plan.clone() };
+    check_polite(&flood, settings.connect.i_own_this).map_err(usage)?;
+    runner::check_file_limit(&plan)?;
     let limit_p99_ms = search.p99.as_secs_f64() * 1e3;
-    let mut found = Found {
+    let mut found = SearchResult {
         mode: "search",
         connections: plan.connections,
         limit_p99_ms,
@@ -72,15 +65,15 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
     let (mut low, mut high): (f64, Option<f64>) = (0.0, None);
     let mut rate = plan.rate.max(0.001) * f64::from(plan.connections);
     let first = rate;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_TRIES {
         let tried = attempt(&mut runner, &mut plan, rate, search.p99)?;
         if !output.json && !output.quiet {
             let p99 = tried.p99_ms.map_or_else(|| "—".to_owned(), |p99| format!("{p99:.2} ms"));
             let verdict = match (tried.interrupted, tried.good, tried.p99_ms) {
                 (true, ..) => "ended early",
                 (_, true, _) => "good",
-                (.., None) => "no answer",
-                _ => "too much",
+                (.., None) => "no reply",
+                _ => "too high",
             };
             say!("{:>14.0}  {:>14.0}  {p99:>10}  {verdict}", tried.rate, tried.achieved);
         }
@@ -96,10 +89,10 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
             break;
         }
         rate = match high {
-            None if rate * 2.0 > MOST_PER_SECOND => break,
+            None if rate * 2.0 > MAX_MESSAGES_PER_SECOND => break,
             None => rate * 2.0,
-            Some(high) if high - low <= high * CLOSE => break,
-            // Nothing was good so far: well below the first rate there is no point in going on.
+            Some(high) if high - low <= high * PRECISION => break,
+            // No rate was good so far, and rates far below the first one are not worth trying.
             Some(high) if low == 0.0 && high < first / 1000.0 => break,
             Some(high) if low == 0.0 => high / 4.0,
             Some(high) => (low + high) / 2.0,
@@ -109,7 +102,7 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
         say!("{}", serde_json::to_string_pretty(&found).map_err(|error| Failure::new(Code::Usage, error))?);
     } else if let Some(highest) = found.highest {
         say!(
-            "\n{highest:.0} messages per second over {} connections, with p99 within {limit_p99_ms} ms",
+            "\n{highest:.0} messages per second over {} connections, with a p99 of at most {limit_p99_ms} ms",
             plan.connections
         );
     } else {
@@ -117,23 +110,22 @@ pub(crate) fn run(search: Search) -> Result<ExitCode, Failure> {
         let interrupted = found.tries.last().is_some_and(|tried| tried.interrupted);
         say!("\n{}", match (interrupted, measured) {
             (true, _) => "ended early, before any rate was good".to_owned(),
-            (_, false) => "nothing was measured: no answer came that belongs to a message. A search needs a server that echoes, or -m \
-                           with a text that it answers"
+            (_, false) => "no latency could be measured, since no reply could be assigned to a message; a search needs a server that \
+                           echoes, or -m with a text that it replies to"
                 .to_owned(),
             _ => format!(
-                "no rate was good: p99 was over {limit_p99_ms} ms even at the lowest one, or the rate was not kept, or connections were \
-                 lost"
+                "no rate was good: even at the lowest one, p99 exceeded {limit_p99_ms} ms, the rate was not kept, or connections were lost"
             ),
         });
     }
     Ok(if found.highest.is_some() { ExitCode::SUCCESS } else { Code::Threshold.into() })
 }
 
-fn attempt(runner: &mut Runner, plan: &mut Plan, rate: f64, p99: Duration) -> Result<Try, Failure> {
+fn attempt(runner: &mut Runner, plan: &mut Plan, rate: f64, p99: Duration) -> Result<RateResult, Failure> {
     plan.rate = rate / f64::from(plan.connections);
-    let tally = runner.run(plan, live::Face::silent(plan))?;
+    let tally = runner.run(plan, live::Progress::silent())?;
     if tally.opened == 0 {
-        let why = tally.failures.values().next().map(|failures| failures.example.clone()).unwrap_or_default();
+        let why = tally.failures.first().map(|failures| failures.example.clone()).unwrap_or_default();
         return Err(Failure::new(Code::Handshake, anyhow!("no connection could be opened: {why}")));
     }
     let report = LoadReport::new(plan, &tally);
@@ -142,7 +134,7 @@ fn attempt(runner: &mut Runner, plan: &mut Plan, rate: f64, p99: Duration) -> Re
         && !report.is_slow()
         && report.is_exactly_once()
         && tally.alive_at_end == tally.opened;
-    Ok(Try {
+    Ok(RateResult {
         rate,
         achieved: tally.sent as f64 / tally.sending.as_secs_f64().max(1e-9),
         p99_ms: measured.map(|measured| measured.as_secs_f64() * 1e3),

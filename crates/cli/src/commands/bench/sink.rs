@@ -10,35 +10,36 @@ use tokio::signal::unix::{SignalKind, signal};
 use undrop_bench::{Fault, Sabotage, Sink as Server, SinkCounts, SinkOptions};
 use undrop_text::size;
 
-use crate::commands::bench::args::duration;
+use crate::commands::bench::options::duration;
 use crate::exit::{Code, Failure};
 
-/// A backend that checks what it receives, for `--verify`.
+/// Run a backend that verifies what it receives, for --verify
 ///
-/// It judges the numbered streams of a run on their way up and answers every message with one of a numbered stream of its own,
-/// so that each direction is proven by itself. Other messages are echoed. It ends with a signal and prints what it saw.
+/// It verifies the numbered streams of a run and replies to every message with one of a numbered stream of its own, so each
+/// direction is proven separately. Other messages are echoed. On SIGINT or SIGTERM it prints its findings and exits.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_override_self = true)]
 pub(crate) struct Sink {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
-    /// Return messages as they came
+    /// Return messages unchanged
     #[arg(long, conflicts_with = "broadcast")]
     echo: bool,
     /// Send every message to all connections
     #[arg(long)]
     broadcast: bool,
-    /// Make one answer in so many go wrong: lose, double, swap or corrupt; shows that the proof finds it
-    #[arg(long, value_name = "FAULT=N", value_parser = sabotage)]
+    /// Make every Nth reply faulty (lose, double, swap or corrupt), to test the verification
+    #[arg(long, hide = true, value_name = "FAULT=N", value_parser = sabotage)]
     sabotage: Option<Sabotage>,
-    /// End every connection at this age, without a Close frame
+    /// Close every connection at this age, without a Close frame [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<Duration>,
-    /// Largest message accepted
+    /// Maximum size of a received message
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::parse)]
     max_message: u64,
-    /// Processes that share the port, each with its own limit of open files. A stream must stay on one connection then
+    /// Number of processes that share the port, each with its own limit of open files. With several, a stream must stay on one
+    /// connection
     #[arg(long, short = 'w', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
 }
@@ -46,8 +47,7 @@ pub(crate) struct Sink {
 const EXAMPLES: &str = "\
 Examples:
   undrop bench sink --listen 127.0.0.1:9000
-  undrop bench run -c 100 -r 100 --verify ws://127.0.0.1:9000
-  undrop bench sink --sabotage lose=100000        a backend that loses one message in 100,000";
+  undrop bench run -c 100 -r 100 --verify ws://127.0.0.1:9000";
 
 fn sabotage(text: &str) -> Result<Sabotage, String> {
     let wrong = || format!("`{text}` is not lose=N, double=N, swap=N or corrupt=N");
@@ -89,7 +89,7 @@ async fn serve(command: Sink) -> Result<ExitCode, Failure> {
     for _ in 1..command.workers {
         siblings.push(sibling(address).map_err(usage)?);
     }
-    // A sibling's output is its parent's: only the first says where it listens.
+    // Siblings share the output of the first process, which alone prints the address.
     if std::env::var_os(SIBLING).is_none() {
         say!("listening on ws://{address}");
     }
@@ -103,7 +103,7 @@ async fn serve(command: Sink) -> Result<ExitCode, Failure> {
         _ = interrupt.recv() => {}
     }
     for mut sibling in siblings {
-        // One that is gone already needs no end.
+        // Fails if the sibling has already exited.
         let _ = sibling.start_kill();
         let _ = sibling.wait().await;
     }
@@ -121,14 +121,15 @@ async fn serve(command: Sink) -> Result<ExitCode, Failure> {
     Ok(if clean { ExitCode::SUCCESS } else { Code::Findings.into() })
 }
 
-/// Tells a process that it shares the port of its parent.
+/// The environment variable that marks a process that shares the port of its parent.
 const SIBLING: &str = "UNDROP_BENCH_SINK_SIBLING";
 
 fn sibling(address: SocketAddr) -> anyhow::Result<tokio::process::Child> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The same options, with the address that was found and without siblings of its own.
+    // The same options, with the actual address and without siblings of its own.
     arguments.extend(["--listen".to_owned(), address.to_string(), "--workers".to_owned(), "1".to_owned()]);
-    let program = std::env::current_exe().map_err(|error| anyhow!("where is this program? {error}"))?;
+    let program =
+        std::env::current_exe().map_err(|error| anyhow!("cannot find the own executable: {error}"))?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).env(SIBLING, "1").stdin(Stdio::null()).kill_on_drop(true);
     command.spawn().context("a worker process cannot be started")

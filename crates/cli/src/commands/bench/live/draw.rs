@@ -1,4 +1,4 @@
-//! The screen, drawn.
+//! Rendering of the live view.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -6,14 +6,14 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, LineGauge, Paragraph, RenderDirection, Sparkline, Wrap};
 use undrop_text::number::{bytes, milliseconds, percent, rate, seconds, thousands};
-use undrop_text::printable::truncated;
+use undrop_text::printable;
 
 use super::model::{Live, sorted};
 
-/// Below this there is no room for boxes: the state is said in words.
-const LEAST: (u16, u16) = (44, 16);
-/// Width of the endings beside the connections.
-const ENDINGS: u16 = 34;
+/// The minimum size for boxes; a smaller terminal shows a summary in words.
+const MIN_SIZE: (u16, u16) = (44, 16);
+/// The width of the box with the endings.
+const ENDINGS_WIDTH: u16 = 34;
 
 const DIM: Style = Style::new().fg(Color::DarkGray);
 const GOOD: Style = Style::new().fg(Color::Green);
@@ -21,11 +21,11 @@ const BAD: Style = Style::new().fg(Color::Red);
 const WARN: Style = Style::new().fg(Color::Yellow);
 const BLUE: Style = Style::new().fg(Color::Cyan);
 
-/// Draws the state. `stopping`: the user has asked for the end.
+/// Draws the state. `stopping` is whether the user has requested the end of the run.
 pub(super) fn draw(frame: &mut Frame, live: &Live, stopping: bool) {
     let area = frame.area();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        frame.render_widget(Paragraph::new(live.glance()).wrap(Wrap { trim: true }), area);
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        frame.render_widget(Paragraph::new(live.summary()).wrap(Wrap { trim: true }), area);
         return;
     }
     let below = if live.is_quiet() { Constraint::Length(0) } else { Constraint::Fill(2) };
@@ -41,9 +41,9 @@ pub(super) fn draw(frame: &mut Frame, live: &Live, stopping: bool) {
     .areas(area);
     title(frame, head, live);
     elapsed(frame, progress, live);
-    if connections.width >= 44 + ENDINGS {
+    if connections.width >= 44 + ENDINGS_WIDTH {
         let [left, right] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Length(ENDINGS)]).areas(connections);
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(ENDINGS_WIDTH)]).areas(connections);
         alive(frame, left, live);
         endings(frame, right, live);
     } else if connections.height >= 8 {
@@ -58,9 +58,9 @@ pub(super) fn draw(frame: &mut Frame, live: &Live, stopping: bool) {
         round_trip(frame, latency, live);
     }
     let foot_text = if stopping {
-        Span::styled(" ending early; Ctrl-C again gives up at once", WARN)
+        Span::styled(" ending early; press Ctrl-C again to quit at once", WARN)
     } else {
-        Span::styled(" q ends early, with a report of what was found", DIM)
+        Span::styled(" press q to end early, with a report", DIM)
     };
     frame.render_widget(Line::from(foot_text), foot);
 }
@@ -70,7 +70,7 @@ fn title(frame: &mut Frame, area: Rect, live: &Live) {
     let line = Line::from(vec![
         Span::styled(" undrop bench ", bold),
         Span::styled(format!("{} ", live.mode), BLUE),
-        Span::raw(truncated(&live.target, 200)),
+        Span::raw(printable::truncated(&live.target, 200)),
     ]);
     frame.render_widget(line, area);
 }
@@ -106,7 +106,7 @@ fn gauge(frame: &mut Frame, area: Rect, part: f64, label: String, style: Style) 
     frame.render_widget(gauge, inner);
 }
 
-/// A box with one line and a sparkline that ends now.
+/// Draws a box with one line of text and a sparkline whose right end is the present.
 fn panel(
     frame: &mut Frame,
     area: Rect,
@@ -127,7 +127,7 @@ fn panel(
     if below.height == 0 {
         return;
     }
-    // The newest value stands at the right edge.
+    // The newest value is at the right edge.
     let newest: Vec<u64> = values.iter().rev().take(usize::from(below.width)).copied().collect();
     let mut spark = Sparkline::default().data(&newest).direction(RenderDirection::RightToLeft).style(style);
     if let Some(most) = most.filter(|most| *most > 0) {
@@ -136,7 +136,7 @@ fn panel(
     frame.render_widget(spark, below);
 }
 
-/// The line with one more part, where the box has room for it.
+/// Returns the line with one more part if the box has room for it.
 fn with_room<'a>(spans: Vec<Span<'a>>, more: Span<'a>, area: Rect) -> Line<'a> {
     let mut line = Line::from(spans);
     if line.width() + more.width() + 2 <= usize::from(area.width) {
@@ -162,7 +162,7 @@ fn alive(frame: &mut Frame, area: Rect, live: &Live) {
         spans.push(Span::styled(format!(" · {} failed", thousands(now.failed)), BAD));
     }
     if now.resumes > 0 {
-        spans.push(Span::styled(format!(" · {} came back", thousands(now.resumes)), GOOD));
+        spans.push(Span::styled(format!(" · {} reconnected", thousands(now.resumes)), GOOD));
     }
     let values: Vec<u64> = live.history.iter().map(|point| point.alive).collect();
     let most =
@@ -184,7 +184,7 @@ fn endings(frame: &mut Frame, area: Rect, live: &Live) {
     let room = usize::from(inner.height);
     let row = |(kind, count): &(String, u64), style: Style| {
         let count = thousands(*count);
-        let kind = truncated(kind, width.saturating_sub(count.len() + 1));
+        let kind = printable::truncated(kind, width.saturating_sub(count.len() + 1));
         let gap = width.saturating_sub(kind.chars().count() + count.len());
         Line::from(vec![Span::raw(kind), Span::raw(" ".repeat(gap)), Span::styled(count, style)])
     };
@@ -222,7 +222,7 @@ fn sending(frame: &mut Frame, area: Rect, live: &Live) {
 fn round_trip(frame: &mut Frame, area: Rect, live: &Live) {
     let newest = live.history.iter().rev().find(|point| point.p99.is_some());
     let line = match newest.and_then(|point| Some((point.p50?, point.p99?))) {
-        None => Line::styled("no answer so far", DIM),
+        None => Line::styled("no reply so far", DIM),
         Some((p50, p99)) => {
             let ms = |time: std::time::Duration| milliseconds(time.as_secs_f64() * 1e3);
             let spans = vec![Span::raw(format!("p50 {} · p99 {}", ms(p50), ms(p99)))];

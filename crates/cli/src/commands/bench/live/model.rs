@@ -1,20 +1,20 @@
-//! What the live view knows: the newest snapshot, and how things went.
+//! The state of the live view: the newest snapshot, and the history of the run.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use undrop_bench::{Mode, Phase, Plan, Snapshot, Times};
+use undrop_bench::{KindCounts, Mode, Plan, RunPhase, Snapshot, Times};
 use undrop_text::number::{milliseconds, percent, rate, seconds, thousands};
-use undrop_text::printable::truncated;
+use undrop_text::printable;
 
-/// Points of history that are kept: four minutes at two a second.
-const HISTORY: usize = 480;
-/// Kinds of endings in a line.
-const KINDS: usize = 3;
-/// Rates are of at least this long, or they would jump.
-const WINDOW: f64 = 0.9;
+/// The number of snapshots that are kept: four minutes, with two snapshots per second.
+const MAX_HISTORY: usize = 480;
+/// The maximum number of kinds of endings in a line.
+const MAX_KINDS: usize = 3;
+/// The minimum time in seconds over which rates are averaged, so that they do not fluctuate.
+const RATE_WINDOW_S: f64 = 0.9;
 
-/// A run as far as it has come.
+/// The progress of a run.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     pub(super) target: String,
@@ -22,37 +22,37 @@ pub(super) struct Live {
     duration_s: f64,
     pub(super) scheduled: bool,
     pub(super) now: Snapshot,
-    pub(super) history: VecDeque<Point>,
-    /// When the load began, seconds since the begin of the run.
+    pub(super) history: VecDeque<HistoryPoint>,
+    /// The start of the load, in seconds since the start of the run.
     running_s: Option<f64>,
-    /// Latency since the last line.
+    /// The latency since the last line.
     since_line: Times,
-    at_line: Option<Mark>,
+    counts_at_line: Option<MessageCounts>,
 }
 
-/// One moment.
+/// The state at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Point {
-    mark: Mark,
+pub(super) struct HistoryPoint {
+    counts: MessageCounts,
     pub(super) alive: u64,
-    /// Messages per second.
+    /// The number of messages sent per second since the previous point.
     pub(super) sent_per_s: f64,
     pub(super) p50: Option<Duration>,
     pub(super) p99: Option<Duration>,
 }
 
-/// Counters at one moment.
+/// The message counters at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Mark {
+struct MessageCounts {
     at_s: f64,
     intended: u64,
     sent: u64,
     received: u64,
 }
 
-/// Messages per second between two moments.
+/// The numbers of messages per second between two moments.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rates {
+pub(super) struct MessageRates {
     pub(super) intended: f64,
     pub(super) sent: f64,
     pub(super) received: f64,
@@ -79,50 +79,50 @@ impl Live {
             history: VecDeque::new(),
             running_s: None,
             since_line: Times::default(),
-            at_line: None,
+            counts_at_line: None,
         }
     }
 
-    /// Takes note of a snapshot.
-    pub(super) fn take(&mut self, snapshot: &Snapshot) {
-        if self.running_s.is_none() && snapshot.phase >= Phase::Running {
+    /// Adds a snapshot.
+    pub(super) fn update(&mut self, snapshot: &Snapshot) {
+        if self.running_s.is_none() && snapshot.phase >= RunPhase::Running {
             self.running_s = Some(snapshot.at_s);
         }
         self.since_line.merge(&snapshot.recent);
         self.now = snapshot.clone();
-        let mark = Mark::of(snapshot);
-        if self.history.len() == HISTORY {
+        let counts = MessageCounts::of(snapshot);
+        if self.history.len() == MAX_HISTORY {
             self.history.pop_front();
         }
-        let mut point = Point {
-            mark,
+        let mut point = HistoryPoint {
+            counts,
             alive: snapshot.alive,
             sent_per_s: 0.0,
             p50: snapshot.recent.quantile(0.5),
             p99: snapshot.recent.quantile(0.99),
         };
         if let Some(before) = self.history.back() {
-            point.sent_per_s = mark.since(before.mark).sent;
+            point.sent_per_s = counts.since(before.counts).sent;
         }
         self.history.push_back(point);
     }
 
-    /// The state in one line, with rates and latency since the line before.
+    /// Returns the state in one line, with rates and latency since the previous line.
     pub(super) fn line(&mut self) -> String {
-        let mark = Mark::of(&self.now);
-        let rates = mark.since(self.at_line.replace(mark).unwrap_or_default());
+        let counts = MessageCounts::of(&self.now);
+        let rates = counts.since(self.counts_at_line.replace(counts).unwrap_or_default());
         let p99 = self.since_line.quantile(0.99);
         self.since_line.reset();
         self.state(rates, p99)
     }
 
-    /// The state in one line, as of now.
-    pub(super) fn glance(&self) -> String {
+    /// Returns the current state in one line.
+    pub(super) fn summary(&self) -> String {
         let newest = self.history.iter().rev().find_map(|point| point.p99);
         self.state(self.rates(), newest)
     }
 
-    fn state(&self, rates: Rates, p99: Option<Duration>) -> String {
+    fn state(&self, rates: MessageRates, p99: Option<Duration>) -> String {
         let mut parts = vec![
             seconds(self.now.at_s),
             self.phase().to_owned(),
@@ -135,27 +135,27 @@ impl Live {
             parts.push(format!("p99 {}", milliseconds(p99.as_secs_f64() * 1e3)));
         }
         if self.now.resumes > 0 {
-            parts.push(format!("{} came back", thousands(self.now.resumes)));
+            parts.push(format!("{} reconnected", thousands(self.now.resumes)));
         }
-        for (what, kinds) in [("ended", &self.now.endings), ("failed", &self.now.failures)] {
-            let all: u64 = kinds.values().sum();
+        for (what, kinds) in [("ended", sorted(&self.now.endings)), ("failed", sorted(&self.now.failures))] {
+            let all: u64 = kinds.iter().map(|(_, count)| count).sum();
             if all > 0 {
-                parts.push(format!("{} {what}: {}", thousands(all), in_short(&sorted(kinds), KINDS)));
+                parts.push(format!("{} {what}: {}", thousands(all), in_short(&kinds, MAX_KINDS)));
             }
         }
         parts.join("  ")
     }
 
-    /// No message is a part of this load.
+    /// Returns whether this load has no messages.
     pub(super) fn is_quiet(&self) -> bool {
         matches!(self.mode, "hold" | "ramp" | "churn") && self.now.sent == 0 && self.now.received == 0
     }
 
     /// `99,870/s sent (99.9 %)`.
-    fn sent(&self, rates: Rates) -> String {
+    fn sent(&self, rates: MessageRates) -> String {
         let sent = format!("{}/s sent", rate(rates.sent));
         if self.scheduled && rates.intended > 0.0 {
-            // A beat more or less within a short while is not what the figure is about.
+            // One message more or less within a short time is not significant.
             let part = rates.sent / rates.intended;
             let part = if (part - 1.0).abs() < 0.000_5 { 1.0 } else { (part * 1e3).round() / 1e3 };
             format!("{sent} ({})", percent(part))
@@ -164,42 +164,42 @@ impl Live {
         }
     }
 
-    /// Messages per second over the last second.
-    pub(super) fn rates(&self) -> Rates {
-        let now = Mark::of(&self.now);
-        let before = self.history.iter().rev().find(|point| now.at_s - point.mark.at_s >= WINDOW);
-        now.since(before.map(|point| point.mark).unwrap_or_default())
+    /// Returns the numbers of messages per second over the last second.
+    pub(super) fn rates(&self) -> MessageRates {
+        let now = MessageCounts::of(&self.now);
+        let before = self.history.iter().rev().find(|point| now.at_s - point.counts.at_s >= RATE_WINDOW_S);
+        now.since(before.map(|point| point.counts).unwrap_or_default())
     }
 
     pub(super) fn phase(&self) -> &'static str {
         match self.now.phase {
-            Phase::Opening => "opening",
-            Phase::Running => "running",
-            Phase::Settling => "settling",
-            Phase::Closing => "closing",
+            RunPhase::Opening => "opening",
+            RunPhase::Running => "running",
+            RunPhase::Settling => "settling",
+            RunPhase::Closing => "closing",
         }
     }
 
-    /// Seconds of the load that are over, and all of them; `None` before it began.
+    /// Returns the elapsed and the total duration of the load in seconds, or `None` before it has started.
     pub(super) fn progress(&self) -> Option<(f64, f64)> {
         let over = (self.now.at_s - self.running_s?).clamp(0.0, self.duration_s.max(0.0));
-        Some((if self.now.phase > Phase::Running { self.duration_s } else { over }, self.duration_s))
+        Some((if self.now.phase > RunPhase::Running { self.duration_s } else { over }, self.duration_s))
     }
 }
 
-impl Mark {
-    fn of(snapshot: &Snapshot) -> Mark {
+impl MessageCounts {
+    fn of(snapshot: &Snapshot) -> MessageCounts {
         let Snapshot { at_s, intended, sent, received, .. } = *snapshot;
-        Mark { at_s, intended, sent, received }
+        MessageCounts { at_s, intended, sent, received }
     }
 
-    fn since(&self, before: Mark) -> Rates {
+    fn since(&self, before: MessageCounts) -> MessageRates {
         let seconds = self.at_s - before.at_s;
         if seconds <= 0.0 {
-            return Rates::default();
+            return MessageRates::default();
         }
         let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        Rates {
+        MessageRates {
             intended: per_s(self.intended, before.intended),
             sent: per_s(self.sent, before.sent),
             received: per_s(self.received, before.received),
@@ -207,10 +207,10 @@ impl Mark {
     }
 }
 
-/// Kinds by count, the most frequent first.
-pub(super) fn sorted(kinds: &std::collections::BTreeMap<String, u64>) -> Vec<(String, u64)> {
-    let mut sorted: Vec<(String, u64)> =
-        kinds.iter().map(|(kind, count)| (truncated(kind, 60), *count)).collect();
+/// Returns the kinds as text with their counts, the most frequent first.
+pub(super) fn sorted<K: Ord + ToString>(kinds: &KindCounts<K>) -> Vec<(String, u64)> {
+    let text = |kind: &K| printable::truncated(&kind.to_string(), 60);
+    let mut sorted: Vec<(String, u64)> = kinds.iter().map(|(kind, count)| (text(kind), count)).collect();
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     sorted
 }

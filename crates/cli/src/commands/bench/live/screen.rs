@@ -1,4 +1,4 @@
-//! The terminal: taken, drawn to from a thread of its own, and given back on every way out.
+//! The terminal: set up for the live view, drawn to from a separate thread, and restored in every case.
 
 use std::io::{self, BufWriter, Stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,23 +20,23 @@ use tokio::sync::mpsc;
 use undrop_bench::Snapshot;
 
 use super::draw::draw;
-use super::is_a_screen;
 use super::model::Live;
+use super::supports_screen;
 
-/// Snapshots that wait to be drawn; when there are more, the newest is left out.
-const WAITING: usize = 16;
-/// Shortest time between two pictures.
-const BEAT: Duration = Duration::from_millis(100);
-/// Exit code after a second Ctrl-C, as shells have it.
+/// The maximum number of snapshots that wait to be drawn; more are dropped.
+const MAX_PENDING: usize = 16;
+/// The minimum time between two frames.
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
+/// The exit code after a second Ctrl-C, by convention of shells.
 const INTERRUPTED: i32 = 130;
 
-/// The terminal is ours now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is set up for the live view.
+static IS_ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// Held while a picture is drawn, so that none is drawn over what follows when the terminal is given back.
+/// Held while a frame is drawn, so that no frame is drawn after the terminal was restored.
 static DRAWING: Mutex<()> = Mutex::new(());
 
-/// Name of the thread that draws.
+/// The name of the thread that draws.
 const THREAD: &str = "live view";
 
 pub(super) struct Screen {
@@ -45,42 +45,42 @@ pub(super) struct Screen {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the user wants.
+/// A request of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// End early, with a report.
+pub(super) enum ViewCommand {
+    /// Ends the run early, with a report.
     End,
-    /// End, and if that was asked for before, at once.
+    /// Ends the run early, or the process at once if the end was requested before.
     Interrupt,
-    /// Draw again.
+    /// Draws the view again.
     Redraw,
 }
 
-/// Standard error is a terminal, and we are not a job in its background, which would be stopped for taking it.
+/// Returns whether standard error is a terminal and this process is in its foreground; a background job would be stopped.
 pub(super) fn is_possible() -> bool {
     let foreground =
         rustix::termios::tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
-    is_a_screen() && foreground
+    supports_screen() && foreground
 }
 
-/// Gives the terminal back, if it is taken. May be called from anywhere, also from a panic.
+/// Restores the terminal if the live view is active. May be called from anywhere, including a panic hook.
 pub(crate) fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        // The thread that draws is not drawing now, or has panicked while it was.
-        let _last = (thread::current().name() != Some(THREAD)).then(last_picture);
-        // There is nobody left to tell when this fails.
+    if IS_ACTIVE.swap(false, Ordering::SeqCst) {
+        // Wait for the current frame, unless the drawing thread itself has panicked.
+        let _last = (thread::current().name() != Some(THREAD)).then(drawing_lock);
+        // A failure cannot be reported anywhere.
         let _ = disable_raw_mode();
         let _ = execute!(io::stderr(), LeaveAlternateScreen, Show);
     }
 }
 
 impl Screen {
-    /// Takes the terminal and starts drawing.
+    /// Sets the terminal up and starts drawing.
     pub(super) fn open(live: Live) -> io::Result<Screen> {
         restore_when_panicking();
-        // Set first: should half of it fail, all of it is undone.
-        TAKEN.store(true, Ordering::SeqCst);
-        let (sender, receiver) = sync_channel(WAITING);
+        // Set first, so that a partial setup is undone as well.
+        IS_ACTIVE.store(true, Ordering::SeqCst);
+        let (sender, receiver) = sync_channel(MAX_PENDING);
         let stop = Arc::new(OnceLock::new());
         let started = start(live, receiver, stop.clone());
         match started {
@@ -93,13 +93,13 @@ impl Screen {
     }
 
     pub(super) fn stop_with(&self, stop: mpsc::Sender<()>) {
-        // Only the first one counts; there is one run per screen.
+        // There is one run per screen, so the first sender is kept.
         let _ = self.stop.set(stop);
     }
 
     pub(super) fn show(&self, snapshot: &Snapshot) {
         if let Some(snapshots) = &self.snapshots {
-            // The screen may be slow or gone; the load never waits for it.
+            // A full queue drops the snapshot, since the load must not wait for the screen.
             let _ = snapshots.try_send(snapshot.clone());
         }
     }
@@ -107,17 +107,17 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Without a sender the thread ends.
+        // The thread ends when the sender is dropped.
         self.snapshots = None;
         if let Some(thread) = self.thread.take() {
-            // It panicked: the hook has restored the terminal and told why.
+            // After a panic, the hook has restored the terminal and printed the message.
             let _ = thread.join();
         }
         restore();
     }
 }
 
-fn last_picture() -> MutexGuard<'static, ()> {
+fn drawing_lock() -> MutexGuard<'static, ()> {
     DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -138,7 +138,7 @@ fn start(
     };
     let mut view = View { terminal, live, snapshots, stop, runtime, signals, stopping: false };
     thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
-        // A terminal that fails is given back; the run goes on without it.
+        // If the terminal fails, it is restored, and the run continues without a live view.
         if view.run().is_err() {
             restore();
         }
@@ -161,37 +161,37 @@ impl View {
         loop {
             if dirty {
                 let (live, stopping) = (&self.live, self.stopping);
-                let _drawing = last_picture();
-                if !TAKEN.load(Ordering::SeqCst) {
-                    // Somebody has given the terminal back: the program is about to end.
+                let _drawing = drawing_lock();
+                if !IS_ACTIVE.load(Ordering::SeqCst) {
+                    // The terminal was restored, because the program is about to exit.
                     return Ok(());
                 }
                 self.terminal.draw(|frame| draw(frame, live, stopping))?;
                 dirty = false;
             }
-            // Keys are acted on when they come; pictures are BEAT apart.
-            let beat = Instant::now() + BEAT;
-            while let Some(left) = beat.checked_duration_since(Instant::now()) {
+            // Keys are handled at once; frames are FRAME_INTERVAL apart.
+            let next_frame = Instant::now() + FRAME_INTERVAL;
+            while let Some(left) = next_frame.checked_duration_since(Instant::now()) {
                 if !event::poll(left)? {
                     break;
                 }
-                match wish(&event::read()?) {
-                    Some(Wish::Redraw) => dirty = true,
-                    Some(wish) => {
-                        self.obey(wish);
+                match command(&event::read()?) {
+                    Some(ViewCommand::Redraw) => dirty = true,
+                    Some(command) => {
+                        self.execute(command);
                         dirty = true;
                     }
                     None => {}
                 }
             }
             if self.was_signalled() {
-                self.obey(Wish::End);
+                self.execute(ViewCommand::End);
                 dirty = true;
             }
             loop {
                 match self.snapshots.try_recv() {
                     Ok(snapshot) => {
-                        self.live.take(&snapshot);
+                        self.live.update(&snapshot);
                         dirty = true;
                     }
                     Err(TryRecvError::Empty) => break,
@@ -201,19 +201,19 @@ impl View {
         }
     }
 
-    fn obey(&mut self, wish: Wish) {
-        if wish == Wish::Interrupt && self.stopping {
+    fn execute(&mut self, command: ViewCommand) {
+        if command == ViewCommand::Interrupt && self.stopping {
             restore();
             std::process::exit(INTERRUPTED);
         }
         self.stopping = true;
         if let Some(stop) = self.stop.get() {
-            // Full: it has been said already. Closed: the run is over.
+            // If the channel is full, the end was requested already; if it is closed, the run is over.
             let _ = stop.try_send(());
         }
     }
 
-    /// Asked to end from outside: the report is still made, and the terminal given back.
+    /// Returns whether SIGTERM or SIGHUP was received. The run then ends with a report, and the terminal is restored.
     fn was_signalled(&mut self) -> bool {
         let [terminate, hangup] = &mut self.signals;
         self.runtime.block_on(async {
@@ -227,15 +227,15 @@ impl View {
     }
 }
 
-/// What an event means.
-pub(super) fn wish(event: &Event) -> Option<Wish> {
+/// Returns the command of a terminal event.
+pub(super) fn command(event: &Event) -> Option<ViewCommand> {
     match event {
         Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) => match code {
-            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => Some(Wish::Interrupt),
-            KeyCode::Char('q' | 'Q') | KeyCode::Esc => Some(Wish::End),
+            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => Some(ViewCommand::Interrupt),
+            KeyCode::Char('q' | 'Q') | KeyCode::Esc => Some(ViewCommand::End),
             _ => None,
         },
-        Event::Resize(..) => Some(Wish::Redraw),
+        Event::Resize(..) => Some(ViewCommand::Redraw),
         _ => None,
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use undrop_bench::{Payload, Phase, Plan, Session, Snapshot, Target, Times, Trust};
+use undrop_bench::{
+    ConnectStage, FailureKind, Payload, Plan, RunPhase, SessionMode, Snapshot, Target, Times, Trust,
+};
+use undrop_frame::{CloseCode, Ending, ProtocolFault};
 
 use super::draw::draw;
 use super::model::Live;
-use super::screen::{Wish, wish};
+use super::screen::{ViewCommand, command};
 use super::*;
 
 fn plan(mode: undrop_bench::Mode, rate: f64) -> Plan {
@@ -29,13 +32,13 @@ fn plan(mode: undrop_bench::Mode, rate: f64) -> Plan {
         },
         mode,
         connections: 1000,
-        ramp: Duration::ZERO,
+        ramp_up: Duration::ZERO,
         concurrency: 100,
         rate,
         duration: Duration::from_secs(60),
         payload: Payload::of_size(64, false),
         verify: false,
-        session: Session::Off,
+        session: SessionMode::Off,
         reconnect: None,
         ping: None,
         dead_after: Duration::from_secs(10),
@@ -50,7 +53,7 @@ fn plan(mode: undrop_bench::Mode, rate: f64) -> Plan {
 /// Half a minute of a run that loses a few connections; a slow spell after 20 s.
 fn sample() -> Live {
     let mut live = Live::new(&plan(undrop_bench::Mode::Run, 100.0));
-    snapshots().iter().for_each(|snapshot| live.take(snapshot));
+    snapshots().iter().for_each(|snapshot| live.update(snapshot));
     live
 }
 
@@ -67,7 +70,7 @@ fn snapshots() -> Vec<Snapshot> {
             let opening = 300 * half.min(4);
             let mut snapshot = Snapshot {
                 at_s,
-                phase: if half < 4 { Phase::Opening } else { Phase::Running },
+                phase: if half < 4 { RunPhase::Opening } else { RunPhase::Running },
                 asked: 1000,
                 alive: opening.min(1000) - lost,
                 opening: if half < 4 { 40 } else { 0 },
@@ -81,8 +84,8 @@ fn snapshots() -> Vec<Snapshot> {
                 ..Snapshot::default()
             };
             if lost > 0 {
-                snapshot.endings.insert("RST".to_owned(), lost * 3 / 4);
-                snapshot.endings.insert("FIN without close frame".to_owned(), lost / 4);
+                snapshot.endings.add(Ending::Reset, lost * 3 / 4);
+                snapshot.endings.add(Ending::Fin, lost / 4);
             }
             snapshot
         })
@@ -114,7 +117,7 @@ fn a_run_on_small_terminals() {
 #[test]
 fn the_beginning() {
     let mut live = Live::new(&plan(undrop_bench::Mode::Hold, 0.0));
-    live.take(&Snapshot {
+    live.update(&Snapshot {
         at_s: 0.5,
         asked: 1000,
         alive: 300,
@@ -129,8 +132,10 @@ fn the_beginning() {
 fn no_size_is_too_small_or_too_odd() {
     let mut live = sample();
     for i in 0..40 {
-        live.now.endings.insert(format!("protocol error ({i}) \u{1b}[31m{}", "x".repeat(200)), i);
-        live.now.failures.insert(format!("handshake: close {i}"), i);
+        let fault = format!("{i} \u{1b}[31m{}", "x".repeat(200));
+        live.now.endings.add(ProtocolFault::InvalidData(fault).into(), i);
+        let ending = Ending::Close { code: CloseCode::new(i as u16), reason: String::new() };
+        live.now.failures.add(FailureKind { stage: ConnectStage::Handshake, ending }, i);
     }
     let empty = Live::new(&plan(undrop_bench::Mode::Hold, 0.0));
     for width in (1..90).step_by(3).chain([43, 44, 45, 77, 78, 80, 130, 300]) {
@@ -144,7 +149,7 @@ fn no_size_is_too_small_or_too_odd() {
 #[test]
 fn what_others_sent_cannot_steer_the_terminal() {
     let mut live = sample();
-    live.now.endings.insert("protocol error (\u{1b}[2J)".to_owned(), 9999);
+    live.now.endings.add(ProtocolFault::InvalidData("\u{1b}[2J".to_owned()).into(), 9999);
     let buffer = screen(&live, 80, 24, false);
     assert!(buffer.backend().buffer().content().iter().all(|cell| !cell.symbol().contains('\u{1b}')));
     assert!(!live.line().contains('\u{1b}'));
@@ -155,15 +160,21 @@ fn a_line_says_it_all() {
     let mut live = Live::new(&plan(undrop_bench::Mode::Run, 100.0));
     let all = snapshots();
     let (before, after) = all.split_at(50);
-    before.iter().for_each(|snapshot| live.take(snapshot));
+    before.iter().for_each(|snapshot| live.update(snapshot));
     live.line();
-    after.iter().for_each(|snapshot| live.take(snapshot));
+    after.iter().for_each(|snapshot| live.update(snapshot));
     assert_eq!(
         live.line(),
         "30.0 s  running  880/1,000 alive  99,900/s sent (99.9 %)  p99 1.174 ms  120 ended: 90 RST, 30 FIN without close frame"
     );
     let mut idle = Live::new(&plan(undrop_bench::Mode::Hold, 0.0));
-    idle.take(&Snapshot { at_s: 5.0, asked: 10, alive: 10, phase: Phase::Running, ..Snapshot::default() });
+    idle.update(&Snapshot {
+        at_s: 5.0,
+        asked: 10,
+        alive: 10,
+        phase: RunPhase::Running,
+        ..Snapshot::default()
+    });
     assert_eq!(idle.line(), "5.0 s  running  10/10 alive");
 }
 
@@ -172,11 +183,11 @@ fn history_is_bounded_and_rates_are_of_the_last_second() {
     let mut live = Live::new(&plan(undrop_bench::Mode::Run, 1.0));
     for i in 0..5000_u64 {
         let at_s = i as f64 / 2.0;
-        live.take(&Snapshot {
+        live.update(&Snapshot {
             at_s,
             sent: i * 10,
             intended: i * 20,
-            phase: Phase::Running,
+            phase: RunPhase::Running,
             ..Snapshot::default()
         });
     }
@@ -187,20 +198,20 @@ fn history_is_bounded_and_rates_are_of_the_last_second() {
 
 #[test]
 fn keys_mean_what_the_screen_says() {
-    let key = |code, modifiers| wish(&Event::Key(KeyEvent::new(code, modifiers)));
-    assert_eq!(key(KeyCode::Char('q'), KeyModifiers::NONE), Some(Wish::End));
-    assert_eq!(key(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Wish::Interrupt));
+    let key = |code, modifiers| command(&Event::Key(KeyEvent::new(code, modifiers)));
+    assert_eq!(key(KeyCode::Char('q'), KeyModifiers::NONE), Some(ViewCommand::End));
+    assert_eq!(key(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(ViewCommand::Interrupt));
     assert_eq!(key(KeyCode::Char('c'), KeyModifiers::NONE), None);
-    assert_eq!(wish(&Event::Resize(10, 10)), Some(Wish::Redraw));
+    assert_eq!(command(&Event::Resize(10, 10)), Some(ViewCommand::Redraw));
 }
 
 #[test]
-fn quiet_and_silent_faces_show_nothing() {
+fn quiet_and_silent_progress_shows_nothing() {
     let plan = plan(undrop_bench::Mode::Run, 1.0);
-    for mut face in [Face::new(&plan, true, false).unwrap(), Face::silent(&plan)] {
-        face.show(&Snapshot::default());
-        assert!(matches!(face.0, Kind::Silent));
+    for mut progress in [Progress::new(&plan, true, false), Progress::silent()] {
+        progress.show(&Snapshot::default());
+        assert!(matches!(progress.0, ProgressKind::Silent));
     }
-    let lines = Face::new(&plan, false, true).unwrap();
-    assert!(matches!(lines.0, Kind::Lines { .. }));
+    let lines = Progress::new(&plan, false, true);
+    assert!(matches!(lines.0, ProgressKind::Lines { .. }));
 }
