@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use client::{Client, ClientError};
+pub use client::{ApiClient, ClientError};
 pub use control::Control;
 
 use response::ApiError;

@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(3600);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The socket of one side.
-struct Endpoint {
+struct SocketSide {
     side: Side,
     /// The socket; `None` after it was closed, and for an upstream that is not connected yet.
     stream: Option<TcpStream>,
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     seed: u64,
     delay: Duration,
 ) -> &'static str {
-    let mut endpoints = [Endpoint::new(Side::A, Some(client)), Endpoint::new(Side::B, None)];
+    let mut endpoints = [SocketSide::new(Side::A, Some(client)), SocketSide::new(Side::B, None)];
     if !delay.is_zero() {
         sleep(delay).await;
     }
@@ -140,7 +140,7 @@ pub(crate) async fn run(
 
 /// Waits for the next event.
 async fn wait(
-    endpoints: &[Endpoint; 2],
+    endpoints: &[SocketSide; 2],
     wants: [bool; 2],
     changes: &mut watch::Receiver<()>,
     timeout: Option<Instant>,
@@ -176,13 +176,13 @@ fn report(state: &ProxyState, connection: &ConnectionRecord, tunnel: &mut Tunnel
     }
 }
 
-impl Endpoint {
-    fn new(side: Side, stream: Option<TcpStream>) -> Endpoint {
+impl SocketSide {
+    fn new(side: Side, stream: Option<TcpStream>) -> SocketSide {
         if let Some(stream) = &stream {
             // A failure means that the peer has disconnected, which the first read reports.
             let _ = stream.set_nodelay(true);
         }
-        Endpoint { side, stream, out: Vec::new(), finished: false, ending: false, ended: false }
+        SocketSide { side, stream, out: Vec::new(), finished: false, ending: false, ended: false }
     }
 
     /// Reads the available data. Returns the manner in which the side ended, if it has.
@@ -271,7 +271,7 @@ impl Endpoint {
         self.out = Vec::new();
     }
 
-    fn wants_read(&self, tunnel: &Tunnel, to: &Endpoint) -> bool {
+    fn wants_read(&self, tunnel: &Tunnel, to: &SocketSide) -> bool {
         self.stream.is_some()
             && !self.finished
             && tunnel.wants_input(self.side)
@@ -298,7 +298,7 @@ impl Endpoint {
     }
 }
 
-impl Drop for Endpoint {
+impl Drop for SocketSide {
     /// Resets a socket that did not end in order.
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take().filter(|_| !self.ended) {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use crate::injector::{Injector, Start};
+use crate::injector::{FaultStart, Injector};
 use crate::parameters::Parameters;
 use crate::spec_error::FaultSpecError;
 
@@ -23,7 +23,7 @@ pub struct FaultDeclaration {
 
 /// The effect of a fault on a connection that is being accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
+pub(crate) enum FaultAdmission {
     /// The connection is accepted.
     Accept,
     /// Nothing happens on the connection for this long.
@@ -47,7 +47,7 @@ pub(crate) trait FaultBehavior: Debug {
     fn parameters(&mut self, parameters: &mut Parameters<'_>) -> Result<(), FaultSpecError>;
 
     /// Returns the part of the fault that acts on a connection, or `None` if the fault concerns only the listener.
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>>;
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>>;
 
     /// Returns whether the fault needs to read the handshake or the frames.
     fn needs_websocket(&self) -> bool {
@@ -65,8 +65,8 @@ pub(crate) trait FaultBehavior: Debug {
     }
 
     /// Returns the effect on a connection that is accepted `elapsed` after the fault was added.
-    fn admission(&self, _elapsed: Duration) -> Admission {
-        Admission::Accept
+    fn admission(&self, _elapsed: Duration) -> FaultAdmission {
+        FaultAdmission::Accept
     }
 
     /// Returns the periods around `now` in which the fault, added at `since`, closes the listener.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::assignment::AssignedFault;
-use crate::declaration::{Admission, ClosedPeriod};
+use crate::declaration::{ClosedPeriod, FaultAdmission};
 use crate::replay::Replay;
 use crate::seed;
 use crate::spec::FaultSpec;
@@ -134,17 +134,17 @@ impl FaultSet {
                 continue;
             }
             match spec.fault.behavior().admission(now.saturating_duration_since(group.since)) {
-                Admission::Accept => {}
-                Admission::Delay(delay) => combined.delay += delay,
+                FaultAdmission::Accept => {}
+                FaultAdmission::Delay(delay) => combined.delay += delay,
                 // A fault that affects every connection closes the listener instead.
-                Admission::Reset => combined.reset |= spec.share < 1.0,
+                FaultAdmission::Reset => combined.reset |= spec.share < 1.0,
             }
         }
         for fault in self.replay.iter().flat_map(|(replay, _)| replay.of(connection)) {
             match fault.spec.fault.behavior().admission(Duration::ZERO) {
-                Admission::Accept => {}
-                Admission::Delay(delay) => combined.delay += delay,
-                Admission::Reset => combined.reset = true,
+                FaultAdmission::Accept => {}
+                FaultAdmission::Delay(delay) => combined.delay += delay,
+                FaultAdmission::Reset => combined.reset = true,
             }
         }
         combined

@@ -17,7 +17,7 @@ use crate::direction::Direction;
 
 /// The circumstances under which a fault starts to act on a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Start<'a> {
+pub(crate) struct FaultStart<'a> {
     /// The time at which the connection was opened.
     pub(crate) opened: Instant,
     /// The time at which the fault was added to the proxy.
@@ -30,7 +30,7 @@ pub(crate) struct Start<'a> {
     pub(crate) text: &'a str,
 }
 
-impl Start<'_> {
+impl FaultStart<'_> {
     /// Returns the time from which ages and silences count: both the connection and the fault exist.
     pub(crate) fn active_from(&self) -> Instant {
         self.opened.max(self.since)
@@ -45,12 +45,12 @@ pub(crate) trait Injector: Debug + Send {
     }
 
     /// Handles a complete head of the handshake before it is forwarded. It may be changed.
-    fn on_head(&mut self, _from: Side, _head: &mut Vec<u8>) -> Option<Action> {
+    fn on_head(&mut self, _from: Side, _head: &mut Vec<u8>) -> Option<FaultAction> {
         None
     }
 
     /// Handles a piece of the stream before it is forwarded. Its bytes may be changed.
-    fn on_piece(&mut self, _piece: &mut Piece<'_>) -> PieceVerdict {
+    fn on_piece(&mut self, _piece: &mut StreamPiece<'_>) -> PieceVerdict {
         PieceVerdict::Pass
     }
 
@@ -66,14 +66,14 @@ pub(crate) trait Injector: Debug + Send {
     }
 
     /// Handles the expiry of the deadline. Must move or clear the deadline.
-    fn on_deadline(&mut self) -> Option<Action> {
+    fn on_deadline(&mut self) -> Option<FaultAction> {
         None
     }
 }
 
 /// A piece of what one side sent. It never spans two frames, nor a header and a payload.
 #[derive(Debug)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct StreamPiece<'a> {
     pub(crate) from: Side,
     pub(crate) bytes: &'a mut [u8],
     /// The frame of the piece; `None` in the handshake, and if the stream has no frames.
@@ -104,12 +104,12 @@ pub(crate) enum PieceVerdict {
     /// The piece is dropped; the text is for the log.
     Drop(&'static str),
     /// This many bytes of the piece are forwarded, then the action is taken.
-    Cut(usize, Action),
+    Cut(usize, FaultAction),
 }
 
 /// An action of a fault on the whole connection.
 #[derive(Debug, Clone)]
-pub(crate) enum Action {
+pub(crate) enum FaultAction {
     /// Ends the connection in this manner.
     End(CloseManner<CloseFrame>),
     /// Removes one side: its socket is reset, and the other side is not notified.

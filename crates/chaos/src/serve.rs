@@ -11,7 +11,7 @@ use undrop_fault::Fault;
 
 use crate::clock::now;
 use crate::connection;
-use crate::declaration::Admission;
+use crate::declaration::FaultAdmission;
 use crate::faults::Faults;
 use crate::proxy_state::{ConnectionRecord, ProxyState, lock};
 use crate::seed;
@@ -104,9 +104,9 @@ fn record_admission(state: &ProxyState, connection: &ConnectionRecord, is_reset:
     for fault in state.assigned(connection) {
         let elapsed = connection.opened.saturating_duration_since(fault.since);
         match fault.spec.fault.behavior().admission(elapsed) {
-            Admission::Delay(_) => state.record_admission(connection, &fault, &fault.spec.to_string()),
-            Admission::Reset if is_reset => state.record_admission(connection, &fault, "RST at once"),
-            Admission::Accept | Admission::Reset => {}
+            FaultAdmission::Delay(_) => state.record_admission(connection, &fault, &fault.spec.to_string()),
+            FaultAdmission::Reset if is_reset => state.record_admission(connection, &fault, "RST at once"),
+            FaultAdmission::Accept | FaultAdmission::Reset => {}
         }
     }
 }

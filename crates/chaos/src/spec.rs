@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use undrop_text::suggest;
 
-use crate::declaration::{Admission, ClosedPeriod};
+use crate::declaration::{ClosedPeriod, FaultAdmission};
 use crate::direction::Direction;
 use crate::kind::FaultKind;
 use crate::parameters::{FRACTION, Parameters};
@@ -73,8 +73,10 @@ impl FaultSpec {
     pub(crate) fn closed_periods(&self, since: Instant, now: Instant) -> [Option<ClosedPeriod>; 2] {
         let behavior = self.fault.behavior();
         match behavior.admission(Duration::ZERO) {
-            Admission::Reset if self.share < 1.0 => [None, None],
-            Admission::Accept | Admission::Delay(_) | Admission::Reset => behavior.closed_periods(since, now),
+            FaultAdmission::Reset if self.share < 1.0 => [None, None],
+            FaultAdmission::Accept | FaultAdmission::Delay(_) | FaultAdmission::Reset => {
+                behavior.closed_periods(since, now)
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use undrop_fault::{CloseManner, Delivery, Pair, Side};
 use crate::assignment::AssignedFault;
 use crate::direction::Direction;
 use crate::faults::Faults;
-use crate::injector::{Action, Injector, Start};
+use crate::injector::{FaultAction, FaultStart, Injector};
 
 use half::{QueueItem, TunnelHalf};
 pub(crate) use injection::Injection;
@@ -96,7 +96,7 @@ impl Tunnel {
             if self.active.iter().any(|one| one.fault.tag == fault.tag) {
                 continue;
             }
-            let start = Start {
+            let start = FaultStart {
                 opened: self.opened,
                 since: fault.since,
                 seed: fault.seed,
@@ -320,11 +320,13 @@ impl Tunnel {
 }
 
 /// Returns the direction in which an action is logged.
-fn direction(action: &Action, of_spec: Direction) -> Direction {
+fn direction(action: &FaultAction, of_spec: Direction) -> Direction {
     match action {
-        Action::SendClose(to, _) => Direction::sent_by(to.other()),
-        Action::End(_) | Action::Vanish(_) | Action::Forget | Action::Respond { .. } | Action::Log(_) => {
-            of_spec
-        }
+        FaultAction::SendClose(to, _) => Direction::sent_by(to.other()),
+        FaultAction::End(_)
+        | FaultAction::Vanish(_)
+        | FaultAction::Forget
+        | FaultAction::Respond { .. }
+        | FaultAction::Log(_) => of_spec,
     }
 }

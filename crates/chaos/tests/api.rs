@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use undrop_chaos::Chaos;
-use undrop_chaos::api::{Api, Client, ClientError, Control};
+use undrop_chaos::api::{Api, ApiClient, ClientError, Control};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -18,7 +18,7 @@ struct Setup {
     listener: TcpListener,
     proxy: SocketAddr,
     api: Api,
-    client: Client,
+    client: ApiClient,
 }
 
 async fn setup() -> Setup {
@@ -28,7 +28,7 @@ async fn setup() -> Setup {
     let control = Arc::new(Control::new(1, 1.0));
     control.insert(chaos).unwrap();
     let api = Api::start("127.0.0.1:0".parse().unwrap(), control).await.unwrap();
-    let client = Client::new(&format!("http://{}", api.address())).unwrap();
+    let client = ApiClient::new(&format!("http://{}", api.address())).unwrap();
     Setup { listener, proxy, api, client }
 }
 
@@ -198,7 +198,7 @@ async fn another_server_is_recognized() {
         let _ = stream.read(&mut [0; 512]).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n<html>").await;
     });
-    let client = Client::new(&address.to_string()).unwrap();
+    let client = ApiClient::new(&address.to_string()).unwrap();
     let error = client.request("GET", "/api/status", None).await.unwrap_err().to_string();
     assert_eq!(error, format!("{address} is not the API of `undrop chaos`"));
     server.await.unwrap();

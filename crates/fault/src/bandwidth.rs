@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 
 /// The TCP payload of a full Ethernet frame, so that a large write arrives gradually instead of all at once.
 const SEGMENT: usize = 1460;
@@ -27,12 +27,12 @@ struct BandwidthEffect {
 }
 
 impl Effect for BandwidthEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         let start = self.free_at.map_or(push.due, |free| free.max(push.due));
         let free = start + Duration::from_secs_f64(push.bytes.len() as f64 / self.rate as f64);
         self.free_at = Some(free);
         push.due = free;
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 
     fn segment(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::close_manner::CloseManner;
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 use crate::trigger::{Trigger, TriggerWatch};
 
 /// From a trigger on, nothing arrives in this direction, and neither side is notified. For a black hole in both
@@ -35,12 +35,12 @@ struct BlackHoleEffect {
 }
 
 impl Effect for BlackHoleEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         let passed = self.watch.passes(push);
         match (passed, self.lasts) {
             (Some(passed), None) => {
                 push.bytes = &push.bytes[..passed];
-                return Verdict::Cut { how: CloseManner::Silent, both: false };
+                return EffectVerdict::Cut { how: CloseManner::Silent, both: false };
             }
             (Some(_), Some(_)) => self.opens = Some(push.now),
             (None, _) => {}
@@ -50,15 +50,15 @@ impl Effect for BlackHoleEffect {
         {
             push.due = push.due.max(opens + lasts);
         }
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 
     fn deadline(&self) -> Option<Instant> {
         if self.lasts.is_none() { self.watch.deadline() } else { None }
     }
 
-    fn expired(&mut self) -> Verdict {
+    fn expired(&mut self) -> EffectVerdict {
         self.watch.fire();
-        Verdict::Cut { how: CloseManner::Silent, both: false }
+        EffectVerdict::Cut { how: CloseManner::Silent, both: false }
     }
 }

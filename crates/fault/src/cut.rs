@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::close_manner::CloseManner;
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 use crate::trigger::{Trigger, TriggerWatch};
 
 /// Ends the connection, in both directions of a pair, when a trigger fires.
@@ -28,13 +28,13 @@ struct CutEffect {
 }
 
 impl Effect for CutEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         match self.watch.passes(push) {
             Some(passed) => {
                 push.bytes = &push.bytes[..passed];
-                Verdict::Cut { how: self.how, both: true }
+                EffectVerdict::Cut { how: self.how, both: true }
             }
-            None => Verdict::Pass,
+            None => EffectVerdict::Pass,
         }
     }
 
@@ -42,8 +42,8 @@ impl Effect for CutEffect {
         self.watch.deadline()
     }
 
-    fn expired(&mut self) -> Verdict {
+    fn expired(&mut self) -> EffectVerdict {
         self.watch.fire();
-        Verdict::Cut { how: self.how, both: true }
+        EffectVerdict::Cut { how: self.how, both: true }
     }
 }

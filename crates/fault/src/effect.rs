@@ -10,8 +10,8 @@ use crate::close_manner::CloseManner;
 /// The effect of a fault on one link. Every hook has a default that does nothing; a fault overrides those it needs.
 pub(crate) trait Effect: Debug + Send {
     /// Handles bytes that enter the link. May shorten `bytes`, postpone `due`, or end the link.
-    fn pushed(&mut self, _push: &mut Push<'_, '_>) -> Verdict {
-        Verdict::Pass
+    fn pushed(&mut self, _push: &mut Push<'_, '_>) -> EffectVerdict {
+        EffectVerdict::Pass
     }
 
     /// Handles traffic on this link or in the opposite direction.
@@ -23,8 +23,8 @@ pub(crate) trait Effect: Debug + Send {
     }
 
     /// Handles the expiry of the deadline. Must move or clear the deadline.
-    fn expired(&mut self) -> Verdict {
-        Verdict::Pass
+    fn expired(&mut self) -> EffectVerdict {
+        EffectVerdict::Pass
     }
 
     /// Returns how many of `available` bytes one delivery carries, and the delay before the next delivery.
@@ -72,7 +72,7 @@ pub(crate) struct Push<'r, 'b> {
 
 /// The effect of a piece or a deadline on the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum EffectVerdict {
     /// The link continues to work.
     Pass,
     /// The link ends; with `both`, so does the opposite direction.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 
 /// The path works for `up`, fails for `down`, and repeats this from the opening of the link. Data that would arrive
 /// during a failure arrives all at once when the path works again, because TCP retransmits it.
@@ -27,7 +27,7 @@ struct FlappingEffect {
 }
 
 impl Effect for FlappingEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         let period = (self.fault.up + self.fault.down).as_nanos();
         if period > 0 {
             let into = (push.due - self.opened).as_nanos() % period;
@@ -35,7 +35,7 @@ impl Effect for FlappingEffect {
                 push.due += nanos(period - into);
             }
         }
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::close_manner::CloseManner;
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 
 /// Ends the connection, in both directions of a pair, when nothing was sent for a while. In a pair, traffic in either
 /// direction counts, unless `own_direction_only` is set.
@@ -31,9 +31,9 @@ struct IdleTimeoutEffect {
 }
 
 impl Effect for IdleTimeoutEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         self.last_activity = push.now;
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 
     fn activity(&mut self, now: Instant) {
@@ -46,8 +46,8 @@ impl Effect for IdleTimeoutEffect {
         (!self.done).then(|| self.last_activity + self.fault.after)
     }
 
-    fn expired(&mut self) -> Verdict {
+    fn expired(&mut self) -> EffectVerdict {
         self.done = true;
-        Verdict::Cut { how: self.fault.how, both: true }
+        EffectVerdict::Cut { how: self.fault.how, both: true }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 
 /// The travel time of data. Order is preserved: a late piece delays the pieces after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,9 +59,9 @@ impl Distribution {
 }
 
 impl Effect for Latency {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         push.due += self.draw(push.rng);
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 }
 
@@ -69,7 +69,7 @@ impl Effect for Latency {
 struct AddedLatency(Latency);
 
 impl Effect for AddedLatency {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         self.0.pushed(push)
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::close_manner::CloseManner;
-use crate::effect::{Gate, Push, Verdict};
+use crate::effect::{EffectVerdict, Gate, Push};
 use crate::fault::{EffectSlot, Fault};
 use crate::latency::{Latency, in_order};
 
@@ -255,13 +255,13 @@ impl Link {
                 }
             };
             match verdict {
-                Verdict::Pass => {}
+                EffectVerdict::Pass => {}
                 // Of two cuts in one piece, the one closer to its start counts.
-                Verdict::Cut { how, both } if cut.is_none() || push.bytes.len() < before => {
+                EffectVerdict::Cut { how, both } if cut.is_none() || push.bytes.len() < before => {
                     cut = Some((how, both));
                 }
-                Verdict::Cut { .. } => {}
-                Verdict::Reject => {
+                EffectVerdict::Cut { .. } => {}
+                EffectVerdict::Reject => {
                     self.state = LinkState::Silent;
                     self.held += bytes.len();
                     self.event = Some(LinkEvent::Rejected);
@@ -293,7 +293,7 @@ impl Link {
             let Some(slot) = self.effects.iter_mut().find(|slot| slot.effect.deadline() == Some(at)) else {
                 return;
             };
-            if let Verdict::Cut { how, both } = slot.effect.expired() {
+            if let EffectVerdict::Cut { how, both } = slot.effect.expired() {
                 self.cut(at, how);
                 self.event = both.then_some(LinkEvent::Cut(how));
             }

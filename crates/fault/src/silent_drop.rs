@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::effect::{Effect, Push, Verdict};
+use crate::effect::{Effect, EffectVerdict, Push};
 
 /// After a silence, the path forgets the connection without notifying either side. The side that sends next receives a
 /// RST; the other side learns nothing until it sends as well. In a pair, traffic in either direction counts; set the
@@ -32,12 +32,12 @@ impl SilentDropEffect {
 }
 
 impl Effect for SilentDropEffect {
-    fn pushed(&mut self, push: &mut Push<'_, '_>) -> Verdict {
+    fn pushed(&mut self, push: &mut Push<'_, '_>) -> EffectVerdict {
         if self.is_forgotten(push.now) {
-            return Verdict::Reject;
+            return EffectVerdict::Reject;
         }
         self.last_activity = push.now;
-        Verdict::Pass
+        EffectVerdict::Pass
     }
 
     fn activity(&mut self, now: Instant) {

@@ -17,7 +17,7 @@ const MAX_RESPONSE: u64 = 16 << 20;
 
 /// A client of the API of a running proxy.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct ApiClient {
     server: Upstream,
 }
 
@@ -52,13 +52,13 @@ pub enum ClientError {
     },
 }
 
-impl Client {
+impl ApiClient {
     /// Creates a client of the API at `http://host:port`, or `host:port`.
     ///
     /// # Errors
     /// The URL is not valid.
-    pub fn new(url: &str) -> Result<Client, ClientError> {
-        Ok(Client { server: url.parse()? })
+    pub fn new(url: &str) -> Result<ApiClient, ClientError> {
+        Ok(ApiClient { server: url.parse()? })
     }
 
     /// Sends a request and returns the body of the response; `Value::Null` if it has none.

@@ -5,18 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::Control;
-use super::response::{ApiError, json_body, json_response};
+use super::response::{ApiError, ApiResult, json_body, json_response};
 use crate::preset;
 use crate::proxy::Chaos;
 use crate::spec::FaultSpec;
-
-type ApiResult = Result<Response, ApiError>;
 
 /// The query that selects a proxy; all proxies without a name.
 #[derive(Debug, Deserialize)]

@@ -17,6 +17,9 @@ pub(super) struct ApiError {
     message: String,
 }
 
+/// The result of a request handler.
+pub(super) type ApiResult = Result<Response, ApiError>;
+
 impl ApiError {
     pub(super) fn new(status: u16, message: impl Into<String>) -> ApiError {
         ApiError { status, message: message.into() }

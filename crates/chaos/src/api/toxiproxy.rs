@@ -12,12 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::control::{Control, Member};
-use super::response::{ApiError, json_body, json_response};
+use super::response::{ApiError, ApiResult, json_body, json_response};
 use super::toxic::{Toxic, ToxicRequest};
 use crate::error::Error;
 use crate::upstream::Upstream;
-
-type ApiResult = Result<Response, ApiError>;
 
 /// The version of the API that this dialect implements.
 const VERSION: &str = "2.12.0";

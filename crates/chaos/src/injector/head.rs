@@ -2,7 +2,7 @@
 
 use undrop_fault::Side;
 
-use super::{Action, Injector};
+use super::{FaultAction, Injector};
 
 /// Returns an injector that sets the header field to `set`, or removes it if that is `None`, in the heads that the
 /// `sides` send.
@@ -18,12 +18,12 @@ struct HeadEdit {
 }
 
 impl Injector for HeadEdit {
-    fn on_head(&mut self, from: Side, head: &mut Vec<u8>) -> Option<Action> {
+    fn on_head(&mut self, from: Side, head: &mut Vec<u8>) -> Option<FaultAction> {
         if !self.sides[from as usize] {
             return None;
         }
         *head = edit(head, &self.name, self.set.as_deref())?;
-        Some(Action::Log(match &self.set {
+        Some(FaultAction::Log(match &self.set {
             Some(value) => format!("{}: {value}", self.name),
             None => format!("{} removed", self.name),
         }))

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use undrop_fault::{Fault, Side};
 
-use super::{Action, Injector, Start};
+use super::{FaultAction, FaultStart, Injector};
 
 /// Returns an injector that puts `fault` on the links of the sending `sides`, and logs it `after` the fault is active.
 pub(crate) fn injector(
-    start: &Start<'_>,
+    start: &FaultStart<'_>,
     sides: [bool; 2],
     after: Duration,
     fault: Fault,
@@ -39,8 +39,8 @@ impl Injector for LinkFaults {
         self.at
     }
 
-    fn on_deadline(&mut self) -> Option<Action> {
+    fn on_deadline(&mut self) -> Option<FaultAction> {
         self.at = None;
-        Some(Action::Log(self.text.clone()))
+        Some(FaultAction::Log(self.text.clone()))
     }
 }

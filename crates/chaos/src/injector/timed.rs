@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use super::{Action, Injector};
+use super::{FaultAction, Injector};
 
 /// Returns an injector that takes the action at the given time, or never if that is `None`.
-pub(crate) fn at(at: Option<Instant>, action: Action) -> Box<dyn Injector> {
+pub(crate) fn at(at: Option<Instant>, action: FaultAction) -> Box<dyn Injector> {
     Box::new(TimedAction { at, action })
 }
 
 #[derive(Debug)]
 struct TimedAction {
     at: Option<Instant>,
-    action: Action,
+    action: FaultAction,
 }
 
 impl Injector for TimedAction {
@@ -20,7 +20,7 @@ impl Injector for TimedAction {
         self.at
     }
 
-    fn on_deadline(&mut self) -> Option<Action> {
+    fn on_deadline(&mut self) -> Option<FaultAction> {
         self.at = None;
         Some(self.action.clone())
     }

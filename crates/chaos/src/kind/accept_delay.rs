@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::declaration::{Admission, FaultBehavior, FaultDeclaration};
-use crate::injector::{Injector, Start};
+use crate::declaration::{FaultAdmission, FaultBehavior, FaultDeclaration};
+use crate::injector::{Injector, FaultStart};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -30,7 +30,7 @@ impl FaultBehavior for AcceptDelayFault {
         parameters.required("delay", &DURATION, &mut self.delay)
     }
 
-    fn injector(&self, _start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, _start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         None
     }
 
@@ -38,7 +38,7 @@ impl FaultBehavior for AcceptDelayFault {
         true
     }
 
-    fn admission(&self, _elapsed: Duration) -> Admission {
-        Admission::Delay(self.delay)
+    fn admission(&self, _elapsed: Duration) -> FaultAdmission {
+        FaultAdmission::Delay(self.delay)
     }
 }

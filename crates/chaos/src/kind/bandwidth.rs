@@ -6,7 +6,7 @@ use undrop_fault::Fault;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::injector::links;
-use crate::injector::{Injector, Start};
+use crate::injector::{Injector, FaultStart};
 use crate::parameters::{POSITIVE_SIZE, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -28,7 +28,7 @@ impl FaultBehavior for Bandwidth {
         parameters.required("rate", &POSITIVE_SIZE, &mut self.bytes_per_second)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let fault = Fault { bandwidth: Some(*self), ..Fault::default() };
         Some(links::injector(start, start.direction.senders(), Duration::ZERO, fault))
     }

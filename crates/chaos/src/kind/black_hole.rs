@@ -6,7 +6,7 @@ use undrop_fault::{Fault, Hold};
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::injector::links;
-use crate::injector::{Injector, Start};
+use crate::injector::{Injector, FaultStart};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -36,7 +36,7 @@ impl FaultBehavior for BlackHoleFault {
         parameters.optional("lasts", &DURATION, &mut self.lasts, "permanent")
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let hold = Hold { after: self.after, lasts: self.lasts, ends_pass: false };
         let fault = Fault { hold: Some(hold), ..Fault::default() };
         Some(links::injector(start, start.direction.senders(), self.after, fault))

@@ -7,7 +7,7 @@ use undrop_fault::Side;
 use crate::close_frame::CloseFrame;
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::direction::Direction;
-use crate::injector::{Action, Injector, Start, timed};
+use crate::injector::{FaultAction, Injector, FaultStart, timed};
 use crate::parameters::{CODE, DURATION, Parameters, REASON};
 use crate::spec_error::FaultSpecError;
 
@@ -40,13 +40,13 @@ impl FaultBehavior for CloseFrameFault {
         parameters.with_default("reason", &REASON, &mut self.reason, String::new())
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let to = match start.direction {
             Direction::Up => Side::B,
             Direction::Down | Direction::Both => Side::A,
         };
         let frame = CloseFrame { code: self.code, reason: self.reason.clone() };
-        Some(timed::at(Some(start.active_from() + self.after), Action::SendClose(to, frame)))
+        Some(timed::at(Some(start.active_from() + self.after), FaultAction::SendClose(to, frame)))
     }
 
     fn needs_websocket(&self) -> bool {

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Injector, Piece, PieceVerdict, Start, head};
+use crate::injector::{Injector, StreamPiece, PieceVerdict, FaultStart, head};
 use crate::parameters::Parameters;
 use crate::spec_error::FaultSpecError;
 
@@ -44,7 +44,7 @@ impl FaultBehavior for CompressionFault {
         parameters.required_choice("mode", &mut self.mode, &modes)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let sides = start.direction.senders();
         Some(match self.mode {
             CompressionFailure::Strip => head::edit_field("Sec-WebSocket-Extensions", None, sides),
@@ -70,7 +70,7 @@ struct CorruptPayload {
 }
 
 impl Injector for CorruptPayload {
-    fn on_piece(&mut self, piece: &mut Piece<'_>) -> PieceVerdict {
+    fn on_piece(&mut self, piece: &mut StreamPiece<'_>) -> PieceVerdict {
         let is_payload = piece.frame.is_some_and(|frame| frame.compressed && frame.at > 0);
         if !is_payload || !self.sides[piece.from as usize] || piece.bytes.is_empty() {
             return PieceVerdict::Pass;

@@ -8,7 +8,7 @@ use undrop_frame::OpCode;
 
 use crate::close_frame::CloseFrame;
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Action, Injector, Piece, PieceFrame, PieceVerdict, Start, timed};
+use crate::injector::{FaultAction, Injector, StreamPiece, PieceFrame, PieceVerdict, FaultStart, timed};
 use crate::parameters::{DURATION, FRACTION, POSITIVE_COUNT, Parameters, SIZE};
 use crate::spec_error::FaultSpecError;
 
@@ -91,10 +91,10 @@ impl FaultBehavior for CutFault {
         )
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         if let CutPoint::Age(age) = self.when {
             let at = start.active_from() + deviate(age, self.spread, start.seed);
-            return Some(timed::at(Some(at), Action::End(self.how.clone())));
+            return Some(timed::at(Some(at), FaultAction::End(self.how.clone())));
         }
         Some(Box::new(StreamCut {
             when: self.when,
@@ -135,14 +135,14 @@ struct StreamCut {
 }
 
 impl Injector for StreamCut {
-    fn on_piece(&mut self, piece: &mut Piece<'_>) -> PieceVerdict {
+    fn on_piece(&mut self, piece: &mut StreamPiece<'_>) -> PieceVerdict {
         if self.done || !self.sides[piece.from as usize] {
             return PieceVerdict::Pass;
         }
         match self.position(piece) {
             Some(passed) => {
                 self.done = true;
-                PieceVerdict::Cut(passed, Action::End(self.how.clone()))
+                PieceVerdict::Cut(passed, FaultAction::End(self.how.clone()))
             }
             None => PieceVerdict::Pass,
         }
@@ -151,7 +151,7 @@ impl Injector for StreamCut {
 
 impl StreamCut {
     /// Returns the number of bytes of the piece that pass before the cut, or `None` if the cut is not in the piece.
-    fn position(&mut self, piece: &Piece<'_>) -> Option<usize> {
+    fn position(&mut self, piece: &StreamPiece<'_>) -> Option<usize> {
         let seen = &mut self.seen[piece.from as usize];
         let len = piece.bytes.len();
         match self.when {

@@ -3,7 +3,7 @@
 use undrop_frame::OpCode;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Injector, Start, drop_control};
+use crate::injector::{Injector, FaultStart, drop_control};
 use crate::parameters::{Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -27,7 +27,7 @@ impl FaultBehavior for DropPongsFault {
         Ok(())
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         Some(drop_control::injector(OpCode::Pong, start.direction.senders(), "Pong dropped"))
     }
 

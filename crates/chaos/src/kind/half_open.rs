@@ -6,7 +6,7 @@ use undrop_fault::Side;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::direction::Direction;
-use crate::injector::{Action, Injector, Start, timed};
+use crate::injector::{FaultAction, Injector, FaultStart, timed};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -33,11 +33,11 @@ impl FaultBehavior for HalfOpenFault {
         parameters.required("after", &DURATION, &mut self.after)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let side = match start.direction {
             Direction::Down => Side::A,
             Direction::Up | Direction::Both => Side::B,
         };
-        Some(timed::at(Some(start.active_from() + self.after), Action::Vanish(side)))
+        Some(timed::at(Some(start.active_from() + self.after), FaultAction::Vanish(side)))
     }
 }

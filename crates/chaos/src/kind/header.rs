@@ -1,7 +1,7 @@
 //! Header fields of the handshake that are changed.
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Injector, Start, head};
+use crate::injector::{Injector, FaultStart, head};
 use crate::parameters::{FLAG, Parameters, TEXT};
 use crate::spec_error::FaultSpecError;
 
@@ -53,7 +53,7 @@ impl FaultBehavior for HeaderFault {
         parameters.choice("on", &mut self.on, &heads)
     }
 
-    fn injector(&self, _start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, _start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let sides = match self.on {
             HandshakeHead::Request => [true, false],
             HandshakeHead::Response => [false, true],

@@ -7,7 +7,7 @@ use undrop_fault::{CloseManner, Side};
 use crate::close_frame::CloseFrame;
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::direction::Direction;
-use crate::injector::{Action, Injector, Start};
+use crate::injector::{FaultAction, Injector, FaultStart};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -65,7 +65,7 @@ impl FaultBehavior for IdleCutFault {
         parameters.choice("counts", &mut self.counts, &traffic)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let counts = match (self.counts, start.direction) {
             (CountedTraffic::Any, Direction::Up) => CountedTraffic::Up,
             (CountedTraffic::Any, Direction::Down) => CountedTraffic::Down,
@@ -107,8 +107,8 @@ impl Injector for IdleTimer {
         (!self.done).then(|| self.last_activity + self.after)
     }
 
-    fn on_deadline(&mut self) -> Option<Action> {
+    fn on_deadline(&mut self) -> Option<FaultAction> {
         self.done = true;
-        Some(Action::End(self.how.clone()))
+        Some(FaultAction::End(self.how.clone()))
     }
 }

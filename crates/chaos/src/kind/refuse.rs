@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::declaration::{Admission, ClosedPeriod, FaultBehavior, FaultDeclaration};
-use crate::injector::{Injector, Start};
+use crate::declaration::{FaultAdmission, ClosedPeriod, FaultBehavior, FaultDeclaration};
+use crate::injector::{Injector, FaultStart};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -30,7 +30,7 @@ impl FaultBehavior for RefuseFault {
         parameters.optional("lasts", &DURATION, &mut self.lasts, "permanent")
     }
 
-    fn injector(&self, _start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, _start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         None
     }
 
@@ -38,8 +38,8 @@ impl FaultBehavior for RefuseFault {
         true
     }
 
-    fn admission(&self, elapsed: Duration) -> Admission {
-        if self.lasts.is_none_or(|lasts| elapsed < lasts) { Admission::Reset } else { Admission::Accept }
+    fn admission(&self, elapsed: Duration) -> FaultAdmission {
+        if self.lasts.is_none_or(|lasts| elapsed < lasts) { FaultAdmission::Reset } else { FaultAdmission::Accept }
     }
 
     fn closed_periods(&self, since: Instant, _now: Instant) -> [Option<ClosedPeriod>; 2] {

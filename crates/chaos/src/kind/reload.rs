@@ -6,7 +6,7 @@ use undrop_fault::CloseManner;
 
 use crate::close_frame::CloseFrame;
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Action, Injector, Start, timed};
+use crate::injector::{FaultAction, Injector, FaultStart, timed};
 use crate::parameters::{DURATION, Parameters};
 use crate::schedule::Schedule;
 use crate::spec_error::FaultSpecError;
@@ -40,9 +40,9 @@ impl FaultBehavior for ReloadFault {
         parameters.close_manner(&mut self.how, CloseManner::Fin, 1001)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let at = self.when.next(start.since, start.opened).map(|at| at + self.grace);
-        Some(timed::at(at, Action::End(self.how.clone())))
+        Some(timed::at(at, FaultAction::End(self.how.clone())))
     }
 
     fn needs_websocket(&self) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use undrop_fault::Side;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Action, Injector, Start};
+use crate::injector::{FaultAction, Injector, FaultStart};
 use crate::parameters::{DURATION, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -55,7 +55,7 @@ impl FaultBehavior for SilentDropFault {
         }
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let (time, silence) = match self.when {
             ForgetTime::AfterSilence(silence) => (silence, Some(silence)),
             ForgetTime::AtAge(age) => (age, None),
@@ -86,8 +86,8 @@ impl Injector for ForgetFlow {
         (!self.forgotten).then_some(self.at)
     }
 
-    fn on_deadline(&mut self) -> Option<Action> {
+    fn on_deadline(&mut self) -> Option<FaultAction> {
         self.forgotten = true;
-        Some(Action::Forget)
+        Some(FaultAction::Forget)
     }
 }

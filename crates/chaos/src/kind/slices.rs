@@ -6,7 +6,7 @@ use undrop_fault::{Fault, Slices};
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
 use crate::injector::links;
-use crate::injector::{Injector, Start};
+use crate::injector::{Injector, FaultStart};
 use crate::parameters::{DURATION, POSITIVE_SIZE, Parameters};
 use crate::spec_error::FaultSpecError;
 
@@ -36,7 +36,7 @@ impl FaultBehavior for SlicesFault {
         parameters.with_default("gap", &DURATION, &mut self.gap, Duration::ZERO)
     }
 
-    fn injector(&self, start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let slices = Slices { min: size, max: size, gap: self.gap };
         let fault = Fault { slices: Some(slices), ..Fault::default() };

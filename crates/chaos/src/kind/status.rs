@@ -4,7 +4,7 @@ use undrop_fault::Side;
 use undrop_frame::handshake::response_plain;
 
 use crate::declaration::{FaultBehavior, FaultDeclaration};
-use crate::injector::{Action, Injector, Start};
+use crate::injector::{FaultAction, Injector, FaultStart};
 use crate::parameters::{CODE, HEADER_FIELDS, Parameters, TEXT};
 use crate::spec_error::FaultSpecError;
 
@@ -39,7 +39,7 @@ impl FaultBehavior for StatusFault {
         parameters.with_default("body", &TEXT, &mut self.body, String::new())
     }
 
-    fn injector(&self, _start: &Start<'_>) -> Option<Box<dyn Injector>> {
+    fn injector(&self, _start: &FaultStart<'_>) -> Option<Box<dyn Injector>> {
         let fields: Vec<(&str, &str)> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let response = response_plain(self.status, &fields, &self.body);
@@ -66,8 +66,8 @@ struct RespondToHandshake {
 }
 
 impl Injector for RespondToHandshake {
-    fn on_head(&mut self, from: Side, _head: &mut Vec<u8>) -> Option<Action> {
-        let action = || Action::Respond { status: self.status, response: self.response.clone() };
+    fn on_head(&mut self, from: Side, _head: &mut Vec<u8>) -> Option<FaultAction> {
+        let action = || FaultAction::Respond { status: self.status, response: self.response.clone() };
         (from == Side::A).then(action)
     }
 }

@@ -9,7 +9,7 @@ use super::half::{TunnelHalf, encode_close};
 use super::injection::InjectionSource;
 use crate::close_frame::CloseFrame;
 use crate::direction::Direction;
-use crate::injector::Action;
+use crate::injector::FaultAction;
 
 /// The time limit for a Close frame that waits for the end of another frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,33 +21,33 @@ impl Tunnel {
         &mut self,
         now: Instant,
         source: InjectionSource,
-        action: Action,
+        action: FaultAction,
         after: Option<Side>,
     ) {
         let half = if source.direction == Direction::Down { Side::B } else { Side::A };
         let passed = self.halves[half as usize].queued;
         self.injections.push_back(source.record(&action, self.opened, passed));
         match action {
-            Action::Log(_) | Action::Forget => {}
-            Action::Vanish(side) => {
+            FaultAction::Log(_) | FaultAction::Forget => {}
+            FaultAction::Vanish(side) => {
                 self.over = true;
                 self.resets[side as usize] = true;
                 self.halves[side as usize].silence();
                 self.pair.finish(now, side, CloseManner::Silent);
             }
-            Action::Respond { response, .. } => {
+            FaultAction::Respond { response, .. } => {
                 self.over = true;
                 self.responded = true;
                 self.halves[Side::A as usize].silence();
                 self.halves[Side::B as usize].push(&response);
                 self.halves[Side::B as usize].close();
             }
-            Action::SendClose(to, frame) => {
+            FaultAction::SendClose(to, frame) => {
                 self.over = true;
                 self.send_close(now, to, &frame);
                 self.halves[to as usize].close();
             }
-            Action::End(how) => {
+            FaultAction::End(how) => {
                 self.over = true;
                 self.end(now, how, after);
             }

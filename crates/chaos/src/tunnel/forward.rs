@@ -11,10 +11,10 @@ use super::injection::InjectionSource;
 use super::reader::{HeadKind, Unreadable};
 use crate::assignment::AssignedFault;
 use crate::direction::Direction;
-use crate::injector::{Action, Piece, PieceFrame, PieceVerdict};
+use crate::injector::{FaultAction, PieceFrame, PieceVerdict, StreamPiece};
 
 /// The number of bytes of a piece that pass, the faults to be logged, and a cut.
-type Injected = (usize, Vec<(AssignedFault, &'static str)>, Option<(AssignedFault, Action)>);
+type Injected = (usize, Vec<(AssignedFault, &'static str)>, Option<(AssignedFault, FaultAction)>);
 
 impl Tunnel {
     /// Forwards a piece through the faults.
@@ -26,7 +26,7 @@ impl Tunnel {
             // The flow is known: a forgotten one was reset on receipt.
             self.on_activity(now, from, true);
         }
-        let (passed, logs, cut) = self.inject(Piece { from, bytes, frame });
+        let (passed, logs, cut) = self.inject(StreamPiece { from, bytes, frame });
         let half = &mut self.halves[from as usize];
         let offset = half.queued;
         let number = frame.map(|frame| frame.number);
@@ -38,7 +38,7 @@ impl Tunnel {
         if !logs.is_empty() && is_new {
             half.logged_frame = number;
             for (fault, text) in logs {
-                self.apply(now, source(fault, offset), Action::Log(text.to_owned()), None);
+                self.apply(now, source(fault, offset), FaultAction::Log(text.to_owned()), None);
             }
         }
         if let Some((fault, action)) = cut {
@@ -58,7 +58,7 @@ impl Tunnel {
 
     /// Applies the faults to a piece. Returns the number of its bytes that pass, the faults to be logged, and the cut that
     /// comes after these bytes.
-    fn inject(&mut self, mut piece: Piece<'_>) -> Injected {
+    fn inject(&mut self, mut piece: StreamPiece<'_>) -> Injected {
         let (mut passed, mut logs, mut cut) = (piece.bytes.len(), Vec::new(), None);
         if self.over {
             return (passed, logs, cut);
@@ -101,7 +101,7 @@ impl Tunnel {
                 age,
                 by_time: false,
             };
-            let responded = matches!(action, Action::Respond { .. });
+            let responded = matches!(action, FaultAction::Respond { .. });
             self.apply(now, source, action, None);
             if responded {
                 return;

@@ -9,7 +9,7 @@ use undrop_frame::{Header, OpCode, mask};
 use super::injection::InjectionSource;
 use super::reader::StreamReader;
 use crate::close_frame::CloseFrame;
-use crate::injector::Action;
+use crate::injector::FaultAction;
 
 /// One direction of a connection: the data that a side sent and the pair has not accepted yet.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) enum QueueItem {
     Bytes(Vec<u8>, usize),
     Fin,
     /// An action that is taken directly after the bytes before it.
-    Action(Box<(InjectionSource, Action)>),
+    Action(Box<(InjectionSource, FaultAction)>),
 }
 
 impl TunnelHalf {

@@ -7,7 +7,7 @@ use undrop_fault::Side;
 
 use crate::assignment::AssignedFault;
 use crate::direction::Direction;
-use crate::injector::Action;
+use crate::injector::FaultAction;
 use crate::kind::{CloseFrameFault, CutFault, CutPoint, ForgetTime, HalfOpenFault, SilentDropFault};
 use crate::spec::FaultSpec;
 
@@ -44,32 +44,32 @@ pub(super) struct InjectionSource {
 impl InjectionSource {
     /// Returns the record of an action. `opened` is the time at which the connection was opened, and `passed` the number
     /// of bytes forwarded in the direction so far.
-    pub(super) fn record(&self, action: &Action, opened: Instant, passed: u64) -> Injection {
+    pub(super) fn record(&self, action: &FaultAction, opened: Instant, passed: u64) -> Injection {
         let InjectionSource { fault, direction, offset, age, by_time } = self;
         let mut replay = FaultSpec { share: 1.0, ..(*fault.spec).clone() };
         let mut from = fault.since.saturating_duration_since(opened);
         let from_opening = Duration::ZERO;
         let what = match action {
-            Action::Log(what) => what.clone(),
-            Action::Respond { status, .. } => format!("responded with {status}"),
-            Action::Forget => {
+            FaultAction::Log(what) => what.clone(),
+            FaultAction::Respond { status, .. } => format!("responded with {status}"),
+            FaultAction::Forget => {
                 from = from_opening;
                 replay = FaultSpec::new(SilentDropFault { when: ForgetTime::AtAge(*age) });
                 "flow forgotten; RST for the next sender".to_owned()
             }
-            Action::Vanish(side) => {
+            FaultAction::Vanish(side) => {
                 from = from_opening;
                 replay.fault = HalfOpenFault { after: *age }.into();
                 let who = if *side == Side::A { "client" } else { "upstream" };
                 format!("the {who} disappeared; the other side is not notified")
             }
-            Action::SendClose(_, frame) => {
+            FaultAction::SendClose(_, frame) => {
                 from = from_opening;
                 let reason = frame.reason.clone();
                 replay.fault = CloseFrameFault { after: *age, code: frame.code, reason }.into();
                 frame.to_string()
             }
-            Action::End(how) => {
+            FaultAction::End(how) => {
                 from = from_opening;
                 let when = if *by_time { CutPoint::Age(*age) } else { CutPoint::Bytes(*offset) };
                 replay.fault = CutFault { when, spread: 0.0, how: how.clone() }.into();

@@ -20,7 +20,7 @@ pub(super) enum Phase {
 }
 
 /// One end of a connection: a socket, as far as its owner can tell.
-pub(super) struct Endpoint {
+pub(super) struct SimulatedSide {
     pub(super) phase: Phase,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
@@ -36,13 +36,13 @@ pub(super) struct Endpoint {
 pub(super) struct Connection {
     pub(super) n: u64,
     pub(super) pair: Pair,
-    pub(super) client: Endpoint,
-    pub(super) gateway: Endpoint,
+    pub(super) client: SimulatedSide,
+    pub(super) gateway: SimulatedSide,
     /// Which owner answered it.
     pub(super) owner: usize,
 }
 
-impl Endpoint {
+impl SimulatedSide {
     fn new(end: Side, role: Role) -> Self {
         Self {
             phase: Phase::Handshake,
@@ -106,8 +106,8 @@ impl Connection {
         Self {
             n,
             pair: Pair::new(now, faults.0, faults.1, seed),
-            client: Endpoint::new(Side::A, Role::Client),
-            gateway: Endpoint::new(Side::B, Role::Server),
+            client: SimulatedSide::new(Side::A, Role::Client),
+            gateway: SimulatedSide::new(Side::B, Role::Server),
             owner: usize::MAX,
         }
     }

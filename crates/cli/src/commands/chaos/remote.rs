@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use undrop_chaos::FaultSpec;
-use undrop_chaos::api::{Client, ClientError};
+use undrop_chaos::api::{ApiClient, ClientError};
 
 use crate::exit::{Code, Failure};
 
@@ -88,7 +88,7 @@ pub(super) async fn run(remote: Remote) -> Result<ExitCode, Failure> {
     let (method, path, body) = remote.request()?;
     let options = remote.options();
     let query = options.proxy.as_ref().map(|proxy| format!("?proxy={}", escape(proxy))).unwrap_or_default();
-    let client = Client::new(&options.api).map_err(failed)?;
+    let client = ApiClient::new(&options.api).map_err(failed)?;
     let response = client.request(method, &format!("{path}{query}"), body.as_ref()).await.map_err(failed)?;
     if options.json {
         say!("{response}");
