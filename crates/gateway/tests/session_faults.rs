@@ -39,7 +39,7 @@ async fn a_broken_rule_costs_the_link_and_not_the_session() {
         ("an answer from the client", packet("R{}"), 1002),
         ("go away", packet(r#"g{"in":0,"slot":1,"until":2,"why":"x"}"#), 1002),
         ("malformed close", packet("x99"), 1002),
-        ("credentials that are no JSON", packet("t{"), 1002),
+        ("credentials that are not JSON", packet("t{"), 1002),
         ("a packet that is too long", packet(&format!("t\"{}\"", "x".repeat(20_000))), 1002),
         ("a packet that is not UTF-8", masked(true, OpCode::Text, b"\x1fP\xff\xfe"), 1007),
         ("a probe without nonce", packet("P"), 1002),
