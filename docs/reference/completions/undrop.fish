@@ -31,8 +31,8 @@ complete -c undrop -n "__fish_undrop_needs_command" -f -a "bench" -d 'Load a Web
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "chaos" -d 'Run a proxy that injects the faults of real networks and proxies'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "connect" -d 'Send lines to a WebSocket server and print its messages'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "demo" -d 'Compare a plain client and an undrop session on a bad network'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out why a WebSocket drops'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, an answer or an error line; or find in access logs why WebSockets drop'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out why a WebSocket drops. Probes every stage (name, TCP, TLS, handshake, messages, compression, sizes, close), then watches connections with different traffic: none, Pings, messages. Reports which timer, limit or fault ends them, where it is, how certain that is, and what to change. Ctrl-C stops the run and reports what is known'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, a response or an error line, or find in access logs why WebSockets drop Queries: a close code, an HTTP status or a pasted response head, termination flags of HAProxy, response flags of Envoy, a line of the nginx error log, a console message of a browser, an error of a library, or the id of a check of `undrop doctor`'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Add resumable sessions to a WebSocket backend'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference (a page, man pages, shell completions) and the reference of faults'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
@@ -586,46 +586,46 @@ complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run u
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'Print the result as one JSON object, and nothing else on standard output'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'How long connections are watched; a timer that is longer cannot be found' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l expect-alive -d 'Every connection must live this long, or the exit code is 5; for CI' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l every -d 'How often connections that are not meant to be quiet send something [default: 2s; with --watch 20s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l drop-log -d 'With --watch: append incidents to this file, one JSON object per line, instead of standard output' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l metrics -d 'With --watch: serve metrics for Prometheus at this address' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l webhook -d 'With --watch: POST each drop as JSON to this http:// or https:// URL' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l fail-after -d 'With --watch: end with exit code 5 after so many drops' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l patience -d 'How long an answer may take before it counts as missing' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l message -d 'The message that is sent to find out whether messages keep a connection' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l subscribe -d 'A message that makes the server send messages by itself, to see whether these keep a connection' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l largest -d 'Largest message that is tried; public targets get 64 KiB at most without --i-own-this' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l page -d 'The page that opens the WebSocket: for the Origin, and for mixed content' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l control -d 'The same server by a way that is expected to work, to compare with' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l via -d 'The same server, entered at a hop on the way, from the client to the origin; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l direct -d 'The origin itself, without anything before it' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l resolve -d 'Use this address for a name; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times, the first is preferred' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment decide' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l timeout -d 'Give up on a look-up, a connection or a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l html -d 'Write the report as a page that needs nothing else' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l document -d 'Write the report as Markdown, for a wiki' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l save -d 'Save what was seen, to judge it again with --replay' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l replay -d 'Judge a saved run instead of looking' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'Time for which connections are watched; longer timers cannot be found' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l expect-alive -d 'Exit with code 5 if a connection ends before this age; for CI' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l every -d 'Interval at which connections with traffic send something [default: 2s; with --watch 20s]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l drop-log -d 'With --watch: append events to this file, one JSON object per line, instead of standard output' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l metrics -d 'With --watch: serve metrics for Prometheus at this address, under /metrics' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l webhook -d 'With --watch: send each drop as JSON by POST to this http:// or https:// URL' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l fail-after -d 'With --watch: exit with code 5 after this number of drops' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l patience -d 'Time after which a reply counts as missing' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l message -d 'Message that is sent to find out whether messages keep a connection alive' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l subscribe -d 'Message that makes the server send messages, to find out whether these keep a connection alive' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l largest -d 'Largest message that is tried; at most 64 KiB for public targets without --i-own-this' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l page -d 'URL of the page that opens the WebSocket, for the Origin and for mixed content' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l control -d 'URL of the same server on a path that is expected to work, for comparison' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l via -d 'URL of the same server at a hop of the path, in the order from the client to the origin; can be repeated' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l direct -d 'URL of the origin itself, without intermediaries' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l resolve -d 'Use this address for a name; can be repeated' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s s -l subprotocol -d 'Offer a subprotocol; can be repeated, the first is preferred' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s H -l header -d 'Add a header field to requests; can be repeated' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l ca -d 'Trust these certificate authorities (PEM) in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l proxy -d 'Use this forward proxy (http://, https://, socks5://, socks5h://) [default: from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l timeout -d 'Time limit for a name lookup, a connection and a handshake each' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l html -d 'Write the report as a self-contained HTML page' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l document -d 'Write the report as Markdown' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l save -d 'Save the observations, for --replay' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l replay -d 'Evaluate a saved run instead of probing' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l quick -d 'Look at the stages alone, at most 15 s; do not watch'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l watch -d 'Keep a few connections open until Ctrl-C, for days; each that ends is told and opened again'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l insecure -d 'Go on where the server\'s certificate is not acceptable; it is reported all the same'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l i-own-this -d 'The target is mine: larger messages and more connections than is polite elsewhere'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l quick -d 'Probe the stages only, for at most 15 s; do not watch connections'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l watch -d 'Keep a few connections open until Ctrl-C, report each that ends, and open it again'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l insecure -d 'Continue if the certificate of the server is not acceptable; it is still reported'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l i-own-this -d 'Confirm that the target is yours: enables larger messages and more connections on public targets'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l json -d 'Print the report as JSON'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l file -d 'Read what to explain, such as a response head, from a file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log -d 'Access logs to find dropped WebSockets in, plain or gzip; `-` is standard input' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l format -d 'The format of the logs, as the product\'s configuration has it [default: found out for each log]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l html -d 'Write the report as a page that needs nothing else' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log-filter -d 'Takes the place of the program\'s --log, which means something else here' -r
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -l json -d 'Print it as JSON'
-complete -c undrop -n "__fish_undrop_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l file -d 'Read the query, such as a response head, from a file' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log -d 'Access logs to evaluate, plain or gzip; `-` is standard input' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l format -d 'Format of the logs, as in the configuration of the product [default: detected for each log]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l html -d 'Write the report as a self-contained HTML page' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l log-filter -d 'Replaces the global option --log, which has another meaning here' -r
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -l json -d 'Print the result as JSON'
+complete -c undrop -n "__fish_undrop_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand explain" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s l -l listen -d 'Address to listen on; can be repeated [default: 127.0.0.1:8080]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand gateway" -s u -l upstream -d 'Backend for all paths that have no route; the path of the client is appended to the path of this URL [default: the embedded backend]' -r
