@@ -31,6 +31,7 @@ mod template;
 use std::io::{self, Read};
 
 use undrop_report::Report;
+use undrop_text::printable;
 
 pub use template::FormatError;
 
@@ -169,7 +170,7 @@ impl Survey {
             let text = match line {
                 Line::Whole(text) => {
                     let start = String::from_utf8_lossy(text.get(..120).unwrap_or(text));
-                    start.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(80).collect()
+                    printable::truncated(&start, 80)
                 }
                 Line::TooLong => format!("a line of more than {} KiB", reader::LONGEST / 1024),
             };

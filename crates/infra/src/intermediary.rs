@@ -179,7 +179,7 @@ impl fmt::Display for ClosingManner {
             Self::Rst => "RST",
             Self::CloseFrame => "a Close frame",
             Self::Silent => "black hole",
-            Self::SilentThenRst => "black hole, then RST for whoever speaks",
+            Self::SilentThenRst => "black hole, then RST to the next sender",
             Self::Ends => "FIN or RST, not documented",
             Self::Kept => "stays open",
             Self::Unknown => "unknown",

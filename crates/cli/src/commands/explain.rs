@@ -14,6 +14,7 @@ use clap::Args;
 use serde::Serialize;
 use undrop_diagnosis::CHECKS;
 use undrop_explain::{Explanation, LONGEST_QUERY, Lookup, explain};
+use undrop_text::printable;
 
 use crate::exit::{Code, Failure};
 
@@ -141,7 +142,7 @@ fn print_json(document: &impl Serialize) -> Result<(), Failure> {
 }
 
 fn unknown(query: &str, nearest: &[String]) -> anyhow::Error {
-    let shown: String = query.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown = printable::excerpt(query);
     let mut text = format!("`{shown}` is unknown");
     if nearest.is_empty() {
         text.push_str("; it may be defined by the application");
