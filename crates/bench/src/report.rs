@@ -22,9 +22,9 @@ pub use distribution::TimeDistribution;
 pub use endings::EndingGroup;
 pub use hdr::hdr_log;
 pub use model::{
-    Bytes, ConditionResult, Connections, FULL_RATE, FailureGroup, LoadReport, Messages, Pings, Rate,
+    Bytes, ConditionResult, Connections, FULL_RATE, FailureGroup, LoadReport, Messages, ModeName, Pings, Rate,
 };
-pub use proof::{DirectionCounts, Proof};
+pub use proof::{DirectionCounts, MessageDirection, Proof};
 pub use sections::{
     BroadcastReport, ChurnReport, Cost, HandshakeTimes, RampReport, Resumes, StormReport, UsersReport,
 };

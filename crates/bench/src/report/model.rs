@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use undrop_session::SessionMode;
 
 use super::distribution::TimeDistribution;
 use super::distribution::ratio;
@@ -32,10 +33,10 @@ pub struct LoadReport {
     pub version: &'static str,
     /// The URL, without a password and with secrets of its query hidden.
     pub target: String,
-    /// The mode: run, flood, hold, storm, churn, broadcast, ramp or scenario.
-    pub mode: &'static str,
+    /// The mode of the run.
+    pub mode: ModeName,
     /// The use of sessions: off, prefer or require.
-    pub session: &'static str,
+    pub session: SessionMode,
     /// The seed of all randomness.
     pub seed: u64,
     /// The number of worker processes.
@@ -108,6 +109,62 @@ pub(crate) struct Recorded {
     pub(crate) timeline: Timeline,
     /// The times at which connections ended, in seconds since the start of the run, each with the index of its group.
     pub(crate) instants: Vec<(f64, usize)>,
+}
+
+/// A mode without its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeName {
+    /// [`Mode::Run`], which sends on a fixed schedule.
+    Run,
+    /// [`Mode::Flood`], which sends as fast as replies arrive.
+    Flood,
+    /// [`Mode::Hold`], which sends nothing.
+    Hold,
+    /// [`Mode::Storm`], which loses all connections at once.
+    Storm,
+    /// [`Mode::Churn`], which opens and closes at a rate.
+    Churn,
+    /// [`Mode::Broadcast`], in which few send and all receive.
+    Broadcast,
+    /// [`Mode::Ramp`], which opens until the target refuses.
+    Ramp,
+    /// [`Mode::Scenario`], in which virtual users follow a file.
+    Scenario,
+}
+
+impl ModeName {
+    fn of(mode: &Mode) -> ModeName {
+        match mode {
+            Mode::Run => ModeName::Run,
+            Mode::Flood { .. } => ModeName::Flood,
+            Mode::Hold => ModeName::Hold,
+            Mode::Storm { .. } => ModeName::Storm,
+            Mode::Churn { .. } => ModeName::Churn,
+            Mode::Broadcast { .. } => ModeName::Broadcast,
+            Mode::Ramp { .. } => ModeName::Ramp,
+            Mode::Scenario(_) => ModeName::Scenario,
+        }
+    }
+
+    /// Returns the name as the command line and the report write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ModeName::Run => "run",
+            ModeName::Flood => "flood",
+            ModeName::Hold => "hold",
+            ModeName::Storm => "storm",
+            ModeName::Churn => "churn",
+            ModeName::Broadcast => "broadcast",
+            ModeName::Ramp => "ramp",
+            ModeName::Scenario => "scenario",
+        }
+    }
+
+    /// Returns whether the client closes connections as a part of the load and not only at the end.
+    pub(super) fn closes_connections(self) -> bool {
+        matches!(self, ModeName::Churn | ModeName::Scenario)
+    }
 }
 
 /// The counts of connections.
@@ -255,8 +312,8 @@ impl LoadReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
             target: shown_url(&plan.target.url),
-            mode: mode_name(&plan.mode),
-            session: plan.session.name(),
+            mode: ModeName::of(&plan.mode),
+            session: plan.session,
             seed: plan.seed,
             workers: plan.workers,
             message_bytes: sends(&plan.mode).then(|| plan.payload.size()),
@@ -330,9 +387,9 @@ impl LoadReport {
         let Connections { asked, opened, failed, .. } = self.connections;
         let never = match self.mode {
             // A ramp ends with refusals, and failures of users are counted with the users.
-            "ramp" | "scenario" => 0,
+            ModeName::Ramp | ModeName::Scenario => 0,
             // Connections that exceeded our own limit were not attempted.
-            "churn" => failed.saturating_sub(self.churn.as_ref().map_or(0, |churn| churn.skipped)),
+            ModeName::Churn => failed.saturating_sub(self.churn.as_ref().map_or(0, |churn| churn.skipped)),
             // Connections that were not attempted because the run was stopped have not failed.
             _ => asked.saturating_sub(opened).min(failed),
         };
@@ -387,17 +444,4 @@ fn load_of(plan: &Plan) -> endings::Load {
 
 fn sends(mode: &Mode) -> bool {
     matches!(mode, Mode::Run | Mode::Flood { .. } | Mode::Storm { .. } | Mode::Broadcast { .. })
-}
-
-fn mode_name(mode: &Mode) -> &'static str {
-    match mode {
-        Mode::Run => "run",
-        Mode::Flood { .. } => "flood",
-        Mode::Hold => "hold",
-        Mode::Storm { .. } => "storm",
-        Mode::Churn { .. } => "churn",
-        Mode::Broadcast { .. } => "broadcast",
-        Mode::Ramp { .. } => "ramp",
-        Mode::Scenario(_) => "scenario",
-    }
 }

@@ -19,11 +19,25 @@ pub struct Proof {
     pub directions: Vec<DirectionCounts>,
 }
 
+/// The direction of the messages of a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageDirection {
+    /// To a target that echoes, and back.
+    RoundTrip,
+    /// From the client to a sink.
+    Up,
+    /// From a sink to the client.
+    Down,
+    /// From the senders of a broadcast to all connections.
+    Copies,
+}
+
 /// The counts of one direction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DirectionCounts {
-    /// The direction: `round_trip` with a target that echoes, `up` and `down` with a sink, `copies` in a broadcast.
-    pub direction: &'static str,
+    /// The direction of the messages.
+    pub direction: MessageDirection,
     /// The number of messages sent; in a broadcast, the number of copies expected.
     pub sent: u64,
     /// The number of different messages that arrived intact.
@@ -43,18 +57,18 @@ impl Proof {
         let mut directions = Vec::new();
         let sink = tally.down != StreamCounts::default() || tally.up_sent > 0 || tally.unanswered > 0;
         if let Mode::Broadcast { .. } = plan.mode {
-            directions.push(DirectionCounts::new("copies", copies(tally), &tally.echoed));
+            directions.push(DirectionCounts::new(MessageDirection::Copies, copies(tally), &tally.echoed));
         } else if sink {
-            directions.push(DirectionCounts::new("up", tally.up_sent, &tally.up));
+            directions.push(DirectionCounts::new(MessageDirection::Up, tally.up_sent, &tally.up));
             // It is unknown what a sink sent on streams without a report, so a loss there is counted in `unanswered`.
-            directions.push(DirectionCounts::new("down", tally.down_sent, &tally.down));
+            directions.push(DirectionCounts::new(MessageDirection::Down, tally.down_sent, &tally.down));
             if tally.echoed != StreamCounts::default() {
                 // Some connections reached a target that echoes: they sent the messages that are in no sink's report.
                 let sent = tally.sent.saturating_sub(tally.up_sent + tally.unproven);
-                directions.push(DirectionCounts::new("round_trip", sent, &tally.echoed));
+                directions.push(DirectionCounts::new(MessageDirection::RoundTrip, sent, &tally.echoed));
             }
         } else {
-            directions.push(DirectionCounts::new("round_trip", tally.sent, &tally.echoed));
+            directions.push(DirectionCounts::new(MessageDirection::RoundTrip, tally.sent, &tally.echoed));
         }
         Proof { streams: tally.proven, unanswered: tally.unanswered, unproven: tally.unproven, directions }
     }
@@ -76,7 +90,7 @@ impl Proof {
 }
 
 impl DirectionCounts {
-    fn new(direction: &'static str, sent: u64, counts: &StreamCounts) -> DirectionCounts {
+    fn new(direction: MessageDirection, sent: u64, counts: &StreamCounts) -> DirectionCounts {
         let StreamCounts { received, doubled, reordered, corrupted } = *counts;
         DirectionCounts {
             direction,

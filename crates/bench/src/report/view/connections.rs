@@ -1,6 +1,7 @@
 //! The sections about connections: endings, failures, handshakes and restored links.
 
 use undrop_report::document::{Align, Block, Grid, Section, Tone};
+use undrop_session::SessionMode;
 use undrop_text::number::{counted, milliseconds, seconds, thousands};
 use undrop_text::printable::truncated;
 
@@ -92,7 +93,7 @@ pub(super) fn resumes(report: &LoadReport) -> Option<Section> {
             ", until messages could be sent again: p50 {p50}, p99 {p99}, longest {longest}"
         ));
     }
-    if report.session != "off" {
+    if report.session != SessionMode::Off {
         text.push_str(&format!(" · {} reported", counted(resumes.gaps, "gap")));
     }
     Some(Section::new("Restored links").with(Block::Text(Tone::Plain, text)))

@@ -1,11 +1,12 @@
 //! The outcome in one line, and what was done to get it.
 
 use undrop_report::document::Tone;
+use undrop_session::SessionMode;
 use undrop_text::number::{bytes, counted, rate, seconds, thousands};
 use undrop_text::printable::truncated;
 
 use crate::report::endings::EndingGroup;
-use crate::report::model::LoadReport;
+use crate::report::model::{LoadReport, ModeName};
 
 /// The number of kinds of endings in the first line; the others are one number.
 const KINDS: usize = 3;
@@ -22,9 +23,10 @@ impl LoadReport {
             let why = if failed.is_empty() { String::new() } else { format!(": {failed}") };
             return format!("none of {} could be opened{why}", counted(asked, "connection"));
         }
-        let lived = match self.mode {
-            "churn" | "scenario" => "stayed open until they were closed as planned",
-            _ => "alive at the end",
+        let lived = if self.mode.closes_connections() {
+            "stayed open until they were closed as planned"
+        } else {
+            "alive at the end"
         };
         let mut line = format!("{} of {} {lived}", thousands(connections.alive_at_end), thousands(opened));
         if connections.ended > 0 {
@@ -47,7 +49,9 @@ impl LoadReport {
         if failures > 0 {
             let never = asked.saturating_sub(opened);
             let what = match (self.mode, never) {
-                ("ramp" | "churn" | "scenario", _) | (_, 0) => counted(failures, "handshake") + " failed",
+                (ModeName::Ramp | ModeName::Churn | ModeName::Scenario, _) | (_, 0) => {
+                    counted(failures, "handshake") + " failed"
+                }
                 _ => format!("{} of {} could not be opened", thousands(never), thousands(asked)),
             };
             line.push_str(&format!("; {what}: {failed}"));
@@ -68,7 +72,7 @@ pub(super) fn tone(report: &LoadReport) -> Tone {
 
 /// Returns the target and the parameters of the run, with which it can be repeated.
 pub(super) fn subject(report: &LoadReport) -> String {
-    let mut parts = vec![truncated(&report.target, 120), report.mode.to_owned()];
+    let mut parts = vec![truncated(&report.target, 120), report.mode.as_str().to_owned()];
     parts.push(counted(report.connections.asked, "connection"));
     if let Some(per_connection) = report.rate_per_connection {
         parts.push(format!("{}/s each", rate(per_connection)));
@@ -77,9 +81,9 @@ pub(super) fn subject(report: &LoadReport) -> String {
         parts.push(bytes(size as f64));
     }
     parts.push(seconds(report.duration_s));
-    if report.session != "off" {
+    if report.session != SessionMode::Off {
         let sessions = thousands(report.connections.sessions);
-        parts.push(format!("session {} ({sessions} established)", report.session));
+        parts.push(format!("session {} ({sessions} established)", report.session.name()));
     }
     if report.workers > 1 {
         parts.push(counted(u64::from(report.workers), "worker"));

@@ -5,6 +5,7 @@ use undrop_text::number::{bytes, counted, milliseconds, percent, rate, thousands
 
 use crate::report::distribution::TimeDistribution;
 use crate::report::model::{FULL_RATE, LoadReport};
+use crate::report::proof::MessageDirection;
 
 pub(super) fn counts(report: &LoadReport) -> Option<Section> {
     let rates = report.rate.as_ref()?;
@@ -103,10 +104,10 @@ pub(super) fn proof(report: &LoadReport) -> Option<Section> {
     for direction in &proof.directions {
         let verdict = if direction.is_clean() { "exactly once" } else { "not exactly once" };
         let name = match direction.direction {
-            "round_trip" => "round trip",
-            "up" => "to the sink",
-            "down" => "from the sink",
-            other => other,
+            MessageDirection::RoundTrip => "round trip",
+            MessageDirection::Up => "to the sink",
+            MessageDirection::Down => "from the sink",
+            MessageDirection::Copies => "copies",
         };
         let line = format!(
             "{name}: {verdict} ({}, {} lost, {} duplicated, {} reordered, {} corrupted)",

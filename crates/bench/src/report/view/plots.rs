@@ -33,8 +33,7 @@ fn survival(report: &LoadReport) -> Option<Plot> {
     if timeline.intervals.is_empty() || report.connections.opened == 0 {
         return None;
     }
-    // In these modes the client closes connections as a part of the load.
-    let closes = matches!(report.mode, "churn" | "scenario");
+    let closes = report.mode.closes_connections();
     let asked = report.connections.asked;
     let alive = alive(timeline, closes);
     let most = alive.iter().copied().max().unwrap_or(0).max(1);
