@@ -1,4 +1,4 @@
-//! Any order of links, messages, packets and time on the client's machine: no panic, and nothing is handed to the application twice or
+//! Any order of links, messages, packets and time on the client's machine: no panic, and no message is settled twice or
 //! acked out of range.
 #![no_main]
 

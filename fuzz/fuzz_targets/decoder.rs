@@ -1,4 +1,4 @@
-//! Frames from anywhere: no panic, no more memory than limits allow, and the same events however the bytes are cut.
+//! Arbitrary frames: no panic, no more memory than limits allow, and the same events however the bytes are cut.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -91,7 +91,7 @@ fn decode(
     events
 }
 
-/// The scanner never passes the end of its input, and is done in as many steps as there are bytes.
+/// The scanner never passes the end of its input, and needs no more steps than there are bytes.
 fn scan(role: Role, rsv1: bool, mut rest: &[u8]) {
     let mut scanner = Scanner::new(role, LIMITS, rsv1);
     while let Ok(Some(piece)) = scanner.next(rest) {
@@ -101,7 +101,7 @@ fn scan(role: Role, rsv1: bool, mut rest: &[u8]) {
     }
 }
 
-/// A decoded message is decoded to the same once it is encoded again.
+/// A decoded message decodes to itself after encoding.
 fn again(role: Role, events: &[Event]) {
     let mut encoder = Encoder::new(if role == Role::Server { Role::Client } else { Role::Server });
     let mut bytes = Vec::new();

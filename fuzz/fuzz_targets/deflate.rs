@@ -1,4 +1,4 @@
-//! Compressed data is restored; other data never inflates past the limit.
+//! A compressed message decompresses to itself; arbitrary input never inflates past the limit.
 #![no_main]
 
 use arbitrary::Arbitrary;

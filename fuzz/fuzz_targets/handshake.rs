@@ -1,4 +1,4 @@
-//! Heads from anywhere: no panic, no head over the limit, and nothing that a piece shows is taken back by the rest.
+//! Arbitrary heads: no panic, no head over the limit, and no verdict on a prefix that the rest changes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

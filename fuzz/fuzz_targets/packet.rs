@@ -1,5 +1,5 @@
-//! Any text as a packet, a hello, an offer or a session id: no panic, and what is understood means the same again when it is
-//! written and read.
+//! Any text as a packet, a hello, an offer or a session id: no panic, and parsed values are unchanged after encoding
+//! and parsing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

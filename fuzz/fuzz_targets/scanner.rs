@@ -1,4 +1,4 @@
-//! The scanner walks over any bytes; what it takes for frames the decoder takes for the same.
+//! The scanner accepts any bytes without a panic, and finds the same frames as the decoder.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use undrop_frame::deflate;
 use undrop_frame::handshake::{Headers, ResponseHead};
-use undrop_session::{Attempt, LinkEnd, LinkMode, is_session_answer, offer};
+use undrop_session::{Attempt, LinkEnd, LinkMode, is_session_protocol, offer};
 use undrop_transport::{
     ConnectError, ConnectRequest, ConnectStage, DialError, DialOptions, Ending, OfferedExtensions, Stream,
     UpgradeError, WebSocket, WebSocketConfig, WsUrl, connect, ending_of, upgrade,
@@ -78,7 +78,7 @@ pub(crate) async fn make(target: Arc<ConnectTarget>, attempt: Attempt) -> Result
     };
     let mut connected = connected.map_err(|error| connect_failed(&error))?;
     let protocol = connected.accepted.protocol.take();
-    let session = attempt.hello.is_some() && protocol.as_deref().is_some_and(is_session_answer);
+    let session = attempt.hello.is_some() && protocol.as_deref().is_some_and(is_session_protocol);
     Ok(Linked {
         socket: connected.into_websocket(&target.socket),
         mode: if session { LinkMode::Session } else { LinkMode::Plain },

@@ -132,8 +132,11 @@ fn busy(request: &UpgradeRequest, offer: &Offer) -> ClientRefusal {
         let plain = offer.plain.first().cloned();
         // Without the session protocol in the response, the client would conclude that the server does not support
         // sessions, and would give up its own.
-        let protocol =
-            if offer.wants_session() { Some(undrop_session::answer(offer, plain.as_deref())) } else { plain };
+        let protocol = if offer.wants_session() {
+            Some(undrop_session::response_protocol(offer, plain.as_deref()))
+        } else {
+            plain
+        };
         let mut response = response_101(&request.key, protocol.as_deref(), None, &[]);
         response.extend(close_frame(Some(CloseCode::TRY_AGAIN_LATER), "retry=2000"));
         response

@@ -217,7 +217,7 @@ async fn the_policy_end_ends_a_slow_session() {
     assert_eq!(client.read_text().await, "read");
     client.ack().await;
     client.packet(&Packet::Probe("k".into())).await;
-    while client.next().await != In::Packet(Packet::ProbeAnswer("k".into())) {}
+    while client.next().await != In::Packet(Packet::ProbeReply("k".into())) {}
     client.fin();
     for _ in 0..20 {
         // Fails if the session has already ended.

@@ -171,7 +171,7 @@ async fn the_clock_alone_moves_a_quiet_session() {
         assert_eq!(client.next().await, In::Packet(Packet::Heartbeat));
     }
     client.packet(&Packet::Probe("k1".into())).await;
-    assert_eq!(client.next().await, In::Packet(Packet::ProbeAnswer("k1".into())));
+    assert_eq!(client.next().await, In::Packet(Packet::ProbeReply("k1".into())));
     client.packet(&Packet::AckNow).await;
     assert_eq!(client.next().await, In::Packet(Packet::Ack(1)));
 }
@@ -263,7 +263,7 @@ async fn words_right_behind_the_hello() {
     client.sent = vec![(OpCode::Text, b"one".to_vec()), (OpCode::Text, b"two".to_vec())];
     assert_eq!(server.next().await, Got::text("one"));
     assert_eq!(server.next().await, Got::text("two"));
-    assert_eq!(client.news().await, Packet::ProbeAnswer("k".into()));
+    assert_eq!(client.news().await, Packet::ProbeReply("k".into()));
     // On a resume, the numbers continue after the last unit that the gateway took; this client knows that it took both.
     client.packet(&Packet::AckNow).await;
     client.all_acked().await;

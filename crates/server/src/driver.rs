@@ -1,5 +1,5 @@
-//! The task that owns one session: its machine, its link and its backend connection. Nothing on the way of a message
-//! is shared; the mailbox carries only new links and orders from above.
+//! The task that owns one session: its machine, its link and its backend connection. The data path shares nothing with
+//! other tasks; the mailbox carries only new links and commands.
 
 mod backend;
 mod delayed_ack;
@@ -28,17 +28,17 @@ use crate::node::Node;
 use crate::registry::SessionEntry;
 use crate::tombstone::Tombstone;
 
-/// How long the backend may take to answer our Close frame.
+/// The time within which the backend must reply to a Close frame.
 const BACKEND_CLOSE: Duration = Duration::from_secs(5);
 
 /// The current link.
-struct Link {
+struct ActiveLink {
     stream: Stream,
     peer: SocketAddr,
     /// The 101 response, until it is written.
     response: Vec<u8>,
     parser: FromLink,
-    /// A unit or packet is partly on the wire.
+    /// A unit or packet is partly written.
     inside: bool,
     /// The stream holds bytes that its socket did not accept yet (a TLS layer does).
     unflushed: bool,
@@ -87,23 +87,24 @@ impl BackendConnection {
     }
 }
 
+/// The phase of a session's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DriverPhase {
     Open,
-    /// The client closed the session: the backend has our Close frame, its answer is awaited.
+    /// The client closed the session: a Close frame was sent to the backend, and its reply is awaited.
     ClientClosed,
-    /// The client sent what no message may be, and would send it again on every link: the backend was told, what it
-    /// still says is for the client, and then this is.
+    /// The client sent a message that is refused, and would send it again on every link. A Close frame was sent to the
+    /// backend; the client gets what the backend still sends, and then a close with this code.
     ClientRefused(CloseCode),
-    /// The backend is gone: what it sent last waits for its acks.
+    /// The backend connection ended; the last units wait for their acks.
     BackendClosed,
     Over,
 }
 
-/// See the module documentation.
+/// The task of one session; see the module documentation.
 pub(crate) struct Driver {
     machine: Gateway,
-    link: Option<Link>,
+    link: Option<ActiveLink>,
     backend: BackendConnection,
     phase: DriverPhase,
     timers: DriverTimers,
@@ -115,7 +116,7 @@ pub(crate) struct Driver {
     waker: Option<Waker>,
     /// The reason why the session cannot be resumed, once it cannot.
     why: Option<LossReason>,
-    /// This process stops: no link can come any more.
+    /// This process stops, so no further link can arrive.
     draining: bool,
     /// The loss of the session that this one replaces, for its first link.
     predecessor: Option<Loss>,
@@ -146,24 +147,24 @@ impl Driver {
         }
     }
 
-    /// This session takes the place of one that cannot go on; its first link is told so.
+    /// Sets the loss of the session that this one replaces; its first link reports it.
     pub(crate) fn succeed(&mut self, loss: Loss) {
         self.predecessor = Some(loss);
     }
 
-    /// Takes what the backend sent together with its handshake answer.
+    /// Handles the bytes that the backend sent together with its handshake response.
     pub(crate) fn preload_backend(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.take_from_backend(bytes);
         }
     }
 
-    /// Makes `new` the current link, or answers why not.
+    /// Makes `new` the current link, or returns it with the reason for the refusal.
     pub(crate) fn attach(&mut self, mut new: Box<NewLink>, now: Instant) {
         if self.phase == DriverPhase::Over
             && let Some(refused) = new.refused.take()
         {
-            // An order in front of it ended the session: its acceptor looks again, and finds why.
+            // An earlier command ended the session. The acceptor looks the session up again and finds the reason.
             let _ = refused.send((new, None));
             return;
         }
@@ -192,14 +193,14 @@ impl Driver {
                 self.phase = DriverPhase::Over;
                 let tombstone = self.tombstone(Some(why));
                 if let Some(refused) = new.refused.take() {
-                    // The acceptor that offered the link may have gone; then there is nobody to answer.
+                    // The acceptor that offered the link may be gone; then no task waits for this.
                     let _ = refused.send((new, Some(tombstone)));
                 }
                 return;
             }
         }
         self.node.registry.set_attached(&self.entry);
-        let link = Link {
+        let link = ActiveLink {
             stream: new.stream,
             peer: new.peer,
             response: new.response,
@@ -210,7 +211,7 @@ impl Driver {
         };
         tracing::debug!(sid = %self.entry.sid, peer = %link.peer, attempt = new.attempt, rx = ?new.rx, "link attached");
         if let Some(old) = self.link.replace(link) {
-            // Fenced: whatever it still carries is sent again on the new one. In the middle of a unit nothing can be said.
+            // The old link is fenced: what it still carries is sent again on the new one. `m` fits only between units.
             let last = if boundary && old.response.is_empty() { moved_frames() } else { Vec::new() };
             tokio::spawn(retire(old.stream, last));
         }
@@ -229,7 +230,7 @@ impl Driver {
                     self.machine.drain(now, slot);
                 }
                 Command::Evict if self.link.is_none() => {
-                    tracing::warn!(sid = %self.entry.sid, "session evicted: the budget for parked sessions is used up");
+                    tracing::warn!(sid = %self.entry.sid, "session evicted: detached sessions exceed their memory budget");
                     self.why = Some(LossReason::Evicted);
                     self.end_backend(Some(CloseCode::GOING_AWAY), "session evicted");
                     self.phase = DriverPhase::Over;
@@ -244,11 +245,11 @@ impl Driver {
         }
     }
 
-    /// Lets happen what is due. What follows from it (output, events) is for the rest of the poll.
+    /// Handles every timer that is due. The rest of the poll handles the resulting output and events.
     fn handle_timeout(&mut self, now: Instant) {
         if self.timers.tidy_at.is_some_and(|at| at <= now) {
             self.machine.release_idle_memory();
-            // What waits for an ack keeps its memory; it is looked at again.
+            // Units that wait for an ack keep their memory, so check again later.
             self.timers.tidy_at = (self.machine.progress().buffered > 0).then_some(now + TIDY);
         }
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
@@ -258,7 +259,7 @@ impl Driver {
             self.timers.close_at = None;
             match self.phase {
                 DriverPhase::ClientClosed => {
-                    tracing::info!(sid = %self.entry.sid, "backend did not answer the Close frame in time");
+                    tracing::info!(sid = %self.entry.sid, "backend did not reply to the Close frame in time");
                     self.backend.stream = None;
                     self.phase = DriverPhase::Over;
                 }
@@ -271,7 +272,7 @@ impl Driver {
         }
     }
 
-    /// The client showed that it knows the session: a repeated first contact finds it no more.
+    /// Handles the confirmation by the client: a repeated first contact no longer finds the session.
     fn confirm(&mut self) {
         if let Some(contact) = self.contact.take() {
             self.node.registry.confirm(&contact);
@@ -291,7 +292,7 @@ impl Driver {
             };
             self.retire_link(close_frame(Some(code), &reason), now);
         }
-        // A client that did not hear that its close was taken asks once more.
+        // A client that missed the ack of its close asks again.
         let tombstone =
             (self.why.is_some() || self.machine.is_closed_by_peer()).then(|| self.tombstone(self.why));
         self.node.remove_session(&self.entry, self.contact.as_deref(), tombstone);
@@ -306,7 +307,7 @@ impl Future for Driver {
         let now = tokio::time::Instant::now().into_std();
         driver.poll_mailbox(cx, now);
         driver.handle_timeout(now);
-        // A socket that had nothing to read wakes us by itself: it is asked once in each turn.
+        // A socket that had nothing to read wakes this task by itself, so it is read once in each turn.
         driver.backend.asleep = false;
         if let Some(link) = &mut driver.link {
             link.asleep = false;
@@ -322,7 +323,7 @@ impl Future for Driver {
                 driver.confirm();
             }
             if driver.draining && driver.link.is_none() && driver.phase != DriverPhase::Over {
-                // Its client has moved, or cannot reach this process again.
+                // The client has moved, or cannot reach this process again.
                 driver.end_backend(Some(CloseCode::GOING_AWAY), "gateway stops");
                 driver.phase = DriverPhase::Over;
             }
@@ -342,7 +343,7 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // A task that is dropped with its runtime leaves no entry that would swallow links.
+        // A task that is dropped with its runtime must not leave an entry, which would swallow links.
         if self.phase != DriverPhase::Over {
             self.node.remove_session(&self.entry, self.contact.as_deref(), None);
         }

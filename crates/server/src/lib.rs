@@ -1,7 +1,7 @@
 //! The accept side: resumable WebSocket sessions in front of an application or a backend.
 //!
 //! A request is checked by the caller, then [`Sessions::admit`] gives its connection to the session that it belongs to,
-//! or says that a new one is needed; [`Sessions::create`] builds that on a backend connection. From then on one task
+//! or returns it as a newcomer, for which [`Sessions::create`] creates a session with a backend connection. From then on one task
 //! owns the session's machine, its link and its backend; see `driver`.
 
 mod closing;

@@ -1,4 +1,4 @@
-//! How the rest of the process reaches the task that owns a session: rare commands, never messages.
+//! The mailbox of a session's task, for rare commands, never for messages.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use undrop_transport::sync::{lock, register_waker};
 
-/// A queue of commands that costs nothing on the heap while it is empty, and one atomic load per wake-up.
+/// A queue of commands. An empty one owns no heap memory and costs one atomic load per wake-up.
 #[derive(Debug)]
 pub struct Mailbox<C> {
     waiting: AtomicBool,
@@ -27,7 +27,7 @@ impl<C> Default for Mailbox<C> {
 }
 
 impl<C> Mailbox<C> {
-    /// An empty queue that nobody waits at.
+    /// Creates an empty queue.
     pub fn new() -> Mailbox<C> {
         Mailbox {
             waiting: AtomicBool::new(false),
@@ -35,7 +35,10 @@ impl<C> Mailbox<C> {
         }
     }
 
-    /// Hands a command to the owner; gives it back when the owner is gone.
+    /// Sends a command to the owner.
+    ///
+    /// # Errors
+    /// The owner is gone; returns the command.
     pub fn send(&self, command: C) -> Result<(), C> {
         let waker = {
             let mut inner = lock(&self.inner);
@@ -52,14 +55,14 @@ impl<C> Mailbox<C> {
         Ok(())
     }
 
-    /// Remembers whom to wake. Called once per poll by the owner; takes the lock only when the waker changed.
+    /// Registers the waker of the owner, which calls this once per poll. Locks only if the waker changed.
     pub fn register(&self, cx: &Context<'_>, known: &mut Option<Waker>) {
         if register_waker(known, cx) {
             lock(&self.inner).waker = Some(cx.waker().clone());
         }
     }
 
-    /// What has arrived, oldest first. One atomic load when that is nothing.
+    /// Returns the commands that arrived, oldest first. An empty queue costs one atomic load.
     pub fn take(&self) -> Vec<C> {
         if !self.waiting.load(Ordering::Acquire) {
             return Vec::new();
@@ -69,7 +72,7 @@ impl<C> Mailbox<C> {
         std::mem::take(&mut inner.commands)
     }
 
-    /// The owner ends: later commands are handed back to their senders, waiting ones are returned here.
+    /// Closes the queue, because the owner ends. Returns the waiting commands; later ones are returned to their senders.
     pub fn close(&self) -> Vec<C> {
         let mut inner = lock(&self.inner);
         inner.closed = true;
@@ -84,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_come_out_in_order_and_a_closed_box_hands_them_back() {
+    fn commands_come_out_in_order_and_a_closed_mailbox_returns_them() {
         let mailbox = Mailbox::new();
         assert!(mailbox.take().is_empty());
         mailbox.send(1).unwrap();

@@ -1,17 +1,17 @@
-//! What an operator decides about sessions.
+//! The options of sessions.
 
 use std::sync::Arc;
 
 use undrop_session::GatewayConfig;
 
-/// Options of all sessions of a server.
+/// The options of all sessions of a server.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
-    /// Timers and buffers of one session.
+    /// The timers and buffers of one session.
     pub machine: Arc<GatewayConfig>,
-    /// What all parked sessions of the process may hold together, in bytes. Default 256 MiB.
+    /// The memory budget of all detached sessions of the process together, in bytes. Default: 256 MiB.
     pub detached_budget: usize,
-    /// Payload bytes of one message. Default 64 MiB.
+    /// The maximum payload of one message, in bytes. Default: 64 MiB.
     pub max_message: u64,
 }
 

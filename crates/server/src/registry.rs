@@ -1,4 +1,4 @@
-//! Which task owns which session on this node, and what is remembered of sessions that ended.
+//! The registry of this node: live sessions, first contacts, and tombstones.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,21 +12,21 @@ use crate::command::Command;
 use crate::mailbox::Mailbox;
 use crate::tombstone::{Tombstone, Tombstones};
 
-/// What others may know of a live session.
+/// The entry of a live session.
 #[derive(Debug)]
 pub(crate) struct SessionEntry {
     pub(crate) sid: SessionId,
     pub(crate) key: SessionKey,
-    /// Who opened it: a resume must come from the same origin over the same route.
+    /// The principal that opened the session; a resume must come from the same one.
     pub(crate) principal: Box<str>,
-    /// The sub-protocol that the backend chose.
+    /// The subprotocol that the backend chose.
     pub(crate) protocol: Option<Box<str>>,
-    /// Of our lease in the store.
+    /// The fence of the lease in the store.
     pub(crate) fence: u64,
     pub(crate) mailbox: Mailbox<Command>,
-    /// Bytes held while no link is there; 0 while attached.
+    /// The memory of the session while detached, in bytes; 0 while attached.
     pub(crate) detached_bytes: AtomicUsize,
-    /// Order of parking, for eviction: smaller is longer ago.
+    /// The order in which sessions were detached, for eviction: a smaller number is longer ago.
     pub(crate) detached_order: AtomicU64,
 }
 
@@ -45,28 +45,28 @@ struct RegistryState {
     contacts: HashMap<Box<str>, ContactState>,
     /// Sessions that cannot be resumed.
     lost: Tombstones,
-    /// Sessions that their clients closed; apart, so that many of them do not push out the others.
+    /// Sessions that their clients closed. They are kept apart so that they do not displace the others.
     closed: Tombstones,
 }
 
 #[derive(Debug)]
 enum ContactState {
-    /// Its backend is being reached; the sender is in the claim.
+    /// Its session is being created; the claim has the sender.
     Creating(watch::Receiver<()>),
     Session(SessionId),
 }
 
-/// What a first contact finds.
+/// The result of looking up a first contact.
 pub(crate) enum FirstContact {
-    /// The session that it founded before.
+    /// The session that it created before.
     Session(Arc<SessionEntry>),
-    /// An earlier one is at it; over when the channel is closed.
+    /// An earlier attempt creates the session; it has ended when the channel is closed.
     Creating(watch::Receiver<()>),
-    /// Nobody: it is the caller's to found.
+    /// There is no session; the caller has the right to create it.
     Free(Claim),
 }
 
-/// The right to found the session of a first contact. Others wait until it is used or dropped.
+/// The right to create the session of a first contact. Other attempts wait until it is used or dropped.
 pub(crate) struct Claim {
     registry: Arc<Registry>,
     pub(crate) contact: Box<str>,
@@ -75,7 +75,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// The session is there; others find it.
+    /// Registers the created session, so that other attempts find it.
     pub(crate) fn fulfil(mut self, entry: &SessionEntry) -> Box<str> {
         self.used = true;
         let contact = self.contact.clone();
@@ -99,12 +99,12 @@ impl Drop for Claim {
 }
 
 impl Registry {
-    /// A new session, reachable by its id.
+    /// Adds a session, which can then be found by its id.
     pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
         self.lock().sessions.insert(entry.sid.clone(), entry);
     }
 
-    /// The unconfirmed session of a first contact, or the right to found it.
+    /// Returns the unconfirmed session of a first contact, or the right to create it.
     pub(crate) fn contact(self: &Arc<Self>, contact: &str) -> FirstContact {
         let mut state = self.lock();
         match state.contacts.get(contact) {
@@ -126,12 +126,12 @@ impl Registry {
         })
     }
 
-    /// The client proved that it has the session's key: the first-contact id opens nothing any more.
+    /// Removes a first-contact id: the client has proved that it has the session's key.
     pub(crate) fn confirm(&self, contact: &str) {
         self.lock().contacts.remove(contact);
     }
 
-    /// The session ended; a tomb is kept when a client could still ask for it.
+    /// Removes a session that ended. `tombstone` is kept for a client that may still ask for it.
     pub(crate) fn remove(&self, entry: &SessionEntry, contact: Option<&str>, tombstone: Option<Tombstone>) {
         self.set_attached(entry);
         let mut state = self.lock();
@@ -147,7 +147,7 @@ impl Registry {
         }
     }
 
-    /// States how much a session without a link holds. Returns true when the total is over `budget`.
+    /// Records the memory of a detached session. Returns whether the total exceeds `budget`.
     pub(crate) fn set_detached(&self, entry: &SessionEntry, bytes: usize, budget: usize) -> bool {
         let before = entry.detached_bytes.swap(bytes.max(1), Ordering::Relaxed);
         if before == 0 {
@@ -158,14 +158,14 @@ impl Registry {
         self.detached_total.load(Ordering::Relaxed) > budget
     }
 
-    /// The session has a link again or ended.
+    /// Records that the session has a link again, or ended.
     pub(crate) fn set_attached(&self, entry: &SessionEntry) {
         let before = entry.detached_bytes.swap(0, Ordering::Relaxed);
         self.detached_total.fetch_sub(before, Ordering::Relaxed);
     }
 
-    /// Tells the sessions that hold most, longest parked first among equals, to end until `budget` is met.
-    /// Returns how many were told.
+    /// Evicts the sessions that hold most memory, among equals those detached for the longest time, until `budget` is met.
+    /// Returns the number of evicted sessions.
     pub(crate) fn evict_down_to(&self, budget: usize) -> usize {
         let mut detached: Vec<(usize, u64, Arc<SessionEntry>)> = self
             .lock()
@@ -182,17 +182,17 @@ impl Registry {
             .collect();
         detached.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut excess = self.detached_total.load(Ordering::Relaxed).saturating_sub(budget);
-        let mut told = 0;
+        let mut evicted = 0;
         for (bytes, _, entry) in detached {
             if excess == 0 {
                 break;
             }
             excess = excess.saturating_sub(bytes);
             if entry.mailbox.send(Command::Evict).is_ok() {
-                told += 1;
+                evicted += 1;
             }
         }
-        told
+        evicted
     }
 
     pub(crate) fn get(&self, sid: &SessionId) -> Option<Arc<SessionEntry>> {

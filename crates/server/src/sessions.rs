@@ -1,4 +1,4 @@
-//! The accept side: decides what a request wants, finds or founds its session, and hands its connection over.
+//! The accept side: finds or creates the session for a request, and passes the connection to its task.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::options::SessionOptions;
 use crate::registry::{Claim, FirstContact, SessionEntry};
 use crate::tombstone::Tombstone;
 
-/// Why sessions are closed at the end of a drain.
+/// The close reason at the end of a drain.
 const STOPS: &str = "gateway stops";
 
 /// All sessions of this node. Cheap to clone.
@@ -33,40 +33,40 @@ pub struct Sessions {
     node: Arc<Node>,
 }
 
-/// A connection whose request was checked and whose answer is not sent yet.
+/// A connection whose request was checked and whose response is not sent yet.
 #[derive(Debug)]
 pub struct Pending {
     /// The connection.
     pub stream: Stream,
-    /// Bytes that came behind the request.
+    /// Bytes that arrived after the request.
     pub leftover: Vec<u8>,
-    /// Where it comes from.
+    /// The address of the peer.
     pub peer: SocketAddr,
-    /// What it offered.
+    /// The parsed subprotocol offer.
     pub offer: Offer,
     /// `Sec-WebSocket-Key` of the request.
     pub key: String,
-    /// Who opens it: a resume must come from the same. The gateway takes route and origin.
+    /// The principal that opens the session; a resume must come from the same one. The gateway uses route and origin.
     pub principal: Box<str>,
 }
 
-/// A backend connection that a new session is built on.
+/// A backend connection for a new session.
 #[derive(Debug)]
 pub struct Backend {
-    /// The connection, its handshake done.
+    /// The connection, after its handshake.
     pub stream: Stream,
-    /// Bytes that came behind its answer.
+    /// Bytes that arrived after its response.
     pub leftover: Vec<u8>,
-    /// The sub-protocol it chose.
+    /// The subprotocol that the backend chose.
     pub protocol: Option<String>,
 }
 
-/// What became of a connection that was offered to an existing session.
+/// The result of [`Sessions::admit`].
 #[derive(Debug)]
 pub enum Admission {
-    /// The session has it (or it was answered and ended, when it was stale).
-    Taken,
-    /// There is no such session: it needs a backend and [`Sessions::create`].
+    /// A session accepted the connection, or it was stale and has been ended.
+    Accepted,
+    /// There is no such session: call [`Sessions::create`] with a backend connection.
     New(Box<Newcomer>),
 }
 
@@ -75,44 +75,44 @@ pub enum Admission {
 pub struct Newcomer {
     /// The connection.
     pub pending: Pending,
-    /// What it is told of the session that it asked for.
+    /// The loss of the session that the client asked for.
     loss: Option<Loss>,
     claim: Option<Claim>,
 }
 
-/// Why a session could not be founded.
+/// The reason why a session could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
-    /// The store refused.
+    /// The session store refused the session.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The node id or the hello is not usable.
+    /// The node id or the hello is invalid.
     #[error("{0}")]
     Invalid(String),
 }
 
 impl Sessions {
-    /// An empty registry. `node` names this process in session ids: letters, digits, `-` and `_`.
+    /// Creates an empty registry. `node` names this process in session ids: letters, digits, `-` and `_`.
     pub fn new(options: SessionOptions, store: Arc<dyn SessionStore>, node: &str) -> Sessions {
         Sessions { node: Arc::new(Node::new(options, store, node)) }
     }
 
-    /// What the sub-protocol tokens of a request ask for.
+    /// Parses the subprotocol tokens of a request.
     pub fn offer(tokens: &[String]) -> Offer {
         parse_offer(tokens)
     }
 
-    /// Whether the hello proves that its session lives here.
+    /// Returns whether the hello proves that its session is on this node.
     pub fn knows(&self, offer: &Offer) -> bool {
         let Some(Ok(Hello::Resume { sid, n, rx, mac })) = &offer.hello else { return false };
         self.node.registry.get(sid).is_some_and(|entry| entry.key.verify(sid, *n, *rx, mac))
     }
 
-    /// Gives the connection to the session that its hello names. Waits while an earlier attempt of the same first
-    /// contact reaches its backend.
+    /// Passes the connection to the session that its hello names. Waits while an earlier attempt of the same first contact
+    /// connects to its backend.
     pub async fn admit(&self, mut pending: Pending) -> Admission {
         loop {
             let Some(Ok(hello)) = &pending.offer.hello else { return newcomer(pending, None, None) };
@@ -125,27 +125,27 @@ impl Sessions {
                 Destination::New(loss, claim) => return newcomer(pending, loss, claim),
                 Destination::Closed(tombstone, attempt, rx) => {
                     confirm_close(pending, &tombstone, attempt, rx);
-                    return Admission::Taken;
+                    return Admission::Accepted;
                 }
             };
             match self.offer_link(&entry, pending, attempt, rx).await {
-                LinkOutcome::Taken => return Admission::Taken,
+                LinkOutcome::Accepted => return Admission::Accepted,
                 LinkOutcome::Refused(back, loss) => return newcomer(back, Some(loss), None),
-                // It ended in between; what is there now?
+                // The session ended in between: look it up again.
                 LinkOutcome::Gone(back) => pending = back,
             }
         }
     }
 
-    /// The session that a first contact founded, or the right to found it.
+    /// Returns the session that a first contact created, or the right to create it.
     async fn contact(&self, id: &str, pending: &Pending, attempt: u64, loss: Option<Loss>) -> Destination {
-        // Who opens it belongs to the name: somebody else's contact is another one.
+        // The principal is part of the key: the same id from another principal is another contact.
         let contact = format!("{id} {}", pending.principal);
         loop {
             match self.node.registry.contact(&contact) {
                 FirstContact::Session(entry) => return Destination::Session(entry, attempt, None),
                 FirstContact::Free(claim) => return Destination::New(loss, Some(claim)),
-                // An error is the end of the other's attempt.
+                // An error means that the other attempt ended.
                 FirstContact::Creating(mut done) => while done.changed().await.is_ok() {},
             }
         }
@@ -168,7 +168,7 @@ impl Sessions {
         match registry.tombstone(&sid) {
             Some(tombstone) if !tombstone.key.verify(&sid, n, rx, mac) => lost(LossReason::Unknown),
             Some(tombstone) if tombstone.why.is_none() => Destination::Closed(tombstone, n, rx),
-            // Asked again, perhaps because the answer was lost, it is the same new session.
+            // A repeated request, for example after a lost response, gets the same new session.
             Some(tombstone) => self.contact(sid.as_str(), pending, n, Some(tombstone.loss(rx))).await,
             None if sid.node() != &*self.node.name => lost(LossReason::NodeLost),
             None => lost(LossReason::Unknown),
@@ -195,11 +195,11 @@ impl Sessions {
         };
         let (link, tombstone) = match entry.mailbox.send(Command::Link(Box::new(link))) {
             Err(Command::Link(link)) => (link, None),
-            Err(_) => return LinkOutcome::Taken,
+            Err(_) => return LinkOutcome::Accepted,
             Ok(()) => match answer.await {
                 Ok(back) => back,
-                // The sender was dropped with the link's acceptance.
-                Err(_) => return LinkOutcome::Taken,
+                // The session accepted the link and dropped the sender.
+                Err(_) => return LinkOutcome::Accepted,
             },
         };
         let NewLink { stream, leftover, peer, .. } = *link;
@@ -210,10 +210,10 @@ impl Sessions {
         }
     }
 
-    /// Founds a session on a connection and a backend, and gives it a task of its own.
+    /// Creates a session for a connection and a backend, and spawns its task.
     ///
     /// # Errors
-    /// No random bytes, a full store, a client that offered no hello.
+    /// There are no random bytes, the store is full, or the client offered no hello.
     pub async fn create(&self, newcomer: Newcomer, backend: Backend) -> Result<(), CreateError> {
         let Newcomer { pending, loss, claim } = newcomer;
         let Some(Ok(hello)) = &pending.offer.hello else {
@@ -258,7 +258,7 @@ impl Sessions {
                 0 => Command::Close { code: CloseCode::GOING_AWAY, reason: STOPS.into() },
                 _ => Command::Drain(GoAway { wait: 0, slot: until / 4, until, why: "drain".into() }),
             };
-            // Its own task is not there yet, so it cannot have ended.
+            // The task is not spawned yet, so it cannot have ended.
             let _ = entry.mailbox.send(order);
         }
         let contact = claim.map(|claim| claim.fulfil(&entry));
@@ -273,25 +273,25 @@ impl Sessions {
         Ok(())
     }
 
-    /// Sessions that live, with a link or without.
+    /// Returns the number of sessions, attached and detached.
     pub fn live(&self) -> usize {
         self.node.live.load(Ordering::Relaxed)
     }
 
-    /// Bytes that sessions without a link hold.
+    /// Returns the memory of detached sessions, in bytes.
     pub fn detached_bytes(&self) -> usize {
         self.node.registry.detached_bytes()
     }
 
-    /// Tells every session to move, each in a slot of its own, and waits until none is left or `deadline` has passed;
-    /// what is left then is closed. Returns how many those were.
+    /// Asks the client of every session to move, each in a slot of its own, and waits until no session is left or `deadline`
+    /// has passed. The remaining sessions are closed. Returns their number.
     pub async fn drain(&self, rate: u32, deadline: Duration) -> usize {
         let end = *self.node.drained_by.get_or_init(|| Instant::now() + deadline);
         let sessions = self.node.registry.all();
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
         let mut slots = Slots::new(count, rate, deadline);
         for entry in &sessions {
-            // A session that just ended needs no telling.
+            // A session that just ended does not receive it.
             let _ = entry.mailbox.send(Command::Drain(slots.assign("drain")));
         }
         while self.live() > 0 {
@@ -309,17 +309,17 @@ impl Sessions {
     }
 }
 
-/// Where a connection belongs.
+/// The destination of a connection.
 enum Destination {
     Session(Arc<SessionEntry>, u64, Option<u64>),
     New(Option<Loss>, Option<Claim>),
-    /// Its client closed it, and asks whether that was heard.
+    /// The client closed the session, and asks whether the close arrived.
     Closed(Tombstone, u64, u64),
 }
 
-/// What a session did with a link that it was offered.
+/// The reaction of a session to an offered link.
 enum LinkOutcome {
-    Taken,
+    Accepted,
     Refused(Pending, Loss),
     Gone(Pending),
 }
@@ -328,7 +328,7 @@ fn newcomer(pending: Pending, loss: Option<Loss>, claim: Option<Claim>) -> Admis
     Admission::New(Box::new(Newcomer { pending, loss, claim }))
 }
 
-/// Tells a client that everything up to its close was taken; there is nothing more to say.
+/// Confirms to a client that everything up to its close was accepted, and closes the link.
 fn confirm_close(pending: Pending, tombstone: &Tombstone, attempt: u64, rx: u64) {
     let resumed = Resumed {
         att: attempt,
@@ -345,6 +345,6 @@ fn confirm_close(pending: Pending, tombstone: &Tombstone, attempt: u64, rx: u64)
 }
 
 fn response_101(offer: &Offer, key: &str, protocol: Option<&str>) -> Vec<u8> {
-    let chosen = undrop_session::answer(offer, protocol);
+    let chosen = undrop_session::response_protocol(offer, protocol);
     undrop_frame::handshake::response_101(key, Some(&chosen), None, &[])
 }

@@ -43,7 +43,7 @@ async fn create_session(sessions: &Sessions, client: Stream, backend: Stream) {
         key: "dGhlIHNhbXBsZSBub25jZQ==".into(),
         principal: "test".into(),
     };
-    let Admission::New(newcomer) = sessions.admit(pending).await else { panic!("taken") };
+    let Admission::New(newcomer) = sessions.admit(pending).await else { panic!("accepted") };
     let backend = Backend { stream: backend, leftover: Vec::new(), protocol: None };
     sessions.create(*newcomer, backend).await.unwrap();
 }
@@ -150,7 +150,7 @@ async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
         key: "dGhlIHNhbXBsZSBub25jZQ==".into(),
         principal: "test".into(),
     };
-    assert!(matches!(sessions.admit(pending).await, Admission::Taken), "the session is the same");
+    assert!(matches!(sessions.admit(pending).await, Admission::Accepted), "the session is the same");
     let mut client = Stream::from(client);
     skip_head(&mut client).await;
     backend.write_all(&message(Role::Server, 100)).await.unwrap();

@@ -1,24 +1,24 @@
-//! How long to wait before the next attempt.
+//! The delay before the next connection attempt.
 
 use std::time::Duration;
 
-/// A policy, chosen by name. All delays are drawn anew for each attempt.
+/// A backoff policy. Each delay is drawn at random for its attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Backoff {
     initial: Duration,
     factor: f64,
     max: Duration,
     jitter: Jitter,
-    /// Longest delay of the very first attempt after a link was lost.
+    /// The longest delay of the first attempt after a link was lost.
     first: Duration,
     max_tries: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Jitter {
-    /// Anything between nothing and the ceiling.
+    /// A uniform value between zero and the ceiling.
     Full,
-    /// The ceiling, give or take this share of it.
+    /// The ceiling, plus or minus this share of it.
     Around(f64),
 }
 
@@ -29,7 +29,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The default, `full-jitter`: at once (up to 300 ms), then anything below min(30 s, 1 s · 2^k). Never gives up.
+    /// Returns the default policy, `full-jitter`: up to 300 ms, then a random delay below min(30 s, 1 s · 2^k). It never
+    /// gives up.
     pub fn full_jitter() -> Self {
         Self {
             initial: Duration::from_secs(1),
@@ -41,7 +42,7 @@ impl Backoff {
         }
     }
 
-    /// `classic`: 1 s, doubled each time, at most 30 s, give or take 25 %; gives up after 10 tries.
+    /// Returns the policy `classic`: 1 s, doubled each time, at most 30 s, ± 25 %. It gives up after 10 tries.
     pub fn classic() -> Self {
         Self {
             jitter: Jitter::Around(0.25),
@@ -51,7 +52,7 @@ impl Backoff {
         }
     }
 
-    /// The policy of this name: `full-jitter` or `classic`.
+    /// Returns the policy with this name: `full-jitter` or `classic`.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
             "full-jitter" => Some(Self::full_jitter()),

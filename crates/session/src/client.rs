@@ -1,7 +1,7 @@
 //! The client's side of a session, or of a plain WebSocket that is opened again and again.
 //!
 //! ```text
-//!                 S, L, or a plain answer
+//!                 S, L, or a plain response
 //!   new ▶ OPENING ───────────────────────▶ OPEN ◀──╮ R (or S again) on a newer attempt:
 //!          │    ▲                          │   │   │ the older link goes
 //!          │    ╰── attempt failed:        │   ╰───╯
@@ -11,11 +11,11 @@
 //!          │                               │    ▲
 //!          │                               │    ╰── attempt failed: backoff
 //!          ▼ refused for good, gave up     ▼
-//!        CLOSED ◀──────────────────────────┴── x taken or acked, final close code (plain), time over
+//!        CLOSED ◀──────────────────────────┴── x consumed or acked, final close code (plain), time over
 //! ```
-//! Attempts are numbered and may overlap: one more may be opened while a link still stands (a probe without an answer, a
-//! drain slot, a change of network). The link is used until a newer attempt has its answer; an answer below the best one
-//! seen is ignored. Which attempt is under way is no state of the machine: it is a list.
+//! Attempts are numbered and may overlap: another one may be opened while a link is still up (a probe without a reply, a
+//! drain slot, a change of network). The link is used until a newer attempt has its first packet; a packet of an attempt
+//! older than the link is ignored. In-flight attempts are kept in a list, not in the state enum.
 
 mod attempt;
 mod close;
@@ -50,27 +50,27 @@ use time::ClientTimer;
 use undrop_frame::Message;
 use watchdog::{Probe, Watchdog};
 
-/// The client's side of a session: see the module's text.
+/// The client's side of a session; see the [module documentation](self).
 #[derive(Debug, Clone)]
 pub struct Client {
     config: ClientConfig,
     cid: String,
     rng: fastrand::Rng,
-    /// Latest time heard of, for outputs that are asked for without one.
+    /// The latest time that was passed in, for outputs that take none.
     now: Instant,
     state: ClientState,
     session: Option<SessionInfo>,
-    /// Counts the sessions that began or ended, so that a late answer about an earlier one is recognised.
+    /// Counts the sessions that started or ended, to recognise a late reply about an earlier one.
     generation: u64,
     link: Option<CurrentLink>,
     attempts: Vec<PendingAttempt>,
     /// Number of the newest attempt made.
     last_n: u64,
-    /// An attempt is to be made now.
+    /// An attempt has to be made now.
     due: bool,
-    /// Failed tries since the last link that was good for something.
+    /// The number of failed attempts since the last useful link.
     tries: u32,
-    /// The link stands but is to be replaced.
+    /// The link is up but has to be replaced.
     moving: bool,
     online: bool,
     outbox: Outbox,
@@ -83,24 +83,24 @@ pub struct Client {
     probe: Probe,
     closing: Option<Close>,
     ack_due: bool,
-    /// `r` was sent and no ack has come since.
+    /// `r` was sent, and no ack has arrived since.
     asked: bool,
 }
 
-/// Where a client stands.
+/// The state of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientState {
-    /// No link has been there yet.
+    /// The client has not had a link yet.
     Opening,
-    /// A link is there.
+    /// The client has a link.
     Open,
-    /// The link was lost.
+    /// The link was lost, and the client reconnects.
     Resuming,
-    /// Over for good.
+    /// The client has ended for good.
     Closed,
 }
 
-/// What `S` said.
+/// The content of `S`.
 #[derive(Debug, Clone)]
 struct SessionInfo {
     sid: SessionId,
@@ -116,7 +116,7 @@ struct CurrentLink {
     n: u64,
     mode: LinkMode,
     since: Instant,
-    /// A unit was acked or received on it.
+    /// A unit was acked or received on this link.
     useful: bool,
 }
 
@@ -133,8 +133,8 @@ impl From<Started> for SessionInfo {
 }
 
 impl Client {
-    /// A client that wants its first link at once. `cid`: 22 or more characters of `[A-Za-z0-9_-]` that hold 128 bits
-    /// from the operating system. `seed`: for delays, where chance is no secret.
+    /// Creates a client that requests its first link at once. `cid`: 22 or more characters of `[A-Za-z0-9_-]` that hold 128
+    /// bits from the operating system. `seed`: the seed of the random delays, which need not be secret.
     pub fn new(now: Instant, config: ClientConfig, cid: String, seed: u64) -> Self {
         Self {
             delivery: Delivery::new(usize::MAX, config.ack_delay),
@@ -171,32 +171,33 @@ impl Client {
         self.delivery.break_rule(rule);
     }
 
-    /// Where it stands.
+    /// Returns the state of the client.
     pub const fn state(&self) -> ClientState {
         self.state
     }
 
-    /// The session's name, once there is one.
+    /// Returns the id of the session, if there is one.
     pub fn sid(&self) -> Option<&SessionId> {
         self.session.as_ref().map(|session| &session.sid)
     }
 
-    /// The application sub-protocol that the session's backend chose.
+    /// Returns the application subprotocol that the backend of the session chose.
     pub fn protocol(&self) -> Option<&str> {
         self.session.as_ref().and_then(|session| session.protocol.as_deref())
     }
 
-    /// The attempt whose link is in use.
+    /// Returns the attempt whose link is in use.
     pub fn link(&self) -> Option<u64> {
         self.link.as_ref().map(|link| link.n)
     }
 
-    /// The next news, oldest first.
+    /// Returns the next event, oldest first.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
     }
 
-    /// The next message for the application. Taking it is what acks it, so ask only when it can be handled.
+    /// Returns the next message for the application. A returned message counts as consumed and is acked, so call this only
+    /// when the application can handle it.
     pub fn poll_message(&mut self, now: Instant) -> Option<Message> {
         self.tick(now);
         while let Some((item, counted)) = self.inbox.pop() {
@@ -226,17 +227,18 @@ impl Client {
         None
     }
 
-    /// Whether the driver should go on reading from the link: false while the application leaves too much untaken.
+    /// Returns whether the driver should continue to read from the link: false while too many bytes wait for the
+    /// application.
     pub const fn wants_read(&self) -> bool {
         self.inbox.bytes() < self.config.inbox_limit
     }
 
-    /// Bytes that wait to be sent or acked.
+    /// Returns the number of bytes that wait to be sent or acked.
     pub const fn queued_bytes(&self) -> usize {
         self.outbox.bytes()
     }
 
-    /// Messages that wait to be sent or acked.
+    /// Returns the number of messages that wait to be sent or acked.
     pub fn queued(&self) -> usize {
         self.outbox.len()
     }

@@ -1,20 +1,20 @@
-//! ControlQueue bytes that wait for a unit boundary: packets as frames, and raw control frames.
+//! The queue of control bytes that wait for a unit boundary: packets as frames, and control frames.
 
 use crate::number::base36;
 use crate::packet::{Packet, push_text_frame};
 
-/// Bytes above which answers that a peer can provoke (probe answers, Pongs, heartbeats) are no longer queued.
+/// The number of bytes from which replies that a peer can provoke (probe replies, Pongs, heartbeats) are not queued.
 pub(crate) const SOFT_LIMIT: usize = 4 * 1024;
-/// Bytes that are never exceeded, whoever asks.
+/// The maximum number of bytes in the queue.
 pub(crate) const HARD_LIMIT: usize = 64 * 1024;
 
-/// Waiting control bytes. Empty, it owns no memory.
+/// Waiting control bytes. An empty queue owns no memory.
 #[derive(Debug, Clone)]
 pub(crate) struct ControlQueue {
     bytes: Vec<u8>,
     sent: u32,
-    /// Where a waiting ack begins that a newer one may replace: it is the last frame, and none of it is out. [`NO_ACK`]:
-    /// there is none.
+    /// The start of a waiting ack that a newer one may replace: it is the last frame, and no byte of it is sent. [`NO_ACK`]
+    /// if there is none.
     ack: u32,
 }
 
@@ -38,23 +38,23 @@ impl ControlQueue {
         &self.bytes[self.sent as usize..]
     }
 
-    /// An ack, and nothing else, waits.
+    /// Returns whether an ack, and nothing else, waits.
     #[inline]
     pub(crate) const fn is_only_ack(&self) -> bool {
         self.ack == 0 && self.sent == 0
     }
 
-    /// The socket took some of it and not all; perhaps the middle of a frame.
+    /// Returns whether the socket accepted a part of the bytes, possibly up to the middle of a frame.
     pub(crate) const fn is_partly_out(&self) -> bool {
         self.sent > 0
     }
 
-    /// Whether an answer that the peer provoked may be queued.
+    /// Returns whether a reply that the peer provoked may be queued.
     pub(crate) fn has_soft_room(&self) -> bool {
         self.limited() < SOFT_LIMIT
     }
 
-    /// Bytes that count against the limits: not those of a unit's rest.
+    /// Returns the number of bytes that count against the limits, without the rest of a unit.
     fn limited(&self) -> usize {
         match self.bytes[..] {
             [0, a, b, c, d, ..] => self.bytes.len() - u32::from_be_bytes([a, b, c, d]) as usize,
@@ -62,11 +62,11 @@ impl ControlQueue {
         }
     }
 
-    /// The rest of a unit that is partly on the wire: goes out before everything else. Nothing of the control bytes can be
-    /// out at that time, because they only go between units.
+    /// Inserts the rest of a partly sent unit before everything else. No control byte can be partly sent at that time,
+    /// because control bytes are sent only between units.
     pub(crate) fn prepend_rest(&mut self, rest: &[u8]) {
         debug_assert!(self.sent == 0);
-        // A preamble that counts as sent: no frame begins with 0, and the length keeps the rest out of the limits.
+        // A preamble that counts as sent: no frame starts with 0, and the length excludes the rest from the limits.
         let len = rest.len() as u32;
         let preamble = std::iter::once(0).chain(len.to_be_bytes());
         self.bytes.splice(0..0, preamble.chain(rest.iter().copied()));
@@ -74,7 +74,7 @@ impl ControlQueue {
         self.ack = NO_ACK;
     }
 
-    /// Queues a packet; false: no room, and nothing changed.
+    /// Queues a packet. Returns false if there is no room; nothing has changed then.
     pub(crate) fn push(&mut self, packet: &Packet) -> bool {
         let text = packet.encode();
         if self.limited() + text.len() + 10 > HARD_LIMIT {
@@ -85,7 +85,7 @@ impl ControlQueue {
         true
     }
 
-    /// Queues a whole control frame; false: no room.
+    /// Queues a whole control frame. Returns false if there is no room.
     pub(crate) fn push_frame(&mut self, frame: &[u8]) -> bool {
         if !self.has_soft_room() {
             return false;
@@ -95,7 +95,7 @@ impl ControlQueue {
         true
     }
 
-    /// Queues an ack, in place of one that still waits. Allocates nothing once the buffer has its few bytes.
+    /// Queues an ack, in place of one that still waits. It allocates nothing once the buffer has its few bytes.
     pub(crate) fn push_ack(&mut self, number: u64) {
         if self.ack != NO_ACK {
             self.bytes.truncate(self.ack as usize);
@@ -109,7 +109,7 @@ impl ControlQueue {
         self.ack = u32::try_from(at).unwrap_or(NO_ACK);
     }
 
-    /// The socket took `n` bytes.
+    /// Removes `n` bytes that the socket accepted.
     pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n as u32;
         if self.sent as usize >= self.bytes.len() {
@@ -119,7 +119,7 @@ impl ControlQueue {
         }
     }
 
-    /// Nothing waits any more; the buffer is kept for the next packet.
+    /// Removes everything; the buffer is kept for the next packet.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;

@@ -1,28 +1,28 @@
-//! The receiving side of one direction: which unit comes next, what was taken, when to ack.
+//! The receiving side of one direction: the number of the next unit, the consumed units, and the time of the next ack.
 //!
-//! Three numbers describe it, `acked ≤ taken ≤ received`: units are *received* once, *taken* by their consumer in order,
-//! and what was taken is *acked*. What lies between taken and received waits for the consumer and outlives the link; the
-//! peer sends it again on the next one and it is dropped here by its number.
+//! Three numbers describe it, `acked ≤ consumed ≤ received`: units are *received* once, *consumed* in order (the protocol
+//! says *taken*: the consumer accepted them), and then *acked*. Received units that are not consumed yet outlive the link;
+//! the peer sends them again on the next one, and they are dropped here by their numbers.
 
 use std::time::{Duration, Instant};
 
 use crate::mutate::BrokenRule;
 
-/// Units after which an ack is due.
+/// The number of consumed units after which an ack is due.
 const ACK_UNITS: u32 = 32;
-/// Bytes after which an ack is due, unless a quarter of the peer's window is less.
+/// The number of bytes after which an ack is due, unless a quarter of the peer's window is less.
 const ACK_BYTES: usize = 64 * 1024;
 
-/// What a unit turned out to be.
+/// Whether a received unit is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitStatus {
-    /// New: hand it to the consumer.
+    /// The unit is new: deliver it to the consumer.
     Deliver,
-    /// Received before, on an earlier link: drop it.
+    /// The unit was received before, on an earlier link: drop it.
     Duplicate,
 }
 
-/// See the module's text. Costs no memory per unit.
+/// The counters of the receiving side; see the module documentation. A unit costs no memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     received: u64,
@@ -36,16 +36,16 @@ pub(crate) struct Delivery {
     threshold: u32,
     /// Delay of the ack timer, milliseconds (one per session and in memory for its life, so it is kept small).
     delay: u32,
-    /// The deadline of the ack timer; it never recurs by itself.
+    /// The deadline of the ack timer, which never recurs by itself.
     deadline: Option<Instant>,
-    /// The delay is over, or the peer asked: the next unit taken is acked at once.
+    /// The delay is over, or the peer requested an ack: the next consumed unit is acked at once.
     overdue: bool,
     /// A rule that the simulator breaks.
     broken: Option<BrokenRule>,
 }
 
 impl Delivery {
-    /// `window`: bytes that the peer may have un-acked.
+    /// Creates the state of a new session. `window`: the number of bytes that the peer may have unacked.
     pub(crate) fn new(window: usize, delay: Duration) -> Self {
         Self {
             received: 0,
@@ -61,7 +61,7 @@ impl Delivery {
         }
     }
 
-    /// Starts the numbers again for another session.
+    /// Resets the numbers for another session.
     pub(crate) fn restart(&mut self, window: usize) {
         *self = Self { broken: self.broken, ..Self::new(window, self.delay()) };
     }
@@ -75,12 +75,12 @@ impl Delivery {
         self.broken == Some(rule)
     }
 
-    /// Number of the next unit on the current link.
+    /// Returns the number of the next unit on the current link.
     pub(crate) const fn next_number(&self) -> u64 {
         self.next
     }
 
-    /// The units before `number` will not come on this link.
+    /// Skips to unit `number` on this link; the units before it will not arrive.
     pub(crate) fn jump(&mut self, number: u64) {
         self.next = self.next.max(number);
     }
@@ -97,23 +97,23 @@ impl Delivery {
         self.received - self.consumed
     }
 
-    /// The next unit of the link is one that was received before.
+    /// Returns whether the next unit of the link was received before.
     pub(crate) const fn next_is_known(&self) -> bool {
         self.next <= self.received
     }
 
-    /// A link begins whose first unit has the number `start`. Its answer states what was taken, which is an ack.
+    /// Starts a link whose first unit has the number `start`. Its first packet states the consumed units, which is an ack.
     pub(crate) fn link(&mut self, now: Instant, start: u64) {
         self.next = start;
         self.stated(now);
     }
 
-    /// No link: nothing to ack.
+    /// Ends the link: without one no ack can be sent.
     pub(crate) fn unlink(&mut self) {
         self.deadline = None;
     }
 
-    /// A unit came. Returns what to do with it.
+    /// Counts a unit that arrived, and returns whether it is new.
     #[inline]
     pub(crate) fn on_unit(&mut self, now: Instant, len: usize) -> UnitStatus {
         let number = self.next;
@@ -138,8 +138,8 @@ impl Delivery {
         UnitStatus::Deliver
     }
 
-    /// The peer will never send the units before `start` (explicit loss): they count as taken once everything before
-    /// them was. Returns the range that is missing here.
+    /// Skips the units before `start`, which the peer will never send (explicit loss): they count as consumed once
+    /// everything before them was. Returns the range that is missing here.
     pub(crate) fn skip(&mut self, start: u64) -> Option<(u64, u64)> {
         let from = self.received + 1;
         if start <= from {
@@ -149,7 +149,7 @@ impl Delivery {
         Some((from, start - 1))
     }
 
-    /// The consumer took `units` more, in order. True: an ack is due now.
+    /// Counts `units` more consumed units. Returns whether an ack is due now.
     #[inline]
     pub(crate) fn consume(&mut self, units: u64) -> bool {
         debug_assert!(units <= self.unconsumed());
@@ -158,7 +158,7 @@ impl Delivery {
         since >= u64::from(ACK_UNITS) || self.bytes >= self.threshold || (self.overdue && since > 0)
     }
 
-    /// What an ack, an `R` or a hello states now.
+    /// Returns the number that an ack, an `R` or a hello states now.
     #[inline]
     pub(crate) fn statement(&self) -> u64 {
         if self.breaks(BrokenRule::AckOnReceipt) { self.received } else { self.consumed }
@@ -168,11 +168,12 @@ impl Delivery {
         Duration::from_millis(u64::from(self.delay))
     }
 
-    /// The statement was made: everything taken is acked. What still waits for its consumer gets a deadline of its own.
+    /// Records that the statement was made: all consumed units are acked. Units that wait for their consumer get a deadline
+    /// of their own.
     pub(crate) fn stated(&mut self, now: Instant) {
         let counted = self.received - self.acked.min(self.received);
         let waiting = self.unconsumed();
-        // Which bytes wait is not known without a list; their average share is close enough for the threshold.
+        // The exact number of waiting bytes is not known without a list; the average is close enough for the threshold.
         self.bytes = if waiting == 0 || counted == 0 {
             0
         } else {
@@ -184,7 +185,7 @@ impl Delivery {
         self.deadline = (waiting > 0).then(|| now + self.delay());
     }
 
-    /// The peer asked for an ack and one was made: the next unit taken is acked at once, too.
+    /// Records that the peer requested an ack and got one: the next consumed unit is acked at once, too.
     pub(crate) fn hurry(&mut self) {
         if self.unconsumed() > 0 {
             self.overdue = true;
@@ -192,13 +193,13 @@ impl Delivery {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) must be called.
     #[inline]
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The delay is over. True: an ack is due now; else the next unit taken makes one due.
+    /// Handles the end of the delay. Returns whether an ack is due now; if not, the next consumed unit makes one due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         if self.deadline.is_none_or(|at| at > now) {
             return false;
@@ -211,7 +212,7 @@ impl Delivery {
         false
     }
 
-    /// The consumer and everything that waited for it are gone: the peer sends it again on the next link.
+    /// Forgets the units that waited for their consumer, which is gone: the peer sends them again on the next link.
     pub(crate) fn forget_unconsumed(&mut self) {
         self.received = self.consumed;
         self.bytes = 0;
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn acked_after_32_units_taken_not_received() {
+    fn acked_after_32_units_consumed_not_received() {
         let (now, mut d) = setup();
         receive(&mut d, now, 40, 10);
         assert!(!d.consume(31));

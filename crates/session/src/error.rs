@@ -1,44 +1,44 @@
-//! What can go wrong, sorted by blame.
+//! The errors of the session protocol, by the end that caused them.
 
 use undrop_frame::CloseCode;
 
-/// The peer broke the session protocol. The link is to be closed with [`close_code`](Self::close_code).
+/// The peer violated the session protocol. Close the link with [`close_code`](Self::close_code).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misbehaviour {
-    /// The body of a packet does not fit its letter.
+    /// The body of a packet is not valid for its letter.
     #[error("malformed control packet")]
     MalformedPacket,
-    /// No packet has this letter.
+    /// A packet has an unknown letter.
     #[error("unknown control packet {0:?}")]
     UnknownPacket(char),
-    /// A packet that this end never receives, or not now.
+    /// A packet that this end does not accept, or not in this state.
     #[error("control packet {0:?} is not expected here")]
     UnexpectedPacket(char),
-    /// Data or another packet came before `S`, `R` or `L`.
+    /// Data or another packet arrived before `S`, `R` or `L`.
     #[error("the first packet of a link must be S, R or L")]
-    NoAnswerYet,
+    NoFirstPacket,
     /// An ack for a unit that was never sent.
     #[error("ack of unit {acked}, but only {sent} were sent")]
     AckBeyondSent {
-        /// What the peer claims.
+        /// The unit that the peer acked.
         acked: u64,
-        /// Highest unit that was sent.
+        /// The highest unit that was sent.
         sent: u64,
     },
-    /// A count in an answer contradicts what is known.
+    /// A count of the peer contradicts the count of this end.
     #[error("the peer's count of units contradicts ours")]
     Skew,
-    /// A unit came behind the sequenced close.
-    #[error("a message behind the close of the session")]
+    /// A unit arrived after the sequenced close.
+    #[error("a message after the close of the session")]
     AfterClose,
-    /// More packets wait for an answer than a peer may leave unread.
-    #[error("the peer asks without reading the answers")]
+    /// More replies wait than a peer may leave unread.
+    #[error("the peer sends requests without reading the replies")]
     ControlFlood,
 }
 
 impl Misbehaviour {
-    /// The code to close the link with; the only place that chooses one.
+    /// Returns the code to close the link with.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::ControlFlood => CloseCode::POLICY_VIOLATION,
@@ -47,23 +47,23 @@ impl Misbehaviour {
     }
 }
 
-/// Why a gateway session does not take a link. Nothing has changed when it is returned.
+/// The reason why a gateway session does not accept a link. The session is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A newer attempt was seen, or the first contact is over: answer `m` and close 1000.
+    /// A newer attempt was seen, or the session no longer accepts first contacts: reply `m` and close with 1000.
     #[error("a newer attempt was seen")]
     Stale,
-    /// The client claims units that were never sent: answer `L why=skew`.
+    /// The client claims units that were never sent: reply `L why=skew`.
     #[error("the client claims units that were never sent")]
     Skew,
-    /// Units that the client needs are gone: answer `L why=overflow`.
-    #[error("units {} to {} are gone", lost.0, lost.1)]
+    /// Units that the client needs are lost: reply `L why=overflow`.
+    #[error("units {} to {} are lost", lost.0, lost.1)]
     Overflow {
-        /// First and last unit that are gone.
+        /// The first and the last lost unit.
         lost: (u64, u64),
     },
-    /// The session is over: answer `L why=expired`.
+    /// The session is over: reply `L why=expired`.
     #[error("the session is over")]
     Over,
 }

@@ -1,24 +1,24 @@
-//! The rule that tells control packets from data on a text message: its first characters.
+//! The rule that separates control packets from data: the first characters of a text message.
 
 use std::borrow::Cow;
 
 /// U+001F: the first character of a control packet, and of data that would look like one.
 pub const ESCAPE: u8 = 0x1f;
 
-/// What a text message on a session link is.
+/// The kind of a text message on a session link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextKind {
-    /// Data, as it stands.
+    /// Data without an escape character.
     Data,
-    /// Data whose first byte (an added U+001F) is to be removed.
+    /// Data whose first byte, an added U+001F, must be removed.
     EscapedData,
-    /// A control packet: U+001F and something else.
+    /// A control packet: U+001F followed by another character.
     Packet,
 }
 
 impl TextKind {
-    /// Looks at the first bytes of a text message's payload; `ended`: there are no more.
-    /// `None`: one more byte is needed.
+    /// Determines the kind from the first bytes of a payload. `ended`: there are no more bytes. Returns `None` if one more
+    /// byte is needed.
     #[inline]
     pub fn of(payload: &[u8], ended: bool) -> Option<Self> {
         match payload {
@@ -31,13 +31,13 @@ impl TextKind {
     }
 }
 
-/// Whether a data text with this payload needs one more U+001F in front on the wire.
+/// Returns whether a data text with this payload needs one more U+001F in front on the wire.
 #[inline]
 pub fn needs_escape(payload: &[u8]) -> bool {
     payload.first() == Some(&ESCAPE)
 }
 
-/// A data text as it travels.
+/// Returns the payload of a data text as it is sent.
 pub fn escape(payload: &[u8]) -> Cow<'_, [u8]> {
     if !needs_escape(payload) {
         return Cow::Borrowed(payload);

@@ -4,20 +4,20 @@
 //!                       attach (n newer)
 //!          ┌───────────────────────────────────────┐
 //!          │                                       ▼
-//!   new ▶ PARKED ◀──────────── detach ────────── ATTACHED ──╮ attach (n newer): the older link is fenced,
+//!   new ▶ DETACHED ◀────────── detach ────────── ATTACHED ──╮ attach (n newer): the older link is fenced,
 //!          │  │                                   │  │  ▲   │ the newer one takes its place
 //!          │  │ ttl over                          │  │  ╰───╯
 //!          │  ▼                                   │  │ overflow under the policy `end`
 //!          │ OVER                                 ▼  ▼
-//!          ╰──────── overflow (`end`) ──────▶ OVERFLOWED     (answers every link with L why=overflow)
+//!          ╰──────── overflow (`end`) ──────▶ OVERFLOWED     (replies to every link with L why=overflow)
 //! ```
-//! *Attached* and *parked* differ in where bytes go and which limits and timers hold; numbers, replay buffer and what
-//! waits for its consumer are the same across all of it. A stale attempt (an `n` that is not newer) is refused in every
-//! state and changes nothing. The sequenced close ends no state by itself: `x` is a unit, and the driver drops the
+//! *Attached* and *detached* differ in where bytes go and in the limits and timers that apply; numbers, replay buffer and
+//! the units that wait for their consumer are the same in both. A stale attempt (an `n` that is not newer) is refused in
+//! every state and changes nothing. The sequenced close does not end a state: `x` is a unit, and the driver drops the
 //! machine after [`GatewayEvent::Finished`], or [`GatewayEvent::Expired`] when the peer never came back for the ack.
 //!
-//! A session begins *unconfirmed*: until the client has said anything on a link it may not have seen `S`, so a repeated
-//! first contact with a higher `n` is answered `S` again. Afterwards it must use the session's name and key.
+//! A session starts *unconfirmed*: until the client has sent anything on a link it may not have seen `S`, so a repeated
+//! first contact with a higher `n` gets `S` again. Afterwards the client must use the session's id and key.
 
 mod config;
 mod event;
@@ -42,9 +42,9 @@ use crate::replay::Replay;
 use crate::timers::Timers;
 use time::GatewayTimer;
 
-/// The gateway's side of one session: see the module's text. Every method takes the time it needs as an argument.
+/// The gateway's side of one session; see the [module documentation](self). Methods take the time as an argument.
 ///
-/// The machine never sees payloads: data of the client is only counted, and units of the backend come as the finished
+/// The machine never sees payloads: messages of the client are only counted, and units of the backend are given as the
 /// frames that go on the wire.
 #[derive(Debug, Clone)]
 pub struct Gateway {
@@ -58,17 +58,17 @@ pub struct Gateway {
     heartbeat: Heartbeat,
     timers: Timers<GatewayTimer, { GatewayTimer::COUNT }>,
     events: event::EventQueue,
-    /// Newest attempt that was let in.
+    /// The newest attempt that was attached.
     newest: u64,
-    /// Number of our own sequenced close; 0: not closed.
+    /// The number of the sequenced close of this end; 0: not closed.
     closing: u64,
-    /// Units dropped ahead of the cursor that the link has not been told of; `(0, 0)`: none.
+    /// Units dropped ahead of the cursor that `G` has not reported on the link; `(0, 0)`: none.
     gap: (u64, u64),
     peer_close: PeerClose,
     state: GatewayState,
     page: Option<PageState>,
     confirmed: bool,
-    /// `r` was sent and no ack has come since.
+    /// `r` was sent, and no ack has arrived since.
     asked: bool,
 }
 
@@ -84,13 +84,13 @@ enum GatewayState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PeerClose {
     None,
-    /// Received; units before it wait for their consumer.
+    /// The close was received; units before it wait for their consumer.
     Waiting(Box<Close>),
     Consumed,
 }
 
 impl Gateway {
-    /// A new session, parked and unconfirmed, waiting for its first link.
+    /// Creates a session that is detached and unconfirmed, and waits for its first link.
     pub fn new(
         now: Instant,
         config: impl Into<Arc<GatewayConfig>>,
@@ -129,32 +129,32 @@ impl Gateway {
         self.delivery.break_rule(rule);
     }
 
-    /// Name of the session.
+    /// Returns the id of the session.
     pub const fn sid(&self) -> &SessionId {
         &self.sid
     }
 
-    /// Its secret.
+    /// Returns the secret of the session.
     pub const fn key(&self) -> &SessionKey {
         &self.key
     }
 
-    /// The application sub-protocol that the backend chose.
+    /// Returns the application subprotocol that the backend chose.
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
     }
 
-    /// A link is there.
+    /// Returns whether the session has a link.
     pub fn is_attached(&self) -> bool {
         self.state == GatewayState::Attached
     }
 
-    /// Whether the client has shown that it knows the session.
+    /// Returns whether the client has shown that it knows the session.
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed
     }
 
-    /// Counters, for logs and metrics.
+    /// Returns the counters, for logs and metrics.
     pub fn progress(&self) -> Progress {
         Progress {
             received: self.delivery.received(),
@@ -166,19 +166,19 @@ impl Gateway {
         }
     }
 
-    /// The next news, oldest first. Each is told once.
+    /// Returns the next event, oldest first.
     pub fn poll_event(&mut self) -> Option<GatewayEvent> {
         self.events.pop()
     }
 
-    /// Gives back buffers that hold nothing, or are mostly empty. After it an idle session owns no heap memory but its
-    /// id and sub-protocol.
+    /// Frees buffers that are empty, and shrinks those that are mostly empty. Afterwards an idle session owns no heap
+    /// memory except its id and subprotocol.
     pub fn release_idle_memory(&mut self) {
         self.replay.release();
         self.control.release();
     }
 
-    /// Heap bytes owned, without the shared configuration.
+    /// Returns the heap memory in bytes, without the shared configuration.
     pub fn heap(&self) -> usize {
         self.sid.as_str().len()
             + self.protocol.as_ref().map_or(0, |protocol| protocol.len())

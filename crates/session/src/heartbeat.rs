@@ -1,34 +1,34 @@
-//! Heartbeat of the gateway: silence is broken before anything in between cuts the link, and answers are missed.
+//! The heartbeat of the gateway: it sends before an intermediary's idle timeout, and notices missing replies.
 
 use std::time::{Duration, Instant};
 
-/// When bytes last went each way on a link, and since when an answer to a Ping is due.
+/// The times at which bytes last went each way on a link, and whether a reply to a Ping is due.
 #[derive(Debug, Clone)]
 pub(crate) struct Heartbeat {
     sent: Instant,
-    heard: Instant,
-    /// A Ping went out and nothing was heard since.
+    received: Instant,
+    /// A Ping was sent and nothing was received since.
     pinged: bool,
-    /// A Ping went out on this link.
+    /// A Ping was sent on this link.
     asked: bool,
 }
 
-/// What one look at the clock asks for.
+/// The actions that are due at one check of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeartbeatCheck {
     /// Send the packet `h`: nothing was sent for the interval.
     pub(crate) packet: bool,
-    /// Send a WebSocket Ping: nothing was sent, or nothing was heard.
+    /// Send a WebSocket Ping: nothing was sent, or nothing was received, for the interval.
     pub(crate) ping: bool,
-    /// A Ping has been without any answer for the whole interval.
+    /// A Ping has had no reply of any kind for the whole interval.
     pub(crate) suspect: bool,
-    /// When to look again.
+    /// The time of the next check.
     pub(crate) next: Instant,
 }
 
 impl Heartbeat {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { sent: now, heard: now, pinged: false, asked: false }
+        Self { sent: now, received: now, pinged: false, asked: false }
     }
 
     #[inline]
@@ -37,24 +37,24 @@ impl Heartbeat {
     }
 
     #[inline]
-    pub(crate) const fn on_heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(crate) const fn on_received(&mut self, now: Instant) {
+        self.received = now;
         self.pinged = false;
     }
 
-    /// Whether a Ping went out on this link.
+    /// Returns whether a Ping was sent on this link.
     pub(crate) const fn has_asked(&self) -> bool {
         self.asked
     }
 
     pub(crate) fn check(&mut self, now: Instant, every: Duration) -> HeartbeatCheck {
-        // Looked at again only after `every`: an answer that has not come by then is late.
+        // The next check is after `every`: a reply that has not arrived by then is late.
         let suspect = self.pinged;
         let packet = now >= self.sent + every;
-        let ping = packet || now >= self.heard + every;
+        let ping = packet || now >= self.received + every;
         self.pinged |= ping;
         self.asked |= ping;
-        let next = if ping { now } else { self.sent.min(self.heard) };
+        let next = if ping { now } else { self.sent.min(self.received) };
         HeartbeatCheck { packet, ping, suspect, next: next + every }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(check, HeartbeatCheck { packet: true, ping: true, suspect: false, next: start + HB * 2 });
         h.on_sent(start + HB);
         assert!(h.check(start + HB * 2, HB).suspect);
-        h.on_heard(start + HB * 2 + HB / 2);
+        h.on_received(start + HB * 2 + HB / 2);
         assert!(!h.check(start + HB * 3, HB).suspect);
     }
 
@@ -92,7 +92,7 @@ mod tests {
         let start = Instant::now();
         let mut h = Heartbeat::new(start);
         h.on_sent(start + HB / 2);
-        h.on_heard(start + HB / 5);
+        h.on_received(start + HB / 5);
         let check = h.check(start + HB, HB);
         assert_eq!(
             check,

@@ -1,4 +1,4 @@
-//! The hello: what a client says about itself inside the handshake.
+//! The hello, with which a client identifies itself or its session inside the handshake.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{SessionId, SessionKey};
 use crate::number::COUNTER_LIMIT;
 
-/// Longest hello token that is read, in bytes of base64url.
+/// The maximum size of a hello, in bytes of base64url.
 pub const MAX_HELLO: usize = 1024;
 
-/// First contact, or resume.
+/// The content of a hello: a first contact, or a resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hello {
-    /// First contact. Repeating `cid` returns the same session.
+    /// A first contact. Repeating `cid` returns the same session.
     First {
-        /// 16–64 characters of `[A-Za-z0-9_-]`, 128 random bits.
+        /// The client id: 16–64 characters of `[A-Za-z0-9_-]` that hold 128 random bits.
         cid: String,
-        /// Attempt number, from 1.
+        /// The attempt number, from 1.
         n: u64,
     },
-    /// Resume of a session.
+    /// The resume of a session.
     Resume {
-        /// The session.
+        /// The id of the session.
         sid: SessionId,
-        /// Attempt number, above every earlier one.
+        /// The attempt number, above every earlier one.
         n: u64,
-        /// Last server unit that the application took.
+        /// The last server unit that the application consumed.
         rx: u64,
-        /// Proof, see [`SessionKey::mac`].
+        /// The proof; see [`SessionKey::mac`].
         mac: String,
     },
 }
 
-/// A hello that is not base64url of the right JSON.
+/// The error for a hello that is not base64url of valid JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed undrop hello")]
 pub struct InvalidHello;
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct HelloFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cid: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,56 +52,56 @@ struct Wire {
     mac: Option<String>,
 }
 
-/// Whether a client id has the right form: 16–64 characters of `[A-Za-z0-9_-]`.
+/// Returns whether a client id has the right form: 16–64 characters of `[A-Za-z0-9_-]`.
 pub fn is_client_id(cid: &str) -> bool {
     (16..=64).contains(&cid.len()) && cid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl Hello {
-    /// A resume hello with its proof.
+    /// Creates a resume hello with its proof.
     pub fn resume(sid: &SessionId, key: &SessionKey, n: u64, rx: u64) -> Self {
         Self::Resume { sid: sid.clone(), n, rx, mac: key.mac(sid, n, rx) }
     }
 
-    /// The attempt number.
+    /// Returns the attempt number.
     pub const fn attempt(&self) -> u64 {
         match self {
             Self::First { n, .. } | Self::Resume { n, .. } => *n,
         }
     }
 
-    /// Compact JSON in base64url without padding: the tail of the token `undrop.hello.<…>`.
+    /// Returns compact JSON in base64url without padding, the tail of the token `undrop.hello.<…>`.
     pub fn encode(&self) -> String {
         let wire = match self.clone() {
             // The first attempt is the default and is not written.
             Self::First { cid, n } => {
-                Wire { cid: Some(cid), sid: None, n: (n != 1).then_some(n), rx: None, mac: None }
+                HelloFields { cid: Some(cid), sid: None, n: (n != 1).then_some(n), rx: None, mac: None }
             }
             Self::Resume { sid, n, rx, mac } => {
-                Wire { cid: None, sid: Some(sid), n: Some(n), rx: Some(rx), mac: Some(mac) }
+                HelloFields { cid: None, sid: Some(sid), n: Some(n), rx: Some(rx), mac: Some(mac) }
             }
         };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Parses the result of [`encode`](Self::encode).
     ///
     /// # Errors
-    /// Not base64url, not JSON, a field is missing or out of its bounds, or both kinds at once.
+    /// The text is not base64url or not JSON, a field is missing or out of bounds, or the fields of both kinds are present.
     pub fn decode(text: &str) -> Result<Self, InvalidHello> {
         if text.len() > MAX_HELLO {
             return Err(InvalidHello);
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidHello)?;
-        let wire: Wire = serde_json::from_slice(&bytes).map_err(|_| InvalidHello)?;
+        let wire: HelloFields = serde_json::from_slice(&bytes).map_err(|_| InvalidHello)?;
         let counted = |value: &u64| *value < COUNTER_LIMIT;
         match wire {
-            Wire { cid: Some(cid), sid: None, n, rx: None, mac: None } => {
+            HelloFields { cid: Some(cid), sid: None, n, rx: None, mac: None } => {
                 let n = n.unwrap_or(1);
                 let sane = is_client_id(&cid) && n >= 1 && counted(&n);
                 if sane { Ok(Self::First { cid, n }) } else { Err(InvalidHello) }
             }
-            Wire { cid: None, sid: Some(sid), n: Some(n), rx: Some(rx), mac: Some(mac) } => {
+            HelloFields { cid: None, sid: Some(sid), n: Some(n), rx: Some(rx), mac: Some(mac) } => {
                 let sane = n >= 1 && counted(&n) && counted(&rx) && mac.len() == 43;
                 if sane { Ok(Self::Resume { sid, n, rx, mac }) } else { Err(InvalidHello) }
             }

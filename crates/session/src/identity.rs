@@ -1,4 +1,4 @@
-//! Who a session is: its public name, its secret, and the proof that a resume carries.
+//! The identity of a session: its id, its secret, and the proof that a resume carries.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Longest session id, in bytes.
+/// The maximum length of a session id, in bytes.
 pub const MAX_SESSION_ID: usize = 96;
 
-/// The name of a session: `<node>.<random>`. All characters are allowed in an HTTP token.
+/// The id of a session: `<node>.<random>`. All of its characters are allowed in an HTTP token.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Box<str>);
 
-/// A session id that breaks the rules: empty part, no dot, too long, or a character outside `[A-Za-z0-9_-]`.
+/// The error for an invalid session id: an empty part, no dot, too long, or a character outside `[A-Za-z0-9_-]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session id is <node>.<random> in letters, digits, - and _, at most {MAX_SESSION_ID} bytes")]
 pub struct InvalidSessionId;
@@ -24,7 +24,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 impl SessionId {
-    /// Joins the owner's node id with 128 random bits.
+    /// Creates an id from the owner's node id and 128 random bits.
     ///
     /// # Errors
     /// The node id has characters outside `[A-Za-z0-9_-]`, is empty, or longer than 64 bytes.
@@ -35,10 +35,10 @@ impl SessionId {
         Ok(Self(format!("{node}.{}", URL_SAFE_NO_PAD.encode(random)).into_boxed_str()))
     }
 
-    /// Reads an id that a peer sent.
+    /// Parses an id that a peer sent.
     ///
     /// # Errors
-    /// It breaks the rules of the form.
+    /// The id is invalid.
     pub fn parse(text: &str) -> Result<Self, InvalidSessionId> {
         match text.split_once('.') {
             Some((node, random)) if text.len() <= MAX_SESSION_ID && is_plain(node) && is_plain(random) => {
@@ -48,12 +48,12 @@ impl SessionId {
         }
     }
 
-    /// The node that owns, or owned, the session.
+    /// Returns the node that owns, or owned, the session.
     pub fn node(&self) -> &str {
         self.0.split_once('.').map_or("", |(node, _)| node)
     }
 
-    /// The whole id.
+    /// Returns the whole id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -81,23 +81,23 @@ impl SessionKey {
         Self(bytes)
     }
 
-    /// Base64url without padding, as it travels.
+    /// Returns the key as base64url without padding, as it is sent.
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// Reads what [`encode`](Self::encode) wrote; `None` unless it is exactly 32 bytes.
+    /// Parses the result of [`encode`](Self::encode); `None` unless it is exactly 32 bytes.
     pub fn decode(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
 
-    /// The proof for resume attempt `n` of a client that took `rx` units: base64url of HMAC-SHA-256 over
+    /// Returns the proof for resume attempt `n` of a client that consumed `rx` units: base64url of HMAC-SHA-256 over
     /// `undrop.1|<sid>|<n>|<rx>`.
     pub fn mac(&self, sid: &SessionId, n: u64, rx: u64) -> String {
         URL_SAFE_NO_PAD.encode(self.keyed(sid, n, rx).finalize().into_bytes())
     }
 
-    /// Whether `mac` is that proof. The comparison takes constant time.
+    /// Returns whether `mac` is the proof of [`mac`](Self::mac). The comparison takes constant time.
     pub fn verify(&self, sid: &SessionId, n: u64, rx: u64, mac: &str) -> bool {
         URL_SAFE_NO_PAD.decode(mac).is_ok_and(|mac| self.keyed(sid, n, rx).verify_slice(&mac).is_ok())
     }

@@ -1,8 +1,8 @@
 //! Rules that the simulator breaks on purpose: a test that cannot fail proves nothing.
 //!
-//! Only `undrop-testkit` may break a rule (`break_rule` of the two machines); a product has no reason to.
+//! Only `undrop-testkit` breaks rules, through `break_rule` of the two machines.
 
-/// A rule of the protocol that a machine can be told to break.
+/// A rule of the protocol that a machine can break for a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BrokenRule {
     /// `R.start` is the client's `rx + 1`, whatever was acked since.

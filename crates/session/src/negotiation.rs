@@ -1,23 +1,23 @@
-//! Sub-protocol tokens (`Sec-WebSocket-Protocol`, RFC 6455 11.3.4) that offer and accept a session.
+//! The subprotocol tokens (`Sec-WebSocket-Protocol`, RFC 6455 §11.3.4) that offer and accept a session.
 
 use crate::hello::{Hello, InvalidHello};
 
-/// The token that names this protocol; with an application sub-protocol `P` it is `undrop.1+P`.
+/// The token that names this protocol; with an application subprotocol `P` it is `undrop.1+P`.
 pub const SESSION_PROTOCOL: &str = "undrop.1";
 const HELLO_PREFIX: &str = "undrop.hello.";
 
-/// What a client offered, taken apart.
+/// The parsed offer of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The hello, when there was one. More than one is an invalid one.
+    /// The hello, if there was one. Two hellos count as an invalid one.
     pub hello: Option<Result<Hello, InvalidHello>>,
-    /// Session tokens in the client's order; `None` is the bare one, without an application sub-protocol.
+    /// Session tokens in the client's order; `None` is the bare one, without an application subprotocol.
     pub session: Vec<Option<String>>,
-    /// Everything that is not ours, in the client's order: what the backend is offered.
+    /// All other tokens in the client's order, which are offered to the backend.
     pub plain: Vec<String>,
 }
 
-/// The client's list: session tokens, the hello, then the plain sub-protocols.
+/// Returns the tokens that a client sends: session tokens, the hello, then the plain subprotocols.
 pub fn offer(app_protocols: &[String], hello: &Hello) -> Vec<String> {
     let mut tokens = Vec::with_capacity(app_protocols.len() * 2 + 2);
     if app_protocols.is_empty() {
@@ -29,8 +29,8 @@ pub fn offer(app_protocols: &[String], hello: &Hello) -> Vec<String> {
     tokens
 }
 
-/// Takes a client's list apart. Tokens that begin with `undrop` and are none of ours are dropped: they belong to
-/// another version, never to a backend.
+/// Parses the tokens of a client. Unknown tokens that start with `undrop.` are dropped: they belong to another version,
+/// never to a backend.
 pub fn parse_offer(tokens: &[String]) -> Offer {
     let mut offer = Offer { hello: None, session: Vec::new(), plain: Vec::new() };
     for token in tokens {
@@ -50,21 +50,21 @@ pub fn parse_offer(tokens: &[String]) -> Offer {
 }
 
 impl Offer {
-    /// Whether the client wants a session and said a valid hello.
+    /// Returns whether the client requests a session with a valid hello.
     pub fn wants_session(&self) -> bool {
         !self.session.is_empty() && matches!(self.hello, Some(Ok(_)))
     }
 
-    /// Whether the client offered this application sub-protocol (or none) inside a session.
+    /// Returns whether the client offered this application subprotocol (or none) inside a session.
     pub fn allows(&self, protocol: Option<&str>) -> bool {
         self.session.iter().any(|offered| offered.as_deref() == protocol)
     }
 }
 
-/// The token that accepts a session: `undrop.1+P` for the sub-protocol `P` that the backend chose, when the client
-/// offered that one; otherwise the bare token or, when that was not offered, the first one that was (a backend that
-/// chose nothing: `S.protocol` says the truth, and a browser needs one of its own tokens back).
-pub fn answer(offer: &Offer, backend_protocol: Option<&str>) -> String {
+/// Returns the token that accepts a session: `undrop.1+P` for the subprotocol `P` that the backend chose, when the client
+/// offered that one; otherwise the bare token or, when that was not offered, the first one that was (the backend
+/// chose no subprotocol, which `S.protocol` shows, and a browser accepts only a token that it offered).
+pub fn response_protocol(offer: &Offer, backend_protocol: Option<&str>) -> String {
     let chosen = backend_protocol.filter(|protocol| offer.allows(Some(protocol)));
     match (chosen, offer.session.first()) {
         (Some(protocol), _) => format!("{SESSION_PROTOCOL}+{protocol}"),
@@ -73,8 +73,8 @@ pub fn answer(offer: &Offer, backend_protocol: Option<&str>) -> String {
     }
 }
 
-/// Whether the server's answer opens a session; `None`: it is a plain sub-protocol.
-pub fn is_session_answer(protocol: &str) -> bool {
+/// Returns whether the subprotocol in the server's response opens a session; otherwise it is a plain one.
+pub fn is_session_protocol(protocol: &str) -> bool {
     protocol.strip_prefix(SESSION_PROTOCOL).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
 }
 
@@ -105,17 +105,17 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
+    fn responses() {
         let two = parse_offer(&offer(&strings(&["chat", "v2"]), &hello()));
-        assert_eq!(answer(&two, Some("v2")), "undrop.1+v2");
-        assert_eq!(answer(&two, None), "undrop.1+chat");
-        assert_eq!(answer(&two, Some("other")), "undrop.1+chat");
+        assert_eq!(response_protocol(&two, Some("v2")), "undrop.1+v2");
+        assert_eq!(response_protocol(&two, None), "undrop.1+chat");
+        assert_eq!(response_protocol(&two, Some("other")), "undrop.1+chat");
         let bare = parse_offer(&offer(&[], &hello()));
-        assert_eq!(answer(&bare, None), "undrop.1");
+        assert_eq!(response_protocol(&bare, None), "undrop.1");
         for (text, session) in
             [("undrop.1", true), ("undrop.1+x", true), ("undrop.10", false), ("chat", false), ("", false)]
         {
-            assert_eq!(is_session_answer(text), session, "{text}");
+            assert_eq!(is_session_protocol(text), session, "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! Counters as they travel: base36, below 2^53.
+//! The wire form of counters: base36, below 2^53.
 
-/// Counters stay below this, so that JavaScript holds them exactly.
+/// The limit of counters, so that JavaScript holds them exactly.
 pub const COUNTER_LIMIT: u64 = 1 << 53;
 
 /// Writes `value` in lower-case base36 and returns the used tail of `buf`.
@@ -17,7 +17,7 @@ pub(crate) fn base36(mut value: u64, buf: &mut [u8; 13]) -> &str {
     std::str::from_utf8(&buf[at..]).unwrap_or("0")
 }
 
-/// Reads the one form that [`base36`] writes: no sign, no capital, no leading zero, below [`COUNTER_LIMIT`].
+/// Parses the form that [`base36`] writes: no sign, no capital, no leading zero, below [`COUNTER_LIMIT`].
 pub(crate) fn parse_base36(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
     if text.is_empty() || !canonical || !text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()) {

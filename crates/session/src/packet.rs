@@ -1,4 +1,4 @@
-//! Control packets: what travels in a text message behind U+001F.
+//! Control packets, which travel in a text message after U+001F.
 
 use std::borrow::Cow;
 
@@ -10,80 +10,80 @@ use crate::escape::ESCAPE;
 use crate::identity::{SessionId, SessionKey};
 use crate::number::{COUNTER_LIMIT, base36, parse_base36};
 
-/// Longest packet that is read, in bytes behind U+001F. Credentials are the only long ones.
+/// The maximum size of a packet, in bytes after U+001F.
 pub const MAX_PACKET: usize = 16 * 1024;
-/// Longest nonce of a probe, in bytes.
+/// The maximum length of a probe's nonce, in bytes.
 pub const MAX_NONCE: usize = 32;
-/// Longest reason of a close, in bytes: that of a Close frame (RFC 6455 5.5).
+/// The maximum length of a close reason, in bytes: that of a Close frame (RFC 6455 §5.5).
 pub const MAX_REASON: usize = 123;
 
-/// One control packet.
+/// A control packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// `S`, gateway to client: a new session.
+    /// `S`, gateway to client: a new session was created.
     Started(Started),
-    /// `R`, gateway to client: resumed.
+    /// `R`, gateway to client: the session was resumed.
     Resumed(Resumed),
-    /// `L`, gateway to client: cannot resume; carries a new session.
+    /// `L`, gateway to client: the session cannot be resumed; a new one was created.
     Lost(Lost),
-    /// `a`: every unit up to this number was taken.
+    /// `a`: every unit up to this number was consumed.
     Ack(u64),
-    /// `r`: please ack now.
+    /// `r`: requests an ack now.
     AckNow,
-    /// `h`, gateway to client: nothing else was sent for a while.
+    /// `h`, gateway to client: nothing else was sent for the heartbeat interval.
     Heartbeat,
-    /// `P`: are you there? The nonce comes back in the answer.
+    /// `P`: a probe; the reply repeats the nonce.
     Probe(String),
-    /// `p`: the answer, with the probe's nonce.
-    ProbeAnswer(String),
-    /// `g`, gateway to client: open the next link inside your slot.
+    /// `p`: the reply to a probe, with its nonce.
+    ProbeReply(String),
+    /// `g`, gateway to client: requests that the client opens its next link inside a slot.
     GoAway(GoAway),
-    /// `m`, gateway to client: this link is superseded; last packet on it.
+    /// `m`, gateway to client: this link is superseded; the last packet on it.
     Moved,
-    /// `G`, gateway to client: messages dropped by policy.
+    /// `G`, gateway to client: messages were dropped by policy.
     Gap(Gap),
-    /// `x`: the application closed. Sequenced: counts as a unit.
+    /// `x`: the application closed the session. It is sequenced: it counts as a unit.
     Close(Close),
     /// `t`: reserved for credentials and the request for them. The body is any JSON value; receivers ignore it.
     Credentials(String),
     /// `w`, gateway to client: reserved for the state of the backend; receivers ignore it.
     Backend(BackendState),
-    /// `q`, client to gateway: what becomes of the page.
+    /// `q`, client to gateway: the lifecycle state of the page.
     Page(PageState),
 }
 
-/// Body of `S`. Times are milliseconds.
+/// The body of `S`. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
-    /// Name of the session.
+    /// The id of the session.
     pub sid: SessionId,
-    /// Its secret, sent this once.
+    /// The secret of the session, sent only here.
     pub key: SessionKey,
-    /// The attempt that this answers.
+    /// The attempt that this packet replies to.
     pub att: u64,
-    /// Longest silence of the gateway.
+    /// The longest silence of the gateway.
     pub hb: u64,
-    /// Bytes that the gateway's replay buffer holds for this client; the client acks each quarter of it.
+    /// The size in bytes of the gateway's replay buffer for this client, which acks each quarter of it.
     pub win: u64,
-    /// How long the session outlives its link.
+    /// The time to live of the session without a link.
     pub ttl: u64,
-    /// The application sub-protocol that the backend chose.
+    /// The application subprotocol that the backend chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
 }
 
-/// Body of `R`.
+/// The body of `R`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// The attempt that this answers.
+    /// The attempt that this packet replies to.
     pub att: u64,
-    /// Last client unit that the backend took.
+    /// The last client unit that the backend accepted.
     pub rx: u64,
-    /// Number of the first unit that follows on this link.
+    /// The number of the first unit that follows on this link.
     pub start: u64,
-    /// How long the session outlives its link, milliseconds.
+    /// The time to live of the session without a link, in milliseconds.
     pub ttl: u64,
-    /// Whether it is still the same backend connection.
+    /// Whether the backend connection is still the same.
     pub backend: BackendIdentity,
     /// Reserved for a backend that is not reachable; always false.
     pub away: bool,
@@ -95,18 +95,18 @@ pub struct Resumed {
 pub enum BackendIdentity {
     /// The connection that the session was opened with.
     Same,
-    /// Another connection: what the backend knew of the client is gone. In `R` it is reserved.
+    /// Another connection: state that the backend kept for the client is lost. In `R` this value is reserved.
     New,
 }
 
-/// Body of `L`: the old session's end and the new session, in one object.
+/// The body of `L`: the loss of the old session and the new session, in one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Why the old session cannot be resumed.
+    /// The reason why the old session cannot be resumed.
     pub why: LossReason,
-    /// Client units that the backend took from the old session, as far as known.
+    /// The number of client units of the old session that the backend accepted, as far as known.
     pub acc: u64,
-    /// Server units that are gone, first and last.
+    /// The first and the last server unit that is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<(u64, u64)>,
     /// The new session.
@@ -114,7 +114,7 @@ pub struct Lost {
     pub session: Started,
 }
 
-/// Why a session could not be resumed.
+/// The reason why a session could not be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossReason {
@@ -124,29 +124,29 @@ pub enum LossReason {
     Evicted,
     /// Its replay buffer overflowed under the policy `end`.
     Overflow,
-    /// Nobody knows it.
+    /// No node knows the session.
     Unknown,
-    /// Its node is gone.
+    /// The node of the session is gone.
     NodeLost,
     /// The two ends do not agree on the numbers.
     Skew,
 }
 
-/// Body of `g`. All times are milliseconds from the receipt.
+/// The body of `g`. All times are in milliseconds from the receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoAway {
-    /// When the slot begins.
+    /// The start of the slot.
     #[serde(rename = "in")]
     pub wait: u64,
-    /// How long it is; the client picks a random moment inside.
+    /// The length of the slot; the client moves at a random moment inside.
     pub slot: u64,
-    /// When this link is closed at the latest.
+    /// The time at which this link is closed at the latest.
     pub until: u64,
-    /// For people: `drain`, `age`, …
+    /// The reason, for logs: `drain`, `age`, …
     pub why: String,
 }
 
-/// Body of `G`: server units `from` to `to` were dropped.
+/// The body of `G`: server units `from` to `to` were dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// First dropped unit.
@@ -157,33 +157,33 @@ pub struct Gap {
     pub policy: Cow<'static, str>,
 }
 
-/// Body of `x`.
+/// The body of `x`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
-    /// 1000–4999. The codes that never stand in a Close frame (1005, 1006, 1015) may: they say how the other side
-    /// of the gateway ended.
+    /// 1000–4999. The codes that no Close frame may carry (1005, 1006, 1015) are allowed: they describe the end of the
+    /// connection on the other side of the gateway.
     pub code: CloseCode,
     /// At most [`MAX_REASON`] bytes.
     pub reason: String,
 }
 
-/// Body of `w`.
+/// The body of `w`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendState {
-    /// Not reachable for now; messages wait.
+    /// The backend is not reachable; messages wait.
     Away,
-    /// Reachable again.
+    /// The backend is reachable again.
     Back,
 }
 
-/// Body of `q`.
+/// The body of `q`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageState {
-    /// Out of sight: timers are throttled.
+    /// The page is not visible; its timers are throttled.
     Hidden,
-    /// Stopped by the browser: answers nothing until it is thawed.
+    /// The browser stopped the page: it replies to nothing until it is thawed.
     Frozen,
-    /// Going: the session may be forgotten soon.
+    /// The page unloads: the session may be dropped soon.
     Unload,
 }
 
@@ -209,7 +209,7 @@ impl Started {
 }
 
 impl Close {
-    /// Cuts the reason at [`MAX_REASON`] bytes, on a character.
+    /// Creates a close; the reason is cut at [`MAX_REASON`] bytes, at a character boundary.
     pub fn new(code: CloseCode, reason: &str) -> Self {
         let mut end = reason.len().min(MAX_REASON);
         while !reason.is_char_boundary(end) {
@@ -230,10 +230,10 @@ impl Close {
 }
 
 impl Packet {
-    /// Reads a packet; `text` is what stands behind U+001F.
+    /// Parses a packet; `text` is the message without U+001F.
     ///
     /// # Errors
-    /// Unknown letter, or a body that does not fit it.
+    /// The letter is unknown, or the body is not valid for it.
     pub fn parse(text: &str) -> Result<Self, Misbehaviour> {
         if text.len() > MAX_PACKET {
             return Err(Misbehaviour::MalformedPacket);
@@ -263,7 +263,7 @@ impl Packet {
             'r' => empty(Self::AckNow),
             'h' => empty(Self::Heartbeat),
             'P' => nonce(body).map(Self::Probe),
-            'p' => nonce(body).map(Self::ProbeAnswer),
+            'p' => nonce(body).map(Self::ProbeReply),
             'g' => {
                 let away: GoAway = json(body)?;
                 counters(&[away.wait, away.slot, away.until])?;
@@ -295,7 +295,7 @@ impl Packet {
         }
     }
 
-    /// The text as it travels, with its U+001F.
+    /// Returns the text of the packet, with its U+001F.
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(16);
         text.push(char::from(ESCAPE));
@@ -307,7 +307,7 @@ impl Packet {
             Self::GoAway(body) => push_json(&mut text, body),
             Self::Gap(body) => push_json(&mut text, body),
             Self::Ack(number) => text.push_str(base36(*number, &mut [0; 13])),
-            Self::Probe(body) | Self::ProbeAnswer(body) | Self::Credentials(body) => text.push_str(body),
+            Self::Probe(body) | Self::ProbeReply(body) | Self::Credentials(body) => text.push_str(body),
             Self::Close(Close { code, reason }) => {
                 text.push_str(&code.get().to_string());
                 if !reason.is_empty() {
@@ -325,7 +325,7 @@ impl Packet {
         text
     }
 
-    /// The letter behind U+001F.
+    /// Returns the letter after U+001F.
     pub const fn letter(&self) -> char {
         match self {
             Self::Started(_) => 'S',
@@ -335,7 +335,7 @@ impl Packet {
             Self::AckNow => 'r',
             Self::Heartbeat => 'h',
             Self::Probe(_) => 'P',
-            Self::ProbeAnswer(_) => 'p',
+            Self::ProbeReply(_) => 'p',
             Self::GoAway(_) => 'g',
             Self::Moved => 'm',
             Self::Gap(_) => 'G',
@@ -368,7 +368,7 @@ fn push_json(text: &mut String, body: &impl Serialize) {
     text.push_str(&serde_json::to_string(body).unwrap_or_default());
 }
 
-/// Appends an unmasked final text frame (RFC 6455 5.2).
+/// Appends an unmasked final text frame (RFC 6455 §5.2).
 pub(crate) fn push_text_frame(out: &mut Vec<u8>, payload: &[u8]) {
     let header = undrop_frame::Header {
         fin: true,
@@ -417,7 +417,7 @@ mod tests {
             Packet::AckNow,
             Packet::Heartbeat,
             Packet::Probe("k1".into()),
-            Packet::ProbeAnswer("k1".into()),
+            Packet::ProbeReply("k1".into()),
             Packet::GoAway(GoAway { wait: 1, slot: 2, until: 3, why: "drain".into() }),
             Packet::Moved,
             Packet::Gap(Gap { from: 3, to: 4, policy: "drop-oldest".into() }),

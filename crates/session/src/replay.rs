@@ -5,17 +5,18 @@
 //!   … acked │ sent, waiting for acks │ waiting to be sent │ open unit │
 //!           └──────────────────────── bytes ──────────────────────────┘
 //! ```
-//! A unit keeps its number for life. On one link units go out one after the other without a number, so nothing between
-//! the cursor and the end may vanish without the client being told, and a unit that is partly on the wire is finished
-//! first. An ack may run ahead of the cursor (the client took the unit on an older link): the units then stay until the
+//! A unit keeps its number for life. On one link units go out one after the other without a number, so no unit
+//! between the cursor and the end may be removed without a report to the client, and a unit that is partly sent is finished
+//! first. An ack may run ahead of the cursor (the client consumed the unit on an older link): such units remain until the
 //! cursor has passed them.
 
 use std::collections::VecDeque;
 
-/// Memory charged for each unit besides its bytes, so that a flood of empty messages is bounded too.
+/// The memory charged for each unit besides its bytes, so that a flood of empty messages is bounded too.
 const UNIT_CHARGE: usize = 8;
 
-/// See the module's text. Steady state allocates nothing; [`release`](Self::release) gives idle memory back.
+/// The replay buffer; see the module documentation. In steady state it allocates nothing; [`release`](Self::release) frees
+/// idle memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Replay {
     /// Bytes of the units from `first` on, then those of the open unit.
@@ -24,11 +25,11 @@ pub(crate) struct Replay {
     units: VecDeque<u32>,
     /// Bytes of the complete units.
     complete: usize,
-    /// Number of `units[0]`, or of the next unit when there is none.
+    /// The number of `units[0]`, or of the next unit if there is none.
     first: u64,
     /// Newest ack.
     acked: u64,
-    /// Highest unit that ever went out whole, on any link.
+    /// The highest unit that was ever sent whole, on any link.
     sent: u64,
     /// Units before the cursor.
     cursor: u32,
@@ -38,15 +39,16 @@ pub(crate) struct Replay {
     into: u32,
 }
 
-/// An ack for a unit that never went out; holds the highest that did.
+/// The error for an ack of a unit that was never sent, with the highest unit that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BeyondSent(pub(crate) u64);
 
-/// A unit that vanished.
+/// A unit that was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) number: u64,
-    /// It had not gone out on the current link, whose count must be told. Else only the copy for a resume is gone.
+    /// The unit was not sent on the current link, so the client needs a report to count on. Otherwise only the copy for a
+    /// resume is gone.
     pub(crate) unsent: bool,
 }
 
@@ -65,56 +67,56 @@ impl Replay {
         }
     }
 
-    /// Newest ack.
+    /// Returns the newest ack.
     pub(crate) const fn acked(&self) -> u64 {
         self.acked
     }
 
-    /// Highest unit that went out whole on some link.
+    /// Returns the highest unit that was sent whole on some link.
     pub(crate) const fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Number of the oldest unit that is still here, or of the next one.
+    /// Returns the number of the oldest unit that is still held, or of the next one.
     pub(crate) const fn first(&self) -> u64 {
         self.first
     }
 
-    /// Number of the newest complete unit; 0 before the first.
+    /// Returns the number of the newest complete unit; 0 before the first.
     pub(crate) fn last(&self) -> u64 {
         self.first + self.units.len() as u64 - 1
     }
 
-    /// Complete units held.
+    /// Returns the number of complete units.
     pub(crate) fn held(&self) -> usize {
         self.units.len()
     }
 
-    /// Bytes charged: contents, the open unit included, and a little per unit.
+    /// Returns the charged bytes: all contents, including the open unit, and a small charge per unit.
     #[inline]
     pub(crate) fn charged(&self) -> usize {
         self.bytes.len() + self.units.len() * UNIT_CHARGE
     }
 
-    /// Bytes that are on the wire of the current link and not acked.
+    /// Returns the number of bytes that were sent on the current link and not acked.
     #[inline]
     pub(crate) const fn in_flight(&self) -> usize {
         self.cursor_bytes
     }
 
-    /// No unit is partly on the wire.
+    /// Returns whether no unit is partly sent.
     #[inline]
     pub(crate) const fn at_boundary(&self) -> bool {
         self.into == 0
     }
 
-    /// Bytes of the open unit.
+    /// Returns the length of the open unit, in bytes.
     #[inline]
     pub(crate) fn open_len(&self) -> usize {
         self.bytes.len() - self.complete
     }
 
-    /// Adds to the open unit.
+    /// Appends bytes to the open unit.
     #[inline]
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
@@ -130,13 +132,13 @@ impl Replay {
         self.complete += len;
     }
 
-    /// Bytes of the open unit vanish, as if they had never been given.
+    /// Removes the open unit.
     pub(crate) fn discard_open(&mut self) {
         self.bytes.truncate(self.complete);
     }
 
-    /// What may go out now, in order: the rest of the unit that is partly out and, unless `only_rest`, all complete
-    /// units behind it.
+    /// Returns the bytes that may be sent now, in order: the rest of the partly sent unit and, unless `only_rest`, all
+    /// complete units after it.
     #[inline]
     pub(crate) fn pending(&self, only_rest: bool) -> (&[u8], &[u8]) {
         let end = if only_rest { self.cursor_bytes + self.rest() } else { self.complete };
@@ -154,13 +156,13 @@ impl Replay {
         }
     }
 
-    /// Complete bytes behind the cursor.
+    /// Returns the number of complete bytes after the cursor.
     #[inline]
     pub(crate) const fn pending_len(&self) -> usize {
         self.complete - self.cursor_bytes
     }
 
-    /// Bytes that the unit at the cursor still needs, when it is partly out; else 0.
+    /// Returns the number of bytes that are missing from the partly sent unit at the cursor; 0 if there is none.
     #[inline]
     pub(crate) fn rest(&self) -> usize {
         if self.into == 0 {
@@ -170,8 +172,8 @@ impl Replay {
         }
     }
 
-    /// The socket took `n` bytes of what [`pending`](Self::pending) showed. Units that were acked ahead of the cursor
-    /// are freed as it passes them.
+    /// Advances the cursor by `n` bytes of [`pending`](Self::pending) that the socket accepted. Units that were acked ahead
+    /// of the cursor are freed as it passes them.
     #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         debug_assert!(n <= self.pending_len());
@@ -194,7 +196,7 @@ impl Replay {
         }
     }
 
-    /// The peer took every unit up to `number`.
+    /// Handles an ack: the peer consumed every unit up to `number`.
     pub(crate) fn ack(&mut self, number: u64) -> Result<(), BeyondSent> {
         if number > self.sent {
             return Err(BeyondSent(self.sent));
@@ -206,7 +208,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Frees units that are acked and behind the cursor.
+    /// Frees units that are acked and before the cursor.
     fn trim(&mut self) {
         let mut bytes = 0;
         while self.first <= self.acked && self.cursor > 0 {
@@ -224,7 +226,7 @@ impl Replay {
         self.complete -= bytes;
     }
 
-    /// The link is gone: nothing is partly out, and acked units wait for no cursor.
+    /// Ends the link: no unit is partly sent, and acked units no longer wait for the cursor.
     pub(crate) fn unlink(&mut self) {
         let mut bytes = 0;
         while self.first <= self.acked {
@@ -238,8 +240,8 @@ impl Replay {
         self.into = 0;
     }
 
-    /// Drops the oldest unit that may vanish; `None` when the only complete units are the one that is partly out, or
-    /// the newest. The peer is going to be told, so its acks may reach the dropped number.
+    /// Drops the oldest unit that may be dropped; `None` if the only complete units are the partly sent one or the newest.
+    /// The peer gets a report, so its acks may reach the dropped number.
     pub(crate) fn drop_oldest(&mut self) -> Option<Dropped> {
         if self.units.len() < 2 || (self.cursor == 0 && self.into > 0) {
             return None;
@@ -257,7 +259,7 @@ impl Replay {
         Some(Dropped { number, unsent })
     }
 
-    /// Forgets everything that is held. The numbers stay.
+    /// Removes all units. The numbers remain.
     pub(crate) fn clear(&mut self) {
         self.first = self.last() + 1;
         self.units = VecDeque::new();
@@ -268,7 +270,7 @@ impl Replay {
         self.into = 0;
     }
 
-    /// Gives back what an empty ring holds, and half-empty rings of some size.
+    /// Shrinks rings that are less than half full.
     pub(crate) fn release(&mut self) {
         if self.bytes.capacity() > 2 * self.bytes.len() {
             self.bytes.shrink_to_fit();
@@ -278,7 +280,7 @@ impl Replay {
         }
     }
 
-    /// Heap bytes owned.
+    /// Returns the heap memory in bytes.
     pub(crate) fn heap(&self) -> usize {
         self.bytes.capacity() + self.units.capacity() * size_of::<u32>()
     }
@@ -328,7 +330,7 @@ mod tests {
         }
         replay.advance(3);
         replay.unlink();
-        // A new link begins at 1 again; an ack of 2 comes from what the client took on the old one.
+        // A new link starts at 1 again; an ack of 2 is about units that the client consumed on the old one.
         replay.advance(1);
         assert_eq!(replay.ack(2), Ok(()));
         assert_eq!((replay.first(), pending(&replay)), (2, b"bc".to_vec()));

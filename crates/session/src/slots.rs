@@ -1,13 +1,14 @@
-//! Drain: who goes when, so that a deploy is no storm.
+//! Drain slots, which spread the reconnections of a deploy over time.
 
 use std::time::Duration;
 
 use crate::packet::GoAway;
 
-/// Shortest time over which a drain is spread.
+/// The shortest time over which a drain is spread.
 const MIN_SPREAD: Duration = Duration::from_secs(10);
 
-/// Gives each of `sessions` its own slot, spread over max(10 s, sessions / rate) or what the deadline leaves of it.
+/// Assigns each of `sessions` its own slot, spread over max(10 s, sessions / rate), but at most three quarters of the time
+/// until the deadline.
 #[derive(Debug, Clone)]
 pub struct Slots {
     slot: Duration,
@@ -17,20 +18,21 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// `rate`: sessions per second that the rest of the fleet can take. `deadline`: when the last link is closed.
+    /// Creates the slots. `rate`: the number of sessions per second that the other nodes can accept. `deadline`: the time
+    /// after which the last link is closed.
     pub fn new(sessions: u32, rate: u32, deadline: Duration) -> Self {
         let needed = Duration::from_secs_f64(f64::from(sessions) / f64::from(rate.max(1)));
-        // The last quarter of the time stays for those whose first attempt fails.
+        // The last quarter of the time is reserved for clients whose first attempt fails.
         let spread = needed.max(MIN_SPREAD).min(deadline.mul_f64(0.75));
         Self { slot: spread / sessions.max(1), next: 0, sessions, deadline }
     }
 
-    /// How long a slot is.
+    /// Returns the length of a slot.
     pub const fn slot(&self) -> Duration {
         self.slot
     }
 
-    /// The next session's slot. More sessions than announced begin again at the front.
+    /// Returns the slot of the next session. After `sessions` calls it starts again with the first slot.
     pub fn assign(&mut self, why: &str) -> GoAway {
         let at = self.slot * (self.next % self.sessions.max(1));
         self.next = self.next.wrapping_add(1);
@@ -43,7 +45,7 @@ impl Slots {
     }
 }
 
-/// When a client moves inside its slot. `random` lies in 0..1.
+/// Returns the delay until a client moves inside its slot. `random` is in 0..1.
 pub fn moment(slot: &GoAway, random: f64) -> Duration {
     Duration::from_millis(slot.wait) + Duration::from_millis(slot.slot).mul_f64(random.clamp(0.0, 1.0))
 }

@@ -1,13 +1,13 @@
-//! Deadlines: one enum per machine, one array.
+//! The deadlines of a machine: one enum, one array.
 
 use std::marker::PhantomData;
 use std::time::Instant;
 
-/// An enum of timers: its variants number the array from 0.
+/// An enum of timers, whose variants index the array from 0.
 pub(crate) trait TimerSet: Copy + 'static {
-    /// Every timer; the order is that of `index`.
+    /// Every timer, in the order of `index`.
     const ALL: &'static [Self];
-    /// Place in the array.
+    /// Returns the position in the array.
     fn index(self) -> usize;
 }
 
@@ -35,7 +35,7 @@ impl<T: TimerSet, const N: usize> Timers<T, N> {
         self.deadlines[timer.index()].is_some()
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.deadlines.iter().flatten().min().copied()
     }

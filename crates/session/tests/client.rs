@@ -418,8 +418,8 @@ fn misbehaviour_of_the_gateway() {
     let mut b = Bench::new(ClientConfig::default());
     b.dial();
     b.client.handle_link_up(b.now, 1, LinkMode::Session);
-    assert_eq!(b.client.handle_message(b.now, 1, "early".into()), Err(Misbehaviour::NoAnswerYet));
-    assert_eq!(b.packet(1, "h"), Err(Misbehaviour::NoAnswerYet));
+    assert_eq!(b.client.handle_message(b.now, 1, "early".into()), Err(Misbehaviour::NoFirstPacket));
+    assert_eq!(b.packet(1, "h"), Err(Misbehaviour::NoFirstPacket));
     assert_eq!(b.packet(1, &resumed(1, 0, 1)), Err(Misbehaviour::UnexpectedPacket('R')));
     assert_eq!(b.packet(1, &started(2, "n1.a")), Err(Misbehaviour::Skew));
 }

@@ -328,7 +328,7 @@ fn time_to_live_depends_on_what_is_known() {
     let ttl = |confirm: bool, page: Option<PageState>| {
         let (now, mut g) = first_contact(config());
         if confirm {
-            g.handle_packet(now, &Packet::ProbeAnswer("x".into())).unwrap();
+            g.handle_packet(now, &Packet::ProbeReply("x".into())).unwrap();
         }
         if let Some(page) = page {
             g.handle_packet(now, &Packet::Page(page)).unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use undrop_frame::{CloseCode, Retry};
 use undrop_session::{
-    Backoff, Hello, Packet, SessionId, SessionKey, TextKind, answer, escape, is_session_answer, offer,
-    parse_offer, retry_hint,
+    Backoff, Hello, Packet, SessionId, SessionKey, TextKind, escape, is_session_protocol, offer, parse_offer,
+    response_protocol, retry_hint,
 };
 
 macro_rules! vectors {
@@ -40,7 +40,7 @@ fn packets() {
         let body = &case["body"];
         match packet {
             Packet::Ack(number) => assert_eq!(Some(number), body["number"].as_u64()),
-            Packet::Probe(nonce) | Packet::ProbeAnswer(nonce) => {
+            Packet::Probe(nonce) | Packet::ProbeReply(nonce) => {
                 assert_eq!(Some(&nonce[..]), body["nonce"].as_str())
             }
             Packet::Close(close) => {
@@ -117,8 +117,8 @@ fn negotiation() {
         assert_eq!(offer.plain, strings(&case["plain"]), "{case}");
         assert_eq!(Some(offer.wants_session()), case["session"].as_bool(), "{case}");
         if let Some(expected) = case["answer"].as_str() {
-            assert_eq!(answer(&offer, case["backend"].as_str()), expected);
-            assert!(is_session_answer(expected));
+            assert_eq!(response_protocol(&offer, case["backend"].as_str()), expected);
+            assert!(is_session_protocol(expected));
         }
     }
 }

@@ -1,3 +1,3 @@
-//! Virtual-time simulator and scripted peers for the tests of this workspace.
+//! The network simulator, in virtual time, for the tests of this workspace.
 
 pub mod sim;

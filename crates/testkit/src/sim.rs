@@ -1,10 +1,10 @@
-//! The network simulator: the product's two session machines, real frame bytes between them, the fault injector that is
-//! shipped, and a clock that jumps to the next deadline.
+//! The network simulator: the two session machines of the product, real frame bytes between them, the fault injector of
+//! the product, and a clock that jumps to the next deadline.
 //!
-//! A [`Schedule`] is drawn from a seed: what both applications send and how slowly they take it, how each link of the
-//! run is broken, when processes pause, or sessions move to another owner. After the troubled
-//! part the network heals, and then everything must be where it belongs: each message once, in order, every
-//! receipt resolved, both closes heard. [`run`] is deterministic: the same seed and rules give the same run, to the byte.
+//! A [`Schedule`] is drawn from a seed: the messages of both applications and how slowly they consume them, the faults of
+//! each link, and the times at which processes pause or sessions move to another owner. After the troubled part the
+//! network heals. Then every message must have arrived once and in order, every receipt must be resolved, and both closes
+//! must have arrived. [`run`] is deterministic: the same seed and rules give the same run, to the byte.
 
 mod applications;
 mod client_end;
@@ -22,18 +22,18 @@ use undrop_session::{Client, ClientEvent, SessionKey};
 use applications::{Backend, Page};
 use connection::Connection;
 use gateway_end::Owner;
-pub use schedule::{Kind, Schedule};
+pub use schedule::{Schedule, ScheduleKind};
 pub use verdict::{Failure, Report};
 
-/// Steps after which a run counts as one that never ends.
+/// The number of steps after which a run counts as endless.
 const MAX_STEPS: u64 = 400_000;
-/// Virtual time that a healed network has to bring everything home.
+/// The virtual time within which everything must arrive after the network has healed.
 const HEALED: Duration = Duration::from_secs(400);
 
-/// What the harness, not the machines, does wrong on purpose.
+/// Options of a run, in particular the faults that it makes on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Harness {
-    /// An owner whose session moved to another one goes on reading its link and feeding the backend.
+    /// An owner whose session moved to another one continues to read its link and to feed the backend.
     pub no_fence: bool,
     /// The rule that both machines break.
     pub broken: Option<BrokenRule>,
@@ -41,26 +41,26 @@ pub struct Harness {
     pub trace: bool,
 }
 
-/// Runs the schedule of `seed` with the rules as they are.
+/// Runs the schedule of `seed` with sound rules.
 ///
 /// # Errors
-/// What went wrong, with how to run it again.
+/// A message was lost, doubled or reordered; the error has the seed.
 pub fn run(seed: u64) -> Result<Report, Failure> {
     run_with(seed, Harness::default())
 }
 
-/// [`run`] with other rules, or a careless harness.
+/// Runs the schedule of `seed` with options.
 ///
 /// # Errors
-/// What went wrong, with how to run it again.
+/// See [`run`].
 pub fn run_with(seed: u64, harness: Harness) -> Result<Report, Failure> {
     run_schedule(Schedule::draw(seed), harness)
 }
 
-/// [`run_with`], for a schedule made or changed by hand.
+/// Runs a schedule that was made or changed by hand.
 ///
 /// # Errors
-/// What went wrong, with how to run it again.
+/// See [`run`].
 pub fn run_schedule(schedule: Schedule, harness: Harness) -> Result<Report, Failure> {
     let seed = schedule.seed;
     let mut world = World::new(schedule, harness);
@@ -80,7 +80,7 @@ pub(crate) struct World {
     now: Instant,
     healed: bool,
     client: Client,
-    /// The client's process pauses until then.
+    /// The time until which the client's process is paused.
     client_paused: Instant,
     gateway_paused: Instant,
     page: Page,
@@ -106,7 +106,7 @@ pub(crate) use trace;
 impl World {
     #[allow(clippy::disallowed_methods)]
     fn new(schedule: Schedule, harness: Harness) -> Self {
-        // The only reading of the clock: a zero to count from.
+        // The only use of the clock: the start of virtual time.
         let start = Instant::now();
         let mut rng = Rng::with_seed(schedule.seed ^ 0x5eed);
         let mut client = Client::new(start, schedule.client.clone(), "0123456789abcdef".into(), rng.u64(..));
@@ -138,7 +138,7 @@ impl World {
         loop {
             self.report.steps += 1;
             if self.report.steps > MAX_STEPS {
-                return Err(format!("no end in sight after {MAX_STEPS} steps"));
+                return Err(format!("still running after {MAX_STEPS} steps"));
             }
             if !self.healed && self.now >= self.start + self.schedule.troubled {
                 self.heal();
@@ -148,12 +148,12 @@ impl World {
                 trouble = self.now + self.draw(self.schedule.trouble_every);
             }
             self.turn()?;
-            if self.healed && self.is_home() {
+            if self.healed && self.is_complete() {
                 self.report.virtual_time = self.now - self.start;
-                return self.judge();
+                return self.check_end_state();
             }
             if self.healed && self.now > self.start + self.schedule.troubled + HEALED {
-                return Err(self.whats_missing());
+                return Err(self.describe_missing());
             }
             let mut next = self.next_deadline();
             if !self.healed {
@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// Everything that can happen at this instant.
+    /// Performs everything that can happen at this instant.
     fn turn(&mut self) -> Result<(), String> {
         if self.now >= self.client_paused {
             self.client_turn()?;
@@ -193,7 +193,7 @@ impl World {
             };
             next = next.min(at);
         }
-        // Work that is left over at this instant (a full pipe, say) is looked at again a moment later.
+        // Remaining work, for example because of a full pipe, is retried a moment later.
         next.max(self.now + Duration::from_micros(50))
     }
 
@@ -201,7 +201,7 @@ impl World {
         mean.mul_f64(0.1 + 1.8 * self.rng.f64())
     }
 
-    /// One piece of bad luck.
+    /// Performs one random disturbance.
     fn trouble(&mut self) -> Result<(), String> {
         let dice = self.rng.f64();
         if dice < 0.40 {
@@ -221,7 +221,7 @@ impl World {
             trace!(self, "gateway pauses {pause:?}");
             self.gateway_paused = self.now + pause;
         } else if dice < 0.83 {
-            // Everybody sleeps at once: a suspended machine.
+            // All processes sleep at once: a suspended machine.
             let jump = self.draw(Duration::from_secs(30));
             trace!(self, "clock jumps {jump:?}");
             self.now += jump;
@@ -240,7 +240,7 @@ impl World {
         }
     }
 
-    /// The network is good from now on. Links that were broken break for good; the others stay as they are.
+    /// Ends the troubled part: new links have no faults, and existing connections are reset.
     fn heal(&mut self) {
         trace!(self, "the network heals");
         self.healed = true;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 use undrop_session::mutate::BrokenRule;
-use undrop_testkit::sim::{self, Harness, Kind, Schedule};
+use undrop_testkit::sim::{self, Harness, Schedule, ScheduleKind};
 
 /// Schedules of a test run; the binary `simulate` runs the full number.
 fn schedules() -> u64 {
@@ -88,7 +88,7 @@ fn no_dedupe_is_found() {
 
 #[test]
 fn two_owners_without_a_fence_are_found() {
-    let moving = |schedule: &mut Schedule| schedule.moves = schedule.kind == Kind::Exact;
+    let moving = |schedule: &mut Schedule| schedule.moves = schedule.kind == ScheduleKind::Exact;
     let careless = Harness { no_fence: true, ..Harness::default() };
     must_fail("no fence", first_failure(1000, careless, moving));
     let fenced = first_failure(300, Harness::default(), moving);

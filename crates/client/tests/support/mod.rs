@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use undrop_client::{Client, ClientBuilder, Event, Events, Message, Stream};
 use undrop_frame::Role;
 use undrop_frame::handshake::{check_upgrade, response_101, response_plain};
-use undrop_session::{Hello, Packet, answer, parse_offer};
+use undrop_session::{Hello, Packet, parse_offer, response_protocol};
 use undrop_transport::{Ending, Received, WebSocket, WebSocketConfig, read_request};
 
 pub const SESSION: &str =
@@ -87,7 +87,7 @@ impl Request {
     /// Accepts the link with the session protocol.
     pub async fn upgrade(self) -> (Hello, Link) {
         let hello = self.hello();
-        let protocol = answer(&parse_offer(&self.tokens), None);
+        let protocol = response_protocol(&parse_offer(&self.tokens), None);
         (hello, self.answer(Some(&protocol)).await)
     }
 

@@ -14,7 +14,7 @@ use crate::closing::{control, masked_close_frame, retire};
 use crate::from_backend::BackendPiece;
 
 impl Driver {
-    /// True when something moved.
+    /// Writes waiting output; returns whether anything was written.
     pub(super) fn poll_backend_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let backend = &mut self.backend;
         if backend.out.is_empty() {
@@ -46,7 +46,7 @@ impl Driver {
         }
     }
 
-    /// True when something moved.
+    /// Flushes the stream; returns whether that is complete now.
     fn poll_backend_flush(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(stream) = &mut self.backend.stream else { return false };
         match Pin::new(stream).poll_flush(cx) {
@@ -62,9 +62,9 @@ impl Driver {
         }
     }
 
-    /// More waits for the backend than a client may have un-acked. A client that keeps to its window never gets there:
-    /// then its acks are never stuck behind a backend that waits for them. A single message may be larger than any
-    /// window, and nothing but acks comes behind it.
+    /// Returns whether more bytes wait for the backend than a client may have unacked. A client that respects its window
+    /// never causes this, so its acks are never stuck behind a backend that waits for them. A single message may be larger
+    /// than any window; only acks follow it.
     pub(super) fn is_backend_behind(&self) -> bool {
         self.backend.waiting() > self.node.options.machine.client_window && self.backend.units > 1
     }
@@ -73,7 +73,7 @@ impl Driver {
         if self.phase == DriverPhase::BackendClosed {
             return false;
         }
-        // What is discarded needs no room.
+        // Discarded data needs no room.
         let room = if self.phase == DriverPhase::ClientClosed { usize::MAX } else { self.machine.room() };
         if room == 0 {
             return false;
@@ -83,7 +83,7 @@ impl Driver {
             let stash = self.backend.parser.stash();
             let stashed = stash.len();
             buffer[..stashed].copy_from_slice(stash);
-            // A read may go over what is left by a little, never by a whole buffer.
+            // A read may exceed the remaining room a little, but not by a whole buffer.
             let end = buffer.len().min(stashed.saturating_add(room.max(4096)));
             let mut read = ReadBuf::new(&mut buffer[stashed..end]);
             match Pin::new(stream).poll_read(cx, &mut read) {
@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// Hands everything in `bytes` to the machine, and counts the complete units. Returns code and reason of a Close frame.
+    /// Passes everything in `bytes` to the machine, and counts the complete units. Returns code and reason of a Close frame.
     fn take_backend_pieces(
         &mut self,
         mut bytes: &[u8],
@@ -154,7 +154,7 @@ impl Driver {
         Ok(None)
     }
 
-    /// Sends the backend its Close frame behind what is still unwritten, and lets go of it.
+    /// Sends the unwritten output and a Close frame to the backend, and drops the connection.
     pub(super) fn end_backend(&mut self, code: Option<CloseCode>, reason: &str) {
         let Some(stream) = self.backend.stream.take() else { return };
         let mut last = self.backend.out.split_off(self.backend.written);
@@ -175,7 +175,7 @@ impl Driver {
         self.backend_closed(CloseCode::BAD_GATEWAY, &format!("backend connection lost: {ending}"));
     }
 
-    /// The backend's side is over: the client learns it behind everything that the backend sent before.
+    /// Handles the end of the backend's side: the client gets the close after everything that the backend sent before.
     pub(super) fn backend_closed(&mut self, code: CloseCode, reason: &str) {
         match self.phase {
             DriverPhase::Open => {
@@ -193,7 +193,7 @@ impl Driver {
 
     pub(super) fn queue_backend_control(&mut self, opcode: OpCode, payload: &[u8]) {
         let mut key = [0; 4];
-        // A backend that does not read gets no further answers: this buffer is bounded like the rest.
+        // A backend that does not read gets no further replies: this buffer is bounded, too.
         if self.backend.out.len() <= self.node.options.machine.client_window
             && getrandom::fill(&mut key).is_ok()
         {
@@ -202,7 +202,7 @@ impl Driver {
     }
 }
 
-/// Writes from `*at` on; Ready when all is written and flushed.
+/// Writes the bytes from `*at` on; ready when all are written and flushed.
 fn write_all(
     cx: &mut Context<'_>,
     stream: &mut Stream,

@@ -1,4 +1,4 @@
-//! What the machine asks of the task that drives it.
+//! The events of the machine, handled by the task that drives it.
 
 use std::time::Instant;
 
@@ -28,9 +28,9 @@ impl Driver {
                     self.phase = DriverPhase::Over;
                 }
                 GatewayEvent::Expired => {
-                    tracing::info!(sid = %self.entry.sid, "session expired: its client did not come back in time");
+                    tracing::info!(sid = %self.entry.sid, "session expired: its client did not return in time");
                     self.why = Some(LossReason::Expired);
-                    self.end_backend(Some(CloseCode::GOING_AWAY), "client did not come back");
+                    self.end_backend(Some(CloseCode::GOING_AWAY), "client did not return");
                     self.phase = DriverPhase::Over;
                 }
                 GatewayEvent::Overflow => {
@@ -43,7 +43,7 @@ impl Driver {
                     self.machine
                         .drain(now, GoAway { wait: 0, slot: 5_000, until: 60_000, why: "age".into() });
                 }
-                // When the whole process drains, whoever drains it closes and counts what is left.
+                // When the whole process drains, `Sessions::drain` closes and counts the remaining sessions.
                 GatewayEvent::DrainOver if self.draining => {}
                 GatewayEvent::DrainOver => {
                     if self.link.is_some() {
@@ -63,7 +63,7 @@ impl Driver {
         any
     }
 
-    /// No answer for too long. Only the kernel knows whether the path is dead or the page asleep (PROTOCOL §6).
+    /// Handles a Ping without a reply. Only the kernel knows whether the path is dead or the page is asleep (PROTOCOL §7).
     pub(super) fn suspect(&mut self, now: Instant) {
         let Some(link) = &self.link else { return };
         let silence = self.node.options.machine.heartbeat;
@@ -79,7 +79,8 @@ impl Driver {
         }
     }
 
-    /// The client closed the session, or broke it for good: the backend has some time for its own Close frame.
+    /// Closes the backend because the client closed the session or sent a refused message. The backend has some time to reply
+    /// with its Close frame.
     pub(super) fn close_backend_for_client(
         &mut self,
         phase: DriverPhase,
@@ -89,7 +90,7 @@ impl Driver {
     ) {
         match self.phase {
             DriverPhase::Open => {}
-            // Both sides have closed: nothing is left to wait for.
+            // Both sides have closed.
             DriverPhase::BackendClosed if phase == DriverPhase::ClientClosed => {
                 return self.phase = DriverPhase::Over;
             }

@@ -28,8 +28,8 @@ impl Driver {
     }
 
     pub(super) fn poll_link_read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        // What a client sends beyond its window waits in its socket. When the backend is gone, acks are still read; data
-        // goes nowhere and is not acked.
+        // Data beyond the client's window waits in its socket. After the end of the backend, acks are still read; data is
+        // dropped and not acked.
         if self.is_backend_behind() || self.link.as_ref().is_none_or(|link| link.asleep) {
             return false;
         }
@@ -52,7 +52,7 @@ impl Driver {
         })
     }
 
-    /// Hands what a link brought to the machine and to the backend. Without `cx` (outside a poll) nothing is written yet.
+    /// Passes bytes of the link to the machine and to the backend. Without `cx` (outside a poll) nothing is written yet.
     pub(super) fn take_from_link(
         &mut self,
         bytes: &mut [u8],
@@ -61,7 +61,7 @@ impl Driver {
     ) {
         let mut input = LinkInput::new(bytes);
         let result = self.take_link_pieces(&mut input, now, &mut cx);
-        // What arrived before a fault is delivered all the same.
+        // Units that arrived before a fault are delivered nevertheless.
         self.flush_run(&mut input, now, &mut cx);
         match result {
             Ok(None) => {}
@@ -74,7 +74,7 @@ impl Driver {
         }
     }
 
-    /// Takes everything in `input` but the run that it leaves there. Returns the content of a Close frame.
+    /// Handles everything in `input`, and leaves the last run of units there. Returns the content of a Close frame.
     fn take_link_pieces(
         &mut self,
         input: &mut LinkInput<'_>,
@@ -168,9 +168,8 @@ impl Driver {
         self.detached(&fault.ending(), now);
     }
 
-    /// Ends a link from our side: what is ready for it (at least the rest of a unit that is partly out), then `last`.
-    /// When the rest of that unit is gone, nothing: a client would take it for the rest.
-    /// Without a link it does nothing.
+    /// Ends the link, if there is one: sends the output that is ready (at least the rest of a partly sent unit), then `last`.
+    /// If the rest of that unit is lost, `last` is left out: the client would read it as the rest.
     pub(super) fn retire_link(&mut self, last: Vec<u8>, now: Instant) {
         let Some(link) = self.link.take() else { return };
         let mut bytes = link.response;
@@ -179,7 +178,7 @@ impl Driver {
         for slice in &ready[..filled] {
             bytes.extend_from_slice(slice);
         }
-        // The client may take these units, and then says so in its next hello.
+        // The client may consume these units, and then states that in its next hello.
         let sent = ready[..filled].iter().map(|slice| slice.len()).sum();
         if filled > 0 || !link.inside {
             bytes.extend(last);
@@ -204,7 +203,7 @@ impl Driver {
         self.update_detached();
     }
 
-    /// Tells the registry what this session holds while it has no link.
+    /// Reports the memory of a detached session to the registry.
     pub(super) fn update_detached(&self) {
         if self.link.is_none() && self.phase != DriverPhase::Over {
             let bytes = self.machine.progress().buffered + self.backend.out.len();
@@ -225,7 +224,7 @@ impl Driver {
                 break;
             }
             let slices = [&link.response, units[0], units[1], units[2]].map(io::IoSlice::new);
-            // Without an answer to send, its slice is empty and left out: writev takes fewer.
+            // Once the response is sent, its empty slice is left out.
             let slices = if link.response.is_empty() { &slices[1..=filled] } else { &slices[..=filled] };
             match Pin::new(&mut link.stream).poll_write_vectored(cx, slices) {
                 Poll::Pending => return moved,

@@ -1,4 +1,4 @@
-//! Attempts: when to make one, and what becomes of it.
+//! Connection attempts: when one is made, and how it ends.
 
 use std::time::{Duration, Instant};
 
@@ -8,43 +8,44 @@ use super::{Client, ClientEvent, ClientState, ClientTimer, ClosedBy, CurrentLink
 use crate::hello::Hello;
 use crate::packet::BackendIdentity;
 
-/// Attempts that may be under way at once.
+/// The maximum number of attempts at a time.
 const MAX_ATTEMPTS: usize = 2;
-/// A link that stable this long, or carried a unit, resets the backoff.
+/// The age from which a link resets the backoff, even if it carried no unit.
 const STABLE: Duration = Duration::from_secs(1);
-/// A hint of the other end is heeded up to this: no peer keeps a client away for good.
+/// The maximum of a delay that the peer names, so that no peer keeps a client away for good.
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
-/// An attempt younger than this is not overtaken by another one.
+/// The age from which an attempt may be overtaken by another one.
 const YOUNG: Duration = Duration::from_millis(1500);
 
-/// Dial now, with this offer.
+/// A connection attempt that the driver has to make now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its number; the driver's name for the dial and for the link that comes of it.
+    /// The number of the attempt, and of the link that results from it.
     pub n: u64,
-    /// What to offer; `None`: no session.
+    /// The hello to offer; `None`: request no session.
     pub hello: Option<Hello>,
 }
 
-/// What the server answered the handshake with.
+/// The mode of a link, by the server's response to the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkMode {
-    /// It speaks this protocol; `S`, `R` or `L` follows.
+    /// The server speaks the session protocol; `S`, `R` or `L` follows.
     Session,
-    /// It does not.
+    /// The server does not speak the session protocol.
     Plain,
 }
 
-/// How a link or an attempt ended, as far as the machine cares. The driver knows more, for people.
+/// The end of a link or of an attempt, reduced to the facts that the machine acts on. The driver reports the full
+/// [`Ending`](undrop_frame::Ending).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkEnd {
-    /// Code and reason of a Close frame that was received.
+    /// The code and the reason of a received Close frame.
     pub close: Option<(CloseCode, String)>,
-    /// Status of a refused handshake.
+    /// The status of a refused handshake.
     pub status: Option<u16>,
-    /// `Retry-After` of a refused handshake.
+    /// The field `Retry-After` of a refused handshake.
     pub retry_after: Option<Duration>,
-    /// No attempt can ever succeed (the URL is wrong, say).
+    /// No attempt can ever succeed, for example because the URL is invalid.
     pub fatal: bool,
 }
 
@@ -53,18 +54,18 @@ pub(super) struct PendingAttempt {
     pub(super) n: u64,
     pub(super) resume: bool,
     pub(super) up: bool,
-    /// The gateway said `m`: a newer attempt was seen.
+    /// The gateway sent `m`: a newer attempt was seen.
     pub(super) moved: bool,
-    /// What the hello stated.
+    /// The number of consumed units that the hello stated.
     pub(super) rx: u64,
-    /// Which session, of those that this client went through, the hello was about.
+    /// The generation of the session that the hello was about.
     pub(super) generation: u64,
-    began: Instant,
+    started: Instant,
     pub(super) deadline: Instant,
 }
 
 impl LinkEnd {
-    /// The delay that the other end named, at most a day: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
+    /// Returns the delay that the peer named, at most a day: `Retry-After`, or `retry=<ms>` in the reason of 1012 and 1013.
     pub fn hint(&self) -> Option<Duration> {
         let hint = self.retry_after.or_else(|| {
             let (_, reason) = self.close.as_ref().filter(|(code, _)| code.retry() == Retry::AfterHint)?;
@@ -73,7 +74,7 @@ impl LinkEnd {
         hint.map(|hint| hint.min(LONGEST_HINT))
     }
 
-    /// Nothing would change by trying again.
+    /// Returns whether another attempt would end the same way.
     fn is_final(&self) -> bool {
         let refused = self
             .status
@@ -82,7 +83,7 @@ impl LinkEnd {
     }
 }
 
-/// The milliseconds of `retry=<ms>` in the reason of a close, wherever it stands.
+/// Parses `retry=<ms>` at any position in the reason of a close.
 pub fn retry_hint(reason: &str) -> Option<Duration> {
     let (_, digits) = reason.split_once("retry=")?;
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -90,7 +91,7 @@ pub fn retry_hint(reason: &str) -> Option<Duration> {
 }
 
 impl Client {
-    /// An attempt that is to be made now. Attempts may overlap; each ends with [`handle_link_down`](Self::handle_link_down).
+    /// Returns an attempt that has to be made now. Attempts may overlap; report the end of each with [`handle_link_down`](Self::handle_link_down).
     pub fn poll_connect(&mut self, now: Instant) -> Option<Attempt> {
         self.tick(now);
         if !self.due
@@ -122,7 +123,7 @@ impl Client {
             moved: false,
             rx,
             generation,
-            began: now,
+            started: now,
             deadline,
         });
         self.watch_attempts();
@@ -130,7 +131,7 @@ impl Client {
         Some(Attempt { n, hello })
     }
 
-    /// The handshake of attempt `n` succeeded.
+    /// Reports that the handshake of attempt `n` succeeded.
     pub fn handle_link_up(&mut self, now: Instant, n: u64, mode: LinkMode) {
         self.tick(now);
         let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.n == n) else {
@@ -150,7 +151,8 @@ impl Client {
         }
     }
 
-    /// The link of attempt `n`, or the attempt itself, ended. Unknown numbers are ignored: they were given up before.
+    /// Reports that the link of attempt `n`, or the attempt itself, ended. Unknown numbers are ignored: the machine had given
+    /// them up.
     pub fn handle_link_down(&mut self, now: Instant, n: u64, end: LinkEnd) {
         self.tick(now);
         if self.state == ClientState::Closed {
@@ -165,8 +167,8 @@ impl Client {
         }
     }
 
-    /// A reason to doubt the link or to hope for one: the network changed, the page came back, a sleep ended. Asks the
-    /// link at once, or cuts the backoff short.
+    /// Checks the connection now, because the network changed, the page became visible, or the machine resumed from sleep.
+    /// Probes the link, or cuts the backoff short if there is none.
     pub fn wake(&mut self, now: Instant) {
         self.tick(now);
         self.online = true;
@@ -177,11 +179,12 @@ impl Client {
             self.ask();
             return;
         }
-        let fresh = self.attempts.iter().any(|attempt| now.saturating_duration_since(attempt.began) < YOUNG);
+        let fresh =
+            self.attempts.iter().any(|attempt| now.saturating_duration_since(attempt.started) < YOUNG);
         self.due |= !fresh && self.attempts.len() < MAX_ATTEMPTS;
     }
 
-    /// The network is gone: no attempts until [`wake`](Self::wake). The link is left alone.
+    /// Suspends attempts until [`wake`](Self::wake), because there is no network. An existing link is kept.
     pub fn offline(&mut self, now: Instant) {
         self.tick(now);
         self.online = false;
@@ -201,7 +204,7 @@ impl Client {
         let newest = attempt.n == self.last_n;
         let current = attempt.resume && attempt.generation == self.generation;
         if attempt.moved && newest && current && self.link.is_none() {
-            // Nobody but us could have been newer: the session is used elsewhere.
+            // This is the newest attempt of this client, so another client uses the session.
             self.start_over(GapReason::Superseded, 0, None);
         }
         let refused = end.as_ref().and_then(|end| final_refusal(end, attempt.up && !attempt.moved));
@@ -215,7 +218,7 @@ impl Client {
         }
     }
 
-    /// The link is gone; `None`: it was given up.
+    /// Handles the loss of the link; `None`: the client gave it up.
     pub(super) fn link_lost(&mut self, end: Option<LinkEnd>) {
         let Some(link) = self.link.take() else { return };
         self.state = ClientState::Resuming;
@@ -240,7 +243,7 @@ impl Client {
         self.schedule(hint);
     }
 
-    /// Plans the next attempt, unless one is under way or nothing asks for one.
+    /// Schedules the next attempt, unless one is in flight or none is needed.
     pub(super) fn schedule(&mut self, hint: Option<Duration>) {
         let wanted = self.link.is_none() || self.moving;
         if !wanted || !self.attempts.is_empty() || self.due || self.state == ClientState::Closed {
@@ -254,13 +257,13 @@ impl Client {
             }
             return;
         };
-        // A hint is a floor; the random part on top keeps a crowd apart.
+        // A hint is the minimum; the random part on top spreads a crowd of clients.
         let after = hint.map_or(drawn, |hint| hint + drawn.min(hint / 4 + Duration::from_millis(100)));
         self.timers.set(ClientTimer::Connect, self.now + after);
         self.events.push_back(ClientEvent::Retry { after, tries: self.tries });
     }
 
-    /// A second link is wanted while the first stands.
+    /// Requests a second link while the first one is up.
     pub(super) fn replace_link(&mut self) {
         self.moving = true;
         if self.attempts.is_empty() {
@@ -275,7 +278,7 @@ impl Client {
         }
     }
 
-    /// Attempt `n` has its answer: it is the link now. Older links and attempts go.
+    /// Makes the link of attempt `n` the current one, and ends older links and attempts.
     pub(super) fn adopt(&mut self, n: u64, mode: LinkMode) {
         if let Some(old) = self.link.take() {
             self.close_link(old.n, CloseCode::NORMAL);
@@ -294,7 +297,7 @@ impl Client {
         self.state = ClientState::Open;
         self.link = Some(CurrentLink { n, mode, since: self.now, useful: false });
         let allowance = match (mode, &self.session) {
-            // Without heartbeats silence says nothing.
+            // Without heartbeats silence is not evidence.
             (LinkMode::Session, Some(session)) if !session.heartbeat.is_zero() => {
                 Some(session.heartbeat + self.config.grace)
             }
@@ -310,13 +313,13 @@ impl Client {
         let seamless = self.link.is_some();
         let first = self.state == ClientState::Opening;
         if self.session.take().is_some() {
-            // The server spoke the protocol before: nobody can tell what of the un-acked arrived.
+            // The server spoke the protocol before, so it is unknown which unacked units arrived.
             self.generation += 1;
             self.inbox.uncount();
             let resent = self.outbox.renumber();
             self.events.push_back(ClientEvent::Gap { reason: GapReason::Plain, lost: None, resent });
         }
-        // A server that speaks plainly once does so again: no second link is wanted.
+        // A server in plain mode remains in it, so no second link is needed.
         for attempt in std::mem::take(&mut self.attempts) {
             if attempt.n != n {
                 self.close_link(attempt.n, CloseCode::NORMAL);
@@ -345,14 +348,15 @@ impl Client {
         self.ack_due = false;
         self.asked = false;
         self.control.clear();
-        for timer in [ClientTimer::Watchdog, ClientTimer::Probe, ClientTimer::Heartbeat, ClientTimer::Answer]
+        for timer in
+            [ClientTimer::Watchdog, ClientTimer::Probe, ClientTimer::Heartbeat, ClientTimer::HeartbeatReply]
         {
             self.timers.stop(timer);
         }
     }
 }
 
-/// Code and reason to report when trying again would change nothing. `answered`: the handshake had succeeded.
+/// Returns code and reason if another attempt would end the same way. `answered`: the handshake had succeeded.
 fn final_refusal(end: &LinkEnd, answered: bool) -> Option<(CloseCode, String)> {
     if end.is_final() {
         let reason = match (end.status, &end.close) {
@@ -363,7 +367,7 @@ fn final_refusal(end: &LinkEnd, answered: bool) -> Option<(CloseCode, String)> {
         return Some((CloseCode::ABNORMAL, reason));
     }
     let (code, reason) = end.close.as_ref()?;
-    // A link that was answered and closed before `S`, `R` or `L` was refused. 1000 says nothing of the kind.
+    // A link that was closed before `S`, `R` or `L` was refused, unless the code is 1000.
     (answered && *code != CloseCode::NORMAL && code.retry() == Retry::Final).then(|| (*code, reason.clone()))
 }
 

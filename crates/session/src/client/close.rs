@@ -1,4 +1,4 @@
-//! The end.
+//! The end of a client.
 
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use super::{Client, ClientEvent, ClientState, ClientTimer, ClosedBy};
 use crate::packet::{Close, Packet};
 
 impl Client {
-    /// The application closes. What is queued goes out first and is waited for; [`ClientEvent::Closed`] tells the end.
-    /// Messages may still arrive until then. A second call changes nothing.
+    /// Closes the session. Queued messages are sent first and their acks awaited; [`ClientEvent::Closed`] reports the end.
+    /// Messages may still arrive until then. A second call has no effect.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) {
         self.tick(now);
         if self.state == ClientState::Closed || self.closing.is_some() {
@@ -27,21 +27,21 @@ impl Client {
         self.timers.set(ClientTimer::Close, now + self.config.close_timeout);
     }
 
-    /// Our sequenced close was acked, and everything before it.
+    /// Ends the client if its sequenced close and everything before it were acked.
     pub(super) fn check_closed(&mut self) {
         if self.closing.is_some() && self.outbox.unacked_units().next().is_none() {
             self.close_over();
         }
     }
 
-    /// Nothing more to wait for, or no more time to.
+    /// Ends the client after its close was acked, or after the timeout.
     pub(super) fn close_over(&mut self) {
         if let Some(close) = self.closing.clone() {
             self.finish(close.code, close.reason, ClosedBy::Local);
         }
     }
 
-    /// Ends everything and tells so, once. The link gets its last ack and a Close frame.
+    /// Ends the client and reports the end once. The link gets a last ack and a Close frame.
     pub(super) fn finish(&mut self, code: CloseCode, reason: String, by: ClosedBy) {
         if self.state == ClientState::Closed {
             return;
@@ -59,7 +59,7 @@ impl Client {
                 let ack = Packet::Ack(self.delivery.statement());
                 self.control.push_back((link.n, QueuedControl::Packet(ack)));
             }
-            // In a session the code has travelled in `x`; on a plain link this is the answer to it, or the code itself.
+            // In a session `x` carried the code; on a plain link this is the reply to the Close frame, or the code itself.
             let sent = if link.mode == super::LinkMode::Plain && code.may_be_sent() {
                 code
             } else {

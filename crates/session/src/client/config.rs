@@ -1,4 +1,4 @@
-//! Settings of a client.
+//! The settings of a client.
 
 use std::time::Duration;
 
@@ -6,30 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 
-/// How a client behaves. Sizes are bytes.
+/// The settings of a client. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientConfig {
-    /// Whether to ask for a session.
+    /// Whether to request a session. Default: prefer.
     pub session: SessionMode,
-    /// Delay between attempts.
+    /// The delay between attempts. Default: full jitter.
     pub backoff: Backoff,
-    /// What may wait to be sent or acked. One message of any size is admitted when nothing else waits.
+    /// The size of the queue of messages that wait to be sent or acked. One message of any size is admitted to an empty
+    /// queue. Default: 1 MiB.
     pub queue_limit: usize,
-    /// What happens when that is full.
+    /// The policy for a full queue. Default: refuse.
     pub queue_policy: QueuePolicy,
-    /// What the application may leave untaken before the link is no longer read.
+    /// The size of received messages that may wait for the application before reading pauses. Default: 4 MiB.
     pub inbox_limit: usize,
-    /// Longest time from dialling to the answer.
+    /// The longest time from dialling to the first packet. Default: 10 s.
     pub connect_timeout: Duration,
-    /// What the watchdog allows beyond the gateway's heartbeat.
+    /// The silence that is accepted beyond the gateway's heartbeat. Default: 10 s.
     pub grace: Duration,
-    /// Shortest time that a probe waits for its answer; otherwise four round trips.
+    /// The minimum wait for the reply to a probe; otherwise four round trips. Default: 1.5 s.
     pub probe_timeout: Duration,
-    /// Longest time from the receipt of a unit to its ack, when it was taken.
+    /// The longest time from the receipt of a unit to its ack, if it was consumed. Default: 1 s.
     pub ack_delay: Duration,
-    /// How long a close waits for what is queued to be acked.
+    /// The time that a close waits for the acks of queued messages. Default: 10 s.
     pub close_timeout: Duration,
-    /// Heartbeat on a plain link; `None`: none.
+    /// The heartbeat on a plain link; `None` disables it.
     pub plain_heartbeat: Option<PlainHeartbeat>,
 }
 
@@ -51,16 +52,16 @@ impl Default for ClientConfig {
     }
 }
 
-/// Whether a client asks for a session.
+/// Whether a client requests a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionMode {
-    /// Ask; go on in plain mode when the server does not know it.
+    /// Request a session, and continue in plain mode if the server does not speak the protocol.
     #[default]
     Prefer,
-    /// Ask; a server that does not know it is refused.
+    /// Request a session, and fail if the server does not speak the protocol.
     Require,
-    /// Do not ask.
+    /// Do not request a session.
     Off,
 }
 
@@ -83,24 +84,24 @@ impl SessionMode {
     }
 }
 
-/// Policy for a full queue of a client.
+/// The policy for a client's full queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum QueuePolicy {
-    /// `send` hands the message back.
+    /// `send` returns the message in an error.
     #[default]
     Refuse,
-    /// The oldest messages that were never sent make room and are reported; when that is not enough, refuse.
+    /// The oldest messages that were never sent are dropped and reported; if that is not enough, refuse.
     DropOldest,
 }
 
-/// How a plain link is kept alive and checked.
+/// The heartbeat of a plain link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainHeartbeat {
-    /// Time between two beats.
+    /// The time between two heartbeats. Default: 30 s.
     pub interval: Duration,
-    /// How long anything at all may take to come back.
+    /// The longest time until any bytes arrive in reply. Default: 10 s.
     pub answer: Duration,
-    /// A text to send and the text that answers it (kept from the application); `None`: WebSocket Ping and Pong.
+    /// The text to send and the text of the reply, which is hidden from the application; `None`: WebSocket Ping and Pong.
     pub text: Option<(String, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! News of a client.
+//! The events of a client.
 
 use std::time::Duration;
 
@@ -7,101 +7,101 @@ use undrop_frame::CloseCode;
 use super::LinkEnd;
 use crate::packet::{BackendIdentity, LossReason};
 
-/// Something to tell the application, or to act on.
+/// An event for the application, or for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// Attempt `n` begins, after so many failed tries.
+    /// Attempt `n` starts.
     Connecting {
         /// The attempt.
         n: u64,
-        /// Failed tries before it.
+        /// The number of failed attempts before it.
         tries: u32,
     },
-    /// First link, or the first one of a new session.
+    /// The first link is open, or the first one of a new session.
     Open {
         /// The attempt.
         n: u64,
-        /// A session; false: plain mode.
+        /// Whether it is a session; false: plain mode.
         session: bool,
-        /// Application sub-protocol of the session; in plain mode the driver knows it.
+        /// The application subprotocol of the session; in plain mode the driver has it.
         protocol: Option<String>,
     },
-    /// The session goes on with a new link; in plain mode: there is a link again.
+    /// The session continues on a new link; in plain mode: there is a link again.
     Resumed {
         /// The attempt.
         n: u64,
-        /// The former link had not been lost.
+        /// Whether the former link was still up.
         seamless: bool,
-        /// Messages that are sent again.
+        /// The number of messages that are sent again.
         resent: u64,
-        /// Whether it is still the same backend connection.
+        /// Whether the backend connection is still the same.
         backend: BackendIdentity,
     },
-    /// The link is gone.
+    /// The link was lost.
     Lost {
-        /// Its attempt.
+        /// The attempt of the link.
         n: u64,
-        /// How it ended; `None`: it fell silent and was given up.
+        /// The end of the link; `None`: it was silent and the client gave it up.
         end: Option<LinkEnd>,
     },
     /// An attempt failed.
     Failed {
         /// The attempt.
         n: u64,
-        /// How it ended; `None`: no answer in time.
+        /// The end of the attempt; `None`: it timed out.
         end: Option<LinkEnd>,
     },
-    /// The next attempt comes after this delay.
+    /// The next attempt starts after this delay.
     Retry {
-        /// The delay, drawn.
+        /// The delay, drawn at random.
         after: Duration,
-        /// Failed tries so far.
+        /// The number of failed attempts so far.
         tries: u32,
     },
-    /// The promise could not be kept, in this way.
+    /// Exactly-once delivery could not be kept.
     Gap {
-        /// Why.
+        /// The reason of the gap.
         reason: GapReason,
-        /// Server units that are gone.
+        /// The first and the last server unit that is lost.
         lost: Option<(u64, u64)>,
         /// Messages that had been sent without an ack and are sent again: they may arrive twice.
         resent: u64,
     },
-    /// The gateway acked the message of this receipt (its consumer took it). In plain mode: it was given to a link.
+    /// The gateway acked the message with this receipt: its consumer accepted it. In plain mode: it was given to a link.
     Acked(u64),
     /// The time to live of the message was over before it was sent.
     Expired(u64),
     /// The message was dropped from a full queue before it was sent.
     Dropped(u64),
-    /// The gateway asks for a move, which is going to happen after this delay.
+    /// The gateway requests a move to another link, which starts after this delay.
     GoAway {
-        /// For people.
+        /// The reason, for logs.
         why: String,
-        /// The moment that was drawn.
+        /// The delay, drawn at random inside the slot.
         after: Duration,
     },
-    /// Close the link or give up the dial of this attempt.
+    /// The driver has to close the link or to abandon the attempt.
     CloseLink {
         /// The attempt.
         n: u64,
-        /// Code to close with, when it still can be.
+        /// The code to close an open link with.
         code: CloseCode,
     },
-    /// Over for good.
+    /// The client has ended for good.
     Closed {
-        /// Code as a WebSocket would report it.
+        /// The close code, as a WebSocket would report it.
         code: CloseCode,
-        /// Reason.
+        /// The close reason.
         reason: String,
-        /// Who ended it.
+        /// The origin of the end.
         by: ClosedBy,
-        /// Messages that were sent or queued and never acked.
+        /// The number of messages that were sent or queued and never acked.
         unacked: u64,
     },
 }
 
-/// Why the promise could not be kept.
+/// The reason why exactly-once delivery could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GapReason {
     /// The gateway could not resume.
@@ -114,17 +114,17 @@ pub enum GapReason {
     Plain,
 }
 
-/// Who ended it.
+/// The origin of a client's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClosedBy {
     /// The application at the other end.
     Peer,
     /// This application.
     Local,
-    /// The server refuses for good: a final close code or HTTP status.
+    /// The server refused with a final close code or HTTP status.
     Refused,
-    /// The policy's tries are used up.
+    /// The backoff policy gave up.
     GaveUp,
-    /// A session was required and the server knows none.
+    /// A session was required, and the server does not speak the protocol.
     Incompatible,
 }

@@ -1,4 +1,4 @@
-//! What was received and waits for the application. Outlives links.
+//! The inbox: received messages that wait for the application. It outlives links.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::packet::Close;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum InboxItem {
     Message(Message),
-    /// Units that the gateway dropped: they stand where they would have stable.
+    /// Units that the gateway dropped, in their place among the messages.
     Gap {
         from: u64,
         to: u64,
@@ -20,7 +20,7 @@ pub(super) enum InboxItem {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inbox {
     items: VecDeque<InboxItem>,
-    /// Items at the front that belong to an earlier session, or to plain mode: taking them acks nothing.
+    /// The number of items at the front that belong to an earlier session or to plain mode: they are not acked.
     uncounted: usize,
     bytes: usize,
 }
@@ -31,7 +31,7 @@ impl Inbox {
         self.items.push_back(item);
     }
 
-    /// The item, and whether it counts as units of the current session.
+    /// Removes the next item. Returns it, and whether it counts as units of the current session.
     pub(super) fn pop(&mut self) -> Option<(InboxItem, bool)> {
         let item = self.items.pop_front()?;
         self.bytes -= cost(&item);
@@ -40,7 +40,7 @@ impl Inbox {
         Some((item, counted))
     }
 
-    /// A new session, or plain mode: nothing in here counts any more.
+    /// Marks all items as belonging to an earlier session, so that they are not acked.
     pub(super) fn uncount(&mut self) {
         self.uncounted = self.items.len();
     }

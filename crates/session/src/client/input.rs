@@ -1,4 +1,4 @@
-//! What comes from a link.
+//! The input from a link.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use crate::identity::hmac_over;
 use crate::packet::{BackendIdentity, GoAway, Lost, Packet, Resumed, Started};
 
 impl Client {
-    /// A whole message came on the link of attempt `n`.
+    /// Handles a whole message from the link of attempt `n`.
     ///
     /// # Errors
-    /// The peer broke the protocol: close that link with the code that the error names, then call
+    /// The peer violated the protocol: close that link with the code of the error, then call
     /// [`handle_link_down`](Self::handle_link_down).
     pub fn handle_message(&mut self, now: Instant, n: u64, message: Message) -> Result<(), Misbehaviour> {
         self.tick(now);
@@ -26,13 +26,13 @@ impl Client {
             return Ok(());
         }
         if let Some(at) = self.attempts.iter().position(|attempt| attempt.n == n && attempt.up) {
-            return self.on_answer(at, &message);
+            return self.on_first_packet(at, &message);
         }
         match &self.link {
             Some(link) if link.n == n => {}
             _ => return Ok(()),
         }
-        self.watchdog.heard(now);
+        self.watchdog.on_received(now);
         if !self.in_session() {
             self.on_plain_message(message);
             return Ok(());
@@ -50,22 +50,22 @@ impl Client {
         }
     }
 
-    /// Bytes came on the link of attempt `n`: a Ping, a Pong, part of a message.
+    /// Reports that bytes of any kind arrived on the link of attempt `n`.
     pub fn handle_traffic(&mut self, now: Instant, n: u64) {
         self.tick(now);
         if self.link() == Some(n) {
-            self.watchdog.heard(now);
-            self.timers.stop(ClientTimer::Answer);
+            self.watchdog.on_received(now);
+            self.timers.stop(ClientTimer::HeartbeatReply);
         }
     }
 
-    /// A Pong came on the link of attempt `n`.
+    /// Handles a Pong from the link of attempt `n`.
     pub fn handle_pong(&mut self, now: Instant, n: u64) {
         self.handle_traffic(now, n);
     }
 
     fn on_plain_message(&mut self, message: Message) {
-        self.timers.stop(ClientTimer::Answer);
+        self.timers.stop(ClientTimer::HeartbeatReply);
         self.useful();
         let answer = self.config.plain_heartbeat.as_ref().and_then(|heartbeat| heartbeat.text.as_ref());
         if answer.is_some_and(|(_, pong)| message.as_bytes() == pong.as_bytes()) {
@@ -87,11 +87,11 @@ impl Client {
         }
     }
 
-    /// The first packet on a link.
-    fn on_answer(&mut self, at: usize, message: &Message) -> Result<(), Misbehaviour> {
+    /// Handles the first packet on a link.
+    fn on_first_packet(&mut self, at: usize, message: &Message) -> Result<(), Misbehaviour> {
         let text = match message {
             Message::Text(text) if text.as_bytes().first() == Some(&ESCAPE) => &text[1..],
-            _ => return Err(Misbehaviour::NoAnswerYet),
+            _ => return Err(Misbehaviour::NoFirstPacket),
         };
         let packet = Packet::parse(text)?;
         let PendingAttempt { n, resume, generation, .. } = self.attempts[at];
@@ -101,19 +101,19 @@ impl Client {
             Packet::Started(started) if !resume => {
                 fits(started.att)?;
                 if late {
-                    return self.on_late_answer(n, Some(&started));
+                    return self.on_late_first_packet(n, Some(&started));
                 }
                 self.start_session(n, started);
                 Ok(())
             }
             Packet::Resumed(resumed) if resume => {
                 fits(resumed.att)?;
-                if late { self.on_late_answer(n, None) } else { self.on_resumed(n, &resumed) }
+                if late { self.on_late_first_packet(n, None) } else { self.on_resumed(n, &resumed) }
             }
             Packet::Lost(lost) if resume => {
                 fits(lost.session.att)?;
                 if late {
-                    return self.on_late_answer(n, Some(&lost.session));
+                    return self.on_late_first_packet(n, Some(&lost.session));
                 }
                 self.on_lost(n, lost);
                 Ok(())
@@ -125,13 +125,13 @@ impl Client {
             Packet::Started(_) | Packet::Resumed(_) | Packet::Lost(_) => {
                 Err(Misbehaviour::UnexpectedPacket(packet.letter()))
             }
-            _ => Err(Misbehaviour::NoAnswerYet),
+            _ => Err(Misbehaviour::NoFirstPacket),
         }
     }
 
-    /// An overlapping attempt asked about an earlier session and is answered after another one began. When the answer
-    /// opens the one that we have, its link is as good as any: everything from 1 on again, both ways.
-    fn on_late_answer(&mut self, n: u64, opened: Option<&Started>) -> Result<(), Misbehaviour> {
+    /// Handles the first packet of an attempt about an earlier session, after another one has started. If the packet opens
+    /// the current session, the link is used: all units from 1 are sent again, both ways.
+    fn on_late_first_packet(&mut self, n: u64, opened: Option<&Started>) -> Result<(), Misbehaviour> {
         let ours = self.session.as_ref().map(|session| &session.sid);
         if opened.is_some_and(|opened| Some(&opened.sid) == ours) {
             return self.resume(n, 0, 1, BackendIdentity::Same);
@@ -161,20 +161,20 @@ impl Client {
 
     fn resume(&mut self, n: u64, rx: u64, start: u64, backend: BackendIdentity) -> Result<(), Misbehaviour> {
         if rx > self.outbox.sent() || rx < self.outbox.acked() {
-            // Neither end can be right: begin anew, with everything that was not acked.
+            // The counts contradict each other: start a new session with everything that was not acked.
             self.start_over(GapReason::Lost(crate::packet::LossReason::Skew), 0, None);
             return Err(Misbehaviour::Skew);
         }
         let seamless = self.link.is_some();
         self.acked(rx);
         if self.state == ClientState::Closed {
-            // All that was missing was to know that our close had been taken.
+            // Only the ack of the close was missing.
             return Ok(());
         }
         let stated = self.attempts.iter().find(|attempt| attempt.n == n).map(|attempt| attempt.rx);
         self.adopt(n, LinkMode::Session);
         self.delivery.link(self.now, start);
-        // What was taken since the hello was written is news to the gateway.
+        // The gateway does not know yet what was consumed since the hello was written.
         self.ack_due = stated != Some(self.delivery.statement());
         self.skip(start);
         let resent = self.outbox.unacked();
@@ -190,7 +190,7 @@ impl Client {
         }
     }
 
-    /// The session is gone: `acc` of our units were taken, the rest goes into the next one.
+    /// Ends the session: `acc` units of this end were consumed, the rest goes into the next session.
     pub(super) fn start_over(&mut self, reason: GapReason, acc: u64, lost: Option<(u64, u64)>) {
         self.acked(acc.min(self.outbox.sent()));
         self.session = None;
@@ -216,10 +216,10 @@ impl Client {
                 if self.control.len() >= MAX_CONTROL {
                     return Err(Misbehaviour::ControlFlood);
                 }
-                self.push_packet(Packet::ProbeAnswer(nonce));
+                self.push_packet(Packet::ProbeReply(nonce));
                 self.ack_now();
             }
-            Packet::ProbeAnswer(nonce) => {
+            Packet::ProbeReply(nonce) => {
                 if self.probe.answered(self.now, &nonce) {
                     self.timers.stop(ClientTimer::Probe);
                 }
@@ -248,7 +248,7 @@ impl Client {
         self.events.push_back(ClientEvent::GoAway { why: slot.why, after });
     }
 
-    /// The current link is superseded. By an attempt of ours, perhaps one that was given up; else by a stranger.
+    /// Handles `m` on the current link: it is superseded by another attempt of this client, or by another client.
     fn on_moved(&mut self) {
         let Some(n) = self.link() else { return };
         let ours = self.last_n > n;
@@ -303,7 +303,7 @@ impl Client {
     }
 }
 
-/// The client id of the session after this one: as hard to guess as the first.
+/// Derives the client id of the next session, which is as hard to guess as the first one.
 fn next_cid(cid: &str) -> String {
     use base64::Engine as _;
     use hmac::Mac as _;

@@ -1,4 +1,4 @@
-//! What the application sent and the gateway has not acked: queue and replay buffer in one.
+//! The outbox: messages that the application sent and the gateway has not acked. It is queue and replay buffer in one.
 //!
 //! ```text
 //!   first            cursor           numbered
@@ -13,10 +13,10 @@ use undrop_frame::Message;
 use super::QueuePolicy;
 use crate::packet::Close;
 
-/// Memory charged for each message besides its payload.
+/// The memory charged for each message besides its payload.
 const UNIT_CHARGE: usize = 64;
 
-/// The queue is full: the message is handed back.
+/// The error of a full queue, with the rejected message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue of messages to be sent is full")]
 pub struct QueueFull(pub Message);
@@ -37,7 +37,7 @@ pub(super) struct OutboxUnit {
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
     units: VecDeque<OutboxUnit>,
-    /// Number of `units[0]`.
+    /// The number of `units[0]`.
     first: u64,
     acked: u64,
     /// Units that were sent at least once.
@@ -50,7 +50,7 @@ pub(super) struct Outbox {
     limit: usize,
     policy: QueuePolicy,
     receipts: u64,
-    /// No later than the first expiry.
+    /// A time no later than the first expiry.
     earliest: Option<Instant>,
 }
 
@@ -91,22 +91,22 @@ impl Outbox {
         self.acked
     }
 
-    /// Highest unit that was ever sent.
+    /// Returns the highest unit that was ever sent.
     pub(super) const fn sent(&self) -> u64 {
         self.first + self.numbered as u64 - 1
     }
 
-    /// Units that were sent and not acked.
+    /// Returns the number of units that were sent and not acked.
     pub(super) fn unacked(&self) -> u64 {
         self.sent().saturating_sub(self.acked)
     }
 
-    /// More than half of the limit is on the link and not acked.
+    /// Returns whether at least half of the limit was sent on the link and not acked.
     pub(super) const fn is_half_full(&self) -> bool {
         self.in_flight >= self.limit / 2 && self.cursor > 0
     }
 
-    /// Queues a message; the receipts of those that made room for it go to `dropped`.
+    /// Queues a message. `dropped` gets the receipts of messages that were dropped to make room.
     pub(super) fn push(
         &mut self,
         now: Instant,
@@ -144,9 +144,9 @@ impl Outbox {
         self.receipts
     }
 
-    /// The next unit for the link; it counts as sent from now on.
+    /// Returns the next unit for the link, which counts as sent from now on.
     pub(super) fn next(&mut self) -> Option<&OutboxUnit> {
-        // What the previous call lent is back.
+        // The unit that the previous call lent is back.
         self.trim(0);
         if self.cursor >= self.units.len() {
             return None;
@@ -155,12 +155,12 @@ impl Outbox {
         self.cursor += 1;
         self.numbered = self.numbered.max(self.cursor);
         self.in_flight += cost(&self.units[at]);
-        // The one that is about to be lent stays.
-        let behind = self.trim(1);
-        self.units.get(at - behind.min(at))
+        // The unit that is lent now remains.
+        let freed = self.trim(1);
+        self.units.get(at - freed.min(at))
     }
 
-    /// Takes the next unit out for good (plain mode: nothing is ever acked).
+    /// Removes and returns the next unit (plain mode, where nothing is acked).
     pub(super) fn take(&mut self) -> Option<(UnitContent, u64)> {
         let unit = self.units.pop_front()?;
         self.bytes -= cost(&unit);
@@ -169,7 +169,10 @@ impl Outbox {
         Some((unit.content, unit.receipt))
     }
 
-    /// The peer took every unit up to `number`; tells the receipts. `Err`: that was never sent.
+    /// Handles an ack: the peer consumed every unit up to `number`. `acked` gets the receipts.
+    ///
+    /// # Errors
+    /// `number` was never sent; returns the highest unit that was.
     pub(super) fn ack(&mut self, number: u64, mut acked: impl FnMut(u64)) -> Result<(), u64> {
         if number > self.sent() {
             return Err(self.sent());
@@ -185,7 +188,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Frees units that are acked and counted on this link, except the last `keep` of those.
+    /// Frees units that are acked and counted on this link, except the last `keep` of them.
     fn trim(&mut self, keep: usize) -> usize {
         let mut count = 0;
         while self.first <= self.acked && self.cursor > keep {
@@ -208,7 +211,7 @@ impl Outbox {
         }
     }
 
-    /// No link, or a new one that begins behind the newest ack.
+    /// Prepares for another link, which starts after the newest ack.
     pub(super) fn unlink(&mut self) {
         self.cursor = 0;
         self.in_flight = 0;
@@ -217,7 +220,7 @@ impl Outbox {
         }
     }
 
-    /// A new session: everything that is left gets new numbers. Returns how many had been sent before.
+    /// Gives all remaining units new numbers for a new session. Returns the number of units that had been sent before.
     pub(super) fn renumber(&mut self) -> u64 {
         self.unlink();
         let resent = self.numbered as u64;
@@ -227,12 +230,12 @@ impl Outbox {
         resent
     }
 
-    /// When [`expire`](Self::expire) is to be called.
+    /// Returns when [`expire`](Self::expire) must be called.
     pub(super) const fn earliest(&self) -> Option<Instant> {
         self.earliest
     }
 
-    /// Removes messages that were never sent and whose time to live is over; tells their receipts.
+    /// Removes messages that were never sent and whose time to live is over. `expired` gets their receipts.
     pub(super) fn expire(&mut self, now: Instant, mut expired: impl FnMut(u64)) {
         let mut at = self.numbered;
         self.earliest = None;
@@ -251,7 +254,7 @@ impl Outbox {
         }
     }
 
-    /// Every unit that is not acked, oldest first.
+    /// Returns every unit that is not acked, oldest first.
     pub(super) fn unacked_units(&self) -> impl Iterator<Item = &UnitContent> {
         let acked = (self.acked + 1).saturating_sub(self.first) as usize;
         self.units.iter().skip(acked).map(|unit| &unit.content)

@@ -1,4 +1,4 @@
-//! What goes to the links.
+//! The output for the links.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use super::{Client, ClientEvent, ClientState, ClientTimer, LinkMode, QueueFull};
 use crate::escape::escape;
 use crate::packet::{Packet, PageState};
 
-/// Packets and frames that may wait because the peer asked for them.
+/// The maximum number of waiting replies that the peer provoked.
 pub(super) const MAX_CONTROL: usize = 64;
 
-/// Something to write on the link of an attempt.
+/// An element to write on the link of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transmit<'a> {
-    /// A data message, as it travels (U+001F escaped).
+    /// A data message in its wire form (U+001F escaped).
     Message(OpCode, Cow<'a, [u8]>),
-    /// A control packet: a text message, never compressed.
+    /// A control packet: a text message that must not be compressed.
     Packet(String),
     /// A WebSocket Ping.
     Ping(Vec<u8>),
@@ -30,17 +30,18 @@ pub enum Transmit<'a> {
 pub(super) enum QueuedControl {
     Packet(Packet),
     Ping,
-    /// A text of the application's own heartbeat.
+    /// The text of the application's heartbeat.
     Text(String),
     Close(CloseCode, String),
 }
 
 impl Client {
-    /// Queues a message. `ttl`: how long it may wait to be sent for the first time. The receipt comes back in
+    /// Queues a message and returns its receipt. `ttl`: the longest wait before it is sent for the first time. The receipt
+    /// is repeated in
     /// [`ClientEvent::Acked`], [`ClientEvent::Expired`] or [`ClientEvent::Dropped`].
     ///
     /// # Errors
-    /// The queue is full, or the client is closed or closing: the message is handed back.
+    /// The queue is full, or the client is closed or closing: the message is returned in the error.
     pub fn send(&mut self, now: Instant, message: Message, ttl: Option<Duration>) -> Result<u64, QueueFull> {
         self.tick(now);
         if self.state == ClientState::Closed || self.closing.is_some() {
@@ -53,7 +54,7 @@ impl Client {
         pushed
     }
 
-    /// Tells the gateway what becomes of the page, and acks at once.
+    /// Reports the lifecycle state of the page to the gateway, and acks at once.
     pub fn hint(&mut self, now: Instant, page: PageState) {
         self.tick(now);
         if self.in_session() {
@@ -62,8 +63,8 @@ impl Client {
         }
     }
 
-    /// The next thing to write, and the attempt whose link it is for. It counts as written: ask only when the link can
-    /// take it.
+    /// Returns the next element to write and the attempt whose link it is for. It counts as written, so call this only when
+    /// the link can accept it.
     pub fn poll_transmit(&mut self) -> Option<(u64, Transmit<'_>)> {
         if self.ack_due {
             self.ack_due = false;
@@ -117,7 +118,7 @@ impl Client {
         ))
     }
 
-    /// Asks the link for a sign of life.
+    /// Sends a probe on the link.
     pub(super) fn ask(&mut self) {
         if !self.in_session() {
             self.send_heartbeat();
@@ -129,7 +130,7 @@ impl Client {
         }
     }
 
-    /// One beat of the plain heartbeat.
+    /// Sends the heartbeat of a plain link.
     pub(super) fn send_heartbeat(&mut self) {
         let (Some(n), Some(heartbeat)) = (self.link(), &self.config.plain_heartbeat) else { return };
         let control = match &heartbeat.text {
@@ -137,8 +138,8 @@ impl Client {
             None => QueuedControl::Ping,
         };
         self.control.push_back((n, control));
-        if !self.timers.is_set(ClientTimer::Answer) {
-            self.timers.set(ClientTimer::Answer, self.now + heartbeat.answer);
+        if !self.timers.is_set(ClientTimer::HeartbeatReply) {
+            self.timers.set(ClientTimer::HeartbeatReply, self.now + heartbeat.answer);
         }
         self.timers.set(ClientTimer::Heartbeat, self.now + heartbeat.interval);
     }
@@ -150,7 +151,7 @@ impl Client {
         }
     }
 
-    /// When the machine last heard of the time.
+    /// Returns the latest time that was passed in.
     pub const fn now(&self) -> Instant {
         self.now
     }

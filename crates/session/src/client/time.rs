@@ -1,4 +1,4 @@
-//! What time does to a client.
+//! The timers of a client.
 
 use std::time::Instant;
 
@@ -7,26 +7,26 @@ use super::{Client, ClientEvent, ClientState};
 use crate::timers::TimerSet;
 use undrop_frame::CloseCode;
 
-/// The ack delay has its deadline in `Delivery`.
+/// The timers of a client, except the ack delay, which `Delivery` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientTimer {
-    /// Make the next attempt.
+    /// The start of the next attempt.
     Connect,
-    /// The first attempt under way is out of time.
+    /// The timeout of the oldest attempt in flight.
     Attempt,
-    /// Look for silence on a session link.
+    /// The next check for silence on a session link.
     Watchdog,
-    /// A probe is out of time.
+    /// The timeout of a probe.
     Probe,
-    /// The next beat on a plain link.
+    /// The next heartbeat on a plain link.
     Heartbeat,
-    /// A beat on a plain link is out of time.
-    Answer,
-    /// A message may have expired.
+    /// The timeout of a heartbeat on a plain link.
+    HeartbeatReply,
+    /// The earliest expiry of a message.
     Expiry,
-    /// The moment inside the drain slot.
+    /// The random moment inside the drain slot.
     Slot,
-    /// The close is out of time.
+    /// The timeout of the close.
     Close,
 }
 
@@ -45,7 +45,7 @@ impl TimerSet for ClientTimer {
         Self::Watchdog,
         Self::Probe,
         Self::Heartbeat,
-        Self::Answer,
+        Self::HeartbeatReply,
         Self::Expiry,
         Self::Slot,
         Self::Close,
@@ -57,7 +57,7 @@ impl TimerSet for ClientTimer {
 }
 
 impl Client {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) must be called next; possibly a time in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.state == ClientState::Closed {
             return None;
@@ -65,8 +65,8 @@ impl Client {
         [self.timers.next(), self.delivery.deadline()].into_iter().flatten().min()
     }
 
-    /// Lets happen what is due. Called more than a second late, the own process paused: deadlines that wait for the
-    /// peer begin anew, and the link is asked.
+    /// Handles every timer that is due. A call that is more than a second late means that this process was paused: deadlines
+    /// that wait for the peer start again, and the link is probed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.tick(now);
         if self.state == ClientState::Closed {
@@ -88,7 +88,7 @@ impl Client {
                     self.replace_link();
                 }
                 ClientTimer::Heartbeat => self.send_heartbeat(),
-                ClientTimer::Answer => self.give_up_link(),
+                ClientTimer::HeartbeatReply => self.give_up_link(),
                 ClientTimer::Expiry => {
                     let events = &mut self.events;
                     self.outbox.expire(now, |receipt| events.push_back(ClientEvent::Expired(receipt)));
@@ -106,23 +106,23 @@ impl Client {
             attempt.deadline = attempt.deadline.max(now + self.config.connect_timeout / 2);
         }
         self.watch_attempts();
-        self.watchdog.heard(now);
+        self.watchdog.on_received(now);
         if self.probe.restart(now) {
             self.timers.set(ClientTimer::Probe, now + self.probe.patience(self.config.probe_timeout));
         } else if self.in_session() {
             self.ask();
         }
-        if self.timers.is_set(ClientTimer::Answer)
+        if self.timers.is_set(ClientTimer::HeartbeatReply)
             && let Some(heartbeat) = &self.config.plain_heartbeat
         {
-            self.timers.set(ClientTimer::Answer, now + heartbeat.answer);
+            self.timers.set(ClientTimer::HeartbeatReply, now + heartbeat.answer);
         }
     }
 
     fn check_watchdog(&mut self) {
         if !self.wants_read() {
-            // We are the ones who do not listen.
-            self.watchdog.heard(self.now);
+            // This end does not read, so silence is not evidence.
+            self.watchdog.on_received(self.now);
         }
         match self.watchdog.look(self.now, self.config.grace) {
             None => {}

@@ -1,48 +1,49 @@
-//! Is the link alive? The watchdog for silence, the probe for a doubt.
+//! Liveness of a link: the watchdog detects silence, the probe checks a link on demand.
 
 use std::time::{Duration, Instant};
 
-/// A pause of the own process longer than this says nothing about the link.
+/// The delay of a timer from which this process counts as paused, so its deadlines are not evidence about the link.
 pub(super) const STALL: Duration = Duration::from_secs(1);
 
-/// Compares the time with the last receipt. The timer is lazy: it is set to when silence would be too long as seen at
-/// setting, and looked at again.
+/// Compares the time with the last receipt. The timer is lazy: it fires when silence would be too long as of its setting,
+/// and the check sets it again.
 #[derive(Debug, Clone)]
 pub(super) struct Watchdog {
-    heard: Instant,
+    received: Instant,
     allowance: Option<Duration>,
     suspected: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WatchdogVerdict {
-    /// Heard of in time; look again then.
+    /// Bytes arrived in time; check again at this time.
     Fine(Instant),
-    /// Silent for too long: ask, open a second link, look again then.
+    /// The link was silent for too long: probe it, open a second link, and check again at this time.
     Suspect(Instant),
-    /// Still silent: give the link up.
+    /// The link is still silent: give it up.
     Dead,
 }
 
 impl Watchdog {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { heard: now, allowance: None, suspected: false }
+        Self { received: now, allowance: None, suspected: false }
     }
 
-    /// A link begins; `None`: it is not watched.
+    /// Starts to watch a link. `allowance`: the longest accepted silence; `None`: the link is not watched. Returns the time of
+    /// the first check.
     pub(super) fn start(&mut self, now: Instant, allowance: Option<Duration>) -> Option<Instant> {
-        *self = Self { heard: now, allowance, suspected: false };
+        *self = Self { received: now, allowance, suspected: false };
         allowance.map(|allowance| now + allowance)
     }
 
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = self.heard.max(now);
+    pub(super) fn on_received(&mut self, now: Instant) {
+        self.received = self.received.max(now);
         self.suspected = false;
     }
 
-    /// `grace`: how long a suspect has.
+    /// Checks the link. `grace`: the time that a silent link has to reply.
     pub(super) fn look(&mut self, now: Instant, grace: Duration) -> Option<WatchdogVerdict> {
-        let deadline = self.heard + self.allowance?;
+        let deadline = self.received + self.allowance?;
         Some(if now < deadline {
             WatchdogVerdict::Fine(deadline)
         } else if self.suspected {
@@ -54,7 +55,7 @@ impl Watchdog {
     }
 }
 
-/// One question at a time, and the round-trip time learned from the answers.
+/// One probe at a time, and the round-trip time that was measured with them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Probe {
     asked: Option<(u64, Instant)>,
@@ -63,7 +64,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// The nonce of a new probe; `None` while one is under way.
+    /// Starts a probe and returns its nonce; `None` while another one is in flight.
     pub(super) fn ask(&mut self, now: Instant) -> Option<String> {
         if self.asked.is_some() {
             return None;
@@ -73,12 +74,12 @@ impl Probe {
         Some(self.count.to_string())
     }
 
-    /// How long to wait for its answer.
+    /// Returns the time to wait for the reply. `least`: the minimum.
     pub(super) fn patience(&self, least: Duration) -> Duration {
         self.rtt.map_or(least, |rtt| least.max(rtt * 4))
     }
 
-    /// An answer came; true when it is the one that was waited for.
+    /// Handles a reply; returns whether it belongs to the current probe.
     pub(super) fn answered(&mut self, now: Instant, nonce: &str) -> bool {
         match self.asked {
             Some((count, at)) if nonce == count.to_string() => {
@@ -91,12 +92,12 @@ impl Probe {
         }
     }
 
-    /// The link that was asked is gone, or the answer is too late to matter.
+    /// Forgets the probe: its link is gone, or the reply is too late.
     pub(super) const fn forget(&mut self) {
         self.asked = None;
     }
 
-    /// The own process paused: the time so far does not count.
+    /// Restarts the time of the probe, because this process was paused. Returns whether a probe is in flight.
     pub(super) fn restart(&mut self, now: Instant) -> bool {
         match &mut self.asked {
             Some((_, at)) => {
@@ -120,11 +121,11 @@ mod tests {
         let now = Instant::now();
         let mut w = Watchdog::new(now);
         assert_eq!(w.start(now, Some(35 * S)), Some(now + 35 * S));
-        w.heard(now + 10 * S);
+        w.on_received(now + 10 * S);
         assert_eq!(w.look(now + 35 * S, 10 * S), Some(WatchdogVerdict::Fine(now + 45 * S)));
         assert_eq!(w.look(now + 45 * S, 10 * S), Some(WatchdogVerdict::Suspect(now + 55 * S)));
         assert_eq!(w.look(now + 55 * S, 10 * S), Some(WatchdogVerdict::Dead));
-        w.heard(now + 56 * S);
+        w.on_received(now + 56 * S);
         assert!(matches!(w.look(now + 57 * S, 10 * S), Some(WatchdogVerdict::Fine(_))));
         w.start(now, None);
         assert_eq!(w.look(now + 100 * S, S), None);

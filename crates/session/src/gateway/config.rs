@@ -1,31 +1,31 @@
-//! Settings of a gateway session; shared by all sessions of a route.
+//! The settings of a gateway session, shared by all sessions of a route.
 
 use std::time::Duration;
 
-/// What a session is allowed. Sizes are bytes.
+/// The timers and limits of a session. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// Longest silence of the gateway on a link: `S.hb`. Zero: no heartbeats.
+    /// The longest silence of the gateway on a link (`S.hb`). Zero disables heartbeats. Default: 25 s.
     pub heartbeat: Duration,
-    /// How long a session outlives its link.
+    /// The time to live of a detached session. Default: 120 s.
     pub ttl: Duration,
-    /// The same when the page said that it unloads.
+    /// The time to live after the page reported that it unloads. Default: 10 s.
     pub unload_ttl: Duration,
-    /// How long a session without any word from its client is kept.
+    /// The time to live of a session whose client has not confirmed it yet. Default: 30 s.
     pub unconfirmed_ttl: Duration,
-    /// How long a session that the client closed waits for a client that missed the ack.
+    /// The time that a session closed by its client is kept, in case the client missed the ack. Default: 10 s.
     pub linger: Duration,
-    /// Replay buffer while a link is there: `S.win`.
+    /// The size of the replay buffer while attached (`S.win`). Default: 256 KiB.
     pub attached_limit: usize,
-    /// Replay buffer while parked.
+    /// The size of the replay buffer while detached. Default: 1 MiB.
     pub detached_limit: usize,
-    /// Bytes that a client may have un-acked; the gateway acks each quarter.
+    /// The bytes that a client may have unacked; the gateway acks each quarter. Default: 1 MiB.
     pub client_window: usize,
-    /// What happens when the replay buffer is full.
+    /// The policy for a full replay buffer. Default: pause.
     pub overflow: Overflow,
-    /// Longest time from the receipt of a unit to its ack, when it was taken.
+    /// The longest time from the receipt of a unit to its ack, if it was consumed. Default: 200 ms.
     pub ack_delay: Duration,
-    /// Age at which a link is to be replaced (give or take 20 %, by session and attempt).
+    /// The age at which a link is replaced (± 20 %, depending on session and attempt). Default: none.
     pub link_max_age: Option<Duration>,
 }
 
@@ -47,20 +47,20 @@ impl Default for GatewayConfig {
     }
 }
 
-/// Policy for a full replay buffer.
+/// The policy for a full replay buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Overflow {
     /// The producer waits: [`room`](crate::Gateway::room) is 0.
     #[default]
     Pause,
-    /// The session ends; the client is told which units are gone.
+    /// The session ends; the client learns which units are lost.
     End,
-    /// The oldest units are dropped, and the client is told which.
+    /// The oldest units are dropped; the client learns which.
     DropOldest,
 }
 
 impl Overflow {
-    /// The policy's name, as in `G` and in configuration.
+    /// Returns the name of the policy, as in `G` and in configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pause => "pause",
@@ -69,7 +69,7 @@ impl Overflow {
         }
     }
 
-    /// The policy of this name.
+    /// Returns the policy with this name.
     pub fn by_name(name: &str) -> Option<Self> {
         [Self::Pause, Self::End, Self::DropOldest].into_iter().find(|policy| policy.name() == name)
     }

@@ -1,29 +1,30 @@
-//! News of a gateway session.
+//! The events of a gateway session.
 
 use undrop_frame::CloseCode;
 
 use crate::packet::{LossReason, PageState};
 
-/// Something that the driver may want to act on.
+/// An event for the driver of a gateway session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GatewayEvent {
     /// Send a WebSocket Ping on the current link.
     SendPing,
-    /// A Ping has had no answer for a whole heartbeat. A verdict only when the kernel agrees: then detach.
+    /// A Ping has had no reply for a whole heartbeat interval. Detach the link only if the kernel confirms that the path
+    /// is dead.
     SuspectDead,
-    /// The client closed, and everything before it was taken: close the backend so.
+    /// The client closed, and its consumer accepted everything before the close: close the backend with this code.
     Close {
         /// The application's code.
         code: CloseCode,
         /// Its reason.
         reason: String,
     },
-    /// The client took our sequenced close: the session is over, the link may be closed.
+    /// The client acked the sequenced close of this end: the session is over, the link may be closed.
     Finished,
-    /// Detached for longer than the time to live: drop the session.
+    /// The session was detached for longer than its time to live: drop it.
     Expired,
-    /// The replay buffer overflowed under the policy `end`: drop the backend; links are answered `L why=overflow`.
+    /// The replay buffer overflowed under the policy `end`: drop the backend. Later links get `L why=overflow`.
     Overflow,
     /// Units were dropped under the policy `drop-oldest`.
     Dropped {
@@ -32,20 +33,20 @@ pub enum GatewayEvent {
         /// Last dropped unit.
         to: u64,
     },
-    /// The page said what becomes of it.
+    /// The client reported the lifecycle state of its page.
     Hint(PageState),
-    /// The link has reached its maximum age: give it a slot with `drain`.
+    /// The link has reached its maximum age: give it a drain slot with `drain`.
     LinkTooOld,
-    /// The link was told to go and is still here at its deadline: close it 1001.
+    /// The link is still attached at the deadline of its drain slot: close it with 1001.
     DrainOver,
 }
 
-/// What is known of a session that cannot be resumed; becomes `L` together with the new session.
+/// The loss of a session that cannot be resumed. Together with the new session it becomes the packet `L`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// Why.
+    /// The reason of the loss.
     pub why: LossReason,
-    /// Client units that its backend took; 0 when nobody knows.
+    /// The number of client units that its backend accepted; 0 if unknown.
     pub acc: u64,
     /// Server units that are gone.
     pub lost: Option<(u64, u64)>,
@@ -56,7 +57,7 @@ pub struct Loss {
 pub struct Progress {
     /// Client units received.
     pub received: u64,
-    /// Client units taken by the backend.
+    /// Client units that the backend accepted.
     pub consumed: u64,
     /// Server units appended.
     pub appended: u64,
@@ -68,11 +69,11 @@ pub struct Progress {
     pub buffered: usize,
 }
 
-/// Few events ever wait at once; an empty queue owns no memory.
+/// The queue of events. Few events ever wait at once; an empty queue owns no memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EventQueue(Vec<GatewayEvent>);
 
-/// Events that a peer can provoke are not queued beyond this.
+/// The number of waiting events from which those that a peer can provoke are dropped.
 const MAX_QUEUED: usize = 64;
 
 impl EventQueue {
@@ -103,7 +104,7 @@ impl EventQueue {
         Some(event)
     }
 
-    /// What the link asked for is void with it.
+    /// Removes the events that concern only the link that ended.
     pub(super) fn unlink(&mut self) {
         self.0.retain(|event| {
             !matches!(

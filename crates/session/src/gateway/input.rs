@@ -1,4 +1,4 @@
-//! What comes from the link and from the consumer.
+//! The input from the link and from the consumer.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use crate::error::Misbehaviour;
 use crate::packet::Packet;
 
 impl Gateway {
-    /// A data message of `len` payload bytes came on the current link, whole.
-    /// A message behind the client's close is a duplicate: nobody takes it.
+    /// Handles a whole data message of `len` payload bytes from the current link, and returns whether the consumer has to
+    /// get it. A message after the client's close counts as a duplicate, because it has no consumer.
     #[inline]
     pub fn handle_data(&mut self, now: Instant, len: usize) -> UnitStatus {
         if self.peer_close != PeerClose::None {
@@ -19,19 +19,19 @@ impl Gateway {
         self.delivery.on_unit(now, len)
     }
 
-    /// Resent units may come again before the close that was received already.
+    /// Units may be sent again before the close that was received already.
     #[cold]
     fn on_data_while_closing(&mut self, now: Instant, len: usize) -> UnitStatus {
         if self.delivery.next_is_known() { self.delivery.on_unit(now, len) } else { UnitStatus::Duplicate }
     }
 
-    /// A control packet came on the current link.
+    /// Handles a control packet from the current link.
     ///
     /// # Errors
-    /// The peer broke the protocol: close the link with the code that the error names, and [`detach`](Self::detach).
-    /// A skew (an ack beyond what was sent) leaves nothing to resume; everything else costs the link only.
+    /// The peer violated the protocol: close the link with the code of the error, and [`detach`](Self::detach). The
+    /// session itself can be resumed by a later link.
     pub fn handle_packet(&mut self, now: Instant, packet: &Packet) -> Result<(), Misbehaviour> {
-        self.heartbeat.on_heard(now);
+        self.heartbeat.on_received(now);
         if self.state != GatewayState::Attached {
             return Err(Misbehaviour::UnexpectedPacket(packet.letter()));
         }
@@ -43,10 +43,10 @@ impl Gateway {
                 if !self.control.has_soft_room() {
                     return Err(Misbehaviour::ControlFlood);
                 }
-                self.control.push(&Packet::ProbeAnswer(nonce.clone()));
+                self.control.push(&Packet::ProbeReply(nonce.clone()));
                 self.ack_now(now);
             }
-            Packet::ProbeAnswer(_) => {}
+            Packet::ProbeReply(_) => {}
             Packet::Close(close) => match self.delivery.on_unit(now, close.reason.len()) {
                 UnitStatus::Duplicate => {}
                 UnitStatus::Deliver => {
@@ -76,18 +76,18 @@ impl Gateway {
         Ok(())
     }
 
-    /// Any bytes came on the current link, Pings and Pongs included. Once per read is enough.
+    /// Reports that bytes of any kind arrived on the current link. Call it once per read.
     #[inline]
     pub fn handle_traffic(&mut self, now: Instant) {
-        self.heartbeat.on_heard(now);
+        self.heartbeat.on_received(now);
     }
 
-    /// A Pong came on the current link: what was sent before our Ping, `S` first of all, has been read.
+    /// Handles a Pong from the current link: the peer has read what was sent before the Ping, in particular `S`.
     pub fn handle_pong(&mut self) {
         self.confirmed |= self.state == GatewayState::Attached && self.heartbeat.has_asked();
     }
 
-    /// The consumer took `units` more of the delivered units, in order. Drives the acks.
+    /// Reports that the consumer accepted `units` more of the delivered units, in order. Only accepted units are acked.
     #[inline]
     pub fn handle_consumed(&mut self, now: Instant, units: u64) {
         if self.delivery.consume(units) && self.state == GatewayState::Attached {
@@ -112,12 +112,12 @@ impl Gateway {
         Ok(())
     }
 
-    /// The client closed, and everything up to its close was taken.
+    /// Returns whether the client closed the session and its consumer accepted everything up to that close.
     pub fn is_closed_by_peer(&self) -> bool {
         self.peer_close == PeerClose::Consumed
     }
 
-    /// Our sequenced close was acked.
+    /// Returns whether the sequenced close of this end was acked.
     pub(super) fn is_finished(&self) -> bool {
         self.closing != 0 && self.replay.acked() >= self.closing
     }
@@ -132,7 +132,7 @@ impl Gateway {
         self.delivery.hurry();
     }
 
-    /// The client's close is taken as soon as everything before it was.
+    /// The client's close is consumed as soon as everything before it was.
     #[cold]
     fn consume_close(&mut self, now: Instant) {
         if self.delivery.unconsumed() != 1 || !matches!(self.peer_close, PeerClose::Waiting(_)) {

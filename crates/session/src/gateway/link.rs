@@ -1,4 +1,4 @@
-//! Links come and go.
+//! The start and the end of links.
 
 use std::time::Instant;
 
@@ -8,14 +8,14 @@ use crate::mutate::BrokenRule;
 use crate::packet::{BackendIdentity, Gap, Lost, Packet, Resumed, Started};
 
 impl Gateway {
-    /// A link arrived whose hello was checked (owner, proof, admission). `rx`: last server unit that the client took;
-    /// `None` on first contact. The link that was current is fenced: nothing more may be fed from it, and it should be
-    /// told [`MOVED_FRAME`](crate::MOVED_FRAME) if it stood [at a boundary](Self::at_boundary), then closed.
+    /// Attaches a link whose hello was checked (owner, proof, admission). `rx`: the last server unit that the client
+    /// consumed; `None` on first contact. The former link is fenced: nothing more may be fed from it. It should receive
+    /// [`MOVED_FRAME`](crate::MOVED_FRAME) if it was [at a boundary](Self::at_boundary), and be closed.
     ///
-    /// Queues the answer and, behind it, every unit that the client has not taken.
+    /// Queues the first packet and, after it, every unit that the client has not consumed.
     ///
     /// # Errors
-    /// See [`Refusal`]; then nothing has changed.
+    /// See [`Refusal`]; nothing has changed then.
     pub fn attach(&mut self, now: Instant, n: u64, rx: Option<u64>) -> Result<(), Refusal> {
         self.admit(n, rx)?;
         // Admitted: rx is not beyond what was sent.
@@ -26,7 +26,7 @@ impl Gateway {
         // Its proof shows that the client knows the session.
         self.confirmed |= rx.is_some();
         let start = self.replay.first();
-        let answer = match rx {
+        let first = match rx {
             None => Packet::Started(self.started()),
             Some(rx) => Packet::Resumed(Resumed {
                 att: n,
@@ -37,14 +37,15 @@ impl Gateway {
                 away: false,
             }),
         };
-        self.control.push(&answer);
+        self.control.push(&first);
         if start > needed {
             self.control.push(&self.gap_packet(needed, start - 1));
         }
         Ok(())
     }
 
-    /// The first link of a session that replaces one which cannot be resumed: like a first contact, answered `L`.
+    /// Attaches the first link of a session that replaces one which cannot be resumed. It is like a first contact, but the
+    /// first packet is `L`.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -56,8 +57,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// The current link is gone: the session is parked, and its time to live runs. Units that were received and wait
-    /// for their consumer stay.
+    /// Detaches the current link, which ended: the time to live of the session starts. Units that wait for their consumer
+    /// remain.
     pub fn detach(&mut self, now: Instant) {
         if self.state != GatewayState::Attached {
             return;
@@ -74,8 +75,8 @@ impl Gateway {
         self.timers.set(GatewayTimer::Expire, now + ttl.min(self.config.ttl));
     }
 
-    /// The driver threw away what was received and waits for its consumer; the client sends it again on the next link.
-    /// Only while parked; else nothing happens.
+    /// Reports that the driver lost the units that wait for their consumer; the client sends them again on the next link.
+    /// Does nothing while attached.
     pub fn discard_unconsumed(&mut self) {
         if self.state == GatewayState::Detached {
             self.delivery.forget_unconsumed();
@@ -85,7 +86,7 @@ impl Gateway {
         }
     }
 
-    /// Tells the client to open its next link inside a slot, and watches the deadline.
+    /// Asks the client to open its next link inside a slot, and starts the timer for the deadline.
     pub fn drain(&mut self, now: Instant, slot: crate::packet::GoAway) {
         if self.is_attached() {
             self.timers.set(GatewayTimer::Drain, now + std::time::Duration::from_millis(slot.until));
@@ -94,7 +95,7 @@ impl Gateway {
         }
     }
 
-    /// No unit is partly on the wire: another frame may follow on this link.
+    /// Returns whether no unit is partly sent, so another frame may follow on this link.
     pub fn at_boundary(&self) -> bool {
         self.replay.at_boundary() && !self.control.is_partly_out()
     }
@@ -128,7 +129,7 @@ impl Gateway {
             self.timers.set(GatewayTimer::Heartbeat, now + self.config.heartbeat);
         }
         if let Some(age) = self.config.link_max_age {
-            // 80–120 %, the same for the same session and attempt, so that links opened together do not end together.
+            // 80–120 %, derived from session and attempt, so that links opened together do not end together.
             let spread = f64::from(spread_factor(self.sid.as_str(), n)) / f64::from(u32::MAX);
             self.timers.set(GatewayTimer::LinkAge, now + age.mul_f64(0.8 + 0.4 * spread));
         }
@@ -162,7 +163,7 @@ impl Gateway {
         Packet::Gap(Gap { from, to, policy: self.config.overflow.name().into() })
     }
 
-    /// The replay buffer is over its limit.
+    /// Applies the policy for a replay buffer that exceeds its limit.
     #[cold]
     pub(super) fn handle_overflow(&mut self) {
         match self.config.overflow {
@@ -193,8 +194,8 @@ impl Gateway {
         }
     }
 
-    /// A stalled link may hold the oldest unit in the middle for long. Its rest moves in front of the control bytes, so
-    /// that the buffer is as free as between units.
+    /// A stalled link may hold the oldest unit partly sent for a long time. Its rest moves in front of the control bytes,
+    /// so the buffer can be trimmed as between units.
     fn free_partial_unit(&mut self) -> bool {
         if self.replay.at_boundary() || self.replay.held() < 2 {
             return false;
@@ -206,8 +207,8 @@ impl Gateway {
         true
     }
 
-    /// Queues `G` where the dropped units would have stood. Until it is queued no unit goes out; while other control
-    /// bytes wait, the gap may still grow.
+    /// Queues `G` in place of the dropped units. Until it is queued no unit is sent; while other control bytes wait, the gap
+    /// may still grow.
     pub(super) fn announce_gap(&mut self) {
         if self.gap.0 != 0 && self.replay.at_boundary() && self.control.is_empty() {
             self.control.push(&self.gap_packet(self.gap.0, self.gap.1));
@@ -220,7 +221,7 @@ fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(crate::number::COUNTER_LIMIT - 1)
 }
 
-/// A number from a name and an attempt that looks random (FNV-1a, then a final mix).
+/// Derives a number that looks random from a name and an attempt (FNV-1a, then a final mix).
 fn spread_factor(name: &str, n: u64) -> u32 {
     let bytes = name.bytes().chain(n.to_le_bytes());
     let hash =

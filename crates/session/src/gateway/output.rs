@@ -1,4 +1,4 @@
-//! What goes to the link.
+//! The output for the link.
 
 use std::time::Instant;
 
@@ -7,13 +7,14 @@ use undrop_frame::CloseCode;
 use super::{Gateway, GatewayState, Overflow};
 use crate::packet::{Close, Packet, push_text_frame};
 
-/// An open unit without complete ones before it may always grow by this much at a time, whatever the limit: otherwise a
-/// message larger than the buffer could never pass.
+/// An open unit without complete ones before it may always grow by this number of bytes at a time, whatever the limit;
+/// otherwise a message larger than the buffer could never pass.
 const GROWTH: usize = 64 * 1024;
 
 impl Gateway {
-    /// Bytes that may be appended before the producer must pause. A unit of any size is admitted when no complete unit
-    /// is held, so this is only 0 while acks can make room. Policies that never pause always have room.
+    /// Returns the number of bytes that may be appended before the producer must pause. A unit of any size is admitted
+    /// while no complete unit is held, so this is 0 only while acks can make room. A policy that never pauses always has
+    /// room.
     #[inline]
     pub fn room(&self) -> usize {
         if self.closing != 0 || matches!(self.state, GatewayState::Overflowed | GatewayState::Over) {
@@ -26,7 +27,7 @@ impl Gateway {
         if self.replay.held() == 0 { room.max(GROWTH) } else { room }
     }
 
-    /// Bytes of the open unit, as they go on the wire: frames of a server, U+001F escaped. May come in several calls.
+    /// Appends bytes to the open unit, as they go on the wire: unmasked frames, U+001F escaped.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) {
         if self.closing == 0 && matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
@@ -34,7 +35,7 @@ impl Gateway {
         }
     }
 
-    /// The open unit is complete: it has its number and may go out.
+    /// Completes the open unit: it gets its number and may be sent.
     #[inline]
     pub fn end_unit(&mut self) {
         if self.closing != 0 || !matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
@@ -46,8 +47,8 @@ impl Gateway {
         }
     }
 
-    /// The backend closed: a sequenced `x` behind everything before it. An open unit is discarded; later ones are
-    /// ignored, and so is a second close.
+    /// Appends the backend's close as a sequenced `x`. An open unit is discarded; later units and a second close are
+    /// ignored.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         if self.closing != 0 || !matches!(self.state, GatewayState::Attached | GatewayState::Detached) {
             return;
@@ -60,23 +61,24 @@ impl Gateway {
         self.closing = self.replay.last();
     }
 
-    /// A whole raw control frame (a Pong, say) for the current link. It goes out at the next unit boundary; when too
-    /// much waits already it is dropped, which RFC 6455 5.5.3 allows for Pongs.
+    /// Queues a whole control frame, such as a Pong, for the current link. It is sent at the next unit boundary, or dropped
+    /// if too many bytes wait already, which RFC 6455 §5.5.3 allows for Pongs.
     pub fn queue_control_frame(&mut self, frame: &[u8]) {
         if self.is_attached() {
             self.control.push_frame(frame);
         }
     }
 
-    /// All that could go out now is an ack. It may wait a little for company: what it says can be said later, and a
-    /// newer one takes its place.
+    /// Returns whether the only output is an ack. A driver may delay it for a moment: later data can carry it, and a newer
+    /// ack replaces it.
     #[inline]
     pub fn has_only_ack(&self) -> bool {
         self.state == GatewayState::Attached && self.control.is_only_ack() && self.replay.pending_len() == 0
     }
 
-    /// What can go out now, for one vectored write; returns how many slices are filled. Control frames come before
-    /// units, but a unit that is partly out is finished first.
+    /// Fills `slices` with the output for one vectored write, and returns the number of filled slices. Control frames come
+    /// before units, but a unit that is partly sent is finished first. Report the written bytes with
+    /// [`handle_transmitted`](Self::handle_transmitted).
     #[inline]
     pub fn poll_transmit<'a>(&'a self, slices: &mut [&'a [u8]; 3]) -> usize {
         if self.state != GatewayState::Attached {
@@ -106,7 +108,7 @@ impl Gateway {
         count
     }
 
-    /// The socket took `n` bytes of what [`poll_transmit`](Self::poll_transmit) showed.
+    /// Reports that the socket accepted `n` bytes of the output of [`poll_transmit`](Self::poll_transmit).
     #[inline]
     pub fn handle_transmitted(&mut self, now: Instant, n: usize) {
         if self.state != GatewayState::Attached || n == 0 {

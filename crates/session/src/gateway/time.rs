@@ -1,4 +1,4 @@
-//! What time does to a gateway session.
+//! The timers of a gateway session.
 
 use std::time::Instant;
 
@@ -6,16 +6,16 @@ use super::{Gateway, GatewayEvent, GatewayState};
 use crate::packet::Packet;
 use crate::timers::TimerSet;
 
-/// The ack delay has its deadline in `Delivery`.
+/// The timers of a gateway session, except the ack delay, which `Delivery` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GatewayTimer {
-    /// Look for silence on the link.
+    /// The next check for silence on the link.
     Heartbeat,
-    /// The parked session's time to live.
+    /// The end of a detached session's time to live.
     Expire,
-    /// The link's maximum age.
+    /// The maximum age of the link.
     LinkAge,
-    /// The deadline of `g`.
+    /// The deadline of the drain slot.
     Drain,
 }
 
@@ -32,12 +32,12 @@ impl TimerSet for GatewayTimer {
 }
 
 impl Gateway {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. May lie in the past.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) must be called next; possibly a time in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.timers.next(), self.delivery.deadline()].into_iter().flatten().min()
     }
 
-    /// Lets happen what is due.
+    /// Handles every timer that is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.delivery.handle_timeout(now) && self.is_attached() {
             self.push_ack(now);

@@ -1,4 +1,4 @@
-//! The two applications: what they send, what they have seen.
+//! The two applications: the messages they send, and checks of those they receive.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use undrop_frame::{CloseCode, Message};
 
 use super::schedule::Schedule;
 
-/// The message number `index` (from 1) that `who` sends in the session number `epoch`. A function of its arguments, so
-/// that a receiver can tell it from every other one.
+/// Returns message number `index` (from 1) of `who` in session number `epoch`. It depends only on the arguments, so a
+/// receiver can distinguish it from every other one.
 pub(super) fn message(schedule: &Schedule, who: char, epoch: u64, index: u64) -> Message {
     let mix = (schedule.seed ^ epoch << 48 ^ index << 8 ^ u64::from(u32::from(who)))
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -23,7 +23,7 @@ pub(super) fn message(schedule: &Schedule, who: char, epoch: u64, index: u64) ->
     if mix.is_multiple_of(3) { Message::Binary(text.into_bytes()) } else { Message::Text(text) }
 }
 
-/// `epoch` and `index` of a message that [`message`] made.
+/// Returns `epoch` and `index` of a message of [`message`].
 pub(super) fn read(message: &Message) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(message.as_bytes()).ok()?;
     let text = text.trim_start_matches('\u{1f}');
@@ -35,15 +35,15 @@ pub(super) fn read(message: &Message) -> Option<(u64, u64)> {
 /// The client's application.
 pub(super) struct Page {
     pub(super) next: Instant,
-    /// Next look at what was received.
+    /// The time of the next check for received messages.
     pub(super) next_take: Instant,
     pub(super) sent: u64,
-    /// Last message seen: session and index.
+    /// The last received message: session and index.
     pub(super) seen: (u64, u64),
     /// The same for every earlier session.
     earlier: Vec<(u64, u64)>,
     pub(super) received: u64,
-    /// Ranges that were announced as lost, by session.
+    /// The ranges that were reported as lost, by session.
     pub(super) announced: Vec<(u64, u64, u64)>,
     pub(super) acked: u64,
     pub(super) close_sent: bool,
@@ -79,11 +79,11 @@ impl Page {
         self.next_take = now;
     }
 
-    /// A message came. It must be the next one, or the first of a later session.
+    /// Checks a received message: it must be the next one, or the first of a later session.
     pub(super) fn see(&mut self, schedule: &Schedule, message: &Message) -> Result<(), String> {
         self.received += 1;
         let Some((epoch, index)) = read(message) else {
-            return Err(format!("the client got something nobody sent: {message:?}"));
+            return Err(format!("the client received an unknown message: {message:?}"));
         };
         if *message != self::message(schedule, 'g', epoch, index) {
             return Err(format!("the client got g{epoch}.{index} with other contents"));
@@ -101,12 +101,12 @@ impl Page {
         Ok(())
     }
 
-    /// Last message seen of an earlier session.
+    /// Returns the last received message of an earlier session.
     pub(super) fn last_of(&self, epoch: u64) -> u64 {
         self.earlier.iter().find(|(at, _)| *at == epoch).map_or(0, |(_, last)| *last)
     }
 
-    /// Units were announced as lost in the stream: they stand between what was seen and what comes next.
+    /// Checks a reported loss: it must follow the last received message directly.
     pub(super) fn gap(&mut self, from: u64, to: u64) -> Result<(), String> {
         let (epoch, last) = self.seen;
         if from != last + 1 {
@@ -122,15 +122,15 @@ impl Page {
 pub(super) struct Backend {
     pub(super) next: Instant,
     pub(super) next_take: Instant,
-    /// Messages sent in each session, from session 1.
+    /// The number of messages sent in each session, from session 1.
     pub(super) sent: Vec<u64>,
     pub(super) total: u64,
-    /// Client messages taken: their indices, in order.
+    /// The number of client messages that were consumed in order.
     pub(super) seen: u64,
     pub(super) received: u64,
     pub(super) close_sent: bool,
     pub(super) closed: Option<CloseCode>,
-    /// Units that policy dropped, across the run.
+    /// The number of units that the policy dropped during the run.
     pub(super) dropped: u64,
     pub(super) hurry: bool,
 }
@@ -157,11 +157,11 @@ impl Backend {
         self.next_take = now;
     }
 
-    /// A client message reaches the backend. Client messages are one sequence across all sessions.
+    /// Checks a message of the client. Client messages are one sequence across all sessions.
     pub(super) fn see(&mut self, schedule: &Schedule, message: &Message) -> Result<(), String> {
         self.received += 1;
         let Some((_, index)) = read(message) else {
-            return Err(format!("the backend got something nobody sent: {message:?}"));
+            return Err(format!("the backend received an unknown message: {message:?}"));
         };
         if *message != self::message(schedule, 'c', 0, index) {
             return Err(format!("the backend got c{index} with other contents"));
@@ -175,8 +175,8 @@ impl Backend {
     }
 }
 
-/// Messages between a link and the backend that the backend has not taken.
+/// Messages that the backend has not consumed yet.
 pub(super) type Pipe = VecDeque<Message>;
 
-/// How long a hurried application takes between two looks.
+/// The time between two checks of an application after the network has healed.
 pub(super) const HURRIED: Duration = Duration::from_millis(5);

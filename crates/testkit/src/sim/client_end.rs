@@ -1,17 +1,17 @@
-//! The driver of the client's machine, as `undrop-client` is one for real sockets.
+//! The driver of the client's machine, the counterpart of `undrop-client`.
 
 use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{Incoming, OpCode};
 use undrop_session::{
-    ClientEvent, ClientState, GapReason, LinkEnd, LinkMode, Transmit, is_session_answer, offer,
+    ClientEvent, ClientState, GapReason, LinkEnd, LinkMode, Transmit, is_session_protocol, offer,
 };
 
 use super::applications::{HURRIED, message};
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, EndpointPhase};
 use super::schedule::Closes;
 use super::{World, trace};
 
-/// Bytes that the client's socket buffers before its driver stops asking the machine for more.
+/// The number of bytes in the client's socket from which its driver no longer polls the machine for output.
 const SOCKET: usize = 1500;
 
 impl World {
@@ -49,7 +49,7 @@ impl World {
             let mut connection = Connection::new(self.now, attempt.n, faults, self.rng.u64(..));
             let line = format!("{}\n", offer(&["chat".to_owned()], hello).join(", "));
             connection.client.out.extend(line.as_bytes());
-            // Bandwidth and cuts of the opening seconds hit the request too; some are dialled into the void.
+            // Faults apply to the request, too; some attempts never reach the gateway.
             if !self.healed && self.rng.f64() < 0.03 {
                 connection.cut(self.now, CloseManner::Silent, &mut self.rng);
             }
@@ -93,7 +93,7 @@ impl World {
         let now = self.now;
         let n = self.connections[at].n;
         let mut from = 0;
-        if self.connections[at].client.phase == Phase::Handshake {
+        if self.connections[at].client.phase == EndpointPhase::Handshake {
             let side = &mut self.connections[at].client;
             let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
                 side.line.extend(bytes);
@@ -101,8 +101,8 @@ impl World {
             };
             side.line.extend(&bytes[..end]);
             let answer = String::from_utf8_lossy(&side.line).into_owned();
-            side.phase = Phase::Open;
-            let mode = if is_session_answer(&answer) { LinkMode::Session } else { LinkMode::Plain };
+            side.phase = EndpointPhase::Open;
+            let mode = if is_session_protocol(&answer) { LinkMode::Session } else { LinkMode::Plain };
             self.client.handle_link_up(now, n, mode);
             from = end + 1;
         }
@@ -110,13 +110,13 @@ impl World {
         let mut input = &mut bytes[from..];
         loop {
             let side = &mut self.connections[at].client;
-            if side.phase != Phase::Open {
+            if side.phase != EndpointPhase::Open {
                 return Ok(());
             }
             let incoming = match side.decoder.decode(&mut input) {
                 Ok(Some(incoming)) => incoming,
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(format!("the client got broken frames: {error}")),
+                Err(error) => return Err(format!("the client received invalid frames: {error}")),
             };
             match incoming {
                 Incoming::Ping(payload) => {
@@ -133,7 +133,7 @@ impl World {
                     let Ok(message) = data.into_message() else { continue };
                     trace!(self, "client: on {n} got {message:?}");
                     if let Err(error) = self.client.handle_message(now, n, message) {
-                        return Err(format!("the client blames the gateway: {error}"));
+                        return Err(format!("the client reports a violation by the gateway: {error}"));
                     }
                     self.drain_client_events();
                 }
@@ -174,7 +174,7 @@ impl World {
             while left > 0 {
                 self.drain_client_events();
                 let Some(message) = self.client.poll_message(now) else { break };
-                // What precedes the message in the stream precedes it in the events.
+                // Events that precede the message in the stream are handled before it.
                 self.drain_client_events();
                 self.page.see(&self.schedule, &message)?;
                 left -= 1;
@@ -207,7 +207,7 @@ impl World {
         if self.page.sent < all || self.client.poll_timeout().is_none() {
             return Ok(());
         }
-        // Nothing more to send: the next look at the inbox is what counts.
+        // Nothing is left to send, so only the next check of the inbox matters.
         let closing_is_due = self.schedule.closes == Closes::Client && !self.page.close_sent;
         if !closing_is_due {
             let idle = now + std::time::Duration::from_millis(500);

@@ -6,30 +6,30 @@ use fastrand::Rng;
 use undrop_fault::{CloseManner, Fault, Pair, Side};
 use undrop_frame::{CloseCode, Decoder, Encoder, Limits, OpCode, Role};
 
-/// How far one end has come.
+/// The phase of one end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Before the request was read, or the answer to it.
+pub(super) enum EndpointPhase {
+    /// The request, or the response to it, is incomplete.
     Handshake,
-    /// Frames.
+    /// Frames are exchanged.
     Open,
-    /// Writes what is left, reads nothing.
+    /// The end writes its remaining output and reads nothing.
     Leaving,
-    /// Not there any more.
+    /// The end is gone.
     Gone,
 }
 
-/// One end of a connection: a socket, as far as its owner can tell.
+/// One end of a connection, in the role of a socket.
 pub(super) struct SimulatedSide {
-    pub(super) phase: Phase,
+    pub(super) phase: EndpointPhase,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     /// Bytes of the handshake until its line is complete.
     pub(super) line: Vec<u8>,
-    /// Written by the owner, not taken by the link yet.
+    /// Output that the link has not accepted yet.
     pub(super) out: Vec<u8>,
     end: Side,
-    /// An end that is half open notices at this time.
+    /// The time at which a half-open end notices the loss.
     pub(super) notices: Option<Instant>,
 }
 
@@ -38,14 +38,14 @@ pub(super) struct Connection {
     pub(super) pair: Pair,
     pub(super) client: SimulatedSide,
     pub(super) gateway: SimulatedSide,
-    /// Which owner answered it.
+    /// The owner that accepted the connection.
     pub(super) owner: usize,
 }
 
 impl SimulatedSide {
     fn new(end: Side, role: Role) -> Self {
         Self {
-            phase: Phase::Handshake,
+            phase: EndpointPhase::Handshake,
             decoder: Decoder::new(role, Limits::default()),
             encoder: Encoder::new(role),
             line: Vec::new(),
@@ -56,7 +56,7 @@ impl SimulatedSide {
     }
 
     pub(super) fn is_there(&self) -> bool {
-        matches!(self.phase, Phase::Handshake | Phase::Open)
+        matches!(self.phase, EndpointPhase::Handshake | EndpointPhase::Open)
     }
 
     pub(super) fn write(&mut self, opcode: OpCode, payload: &[u8], key: [u8; 4]) {
@@ -67,36 +67,36 @@ impl SimulatedSide {
         }
     }
 
-    /// Says goodbye with a Close frame; the rest of the buffer goes out, then the stream ends.
+    /// Closes with a Close frame: the rest of the buffer is sent, then the stream ends.
     pub(super) fn close(&mut self, code: CloseCode, key: [u8; 4]) {
-        if self.phase == Phase::Open {
+        if self.phase == EndpointPhase::Open {
             self.encoder.close(Some(code), "", key, &mut self.out);
         }
         if self.is_there() {
-            self.phase = Phase::Leaving;
+            self.phase = EndpointPhase::Leaving;
         }
     }
 
-    /// Pushes what waits into the link.
+    /// Pushes waiting output into the link.
     pub(super) fn flush(&mut self, now: Instant, pair: &mut Pair) {
-        if self.phase == Phase::Gone {
+        if self.phase == EndpointPhase::Gone {
             return;
         }
         if !self.out.is_empty() {
             let taken = pair.push(now, self.end, &self.out);
             self.out.drain(..taken);
         }
-        if self.phase == Phase::Leaving && self.out.is_empty() {
+        if self.phase == EndpointPhase::Leaving && self.out.is_empty() {
             pair.finish(now, self.end, CloseManner::Fin);
-            self.phase = Phase::Gone;
+            self.phase = EndpointPhase::Gone;
         }
     }
 
-    /// Leaves without a word, or with a reset.
+    /// Ends without a Close frame: silently, or with a reset.
     pub(super) fn vanish(&mut self, now: Instant, pair: &mut Pair, how: CloseManner) {
-        if self.phase != Phase::Gone {
+        if self.phase != EndpointPhase::Gone {
             pair.finish(now, self.end, how);
-            self.phase = Phase::Gone;
+            self.phase = EndpointPhase::Gone;
         }
     }
 }
@@ -112,7 +112,7 @@ impl Connection {
         }
     }
 
-    /// Cuts it; each end that hears nothing of it notices in its own time.
+    /// Cuts the connection. After a silent cut each end notices at a random time.
     pub(super) fn cut(&mut self, now: Instant, how: CloseManner, rng: &mut Rng) {
         self.pair.finish(now, if rng.bool() { Side::A } else { Side::B }, how);
         if how == CloseManner::Silent {
@@ -122,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// Both ends hear of a reset soon.
+    /// Resets the connection for both ends.
     pub(super) fn reset(&mut self, now: Instant) {
         self.pair.finish(now, Side::A, CloseManner::Rst);
         self.pair.finish(now, Side::B, CloseManner::Rst);
@@ -139,7 +139,7 @@ impl Connection {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.client.phase == Phase::Gone && self.gateway.phase == Phase::Gone
+        self.client.phase == EndpointPhase::Gone && self.gateway.phase == EndpointPhase::Gone
     }
 
     pub(super) fn next_deadline(
@@ -148,7 +148,7 @@ impl Connection {
         client_paused: Instant,
         gateway_paused: Instant,
     ) -> Option<Instant> {
-        // What was due and is still there waits for an end that does not read now.
+        // Overdue deliveries wait for an end that is paused.
         let link =
             self.pair.poll_timeout().map(|at| if at <= now { now + Duration::from_millis(10) } else { at });
         let client = self.client.notices.filter(|_| self.client.is_there()).map(|at| at.max(client_paused));

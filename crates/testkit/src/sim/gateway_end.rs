@@ -1,4 +1,4 @@
-//! The driver of the gateway's machine, as `undrop-server` is one for real sockets: handshake, owners, backend.
+//! The driver of the gateway's machine, the counterpart of `undrop-server`: handshake, owners, backend.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use undrop_fault::{CloseManner, Delivery, Side};
 use undrop_frame::{CloseCode, Encoder, Incoming, OpCode, Role};
 use undrop_session::{
     Gateway, GatewayEvent, GoAway, Hello, Loss, LossReason, MOVED_FRAME, Packet, Progress, Refusal,
-    SessionId, TextKind, answer, escape, parse_offer,
+    SessionId, TextKind, escape, parse_offer, response_protocol,
 };
 
 use super::applications::{HURRIED, Pipe, message};
-use super::connection::Phase;
+use super::connection::EndpointPhase;
 use super::schedule::Closes;
 use super::{World, trace};
 
-/// One process's hold on a session.
+/// A process that owns, or owned, a session.
 pub(super) struct Owner {
     pub(super) gateway: Gateway,
-    /// UnitStatus, not taken by the backend.
+    /// Received messages that the backend has not consumed.
     pub(super) pipe: Pipe,
     cid: String,
-    /// The session that this one replaces, and what is known of it.
+    /// The session that this one replaces.
     replaces: Option<SessionId>,
-    /// Number of its link.
+    /// The number of its link.
     link: Option<u64>,
-    /// Number of the session, which the backend's messages carry.
+    /// The number of the session, which the messages of the backend carry.
     pub(super) epoch: u64,
-    pub(super) state: Hold,
+    pub(super) state: OwnerState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum OwnerState {
     Owning,
-    /// The lease is another owner's.
+    /// Another owner has the lease.
     Fenced,
-    /// Expired or overflowed; kept to answer `L`.
+    /// The session expired or overflowed; it is kept to reply `L`.
     Lost(LossReason, Progress),
     Finished,
 }
@@ -76,7 +76,7 @@ impl World {
         Ok(())
     }
 
-    /// The gateway's end of a connection is gone.
+    /// Handles the loss of the gateway's end of a connection.
     fn gateway_lost(&mut self, at: usize, how: CloseManner) {
         let now = self.now;
         let connection = &mut self.connections[at];
@@ -92,7 +92,7 @@ impl World {
         }
         owner.link = None;
         owner.gateway.detach(self.now);
-        if self.schedule.discards && owner.state == Hold::Owning {
+        if self.schedule.discards && owner.state == OwnerState::Owning {
             owner.pipe.clear();
             owner.gateway.discard_unconsumed();
         }
@@ -102,7 +102,7 @@ impl World {
     fn gateway_bytes(&mut self, at: usize, mut bytes: Vec<u8>) -> Result<(), String> {
         let now = self.now;
         let mut from = 0;
-        if self.connections[at].gateway.phase == Phase::Handshake {
+        if self.connections[at].gateway.phase == EndpointPhase::Handshake {
             let side = &mut self.connections[at].gateway;
             let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
                 side.line.extend(bytes);
@@ -110,7 +110,7 @@ impl World {
             };
             side.line.extend(&bytes[..end]);
             let line = String::from_utf8_lossy(&side.line).into_owned();
-            side.phase = Phase::Open;
+            side.phase = EndpointPhase::Open;
             self.accept(at, &line)?;
             from = end + 1;
         }
@@ -119,19 +119,19 @@ impl World {
             let connection = &mut self.connections[at];
             let owner = connection.owner;
             let n = connection.n;
-            if connection.gateway.phase != Phase::Open {
+            if connection.gateway.phase != EndpointPhase::Open {
                 return Ok(());
             }
             let incoming = match connection.gateway.decoder.decode(&mut input) {
                 Ok(Some(incoming)) => incoming,
                 Ok(None) => return Ok(()),
-                Err(error) => return Err(format!("the gateway got broken frames: {error}")),
+                Err(error) => return Err(format!("the gateway received invalid frames: {error}")),
             };
             let Some(owner) = self.owners.get_mut(owner) else {
                 return Err("a link without an owner".to_owned());
             };
             if owner.link != Some(n) {
-                // Fenced: nothing more is read from it.
+                // The link is fenced: nothing more is read from it.
                 continue;
             }
             owner.gateway.handle_traffic(now);
@@ -166,7 +166,9 @@ impl World {
                         let packet = Packet::parse(&text[1..]);
                         let done = packet.and_then(|packet| owner.gateway.handle_packet(now, &packet));
                         if let Err(error) = done {
-                            return Err(format!("the gateway blames the client: {error} ({text:?})"));
+                            return Err(format!(
+                                "the gateway reports a violation by the client: {error} ({text:?})"
+                            ));
                         }
                     }
                     Some(TextKind::EscapedData) => {
@@ -180,13 +182,13 @@ impl World {
         }
     }
 
-    /// A request is here in full.
+    /// Handles a complete request.
     fn accept(&mut self, at: usize, line: &str) -> Result<(), String> {
         let tokens: Vec<String> = line.split(", ").map(str::to_owned).collect();
         let offer = parse_offer(&tokens);
         let Some(Ok(hello)) = offer.hello.clone() else { return Err(format!("no hello in {line}")) };
         let n = hello.attempt();
-        let chosen = answer(&offer, Some("chat"));
+        let chosen = response_protocol(&offer, Some("chat"));
         self.connections[at].gateway.out.extend(format!("{chosen}\n").as_bytes());
         let outcome = match &hello {
             Hello::First { cid, .. } => {
@@ -201,7 +203,7 @@ impl World {
                 if !self.owners[owner].gateway.key().verify(sid, n, *rx, mac) {
                     return Err("a wrong proof".to_owned());
                 }
-                if let Hold::Lost(why, progress) = self.owners[owner].state {
+                if let OwnerState::Lost(why, progress) = self.owners[owner].state {
                     self.replace(at, owner, n, *rx, why, progress)
                 } else {
                     let owner = self.maybe_move(owner);
@@ -221,7 +223,7 @@ impl World {
             (owner, Err(Refusal::Overflow { lost })) => {
                 let progress = self.owners[owner].gateway.progress();
                 trace!(self, "gateway: overflowed, {lost:?} gone");
-                self.owners[owner].state = Hold::Lost(LossReason::Overflow, progress);
+                self.owners[owner].state = OwnerState::Lost(LossReason::Overflow, progress);
                 let Hello::Resume { rx, .. } = hello else {
                     return Err("overflow without a session".to_owned());
                 };
@@ -232,7 +234,7 @@ impl World {
         }
     }
 
-    /// A new session with a new backend connection.
+    /// Creates a session with a new backend connection.
     fn open(&mut self, cid: String, replaces: Option<SessionId>) -> usize {
         self.sessions += 1;
         self.backend.sent.push(0);
@@ -243,13 +245,13 @@ impl World {
             gateway.break_rule(rule);
         }
         let epoch = self.sessions;
-        let (pipe, link, state) = (Pipe::new(), None, Hold::Owning);
+        let (pipe, link, state) = (Pipe::new(), None, OwnerState::Owning);
         self.owners.push(Owner { gateway, pipe, cid, replaces, link, epoch, state });
         self.owners.len() - 1
     }
 
-    /// The session that a client asks for is gone: it gets a new one in the same answer. A client that missed that answer
-    /// gets the same one again.
+    /// Replaces a lost session by a new one in the same response. A client that missed that response gets the same session
+    /// again.
     fn replace(
         &mut self,
         at: usize,
@@ -307,10 +309,13 @@ impl World {
         }
     }
 
-    /// The session moves to another owner, which loads what the store has: positions and replay buffer, not what was
-    /// only received.
+    /// Moves the session to another owner, which loads the stored state: positions and replay buffer, but not units that
+    /// were only received.
     fn maybe_move(&mut self, from: usize) -> usize {
-        if !self.schedule.moves || self.healed || !self.rng.bool() || self.owners[from].state != Hold::Owning
+        if !self.schedule.moves
+            || self.healed
+            || !self.rng.bool()
+            || self.owners[from].state != OwnerState::Owning
         {
             return from;
         }
@@ -330,7 +335,7 @@ impl World {
             state: old.state,
         };
         next.link = None;
-        old.state = Hold::Fenced;
+        old.state = OwnerState::Fenced;
         self.report.moves += 1;
         trace!(self, "the session moves to owner {}", self.owners.len());
         if !self.harness.no_fence {
@@ -349,12 +354,12 @@ impl World {
         let now = self.now;
         for connection in &mut self.connections {
             let owner = connection.owner;
-            // The answer's line goes out first; the machine's bytes go to the link without another copy.
-            if !connection.gateway.out.is_empty() || connection.gateway.phase == Phase::Leaving {
+            // The line of the response is sent first; the bytes of the machine go to the link without another copy.
+            if !connection.gateway.out.is_empty() || connection.gateway.phase == EndpointPhase::Leaving {
                 connection.gateway.flush(now, &mut connection.pair);
             }
             let Some(owner) = self.owners.get_mut(owner) else { continue };
-            let current = owner.link == Some(connection.n) && connection.gateway.phase == Phase::Open;
+            let current = owner.link == Some(connection.n) && connection.gateway.phase == EndpointPhase::Open;
             while current && connection.gateway.out.is_empty() {
                 let mut slices = [&b""[..]; 3];
                 let count = owner.gateway.poll_transmit(&mut slices);
@@ -372,13 +377,12 @@ impl World {
                 owner.gateway.handle_transmitted(now, taken);
             }
         }
-        // A session that is over closes its link behind the last byte.
+        // A session that is over closes its link after the last byte.
         for index in 0..self.owners.len() {
             let owner = &self.owners[index];
-            let Some(n) = owner
-                .link
-                .filter(|_| owner.state == Hold::Finished && owner.gateway.poll_transmit(&mut [&[]; 3]) == 0)
-            else {
+            let Some(n) = owner.link.filter(|_| {
+                owner.state == OwnerState::Finished && owner.gateway.poll_transmit(&mut [&[]; 3]) == 0
+            }) else {
                 continue;
             };
             if let Some(connection) = self.connections.iter_mut().find(|connection| connection.n == n) {
@@ -418,8 +422,8 @@ impl World {
                 let why =
                     if event == GatewayEvent::Expired { LossReason::Expired } else { LossReason::Overflow };
                 owner.pipe.clear();
-                if matches!(owner.state, Hold::Owning | Hold::Finished) {
-                    owner.state = Hold::Lost(why, owner.gateway.progress());
+                if matches!(owner.state, OwnerState::Owning | OwnerState::Finished) {
+                    owner.state = OwnerState::Lost(why, owner.gateway.progress());
                 }
                 self.drop_link(index, CloseManner::Rst);
             }
@@ -431,9 +435,9 @@ impl World {
                 if self.backend.seen != self.page.sent {
                     return Err(format!("closed after {} of {}", self.backend.seen, self.page.sent));
                 }
-                owner.state = Hold::Finished;
+                owner.state = OwnerState::Finished;
             }
-            GatewayEvent::Finished => owner.state = Hold::Finished,
+            GatewayEvent::Finished => owner.state = OwnerState::Finished,
             _ => {}
         }
         Ok(())
@@ -476,9 +480,12 @@ impl World {
         self.connections[at].cut(now, how, &mut self.rng);
     }
 
-    /// The owner whose word counts.
+    /// Returns the current owner.
     pub(super) fn live(&self) -> Option<&Owner> {
-        self.owners.iter().rev().find(|owner| matches!(owner.state, Hold::Owning | Hold::Finished))
+        self.owners
+            .iter()
+            .rev()
+            .find(|owner| matches!(owner.state, OwnerState::Owning | OwnerState::Finished))
     }
 
     fn backend_acts(&mut self) -> Result<(), String> {
@@ -526,14 +533,17 @@ impl World {
 
     fn backend_sends(&mut self) -> Result<(), String> {
         let all = u64::from(self.schedule.backend_messages);
-        let Some(index) = self.owners.iter().rposition(|owner| owner.state == Hold::Owning) else {
+        let Some(index) = self.owners.iter().rposition(|owner| owner.state == OwnerState::Owning) else {
             return Ok(());
         };
         let mut burst = if self.rng.u32(0..8) == 0 { 10 } else { 1 };
         let wants_to_close = self.backend_wants_to_close();
         let owner = &mut self.owners[index];
         let sent = &mut self.backend.sent[owner.epoch as usize - 1];
-        while burst > 0 && self.backend.total < all && owner.gateway.room() > 0 && owner.state == Hold::Owning
+        while burst > 0
+            && self.backend.total < all
+            && owner.gateway.room() > 0
+            && owner.state == OwnerState::Owning
         {
             let message = message(&self.schedule, 'g', owner.epoch, *sent + 1);
             let payload = match message.opcode() {
@@ -549,7 +559,7 @@ impl World {
             *sent += 1;
             self.backend.total += 1;
             burst -= 1;
-            if self.schedule.kind == super::Kind::Expiring {
+            if self.schedule.kind == super::ScheduleKind::Expiring {
                 break;
             }
         }
@@ -562,6 +572,6 @@ impl World {
     }
 }
 
-fn is_lost(state: Hold) -> bool {
-    matches!(state, Hold::Lost(..))
+fn is_lost(state: OwnerState) -> bool {
+    matches!(state, OwnerState::Lost(..))
 }

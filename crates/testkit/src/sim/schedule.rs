@@ -1,4 +1,4 @@
-//! What happens in a run, drawn from its seed.
+//! The schedule of a run, drawn from its seed.
 
 use std::time::Duration;
 
@@ -9,59 +9,59 @@ use undrop_fault::{
 };
 use undrop_session::{Backoff, ClientConfig, GatewayConfig, Overflow};
 
-/// Which promise a run is held to.
+/// The guarantee that a run has to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Everything exactly once and in order.
+pub enum ScheduleKind {
+    /// Every message arrives exactly once and in order.
     Exact,
-    /// The route drops the oldest: what is missing is announced, exactly.
+    /// The policy drops the oldest units; every missing unit is reported.
     DropOldest,
-    /// Sessions expire or overflow: each loss is stated, and nothing is doubled.
+    /// Sessions expire or overflow; every loss is reported, and no message is doubled.
     Expiring,
 }
 
-/// A run. All its numbers may be changed before it is run.
+/// The schedule of a run. All fields may be changed before the run.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// Where it was drawn from; also decides every later draw.
+    /// The seed of the schedule and of the random numbers during the run.
     pub seed: u64,
-    /// Which promise it is held to.
-    pub kind: Kind,
-    /// Messages of the client's application.
+    /// The guarantee that the run has to keep.
+    pub kind: ScheduleKind,
+    /// The number of messages of the client's application.
     pub client_messages: u32,
-    /// Messages of the backend.
+    /// The number of messages of the backend.
     pub backend_messages: u32,
-    /// Longest payload, bytes.
+    /// The maximum payload, in bytes.
     pub max_payload: usize,
-    /// Mean time between two messages of an application.
+    /// The mean time between two messages of an application.
     pub send_every: Duration,
-    /// Mean time that a slow application takes per look; `None`: it takes at once.
+    /// The mean time between two checks of a slow client application; `None`: it consumes at once.
     pub client_takes: Option<Duration>,
     /// The same for the backend.
     pub backend_takes: Option<Duration>,
-    /// How long the network is broken.
+    /// The duration of the troubled part.
     pub troubled: Duration,
-    /// Mean time between two pieces of bad luck.
+    /// The mean time between two disturbances.
     pub trouble_every: Duration,
-    /// Probability that a new link has a fault of its own.
+    /// The probability that a new link has a fault of its own.
     pub faulty: f64,
-    /// The gateway throws away what waits for the backend whenever a link is lost.
+    /// The gateway discards the units that wait for the backend whenever a link is lost.
     pub discards: bool,
     /// Sessions move between owners.
     pub moves: bool,
-    /// Who closes at the end.
+    /// The application that closes at the end.
     pub closes: Closes,
-    /// Settings of the client.
+    /// The settings of the client.
     pub client: ClientConfig,
-    /// Settings of the gateway.
+    /// The settings of the gateway.
     pub gateway: GatewayConfig,
 }
 
-/// How a run ends once everything is sent.
+/// The application that closes once everything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closes {
-    /// It does not.
-    Nobody,
+    /// Neither application closes.
+    Neither,
     /// The backend closes.
     Backend,
     /// The client's application closes.
@@ -69,13 +69,13 @@ pub enum Closes {
 }
 
 impl Schedule {
-    /// The schedule of a seed.
+    /// Draws the schedule of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let kind = match rng.u32(0..10) {
-            0 => Kind::DropOldest,
-            1 => Kind::Expiring,
-            _ => Kind::Exact,
+            0 => ScheduleKind::DropOldest,
+            1 => ScheduleKind::Expiring,
+            _ => ScheduleKind::Exact,
         };
         let millis = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from..=to));
         let small = rng.f64() < 0.5;
@@ -83,7 +83,7 @@ impl Schedule {
         let heartbeat = millis(&mut rng, 1000, 25_000);
         let gateway = GatewayConfig {
             heartbeat,
-            ttl: if kind == Kind::Expiring {
+            ttl: if kind == ScheduleKind::Expiring {
                 millis(&mut rng, 200, 20_000)
             } else {
                 Duration::from_secs(3600)
@@ -94,8 +94,8 @@ impl Schedule {
             detached_limit: if rng.bool() { limit * 4 } else { limit / 2 + 1 },
             client_window: rng.usize(64..8192),
             overflow: match kind {
-                Kind::DropOldest => Overflow::DropOldest,
-                Kind::Expiring if rng.bool() => Overflow::End,
+                ScheduleKind::DropOldest => Overflow::DropOldest,
+                ScheduleKind::Expiring if rng.bool() => Overflow::End,
                 _ => Overflow::Pause,
             },
             ack_delay: millis(&mut rng, 1, 400),
@@ -126,21 +126,21 @@ impl Schedule {
             trouble_every: millis(&mut rng, 200, 6000),
             faulty: rng.f64(),
             discards: rng.bool(),
-            moves: rng.f64() < 0.2 && kind == Kind::Exact,
+            moves: rng.f64() < 0.2 && kind == ScheduleKind::Exact,
             closes: match rng.u32(0..6) {
-                _ if kind == Kind::Expiring => Closes::Nobody,
+                _ if kind == ScheduleKind::Expiring => Closes::Neither,
                 0 => Closes::Backend,
                 1 => Closes::Client,
-                _ => Closes::Nobody,
+                _ => Closes::Neither,
             },
             client,
             gateway,
         }
     }
 
-    /// The two directions of a new link while the network is broken.
+    /// Draws the faults of a new link, for both directions.
     pub(crate) fn faults(&self, rng: &mut Rng) -> (Fault, Fault) {
-        // Some links are so slow that a whole conversation passes on the older one while they are set up.
+        // Some links are so slow that many messages pass on the older one while they are opened.
         let slow = if rng.f64() < 0.2 { 3000 } else { 200 };
         let latency = Latency {
             base: Duration::from_millis(rng.u64(0..slow)),
@@ -167,7 +167,7 @@ impl Schedule {
             let how = [CloseManner::Fin, CloseManner::Rst, CloseManner::Silent][rng.usize(0..3)];
             let when = match rng.u32(0..4) {
                 0 => Trigger::Age(Duration::from_millis(rng.u64(0..8000))),
-                // The first few hundred bytes are the request and its answer.
+                // The first few hundred bytes are the request and its response.
                 1 => Trigger::Bytes(rng.u64(0..600)),
                 2 => Trigger::Bytes(rng.u64(0..6000)),
                 _ => Trigger::Push { nth: rng.u64(1..20), offset: rng.usize(0..40) },

@@ -1,4 +1,4 @@
-//! Whether a run kept its promise.
+//! The verdict on a run: whether every message arrived exactly once.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,35 +6,35 @@ use std::time::Duration;
 use undrop_frame::CloseCode;
 
 use super::World;
-use super::schedule::{Closes, Kind};
+use super::schedule::{Closes, ScheduleKind};
 
-/// What a run went through.
+/// The counters of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Turns of the loop.
+    /// The number of turns of the loop.
     pub steps: u64,
-    /// Links that were tried.
+    /// The number of attempted links.
     pub attempts: u64,
-    /// Links that took over a session.
+    /// The number of links that resumed a session.
     pub resumes: u64,
-    /// Sessions that were replaced by new ones.
+    /// The number of sessions that were replaced by new ones.
     pub losses: u64,
-    /// Sessions that moved to another owner.
+    /// The number of moves of a session to another owner.
     pub moves: u64,
-    /// Messages that arrived, both ways.
+    /// The number of messages that arrived, both ways.
     pub delivered: u64,
-    /// How long the run took in its own time.
+    /// The duration of the run in virtual time.
     pub virtual_time: Duration,
 }
 
-/// A run that broke its promise.
+/// A run in which a message was lost, doubled or reordered.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The seed that shows it again.
+    /// The seed that reproduces the run.
     pub seed: u64,
-    /// What happened.
+    /// A description of the failure.
     pub what: String,
-    /// The log of the run, when one was asked for.
+    /// The log of the run, if it was requested.
     pub trace: Vec<String>,
 }
 
@@ -54,18 +54,18 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl World {
-    /// Everything that has to arrive has arrived, and both ends know it.
-    pub(super) fn is_home(&self) -> bool {
+    /// Returns whether everything has arrived and both ends know it.
+    pub(super) fn is_complete(&self) -> bool {
         match self.schedule.closes {
-            // A client that never had a link and has nothing to say closes alone.
+            // A client that never had a link and sent nothing closes alone.
             Closes::Client => {
                 self.page.closed.is_some() && (self.backend.closed.is_some() || self.page.sent == 0)
             }
             Closes::Backend => {
-                // Whether the last ack arrives is not for the client to know.
+                // The client cannot know whether its last ack arrives.
                 self.page.closed.is_some()
             }
-            Closes::Nobody => {
+            Closes::Neither => {
                 let Some(owner) = self.live() else { return false };
                 let progress = owner.gateway.progress();
                 self.page.sent == u64::from(self.schedule.client_messages)
@@ -79,10 +79,10 @@ impl World {
         }
     }
 
-    pub(super) fn whats_missing(&self) -> String {
+    pub(super) fn describe_missing(&self) -> String {
         let progress = self.live().map(|owner| owner.gateway.progress());
         format!(
-            "not home in time: client sent {} of {}, backend saw {}, client queue {}; backend sent {} of {}, client saw {:?}; \
+            "incomplete at the deadline: client sent {} of {}, backend saw {}, client queue {}; backend sent {} of {}, client saw {:?}; \
              closes {:?}, client {:?}, backend {:?}; client is {:?} with session {}, gateway {progress:?}",
             self.page.sent,
             self.schedule.client_messages,
@@ -99,13 +99,13 @@ impl World {
         )
     }
 
-    /// The last look. Order, contents and doubles were judged as they happened.
-    pub(super) fn judge(&mut self) -> Result<(), String> {
+    /// Checks the end state. Order, contents and duplicates were checked as the messages arrived.
+    pub(super) fn check_end_state(&mut self) -> Result<(), String> {
         self.report.delivered = self.page.received + self.backend.received;
         let closes = self.schedule.closes;
         if closes != Closes::Client {
-            // Every message of every session the client was in is seen or stated as lost.
-            let opened = if self.schedule.kind == Kind::Exact { 1..=1 } else { 1..=self.sessions };
+            // Every message of each session that the client had was seen or reported as lost.
+            let opened = if self.schedule.kind == ScheduleKind::Exact { 1..=1 } else { 1..=self.sessions };
             for epoch in opened {
                 self.is_accounted_for(epoch)?;
             }
@@ -115,24 +115,24 @@ impl World {
                 return Err(format!("the client closed with {:?}", self.page.closed));
             }
             Closes::Client if self.page.sent > 0 && self.backend.closed != Some(CloseCode::new(4001)) => {
-                return Err(format!("the backend heard {:?}", self.backend.closed));
+                return Err(format!("the backend was closed with {:?}", self.backend.closed));
             }
             Closes::Backend if self.page.closed != Some(CloseCode::new(4002)) => {
-                return Err(format!("the client heard {:?}", self.page.closed));
+                return Err(format!("the client was closed with {:?}", self.page.closed));
             }
             _ => {}
         }
-        if closes == Closes::Nobody && self.page.acked != self.page.sent {
+        if closes == Closes::Neither && self.page.acked != self.page.sent {
             return Err(format!("{} receipts for {} messages", self.page.acked, self.page.sent));
         }
         let announced: u64 = match self.schedule.kind {
-            Kind::DropOldest => self.page.announced.iter().map(|(_, from, to)| to - from + 1).sum(),
+            ScheduleKind::DropOldest => self.page.announced.iter().map(|(_, from, to)| to - from + 1).sum(),
             _ => 0,
         };
         if announced > self.backend.dropped {
             return Err(format!("{announced} announced as dropped, {} were", self.backend.dropped));
         }
-        if self.schedule.kind == Kind::Exact && !self.page.announced.is_empty() {
+        if self.schedule.kind == ScheduleKind::Exact && !self.page.announced.is_empty() {
             return Err(format!("loss stated where nothing was lost: {:?}", self.page.announced));
         }
         Ok(())
@@ -154,7 +154,7 @@ impl World {
         Ok(())
     }
 
-    /// A session that was followed by another one: what was seen of it last is known from its announcements.
+    /// Checks a session that was followed by another one: its reported losses show the last unit that was seen.
     fn is_tail_announced(&self, epoch: u64, sent: u64) -> Result<(), String> {
         let last = self.page.last_of(epoch);
         let stated =
