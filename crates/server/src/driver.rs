@@ -31,7 +31,7 @@ use crate::tombstone::Tombstone;
 /// The time within which the backend must reply to a Close frame.
 const BACKEND_CLOSE: Duration = Duration::from_secs(5);
 
-/// The current link.
+/// The link that the session uses.
 struct ActiveLink {
     stream: Stream,
     peer: SocketAddr,
@@ -334,6 +334,7 @@ impl Future for Driver {
             if !moved {
                 break;
             }
+            driver.timers.tidy_at.get_or_insert(now + TIDY);
         }
         let deadlines = [driver.machine.poll_timeout(), driver.delayed_ack.deadline(now)];
         driver.timers.poll(cx, now, deadlines);
@@ -349,3 +350,6 @@ impl Drop for Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
