@@ -120,7 +120,7 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
             "{before:?} {progress:?}"
         );
         assert!(progress.consumed >= before.consumed, "{before:?} {progress:?}");
-        // A unit is admitted whole once there is room for its beginning, and the limit is judged when it ends: two units, the
+        // A unit is admitted whole once there is room for its start, and the limit is checked when it ends: two units, the
         // close, and what each unit is charged come on top.
         let most = 2 * LIMIT + 2 * LARGEST + 512;
         assert!(progress.buffered <= most, "{} bytes in the replay buffer", progress.buffered);

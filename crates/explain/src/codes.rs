@@ -44,10 +44,10 @@ fn sender(code: CloseCode) -> String {
         Sender::Either => "client or server, in a Close frame",
         Sender::Client => "clients only, in a Close frame",
         Sender::Server => "servers only, in a Close frame",
-        Sender::Nobody if matches!(code.get(), 1005 | 1006 | 1015) => {
+        Sender::Neither if matches!(code.get(), 1005 | 1006 | 1015) => {
             "no peer: it is reported locally and never sent"
         }
-        Sender::Nobody => "no peer: it must not be sent",
+        Sender::Neither => "no peer: it must not be sent",
     }
     .to_owned()
 }

@@ -47,7 +47,7 @@ pub enum Sender {
     /// Only servers may send it.
     Server,
     /// Neither end: the code is reserved or only reported locally.
-    Nobody,
+    Neither,
 }
 
 impl CloseCode {
@@ -102,9 +102,9 @@ impl CloseCode {
         self.entry().is_some_and(|entry| entry.may_be_sent)
     }
 
-    /// Returns the ends that may send the code; [`Sender::Nobody`] for a number without an entry.
+    /// Returns the ends that may send the code; [`Sender::Neither`] for a number without an entry.
     pub fn sender(self) -> Sender {
-        self.entry().map_or(Sender::Nobody, |entry| entry.sender)
+        self.entry().map_or(Sender::Neither, |entry| entry.sender)
     }
 
     /// Returns the short name, such as `Going Away`; `Unknown` for a number without an entry.
@@ -161,7 +161,7 @@ mod tests {
         for code in 0..=u16::MAX {
             let code = CloseCode::new(code);
             assert_eq!(code.may_be_sent(), code.is_valid_on_wire(), "{code}");
-            assert_eq!(code.may_be_sent(), code.sender() != Sender::Nobody, "{code}");
+            assert_eq!(code.may_be_sent(), code.sender() != Sender::Neither, "{code}");
         }
     }
 

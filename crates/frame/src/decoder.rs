@@ -137,7 +137,7 @@ impl Decoder {
         }
     }
 
-    /// Everything but [`quick`](Self::quick).
+    /// Decodes what [`quick`](Self::quick) does not handle.
     fn advance<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Incoming<'b>>, FrameError> {
         loop {
             match &mut self.phase {

@@ -1,6 +1,6 @@
 //! permessage-deflate (RFC 7692): negotiation, and messages compressed one by one.
 //!
-//! The default is no context takeover in either direction. Each compressed message is then independent: its
+//! By default, neither direction uses context takeover. Each compressed message is then independent: its
 //! bytes can be stored, sent again on another connection, or made once for many receivers. The compression state
 //! (32 KiB and up) exists only while a message passes through it, so a connection that compresses costs as little
 //! while idle as one that does not. A driver with many connections keeps one [`InflateContext`] and one

@@ -2,7 +2,7 @@
 
 use crate::{FrameError, OpCode};
 
-/// A frame header that obeys every rule that can be checked without the frames before it.
+/// A frame header that follows every rule that can be checked without the frames before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Last frame of its message.

@@ -7,14 +7,14 @@ use crate::{CloseCode, OpCode};
 /// An owned application message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
-    /// UTF-8 text.
+    /// A message of UTF-8 text.
     Text(String),
-    /// Any bytes.
+    /// A message of arbitrary bytes.
     Binary(Vec<u8>),
 }
 
 impl Message {
-    /// [`OpCode::Text`] or [`OpCode::Binary`].
+    /// Returns the opcode, [`OpCode::Text`] or [`OpCode::Binary`].
     pub fn opcode(&self) -> OpCode {
         match self {
             Self::Text(_) => OpCode::Text,
@@ -22,7 +22,7 @@ impl Message {
         }
     }
 
-    /// The payload.
+    /// Returns the payload as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -30,12 +30,12 @@ impl Message {
         }
     }
 
-    /// Payload bytes.
+    /// Returns the payload length, in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// No payload.
+    /// Returns whether the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
@@ -67,7 +67,7 @@ impl From<Vec<u8>> for Message {
     }
 }
 
-/// Payload bytes, unmasked: still in the caller's read buffer, or in memory of their own.
+/// Unmasked payload bytes, either in the caller's read buffer or in separate memory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Payload<'b> {
     /// In the buffer that was given to the decoder.
@@ -77,7 +77,7 @@ pub enum Payload<'b> {
 }
 
 impl Payload<'_> {
-    /// The bytes in memory of their own; copies only what was lent.
+    /// Returns the bytes as a vector; copies them only if they were lent.
     pub fn into_vec(self) -> Vec<u8> {
         match self {
             Self::Lent(bytes) => bytes.to_vec(),
@@ -131,7 +131,7 @@ impl AsRef<[u8]> for Payload<'_> {
 pub enum Incoming<'b> {
     /// A text message; the payload is valid UTF-8.
     Text(Payload<'b>),
-    /// A binary message.
+    /// A message of arbitrary bytes.
     Binary(Payload<'b>),
     /// A Ping with at most 125 bytes of payload, which needs a Pong with the same payload in reply (RFC 6455 §5.5.2).
     Ping(Payload<'b>),

@@ -30,7 +30,7 @@ pub struct Scanner {
 pub enum Piece {
     /// A complete, checked header.
     Header {
-        /// The header.
+        /// The header of the frame.
         header: Header,
         /// Its length on the wire, in bytes.
         len: usize,

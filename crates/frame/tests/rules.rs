@@ -62,14 +62,14 @@ fn examples_of_the_standard() {
     assert_eq!(from_server(&longer).0[0].len(), "binary ".len() + 65536);
 }
 
-/// RFC 6455 §5.1
+// RFC 6455 §5.1
 #[test]
 fn mask_is_required_of_clients_and_forbidden_to_servers() {
     assert_eq!(read(Role::Server, Limits::default(), b"\x81\x00").1, Some(FrameError::Unmasked));
     assert_eq!(refused(b"\x81\x80\0\0\0\0"), FrameError::Masked);
 }
 
-/// RFC 6455 §5.2
+// RFC 6455 §5.2
 #[test]
 fn reserved_bits_and_opcodes() {
     for first in [0x91, 0xa1, 0xb1, 0xc1, 0xf1, 0x99, 0xd9] {
@@ -80,7 +80,7 @@ fn reserved_bits_and_opcodes() {
     }
 }
 
-/// RFC 6455 §5.2
+// RFC 6455 §5.2
 #[test]
 fn length_is_minimal_and_below_two_to_the_63() {
     assert_eq!(refused(&[0x82, 126, 0, 125]), FrameError::NonMinimalLength);
@@ -90,7 +90,7 @@ fn length_is_minimal_and_below_two_to_the_63() {
     assert_eq!(Header::parse(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]).unwrap().unwrap().0.len, 65536);
 }
 
-/// RFC 6455 §5.5
+// RFC 6455 §5.5
 #[test]
 fn control_frames_are_short_and_whole() {
     for opcode in [8, 9, 10] {
@@ -103,7 +103,7 @@ fn control_frames_are_short_and_whole() {
     assert_eq!(from_server(&ping).0[0].len(), "ping ".len() + 125);
 }
 
-/// RFC 6455 §5.4
+// RFC 6455 §5.4
 #[test]
 fn fragments_follow_their_message() {
     assert_eq!(refused(b"\x80\x00"), FrameError::UnexpectedContinuation);
@@ -116,7 +116,7 @@ fn fragments_follow_their_message() {
     assert_eq!(from_server(b"\x02\x00\x00\x00\x80\x00").0, ["binary "]);
 }
 
-/// RFC 6455 §5.5.1, §7.4
+// RFC 6455 §5.5.1, §7.4
 #[test]
 fn close_frames() {
     assert_eq!(from_server(b"\x88\x00").0, ["close"]);
@@ -138,7 +138,7 @@ fn close_frames() {
     assert_eq!(from_server(b"\x88\x00\x81\x01a\xff\xff"), (vec!["close".to_owned()], None));
 }
 
-/// RFC 6455 §8.1
+// RFC 6455 §8.1
 #[test]
 fn text_is_checked_while_it_arrives() {
     assert_eq!(refused(b"\x81\x01\xff"), FrameError::InvalidUtf8);
@@ -214,7 +214,7 @@ fn encoder_cuts_what_does_not_fit_a_control_frame() {
     assert_eq!(out, b"\x88\x00\x88\x00\x88\x00\x88\x00");
 }
 
-/// RFC 6455 §5.4
+// RFC 6455 §5.4
 #[test]
 fn encoder_fragments() {
     let mut out = Vec::new();

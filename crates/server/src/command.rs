@@ -20,7 +20,7 @@ pub enum Command {
     Evict,
     /// End now and close the client with this code.
     Close {
-        /// The close code.
+        /// The close code for the client.
         code: CloseCode,
         /// The reason, at most 123 bytes.
         reason: String,
@@ -32,7 +32,7 @@ pub enum Command {
 pub struct NewLink {
     pub(crate) stream: Stream,
     pub(crate) leftover: Vec<u8>,
-    /// The 101 response.
+    /// The 101 response of the handshake.
     pub(crate) response: Vec<u8>,
     pub(crate) attempt: u64,
     /// The last unit that the client consumed; `None` at first contact.

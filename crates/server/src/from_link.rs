@@ -56,7 +56,7 @@ pub(crate) enum LinkPiece {
         opcode: OpCode,
         payload: Span,
     },
-    /// A control packet.
+    /// A control packet of the client.
     Packet(Packet),
     Ping(Span),
     Pong,
@@ -67,7 +67,7 @@ pub(crate) enum LinkPiece {
     },
 }
 
-/// The bytes of a piece: part of the input, or memory of their own after they arrived in several reads.
+/// The bytes of a piece: part of the input, or separate memory if they arrived in several reads.
 #[derive(Debug, Clone)]
 pub(crate) enum Span {
     Input(Range<usize>),
@@ -91,7 +91,7 @@ impl Span {
     }
 }
 
-/// What one read of a link returned, with the frames in it that go to the backend as they are.
+/// The bytes of one read of a link, with the frames in them that go to the backend as they are.
 #[derive(Debug)]
 pub(crate) struct LinkInput<'b> {
     bytes: &'b mut [u8],
@@ -154,14 +154,14 @@ pub(crate) struct FromLink {
     closed: bool,
 }
 
-/// A fragmented message.
+/// An incomplete fragmented message.
 #[derive(Debug)]
 struct Assembly {
     opcode: OpCode,
     payload: Vec<u8>,
 }
 
-/// A complete frame that obeys the rules.
+/// A complete frame that follows the rules.
 struct Frame {
     header: Header,
     /// The length of the header, in bytes.
@@ -344,7 +344,7 @@ fn parse_packet(payload: &[u8]) -> Result<Packet, LinkFault> {
     Ok(Packet::parse(&text[1..])?)
 }
 
-/// Encodes a frame for the backend, with a mask of its own.
+/// Encodes a frame for the backend, with a fresh mask.
 ///
 /// # Errors
 /// The operating system gave no random bytes.

@@ -1,4 +1,4 @@
-//! What all sessions of a process share.
+//! The state that all sessions of a process share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

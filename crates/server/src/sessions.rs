@@ -36,7 +36,7 @@ pub struct Sessions {
 /// A connection whose request was checked and whose response is not sent yet.
 #[derive(Debug)]
 pub struct Pending {
-    /// The connection.
+    /// The connection of the client.
     pub stream: Stream,
     /// Bytes that arrived after the request.
     pub leftover: Vec<u8>,
@@ -70,10 +70,10 @@ pub enum Admission {
     New(Box<Newcomer>),
 }
 
-/// A connection that needs a session of its own. While it exists, repetitions of its first contact wait.
+/// A connection that needs a new session. While it exists, repetitions of its first contact wait.
 #[derive(Debug)]
 pub struct Newcomer {
-    /// The connection.
+    /// The connection of the client.
     pub pending: Pending,
     /// The loss of the session that the client asked for.
     loss: Option<Loss>,
@@ -283,7 +283,7 @@ impl Sessions {
         self.node.registry.detached_bytes()
     }
 
-    /// Asks the client of every session to move, each in a slot of its own, and waits until no session is left or `deadline`
+    /// Asks the client of every session to move, each in its own slot, and waits until no session is left or `deadline`
     /// has passed. The remaining sessions are closed. Returns their number.
     pub async fn drain(&self, rate: u32, deadline: Duration) -> usize {
         let end = *self.node.drained_by.get_or_init(|| Instant::now() + deadline);

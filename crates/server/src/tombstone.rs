@@ -1,4 +1,4 @@
-//! What is remembered of sessions that ended, so that a client that asks late learns what was accepted.
+//! Tombstones of ended sessions, from which a late client learns which units were accepted.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,7 +7,7 @@ use undrop_session::{Loss, LossReason, SessionId, SessionKey};
 /// The number of sessions that are remembered for each kind of end. A tombstone takes about 150 bytes.
 const REMEMBERED: usize = 16 * 1024;
 
-/// What is remembered of one ended session.
+/// The tombstone of an ended session.
 #[derive(Debug, Clone)]
 pub(crate) struct Tombstone {
     pub(crate) key: SessionKey,

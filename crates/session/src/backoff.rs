@@ -72,7 +72,7 @@ impl Backoff {
     }
 
     /// The delay before try `tries + 1` after `tries` failed ones, without its random part. Try 1 of full jitter is the
-    /// immediate one and has a ceiling of its own.
+    /// immediate one and has its own ceiling.
     pub fn ceiling(&self, tries: u32) -> Duration {
         let doubled = match self.jitter {
             Jitter::Full if tries == 0 => return self.first,

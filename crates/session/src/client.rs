@@ -23,6 +23,7 @@ mod config;
 mod event;
 mod inbox;
 mod input;
+mod link_end;
 mod outbox;
 mod output;
 mod time;
@@ -31,9 +32,10 @@ mod watchdog;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub use attempt::{Attempt, LinkEnd, LinkMode, retry_hint};
+pub use attempt::{Attempt, LinkMode};
 pub use config::{ClientConfig, PlainHeartbeat, QueuePolicy, SessionMode};
 pub use event::{ClientEvent, ClosedBy, GapReason};
+pub use link_end::{LinkEnd, retry_hint};
 pub use outbox::QueueFull;
 pub use output::Transmit;
 

@@ -168,8 +168,8 @@ impl Delivery {
         Duration::from_millis(u64::from(self.delay))
     }
 
-    /// Records that the statement was made: all consumed units are acked. Units that wait for their consumer get a deadline
-    /// of their own.
+    /// Records that the statement was made: all consumed units are acked. A new deadline starts for units that wait for their
+    /// consumer.
     pub(crate) fn stated(&mut self, now: Instant) {
         let counted = self.received - self.acked.min(self.received);
         let waiting = self.unconsumed();

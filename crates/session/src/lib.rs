@@ -12,7 +12,7 @@
 //! | events | – | `poll_event` |
 //!
 //! The gateway's machine counts and buffers bytes and never sees a payload; the client's machine holds messages. Both are
-//! put together from parts with tests of their own: the replay buffer, delivery with its acks, heartbeat and watchdog,
+//! composed of parts that are tested separately: the replay buffer, delivery with its acks, heartbeat and watchdog,
 //! backoff, timers, drain slots.
 //!
 //! # What a driver of [`Gateway`] must know

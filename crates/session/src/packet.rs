@@ -17,7 +17,7 @@ pub const MAX_NONCE: usize = 32;
 /// The maximum length of a close reason, in bytes: that of a Close frame (RFC 6455 §5.5).
 pub const MAX_REASON: usize = 123;
 
-/// A control packet.
+/// A control packet of the session protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     /// `S`, gateway to client: a new session was created.
@@ -109,7 +109,7 @@ pub struct Lost {
     /// The first and the last server unit that is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<(u64, u64)>,
-    /// The new session.
+    /// The content of `S` for the new session.
     #[serde(flatten)]
     pub session: Started,
 }
@@ -149,9 +149,9 @@ pub struct GoAway {
 /// The body of `G`: server units `from` to `to` were dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// First dropped unit.
+    /// The first dropped unit.
     pub from: u64,
-    /// Last dropped unit.
+    /// The last dropped unit.
     pub to: u64,
     /// Name of the policy.
     pub policy: Cow<'static, str>,

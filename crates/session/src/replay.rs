@@ -27,7 +27,7 @@ pub(crate) struct Replay {
     complete: usize,
     /// The number of `units[0]`, or of the next unit if there is none.
     first: u64,
-    /// Newest ack.
+    /// The highest acked unit.
     acked: u64,
     /// The highest unit that was ever sent whole, on any link.
     sent: u64,

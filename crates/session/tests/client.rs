@@ -167,7 +167,7 @@ fn own_stall_is_no_evidence() {
 fn drain_slot_moves_without_losing_the_link() {
     let mut b = Bench::open();
     b.packet(1, r#"g{"in":1000,"slot":500,"until":60000,"why":"drain"}"#).unwrap();
-    let Some(ClientEvent::GoAway { after, .. }) = b.events().pop() else { panic!("told") };
+    let Some(ClientEvent::GoAway { after, .. }) = b.events().pop() else { panic!("no drain event") };
     assert!((S..=S + S / 2).contains(&after));
     b.now += after;
     b.client.handle_timeout(b.now);
@@ -402,7 +402,11 @@ fn half_full_queue_asks_for_an_ack() {
     for text in ["1", "2", "3", "4"] {
         b.send(text);
     }
-    assert_eq!(b.out(), ["1 1", "1 2", "1 3", "1 4", "1 |r"].map(str::to_owned), "behind what fills it");
+    assert_eq!(
+        b.out(),
+        ["1 1", "1 2", "1 3", "1 4", "1 |r"].map(str::to_owned),
+        "after the messages that fill it"
+    );
 }
 
 #[test]

@@ -352,7 +352,7 @@ fn time_to_live_depends_on_what_is_known() {
 fn a_pong_or_a_proof_confirms() {
     let (now, mut g) = first_contact(config());
     g.handle_pong();
-    assert!(!g.is_confirmed(), "nobody asked");
+    assert!(!g.is_confirmed(), "there was no Ping");
     g.handle_timeout(now + 25 * S);
     assert!(events(&mut g).contains(&GatewayEvent::SendPing));
     g.handle_pong();

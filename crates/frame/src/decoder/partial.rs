@@ -133,7 +133,7 @@ impl Partial {
         }
     }
 
-    /// Nothing is kept.
+    /// Returns whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
         self.head_len == 0 && self.frame.is_none() && self.body.is_none()
     }

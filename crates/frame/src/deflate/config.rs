@@ -84,7 +84,7 @@ impl Config {
             offer.push_str("; client_no_context_takeover");
         }
         push_bits(&mut offer, "server_max_window_bits", self.server_bits());
-        // Named even when it is not limited: without the name the server may not answer with a limit of its own.
+        // Named even when it is not limited: without the name the server may not respond with its own limit.
         offer.push_str("; client_max_window_bits");
         if self.client_bits() < MAX_BITS {
             offer.push_str(&format!("={}", self.client_bits()));

@@ -76,7 +76,7 @@ impl Deflater {
     }
 
     /// Lends a context for the next messages. Has an effect without context takeover only, and when level and
-    /// window are the same: each message then needs no context of its own, which would be made for it and dropped
+    /// window are the same: a message then needs no separate context, which would be created for it and dropped
     /// after it.
     pub fn lend(&mut self, context: DeflateContext) {
         self.lent = Some(context);

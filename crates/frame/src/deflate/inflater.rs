@@ -56,7 +56,7 @@ impl Inflater {
     }
 
     /// Lends a context for the next messages. Has an effect without context takeover only: each message then needs
-    /// no context of its own, which would be made for it and dropped after it.
+    /// no separate context, which would be created for it and dropped after it.
     pub fn lend(&mut self, context: InflateContext) {
         self.lent = Some(context);
     }
@@ -100,7 +100,7 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Decompresses one message.
+/// Appends a decompressed message to `out`, at most `cap` bytes of it.
 fn message(context: &mut Decompress, cap: u64, input: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
     let start = out.len();
     let mut run = Run { context, cap, out, start };

@@ -32,7 +32,7 @@ pub enum ProtocolFault {
         /// The first bytes of the response.
         start: Vec<u8>,
     },
-    /// TLS failed.
+    /// The TLS connection failed.
     #[error("TLS: {0}")]
     Tls(TlsFault),
     /// The forward proxy refused the connection or violated its protocol.

@@ -19,7 +19,7 @@ pub enum HandshakeError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// Not HTTP/1.1.
+    /// The HTTP version is not 1.1.
     #[error("HTTP/1.{0} cannot be upgraded; HTTP/1.1 is needed")]
     Version(u8),
     /// A method other than GET (RFC 6455 §4.1).
@@ -82,7 +82,7 @@ pub enum MalformedHead {
     /// A line that ends in a bare LF, which readers interpret differently.
     #[error("a line ends without CR")]
     BareLineFeed,
-    /// The HTTP version.
+    /// The HTTP version of the first line.
     #[error("HTTP version")]
     Version,
     /// A TLS record in place of an HTTP head.

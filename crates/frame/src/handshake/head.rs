@@ -14,20 +14,20 @@ pub struct RequestHead {
     pub target: String,
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub version_minor: u8,
-    /// Header fields.
+    /// The header fields, in order.
     pub headers: Headers,
 }
 
 /// The head of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// Status code.
+    /// The status code, such as 101.
     pub status: u16,
     /// Reason phrase, often empty.
     pub reason: String,
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub version_minor: u8,
-    /// Header fields.
+    /// The header fields, in order.
     pub headers: Headers,
 }
 

@@ -5,7 +5,7 @@
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
-    /// No fields.
+    /// Creates an empty list of fields.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
@@ -89,7 +89,7 @@ impl Headers {
         self.0.len()
     }
 
-    /// No fields.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -117,7 +117,7 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 /// Writes one field. A name or value that HTTP does not allow is left out, so the caller's data cannot start a
-/// line of its own.
+/// separate line.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     if !is_token(name) || value.iter().any(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {
         return;

@@ -3,10 +3,10 @@
 use super::headers::{is_token, push_field};
 use super::{HandshakeError, Headers, RequestHead, is_key};
 
-/// The content of a client's request, which obeys every rule of RFC 6455 §4.2.1.
+/// The content of a client's request, which follows every rule of RFC 6455 §4.2.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeRequest {
-    /// `Sec-WebSocket-Key`.
+    /// The value of `Sec-WebSocket-Key`.
     pub key: String,
     /// `Sec-WebSocket-Protocol`, in order of preference; may be empty.
     pub protocols: Vec<String>,
@@ -14,7 +14,7 @@ pub struct UpgradeRequest {
     pub extensions: Option<String>,
     /// `Origin`; browsers always send it.
     pub origin: Option<String>,
-    /// `Host`.
+    /// The value of `Host`.
     pub host: String,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct DriverTimers {
 }
 
 impl DriverTimers {
-    /// Arranges that the task is woken for the earliest of its own deadlines and of `others`.
+    /// Arranges that the task is woken for the earliest of these deadlines and of `others`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, others: [Option<Instant>; 2]) {
         let own = [self.tidy_at, self.close_at];
         let next = own.into_iter().chain(others).flatten().min().map(tokio::time::Instant::from_std);

@@ -10,7 +10,7 @@ const LIMIT: u64 = 1000;
 
 #[derive(Debug, Clone)]
 enum Item {
-    /// A message in fragments; a Ping with its number stands behind each but the last.
+    /// A message in fragments; each fragment but the last is followed by a Ping with its number.
     Message {
         text: bool,
         pieces: Vec<Vec<u8>>,
@@ -63,7 +63,7 @@ fn frame(fin: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// What a client reads from a unit, its escape taken off again.
+/// Returns the message that a client reads from a unit, without the escape character.
 fn read(unit: &[u8]) -> (bool, Vec<u8>) {
     let mut bytes = unit.to_vec();
     let mut input = &mut bytes[..];

@@ -14,7 +14,7 @@ const LIMIT: u64 = 1000;
 enum Item {
     Text(String),
     Binary(Vec<u8>),
-    /// A message in fragments; a Ping with its number stands behind each but the last.
+    /// A message in fragments; each fragment but the last is followed by a Ping with its number.
     Fragments {
         text: bool,
         pieces: Vec<Vec<u8>>,
@@ -26,7 +26,7 @@ enum Item {
     Pong,
 }
 
-/// What came out, in order. Pings may overtake data, so they are kept apart.
+/// The output, in order. Pings may overtake data, so they are kept apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Out {
     main: Vec<Event>,
@@ -316,7 +316,7 @@ fn nothing_behind_a_close_is_read() {
     }
 }
 
-/// What comes before a fault is handed on first; then the fault is told, whatever the split.
+/// Everything before a fault is delivered first, then the fault is reported, wherever the bytes are split.
 #[test]
 fn faults_and_their_codes() {
     let bad = |write: &dyn Fn(&mut Vec<u8>)| {

@@ -11,16 +11,16 @@ use crate::packet::{BackendIdentity, LossReason};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// Attempt `n` starts.
+    /// An attempt to connect starts.
     Connecting {
-        /// The attempt.
+        /// The number of the attempt.
         n: u64,
         /// The number of failed attempts before it.
         tries: u32,
     },
     /// The first link is open, or the first one of a new session.
     Open {
-        /// The attempt.
+        /// The number of the attempt.
         n: u64,
         /// Whether it is a session; false: plain mode.
         session: bool,
@@ -29,7 +29,7 @@ pub enum ClientEvent {
     },
     /// The session continues on a new link; in plain mode: there is a link again.
     Resumed {
-        /// The attempt.
+        /// The number of the attempt.
         n: u64,
         /// Whether the former link was still up.
         seamless: bool,
@@ -45,9 +45,9 @@ pub enum ClientEvent {
         /// The end of the link; `None`: it was silent and the client gave it up.
         end: Option<LinkEnd>,
     },
-    /// An attempt failed.
+    /// An attempt to connect failed.
     Failed {
-        /// The attempt.
+        /// The number of the attempt.
         n: u64,
         /// The end of the attempt; `None`: it timed out.
         end: Option<LinkEnd>,
@@ -83,7 +83,7 @@ pub enum ClientEvent {
     },
     /// The driver has to close the link or to abandon the attempt.
     CloseLink {
-        /// The attempt.
+        /// The number of the attempt.
         n: u64,
         /// The code to close an open link with.
         code: CloseCode,
@@ -92,7 +92,7 @@ pub enum ClientEvent {
     Closed {
         /// The close code, as a WebSocket would report it.
         code: CloseCode,
-        /// The close reason.
+        /// The close reason, often empty.
         reason: String,
         /// The origin of the end.
         by: ClosedBy,
@@ -119,7 +119,7 @@ pub enum GapReason {
 pub enum ClosedBy {
     /// The application at the other end.
     Peer,
-    /// This application.
+    /// The application of this client.
     Local,
     /// The server refused with a final close code or HTTP status.
     Refused,

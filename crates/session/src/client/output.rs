@@ -20,7 +20,7 @@ pub enum Transmit<'a> {
     Message(OpCode, Cow<'a, [u8]>),
     /// A control packet: a text message that must not be compressed.
     Packet(String),
-    /// A WebSocket Ping.
+    /// A WebSocket Ping with its payload.
     Ping(Vec<u8>),
     /// A Close frame; nothing follows on this link.
     Close(CloseCode, String),

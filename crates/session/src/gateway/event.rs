@@ -15,9 +15,9 @@ pub enum GatewayEvent {
     SuspectDead,
     /// The client closed, and its consumer accepted everything before the close: close the backend with this code.
     Close {
-        /// The application's code.
+        /// The close code of the application.
         code: CloseCode,
-        /// Its reason.
+        /// The close reason of the application.
         reason: String,
     },
     /// The client acked the sequenced close of this end: the session is over, the link may be closed.
@@ -28,9 +28,9 @@ pub enum GatewayEvent {
     Overflow,
     /// Units were dropped under the policy `drop-oldest`.
     Dropped {
-        /// First dropped unit.
+        /// The first dropped unit.
         from: u64,
-        /// Last dropped unit.
+        /// The last dropped unit.
         to: u64,
     },
     /// The client reported the lifecycle state of its page.
@@ -55,15 +55,15 @@ pub struct Loss {
 /// Counters of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Client units received.
+    /// The number of received client units.
     pub received: u64,
-    /// Client units that the backend accepted.
+    /// The number of client units that the backend accepted.
     pub consumed: u64,
-    /// Server units appended.
+    /// The number of appended server units.
     pub appended: u64,
     /// Server units that went out whole on some link.
     pub sent: u64,
-    /// Server units acked.
+    /// The number of acked server units.
     pub acked: u64,
     /// Bytes in the replay buffer, as charged.
     pub buffered: usize,

@@ -32,7 +32,7 @@ pub(super) fn read(message: &Message) -> Option<(u64, u64)> {
     Some((epoch.parse().ok()?, rest[..digits].parse().ok()?))
 }
 
-/// The client's application.
+/// The application of the client.
 pub(super) struct Page {
     pub(super) next: Instant,
     /// The time of the next check for received messages.

@@ -11,7 +11,7 @@ use undrop_frame::{CloseCode, Decoder, Encoder, Limits, OpCode, Role};
 pub(super) enum EndpointPhase {
     /// The request, or the response to it, is incomplete.
     Handshake,
-    /// Frames are exchanged.
+    /// Both ends exchange frames.
     Open,
     /// The end writes its remaining output and reads nothing.
     Leaving,

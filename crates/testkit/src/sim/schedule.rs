@@ -43,7 +43,7 @@ pub struct Schedule {
     pub troubled: Duration,
     /// The mean time between two disturbances.
     pub trouble_every: Duration,
-    /// The probability that a new link has a fault of its own.
+    /// The probability that a new link has an additional fault.
     pub faulty: f64,
     /// The gateway discards the units that wait for the backend whenever a link is lost.
     pub discards: bool,
@@ -60,11 +60,11 @@ pub struct Schedule {
 /// The application that closes once everything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Closes {
-    /// Neither application closes.
+    /// Neither application closes the session.
     Neither,
-    /// The backend closes.
+    /// The backend closes the session.
     Backend,
-    /// The client's application closes.
+    /// The client's application closes the session.
     Client,
 }
 

@@ -30,7 +30,7 @@ enum Sender {
     Either,
     Client,
     Server,
-    Nobody,
+    Neither,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -71,7 +71,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
             !entry.name.is_empty() && entry.meaning.ends_with('.'),
             "{SOURCE}: {code} needs a name and a sentence"
         );
-        let unsendable = matches!(entry.sender, Sender::Nobody);
+        let unsendable = matches!(entry.sender, Sender::Neither);
         ensure!(
             unsendable != entry.may_be_sent,
             "{SOURCE}: {code}: `sender` and `may_be_sent` contradict each other"
@@ -119,7 +119,7 @@ fn page(entries: &[Entry]) -> String {
             Sender::Either => "either end",
             Sender::Client => "client",
             Sender::Server => "server",
-            Sender::Nobody => "never sent",
+            Sender::Neither => "never sent",
         };
         let retry = match entry.retry {
             Retry::Final => "no",
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn contradictions_and_unknown_keys_are_refused() {
-        assert!(error(&[entry(1006, None, "nobody", true)]).contains("contradict"));
+        assert!(error(&[entry(1006, None, "neither", true)]).contains("contradict"));
         assert!(error(&[entry(999, None, "either", true)]).contains("not a close code"));
         assert!(!error(&[entry(1000, None, "either", true).replace("meaning", "meanings")]).is_empty());
     }
