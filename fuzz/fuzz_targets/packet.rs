@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use undrop_session::{Hello, Packet, SessionId, answer, escape, needs_escape, parse_offer};
+use undrop_session::{Hello, Packet, SessionId, escape, needs_escape, parse_offer, response_protocol};
 
 fuzz_target!(|text: &str| {
     if let Ok(packet) = Packet::parse(text) {
@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
         offer.plain.iter().all(|token| !token.starts_with("undrop.")),
         "a token of ours reaches the backend"
     );
-    let _ = answer(&offer, offer.plain.first().map(String::as_str));
+    let _ = response_protocol(&offer, offer.plain.first().map(String::as_str));
     let escaped = escape(text.as_bytes());
     assert_eq!(escaped.len(), text.len() + usize::from(needs_escape(text.as_bytes())));
 });
