@@ -1,7 +1,7 @@
 //! The receiving side of one direction: the number of the next unit, the consumed units, and the time of the next ack.
 //!
-//! Three numbers describe it, `acked ≤ consumed ≤ received`: units are *received* once, *consumed* in order (the protocol
-//! says *taken*: the consumer accepted them), and then *acked*. Received units that are not consumed yet outlive the link;
+//! Three numbers describe it, `acked ≤ consumed ≤ received`: units are *received* once, *consumed* in order (their
+//! consumer accepted them), and then *acked*. Received units that are not consumed yet outlive the link;
 //! the peer sends them again on the next one, and they are dropped here by their numbers.
 
 use std::time::{Duration, Instant};

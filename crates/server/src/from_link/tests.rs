@@ -101,7 +101,7 @@ impl Recorder {
 
     fn flush(&mut self, input: &mut LinkInput<'_>) {
         let (frames, units) = input.take_run();
-        self.deliver(&frames.to_vec(), units);
+        self.deliver(frames, units);
     }
 
     fn deliver(&mut self, frames: &[u8], units: u64) {
