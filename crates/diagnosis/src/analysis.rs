@@ -33,7 +33,7 @@ pub(crate) struct Case<'a> {
     /// The products on the path, the likeliest first.
     pub(crate) products: Vec<Product>,
     pub(crate) drops: Drops<'a>,
-    /// How most connections end as soon as they are open, if they do.
+    /// The ending of most connections, if they end as soon as they are open.
     pub(crate) ended_at_once: Option<&'a Ending>,
     /// A violation of the WebSocket protocol by the server.
     pub(crate) violation: Option<Violation<'a>>,

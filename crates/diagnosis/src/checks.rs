@@ -1,5 +1,5 @@
-//! Checks: each judges observations and finds one thing. One file each, with its documentation and its tests; a new one
-//! needs its two lines here.
+//! The checks. Each is a pure function that finds one fault in observations, in a file with its documentation and its tests. A new
+//! check needs two lines here.
 
 mod accept_mismatch;
 mod address_family;
@@ -52,19 +52,19 @@ use undrop_report::Finding;
 
 use crate::analysis::Case;
 
-/// A check.
+/// A check of observations for one fault.
 #[derive(Clone, Copy)]
 pub struct Check {
-    /// Its name, in kebab case; names the fault.
+    /// The name of the fault, in kebab case.
     pub id: &'static str,
-    /// What it finds, why that matters, what to do; Markdown.
+    /// The documentation in Markdown: the fault, its effects, and remedies.
     pub doc: &'static str,
-    /// The cases of the catalogue that it recognises.
+    /// The numbers of the causes in the catalogue that it finds.
     pub cases: &'static [u8],
     evaluate: fn(&Case<'_>) -> Vec<Finding>,
 }
 
-/// Every check, in the order in which equal findings are reported: the earlier stage first.
+/// All checks, in the order in which findings of equal severity are reported: the earlier stage first.
 pub const CHECKS: &[Check] = &[
     name_unknown::CHECK,
     cannot_connect::CHECK,
@@ -110,7 +110,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 impl Check {
-    /// What it finds in a case.
+    /// Returns the findings about a target.
     pub(crate) fn evaluate(&self, case: &Case<'_>) -> Vec<Finding> {
         (self.evaluate)(case)
     }

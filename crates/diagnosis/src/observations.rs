@@ -54,7 +54,7 @@ pub struct RunPlan {
     pub expect_alive_s: Option<f64>,
     /// The URL of the page that opens the WebSocket.
     pub page: Option<String>,
-    /// The offered subprotocols.
+    /// The subprotocols that were offered.
     pub protocols: Vec<String>,
     /// The probes that were skipped because the target is public and the user did not confirm that it is theirs.
     pub held_back: Vec<String>,
@@ -81,7 +81,7 @@ impl Observations {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// Returns the target.
+    /// Returns the target of the run.
     pub fn target(&self) -> Option<&Endpoint> {
         self.endpoints.first()
     }

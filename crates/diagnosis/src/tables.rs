@@ -76,9 +76,9 @@ fn rows(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
     if let Some(pings) = &endpoint.pings {
         let pong = measure_s(pings.pongs_s.iter().copied());
         let echo = measure_s(pings.echoes_s.iter().copied());
-        let told =
+        let text =
             |measure: Option<undrop_report::Measure>| measure.map_or("none".to_owned(), |m| seconds(m.value));
-        rows.push(("ping", format!("Pong after {}, reply to a message after {}", told(pong), told(echo))));
+        rows.push(("ping", format!("Pong after {}, reply to a message after {}", text(pong), text(echo))));
     }
     for one in endpoint.compression.iter().filter(|one| one.offered) {
         let agreed = if one.agreed.is_some() { "agreed" } else { "not agreed" };

@@ -5,7 +5,7 @@ use undrop_frame::Ending;
 
 /// Receives the events of a run. The calls come from one thread, in order, and should return soon.
 pub trait RunListener {
-    /// Receives an event.
+    /// Receives an event of the run.
     fn on_event(&self, event: RunEvent<'_>);
 }
 
@@ -56,7 +56,7 @@ pub enum RunEvent<'a> {
         connection: usize,
         /// The age of the connection, in seconds.
         age_s: f64,
-        /// How the connection ended.
+        /// The ending of the connection.
         end: &'a Ending,
     },
     /// A watched connection was alive at the end of its time.

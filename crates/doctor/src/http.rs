@@ -13,7 +13,7 @@ use crate::Options;
 
 pub(crate) use exchange::{OpenedWebSocket, SentHandshake, exchange};
 
-/// Dials and sends requests, each on a connection of its own.
+/// Dials and sends requests, each on a separate connection.
 #[derive(Clone, Copy)]
 pub(crate) struct HttpClient<'a> {
     options: &'a Options,

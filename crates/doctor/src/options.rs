@@ -10,7 +10,7 @@ use url::Url;
 /// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How to connect. Each probe replaces keepalive and user timeout of the TCP options.
+    /// The options for connecting. Each probe replaces keepalive and user timeout of the TCP options.
     pub dial: DialOptions,
     /// The trusted certificate authorities; `dial.tls` has to be created from it.
     pub trust: Trust,

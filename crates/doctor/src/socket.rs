@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn endings_are_told_apart() {
+    async fn endings_are_distinguished() {
         let (near, far) = duplex(64);
         drop(far);
         assert_eq!(FrameSocket::new(near.into(), Vec::new(), None).recv().await, Err(Ending::Fin));

@@ -40,7 +40,7 @@ pub struct WatchEvent {
     pub age_s: f64,
     /// The time since the last byte in seconds; 0 unless it ended.
     pub quiet_s: f64,
-    /// How the connection ended, or why it could not be opened.
+    /// The ending of the connection, or the reason why it could not be opened.
     pub ending: Option<String>,
     /// The close code that a browser reports for this ending.
     pub browser: Option<u16>,
@@ -52,7 +52,7 @@ pub struct WatchEvent {
 pub enum WatchEventKind {
     /// The connection was opened.
     Opened,
-    /// The connection ended.
+    /// The connection ended on its own.
     Dropped,
     /// The connection could not be opened.
     Failed,

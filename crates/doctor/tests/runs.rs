@@ -1,4 +1,4 @@
-//! Whole runs against real sockets: what was done to the connections is what the report says.
+//! Complete runs against real sockets: the report names the fault that was injected.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod peer;
@@ -16,7 +16,7 @@ use undrop_transport::tls::Trust;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The report of a run, and the finding with this id.
+/// Returns the report of a run and the finding with this id.
 #[track_caller]
 fn found(seen: &Observations, id: &str) -> (Report, Finding) {
     let report = diagnose(seen);
@@ -208,7 +208,7 @@ async fn a_run_that_is_stopped_reports_what_it_saw() {
     assert!(seen.interrupted && report.notes[0].contains("stopped early"));
 }
 
-/// Stops the run as soon as a connection that was watched has ended.
+/// A listener that stops the run as soon as a watched connection ended.
 struct StopsAtAnEnd(CancellationToken);
 
 impl RunListener for StopsAtAnEnd {

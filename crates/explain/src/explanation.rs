@@ -19,7 +19,7 @@ pub struct Explanation {
     /// The party that may send it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
-    /// Whether to reconnect.
+    /// Whether the client should reconnect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
     /// The parts with their meanings: characters of a state, or products with such a response.
@@ -30,12 +30,12 @@ pub struct Explanation {
     pub seen: Vec<String>,
     /// The causes, the likeliest first.
     pub causes: Vec<Cause>,
-    /// The remedies.
+    /// The remedies for the causes.
     pub fix: Vec<String>,
-    /// A configuration example.
+    /// A configuration that can be copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Example>,
-    /// Related queries.
+    /// Queries about related codes and messages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub see: Vec<String>,
 }
@@ -87,7 +87,7 @@ pub struct Cause {
     pub tell: String,
 }
 
-/// A configuration example.
+/// A configuration that can be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -36,7 +36,7 @@ const MOST: usize = 3;
 pub enum Lookup {
     /// The explanations, the best match first.
     Known(Vec<Explanation>),
-    /// No explanation exists.
+    /// No explanation of the query exists.
     Unknown {
         /// The identifiers that are most similar, the closest first.
         nearest: Vec<String>,

@@ -1,4 +1,4 @@
-//! `undrop doctor`
+//! The command `undrop doctor`.
 
 mod arguments;
 mod progress;

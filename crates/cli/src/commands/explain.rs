@@ -1,4 +1,4 @@
-//! `undrop explain`
+//! The command `undrop explain`.
 
 mod logs;
 mod page;

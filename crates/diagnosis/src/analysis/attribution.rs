@@ -113,11 +113,11 @@ pub(crate) fn attribute(
         let traits = product.map_or_else(String::new, |product| product.traits.join(", "));
         evidence.push(format!("{} is on the path: {traits}", entry.name));
     }
-    let (mut between, told) = locate(case, same_elsewhere);
+    let (mut between, lines) = locate(case, same_elsewhere);
     if between.is_some() {
         confidence = Confidence::High;
     }
-    evidence.extend(told);
+    evidence.extend(lines);
     // If several recognised products could have the timer, none of them is more than a candidate.
     let rivals: Vec<(&Intermediary, &Timer)> = seen
         .iter()
@@ -226,7 +226,7 @@ fn end_delay(entry: &Intermediary, timer: &Timer, kind: TimerKind) -> EndDelay {
 /// Locates the timer by the endpoints that show it and those that do not, in the order from the client to the origin. Returns
 /// the location and the evidence.
 fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<String>, Vec<String>) {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     // The last hop towards the origin that still shows the timer; `None` for the target itself.
     let mut last_same: Option<String> = None;
     let mut between = None;
@@ -238,7 +238,7 @@ fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<
         };
         match same(other) {
             Some(true) => {
-                told.push(format!("{name} shows the same"));
+                lines.push(format!("{name} shows the same"));
                 last_same = match &other.role {
                     EndpointRole::Via(name) => Some(name.clone()),
                     EndpointRole::Direct => Some("the origin".to_owned()),
@@ -247,7 +247,7 @@ fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<
                 between = matches!(other.role, EndpointRole::Direct).then(|| "the origin itself".to_owned());
             }
             Some(false) => {
-                told.push(format!("{name} does not show it"));
+                lines.push(format!("{name} does not show it"));
                 between = between.or_else(|| {
                     Some(match (&other.role, &last_same) {
                         (EndpointRole::Via(next), None) => format!("in front of {next}"),
@@ -261,7 +261,7 @@ fn locate(case: &Case<'_>, same: impl Fn(&Endpoint) -> Option<bool>) -> (Option<
             None => {}
         }
     }
-    (between, told)
+    (between, lines)
 }
 
 fn age(value: &Measure) -> Option<Duration> {
@@ -312,18 +312,18 @@ pub(crate) fn without_end_delay(value: &Measure, late: EndDelay) -> (Measure, Op
     match late {
         EndDelay::By(by) if seen > by.as_secs_f64() => {
             let set = ((seen - by.as_secs_f64()) * 1e6).round() / 1e6;
-            let told = format!(
+            let lines = format!(
                 "seen after {seen:.1} s; this product ends connections {} after the timer expires",
                 duration::spell(by)
             );
-            (Measure { value: set, ..value.clone() }, Some(told))
+            (Measure { value: set, ..value.clone() }, Some(lines))
         }
         EndDelay::AtMost(at_most) => {
-            let told = format!(
+            let lines = format!(
                 "this product checks its timers only every {}, so the value is not exact",
                 duration::spell(at_most)
             );
-            (Measure { spread: value.spread.max(at_most.as_secs_f64()), ..value.clone() }, Some(told))
+            (Measure { spread: value.spread.max(at_most.as_secs_f64()), ..value.clone() }, Some(lines))
         }
         _ => (value.clone(), None),
     }

@@ -12,8 +12,8 @@ pub(super) const CHECK: Check = Check {
 # Sec-WebSocket-Accept does not match the key
 
 The server has to respond to each key with a hash of it (RFC 6455 §4.2.2). A wrong value means that the sender of the response
-did not receive this key: a cache returned an old response (two keys then get the same value), two proxies each perform a
-handshake of their own, or the server computes the value incorrectly.
+did not receive this key: a cache returned an old response (two keys then get the same value), two proxies perform separate
+handshakes, or the server computes the value incorrectly.
 ",
     cases: &[38],
     evaluate,
@@ -50,7 +50,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             Confidence::High,
             "Sec-WebSocket-Accept does not match the key that was sent.",
         )
-        .at("the server, or a proxy that performs a handshake of its own")
+        .at("the server, or a proxy that performs a separate handshake")
         .candidate("two proxies in a row that both perform a handshake")
         .fix(Fix::words(
             "Let only one party perform the handshake; proxies must forward Sec-WebSocket-Key and Sec-WebSocket-Accept unchanged.",

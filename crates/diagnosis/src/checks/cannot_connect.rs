@@ -35,7 +35,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
         )
     } else {
         (
-            format!("{} does not answer on port {port}.", case.target.host),
+            format!("{} does not respond on port {port}.", case.target.host),
             "Open the port in the firewall, or correct the address.",
         )
     };
@@ -56,10 +56,10 @@ mod tests {
     use crate::checks::sample::{fires, healthy, silent, with};
 
     #[test]
-    fn refused_and_swallowed_are_told_apart() {
+    fn a_refusal_and_a_black_hole_are_distinguished() {
         let failed = |end: Ending| with(|target| target.connects[0].failed = Some(end));
         assert!(fires(&CHECK, &failed(Ending::Refused)).cause.starts_with("No program listens on port 80"));
-        assert!(fires(&CHECK, &failed(Ending::BlackHole)).cause.contains("does not answer"));
+        assert!(fires(&CHECK, &failed(Ending::BlackHole)).cause.contains("does not respond"));
         silent(&CHECK, &healthy());
     }
 

@@ -22,12 +22,12 @@ fn capped(age_s: f64, host: &str, headers: &[(&str, &str)]) -> Observations {
     watched(host, headers, |traffic, at_s| ended(traffic, at_s, age_s, Ending::Fin))
 }
 
-/// All connections end at one moment.
+/// All connections end at the same moment.
 fn together(end: &Ending, headers: &[(&str, &str)]) -> Observations {
     watched("example.com", headers, |traffic, at_s| ended(traffic, at_s, 60.0 - at_s, end.clone()))
 }
 
-/// Questions after more than this silence find nobody.
+/// Probes after a longer idle time than this get no reply.
 fn silent(after_s: f64, end: &Ending) -> Observations {
     let mut seen = watched("example.com", &[], |traffic, at_s| alive(traffic, at_s, after_s * 2.0));
     for part in [0.9, 0.97, 1.03, 1.2] {
@@ -67,7 +67,7 @@ fn changed(change: impl FnOnce(&mut Endpoint)) -> Observations {
     super::sample::with(change)
 }
 
-/// Number of the case, what is seen, the check that has to come first, part of the place that has to be named.
+/// The number of the cause, the observations, the check that has to come first, and a part of its location.
 fn cases() -> Vec<(u8, Observations, &'static str, &'static str)> {
     let goodbye = Ending::Close { code: CloseCode::new(1001), reason: String::new() };
     let plain = |status: u16, headers: &[(&str, &str)], body: &str| {

@@ -62,7 +62,7 @@ mod tests {
     use crate::checks::sample::{connections, dropped, fires, healthy, silent, with};
     use crate::observations::MessageOutcome;
 
-    fn told(end: &Ending, after_s: f64) -> crate::observations::Observations {
+    fn text(end: &Ending, after_s: f64) -> crate::observations::Observations {
         with(|target| {
             target.connections.clear();
             let echo = target.echo.as_mut();
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn a_server_that_hangs_up_before_anything_is_said() {
         let end = Ending::Close { code: CloseCode::new(1008), reason: "token".to_owned() };
-        let found = fires(&CHECK, &told(&end, 0.0));
+        let found = fires(&CHECK, &text(&end, 0.0));
         assert!(found.cause.contains("close 1008, reason “token”"), "{}", found.cause);
         // If a message came first, the close may be the server's reaction to an unknown message.
-        silent(&CHECK, &told(&end, 0.01));
+        silent(&CHECK, &text(&end, 0.01));
         silent(&CHECK, &healthy());
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn one_that_failed_to_stay_among_many_is_not_the_rule() {
-        let mut seen = told(&Ending::Fin, 0.0);
+        let mut seen = text(&Ending::Fin, 0.0);
         seen.endpoints[0].connections = healthy().endpoints.remove(0).connections;
         silent(&CHECK, &seen);
     }

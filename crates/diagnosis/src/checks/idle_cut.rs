@@ -1,4 +1,4 @@
-//! Finds idle timeouts.
+//! Finds idle timeouts and their owners.
 
 use undrop_infra::TimerKind;
 use undrop_report::{Confidence, Finding, Fix, Severity};

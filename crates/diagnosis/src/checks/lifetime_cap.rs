@@ -45,8 +45,8 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     let confidence = if with_data { Confidence::High } else { Confidence::Medium };
     let mut finding = Finding::new(CHECK.id, Severity::Error, confidence, cause).value(value.clone());
     if let Some(end) = ends.first() {
-        let told = described(end);
-        finding = finding.evidence(format!("{} connections ended with {told} at this age", ends.len()));
+        let ending = described(end);
+        finding = finding.evidence(format!("{} connections ended with {ending} at this age", ends.len()));
     }
     if let Some((first, last)) = spread(case) {
         finding = finding.evidence(format!(

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn from_the_size_of_a_packet_on_nothing_comes() {
+    fn nothing_arrives_from_the_size_of_a_packet_on() {
         assert!(fires(&CHECK, &vanishes(1500, Some(false))).cause.contains("more than 1400 bytes are lost"));
         silent(&CHECK, &vanishes(1500, Some(true)));
         silent(&CHECK, &vanishes(65_536, Some(false)));

@@ -11,7 +11,7 @@ use crate::observations::{
 };
 use undrop_frame::{CloseCode, Ending};
 
-/// Everything works, for 130 s.
+/// Returns observations of a run of 130 s in which everything works.
 pub(crate) fn healthy() -> Observations {
     Observations {
         version: Observations::VERSION,
@@ -34,7 +34,7 @@ pub(crate) fn healthy() -> Observations {
     }
 }
 
-/// A healthy target.
+/// A target without any fault.
 pub(crate) fn endpoint() -> Endpoint {
     let address = "192.0.2.7:80".parse().unwrap();
     Endpoint {
@@ -91,7 +91,7 @@ fn patterns() -> Vec<WatchedConnection> {
     connections
 }
 
-/// A connection that lived.
+/// Returns a connection that stayed alive.
 pub(crate) fn alive(traffic: Traffic, at_s: f64, age_s: f64) -> WatchedConnection {
     let busy = traffic.is_busy();
     let probe = (!busy).then_some(AliveProbe { sent_s: age_s, reply_after_s: Some(0.02), acked: Some(true) });
@@ -112,7 +112,7 @@ pub(crate) fn alive(traffic: Traffic, at_s: f64, age_s: f64) -> WatchedConnectio
     }
 }
 
-/// The same, ended at an age, if it got that old.
+/// Returns the connection ended at this age, unchanged if it was not that old.
 pub(crate) fn dropped(connection: WatchedConnection, age_s: f64, end: Ending) -> WatchedConnection {
     if age_s > connection.age_s {
         return connection;
@@ -121,7 +121,7 @@ pub(crate) fn dropped(connection: WatchedConnection, age_s: f64, end: Ending) ->
     WatchedConnection { age_s, end: Some(end), last_byte_s, probe: None, ..connection }
 }
 
-/// The same, gone without a sign after a silence; the question found it.
+/// Returns the connection dropped without notice after this idle time, as its probe found.
 pub(crate) fn hole(connection: WatchedConnection, after_s: f64) -> WatchedConnection {
     let sent_s = connection.age_s;
     if sent_s < after_s {
@@ -131,26 +131,26 @@ pub(crate) fn hole(connection: WatchedConnection, after_s: f64) -> WatchedConnec
     WatchedConnection { age_s: 0.0, end: Some(Ending::BlackHole), probe, ..connection }
 }
 
-/// The target with its connections changed.
+/// Returns the target with changed connections.
 pub(crate) fn connections(change: impl Fn(WatchedConnection) -> WatchedConnection) -> Endpoint {
     let mut seen = endpoint();
     seen.connections = seen.connections.into_iter().map(change).collect();
     seen
 }
 
-/// The connections of the fleet.
+/// Returns the staggered connections.
 pub(crate) fn staggered(seen: &Endpoint) -> Vec<&WatchedConnection> {
     seen.connections.iter().filter(|connection| connection.traffic == Traffic::Staggered).collect()
 }
 
-/// Healthy but for what `change` does to the target.
+/// Returns healthy observations with a change of the target.
 pub(crate) fn with(change: impl FnOnce(&mut Endpoint)) -> Observations {
     let mut seen = healthy();
     change(&mut seen.endpoints[0]);
     seen
 }
 
-/// The handshake failed like this, so nothing came after it.
+/// Returns observations of a failed handshake, without later stages.
 pub(crate) fn refused(outcome: HttpOutcome) -> Observations {
     with(|target| {
         target.attempts = vec![attempt(RequestVariant::AsRequested, outcome)];
@@ -159,30 +159,30 @@ pub(crate) fn refused(outcome: HttpOutcome) -> Observations {
 }
 
 impl Endpoint {
-    /// Nothing behind the handshake was reached.
+    /// Removes the observations of all stages after the handshake.
     pub(crate) fn stop_at_handshake(&mut self) {
         (self.echo, self.pings, self.close) = (None, None, None);
         self.connections.clear();
     }
 }
 
-/// A good 101 with more fields.
+/// Returns a valid 101 response with additional fields.
 pub(crate) fn switched(headers: &[(&str, &str)]) -> HttpOutcome {
     http(101, headers, "")
 }
 
-/// An answer.
+/// An HTTP/1.1 response with these parts.
 pub(crate) fn http(status: u16, headers: &[(&str, &str)], body: &str) -> HttpOutcome {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     HttpOutcome::Response { status, headers, body: body.to_owned(), flaws: Vec::new() }
 }
 
-/// An answer to a variant.
+/// Returns a request of this variant with its outcome.
 pub(crate) fn attempt(variant: RequestVariant, outcome: HttpOutcome) -> HttpAttempt {
     HttpAttempt { variant, at_s: 0.5, took_s: 0.03, outcome }
 }
 
-/// The one finding of a check.
+/// Returns the only finding of a check.
 #[track_caller]
 pub(crate) fn fires(check: &Check, seen: &Observations) -> Finding {
     let mut found = check.evaluate(&Case::new(seen).unwrap());
@@ -190,7 +190,7 @@ pub(crate) fn fires(check: &Check, seen: &Observations) -> Finding {
     found.remove(0)
 }
 
-/// The check finds nothing.
+/// Asserts that the check finds nothing.
 #[track_caller]
 pub(crate) fn silent(check: &Check, seen: &Observations) {
     assert_eq!(check.evaluate(&Case::new(seen).unwrap()), []);

@@ -51,7 +51,7 @@ pub struct WatchedConnection {
     pub failed: Option<Ending>,
     /// Its age at its end, or when it was last known to be alive, in seconds.
     pub age_s: f64,
-    /// How it ended; `None` if it was alive at the end of the watch.
+    /// The ending; `None` if it was alive at the end of the watch.
     pub end: Option<Ending>,
     /// Its age at the last byte in either direction before the end, without the probe after an idle time.
     pub last_byte_s: f64,

@@ -29,7 +29,7 @@ pub struct Endpoint {
     pub incomplete: bool,
     /// The URL of the forward proxy, if one is used.
     pub proxy: Option<String>,
-    /// The name lookup.
+    /// The lookup of the host name.
     pub dns: Option<DnsLookup>,
     /// One TCP connection to each address.
     pub connects: Vec<TcpConnect>,
@@ -47,7 +47,7 @@ pub struct Endpoint {
     pub close: Option<CloseTest>,
     /// The round trips of Pings and messages.
     pub pings: Option<PingTest>,
-    /// The watched connections.
+    /// The connections that were watched over time.
     pub connections: Vec<WatchedConnection>,
 }
 
@@ -149,7 +149,7 @@ pub enum RequestVariant {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpOutcome {
-    /// An HTTP/1.1 response.
+    /// A response in HTTP/1.1.
     Response {
         /// The status of the response.
         status: u16,
@@ -234,16 +234,16 @@ pub enum MessageOutcome {
         /// The time for which a message was awaited, in seconds.
         waited_s: f64,
     },
-    /// Nothing was received.
+    /// Nothing was received in time.
     Silent {
         /// The time for which a reply was awaited, in seconds.
         waited_s: f64,
         /// Whether the kernel of the peer acknowledged the message; `None` if that is not known.
         acked: Option<bool>,
     },
-    /// The connection ended.
+    /// The connection ended before a reply.
     Ended {
-        /// How the connection ended.
+        /// The ending of the connection.
         end: Ending,
         /// The time since the message was sent, in seconds.
         after_s: f64,
@@ -283,7 +283,7 @@ pub struct SizeTest {
 /// The result of the closing handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CloseTest {
-    /// How the connection ended after Close 1000 was sent.
+    /// The ending of the connection after Close 1000 was sent.
     pub end: Ending,
     /// The duration in seconds.
     pub took_s: f64,
@@ -384,14 +384,14 @@ impl MessageOutcome {
 impl fmt::Display for UpgradeFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UpgradeFlaw::Version => f.write_str("the answer is not HTTP/1.1"),
+            UpgradeFlaw::Version => f.write_str("the response is not HTTP/1.1"),
             UpgradeFlaw::Upgrade => f.write_str("the field Upgrade: websocket is missing"),
             UpgradeFlaw::Connection => f.write_str("the field Connection: Upgrade is missing"),
             UpgradeFlaw::NoAccept => f.write_str("the field Sec-WebSocket-Accept is missing"),
             UpgradeFlaw::Accept(got) => {
-                write!(f, "Sec-WebSocket-Accept is {got:?}, which does not fit the key")
+                write!(f, "Sec-WebSocket-Accept is {got:?}, which does not match the key")
             }
-            UpgradeFlaw::Protocol(got) => write!(f, "sub-protocol {got:?} was not offered"),
+            UpgradeFlaw::Protocol(got) => write!(f, "subprotocol {got:?} was not offered"),
             UpgradeFlaw::Extensions(got) => write!(f, "extensions {got:?} were not offered like that"),
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LocalMachine {
-    /// `net.ipv4.tcp_keepalive_time` in seconds.
+    /// The value of `net.ipv4.tcp_keepalive_time` in seconds.
     pub keepalive_time_s: Option<u64>,
     /// `net.ipv4.tcp_retries2`: the number of retransmissions.
     pub retries2: Option<u64>,

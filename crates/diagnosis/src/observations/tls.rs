@@ -21,9 +21,9 @@ pub struct TlsAttempt {
     pub only: Option<String>,
     /// The protocols that were offered in ALPN.
     pub offered: Vec<String>,
-    /// The negotiated version.
+    /// The version that was negotiated.
     pub version: Option<String>,
-    /// The negotiated cipher suite.
+    /// The cipher suite that was negotiated.
     pub cipher: Option<String>,
     /// The protocol that ALPN selected.
     pub alpn: Option<String>,
@@ -38,7 +38,7 @@ pub struct TlsAttempt {
 pub struct TlsFailure {
     /// The kind of failure.
     pub kind: TlsFailureKind,
-    /// The error message.
+    /// The message of the error.
     pub text: String,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct ConnectionScript {
     pub(crate) traffic: Traffic,
     /// The frames that are sent, and their interval.
     pub(crate) activity: Option<(Activity, Duration)>,
-    /// How the connection is probed.
+    /// The kind of probe at the end.
     pub(crate) probe_method: ProbeMethod,
     /// The text of messages, also of probes if Pings are not answered.
     pub(crate) message: String,
@@ -50,7 +50,7 @@ pub(crate) enum Activity {
     PingAndMessage,
 }
 
-/// How to test whether a connection is alive.
+/// The kind of probe that tests whether a connection is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeMethod {
     Ping,

@@ -1,4 +1,4 @@
-//! Servers to look at, each with one habit.
+//! Servers with configurable behaviour for tests.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
@@ -17,26 +17,26 @@ use undrop_frame::{CloseCode, Limits, Message, Role};
 use undrop_transport::tls::{ServerTls, accept, server_config};
 use undrop_transport::{ListenOptions, Listener, Received, Stream, WebSocket, WebSocketConfig, read_request};
 
-/// What the server does differently from a good one, which echoes.
+/// The behaviour of the server, by default an echo server.
 #[derive(Clone, Default)]
 pub(crate) struct Habit {
-    /// Speaks TLS.
+    /// The TLS configuration, if it speaks TLS.
     pub(crate) tls: Option<ServerTls>,
-    /// Closes connections that send nothing for so long.
+    /// The idle timeout and its close code.
     pub(crate) idle: Option<(Duration, u16)>,
-    /// Sends a text this often.
+    /// The interval of text messages from the server.
     pub(crate) pushes: Option<Duration>,
-    /// Largest message, bytes.
+    /// The maximum message size in bytes.
     pub(crate) limit: Option<u64>,
-    /// Answers every handshake with this status instead.
+    /// The status with which every handshake is refused.
     pub(crate) status: Option<u16>,
-    /// Takes connections and never says a word.
+    /// Whether connections are accepted and never answered.
     pub(crate) hangs: bool,
-    /// Answers only so many messages of a connection.
+    /// The number of messages of a connection that are answered.
     pub(crate) replies: Option<u32>,
 }
 
-/// Serves on a loopback port of its own until the test ends.
+/// Serves on a free loopback port until the test ends.
 pub(crate) async fn serve(habit: Habit) -> SocketAddr {
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), ListenOptions::default()).unwrap();
     let address = listener.local_addr().unwrap();
@@ -114,7 +114,7 @@ async fn answer(mut stream: Stream, bytes: &[u8]) -> Option<()> {
     stream.shutdown().await.ok()
 }
 
-/// Short enough for a test, long enough for timers of a second.
+/// Returns options that are short enough for tests and long enough for timers of a second.
 pub(crate) fn options() -> Options {
     Options {
         horizon: Duration::from_secs(4),
@@ -126,13 +126,13 @@ pub(crate) fn options() -> Options {
     }
 }
 
-/// Looks at a URL.
+/// Runs the doctor for a URL.
 pub(crate) async fn look(url: &str, options: &Options) -> Observations {
     let stop = CancellationToken::new();
     examine(&url.parse().unwrap(), options, &stop, &NoListener).await
 }
 
-/// A private CA, and a folder for what it signs.
+/// A private certificate authority and a directory for its certificates.
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) pem: String,

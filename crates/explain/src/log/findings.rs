@@ -172,7 +172,7 @@ impl<'a> ClusterFacts<'a> {
         near.iter().find(|near| own.is_some_and(|own| own.id == near.entry.id) && !near.timer.special)
     }
 
-    /// Describes the timer.
+    /// Describes the timer in the finding.
     fn timer(&self) -> String {
         let s = self.cluster.value_s;
         let whole = s.round();
@@ -213,16 +213,16 @@ impl<'a> ClusterFacts<'a> {
 
     fn evidence(&self) -> Vec<String> {
         let cluster = self.cluster;
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         if let Some((name, count)) = &self.ending {
             let product =
                 if self.group.product == Some("haproxy") { "termination state" } else { "response flags" };
-            told.push(format!(
+            lines.push(format!(
                 "{} of them have the {product} {name}: `undrop explain {name}`",
                 thousands(*count)
             ));
         }
-        told.push(match (cluster.longer, self.kind) {
+        lines.push(match (cluster.longer, self.kind) {
             (0, _) => "no session lived clearly longer".to_owned(),
             (older, AgeLimit::Idle) => {
                 format!("{} sessions lived longer, so this is not a maximum connection age", thousands(older))
@@ -230,16 +230,16 @@ impl<'a> ClusterFacts<'a> {
             (older, _) => format!("{} of {} sessions lived longer", thousands(older), thousands(self.total)),
         });
         if self.quiet + self.busy > 0 {
-            told.push(format!(
+            lines.push(format!(
                 "{} of them carried hardly any data (up to 512 bytes), and {} carried more",
                 thousands(self.quiet),
                 thousands(self.busy)
             ));
         }
         if cluster.shorter == 0 && cluster.count > 5 {
-            told.push("no session was clearly shorter".to_owned());
+            lines.push("no session was clearly shorter".to_owned());
         }
-        told
+        lines
     }
 
     fn candidates(
@@ -285,22 +285,22 @@ impl<'a> ClusterFacts<'a> {
     }
 
     fn refutations(&self, own: Option<&Intermediary>) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         match self.kind {
-            AgeLimit::Idle => told.push(format!(
+            AgeLimit::Idle => lines.push(format!(
                 "a client that sends a Ping every {:.0} s and still ends at this age (`undrop doctor URL` tests this)",
                 (self.cluster.value_s / 2.0).floor().max(1.0)
             )),
-            AgeLimit::Age => told.push("a session through the same hop that lives longer".to_owned()),
-            AgeLimit::Either => told.push("the result of `undrop doctor URL`, which compares idle and busy connections".to_owned()),
+            AgeLimit::Age => lines.push("a session through the same hop that lives longer".to_owned()),
+            AgeLimit::Either => lines.push("the result of `undrop doctor URL`, which compares idle and busy connections".to_owned()),
         }
         if own.is_some_and(|own| own.id == "nginx")
             && self.kind == AgeLimit::Idle
             && self.who == EndedBy::Unknown
         {
-            told.push("error_log at level info without `upstream timed out … while proxying upgraded connection` at these times".to_owned());
+            lines.push("error_log at level info without `upstream timed out … while proxying upgraded connection` at these times".to_owned());
         }
-        told
+        lines
     }
 
     fn advice(&self) -> Fix {
@@ -425,17 +425,17 @@ pub(super) fn handshakes(group: &mut Group) -> Vec<Finding> {
         {
             continue;
         }
-        let told: Vec<String> =
+        let lines: Vec<String> =
             path.refused.iter().map(|(status, count)| format!("{} × {status}", thousands(*count))).collect();
         let cause = if never {
-            format!("No WebSocket was opened on {}: {}.", path.name, told.join(", "))
+            format!("No WebSocket was opened on {}: {}.", path.name, lines.join(", "))
         } else {
             format!(
                 "{} of {} handshakes on {} failed: {}.",
                 thousands(refused),
                 thousands(all),
                 path.name,
-                told.join(", ")
+                lines.join(", ")
             )
         };
         let severity = if never && path.certain { Severity::Error } else { Severity::Warning };

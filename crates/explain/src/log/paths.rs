@@ -116,9 +116,9 @@ mod tests {
         paths.refused(b"/style.css", 200, false);
         paths.refused(b"/up", 403, true);
         let found = paths.with_refusals();
-        let told: Vec<_> =
+        let text: Vec<_> =
             found.iter().map(|path| (path.name.as_str(), path.opened, path.count(), path.certain)).collect();
-        assert_eq!(told, [("/chat", 1, 3, false), ("/up", 0, 1, true), ("/x/ws", 0, 1, false)]);
+        assert_eq!(text, [("/chat", 1, 3, false), ("/up", 0, 1, true), ("/x/ws", 0, 1, false)]);
         assert_eq!(found[0].refused, [(502, 2), (200, 1)]);
     }
 

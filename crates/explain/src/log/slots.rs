@@ -103,7 +103,7 @@ impl<'a> Slots<'a> {
         number::moment(trim(self.of(Slot::Time)))
     }
 
-    /// Microseconds.
+    /// Returns the duration in microseconds.
     pub(super) fn duration(&self, unit: Unit) -> Option<u64> {
         let value = trim(self.of(Slot::Duration));
         match unit {

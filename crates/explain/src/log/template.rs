@@ -42,7 +42,7 @@ struct Part {
     until: Vec<u8>,
 }
 
-/// A compiled format.
+/// A format that was compiled for reading lines.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
     start: Vec<u8>,

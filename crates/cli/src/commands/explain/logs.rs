@@ -1,4 +1,4 @@
-//! `undrop explain --log`
+//! The evaluation of access logs by `undrop explain --log`.
 
 use std::fs::File;
 use std::io::Write;

@@ -60,7 +60,7 @@ impl Metrics {
         Metrics { up, opened, failed, dropped, oldest_s, registry: Arc::new(registry) }
     }
 
-    /// Counts an event.
+    /// Counts an event of a watched connection.
     pub(super) fn count(&self, event: &WatchEvent) {
         let labels = ConnectionLabels { sentinel: event.connection.clone() };
         self.up.get_or_create(&labels).set(i64::from(event.what == WatchEventKind::Opened));
