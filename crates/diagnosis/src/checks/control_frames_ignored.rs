@@ -35,7 +35,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if idle.as_ref().is_some_and(|idle| (ping.age_s - idle.value).abs() > (idle.value * 0.1).max(2.0)) {
         return Vec::new();
     }
-    let end = ping.end.as_ref().map(|end| described(end)).unwrap_or_default();
+    let end = ping.end.as_ref().map(described).unwrap_or_default();
     let mut finding = Finding::new(
         CHECK.id,
         Severity::Error,

@@ -28,7 +28,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if !busy || case.drops.aligned.is_some() || !case.drops.capped.is_empty() {
         return Vec::new();
     }
-    let end = tab.end.as_ref().map(|end| described(end)).unwrap_or_default();
+    let end = tab.end.as_ref().map(described).unwrap_or_default();
     let tolerance = measure_s(case.drops.idle_s()).map_or(tab.quiet_s(), |idle| idle.value);
     vec![
         Finding::new(

@@ -37,7 +37,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     }
     let first = withheld.server_pings_s.first().copied().unwrap_or(asked);
     let tolerance = withheld.age_s - first;
-    let end = withheld.end.as_ref().map(|end| described(end)).unwrap_or_default();
+    let end = withheld.end.as_ref().map(described).unwrap_or_default();
     let every = server_heartbeat(case).map_or_else(String::new, |every| format!(" every {}", seconds(every)));
     vec![
         Finding::new(

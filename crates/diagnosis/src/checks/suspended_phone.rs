@@ -32,7 +32,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
     if early || case.drops.aligned.is_some() || !case.drops.silent.is_empty() {
         return Vec::new();
     }
-    let end = connection.end.as_ref().map(|end| described(end)).unwrap_or_default();
+    let end = connection.end.as_ref().map(described).unwrap_or_default();
     vec![
         Finding::new(
             CHECK.id,

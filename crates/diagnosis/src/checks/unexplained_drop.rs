@@ -65,7 +65,7 @@ fn evaluate(case: &Case<'_>) -> Vec<Finding> {
             "Run again with --horizon 15m, and with --direct URL to see whether the server itself is the cause.",
         ));
         for connection in connections.iter().take(8) {
-            let end = connection.end.as_ref().map(|end| described(end)).unwrap_or_default();
+            let end = connection.end.as_ref().map(described).unwrap_or_default();
             finding = finding.evidence(format!(
                 "{}: {end} at {}",
                 connection.traffic.name(),

@@ -43,7 +43,7 @@ pub(crate) async fn compression(
                 // If compression was not accepted, the remaining messages would repeat those without it.
                 let pointless = offered && agreed.is_none() && result.arrived();
                 let size = size as u64;
-                seen.push(CompressionTest { offered, agreed, size, compressible, result: result });
+                seen.push(CompressionTest { offered, agreed, size, compressible, result });
                 if pointless {
                     return seen;
                 }
