@@ -1,11 +1,8 @@
-//! Recognising products: fingerprints, and the evidence that they are compared with.
+//! Fingerprints of products, and the evidence that they are compared with.
 
-use std::cmp::Reverse;
 use std::fmt;
 
 use serde::Deserialize;
-
-use crate::{Intermediary, all};
 
 /// A trait of a product, with its weight as evidence.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -62,43 +59,8 @@ pub struct Evidence {
     pub issuer: Option<String>,
 }
 
-/// A product that was recognised.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ProductMatch {
-    /// The product that was recognised.
-    pub entry: &'static Intermediary,
-    /// The confidence from 1 to 100: the weights of the fingerprints, combined as independent probabilities.
-    pub score: u8,
-    /// The fingerprints that matched, the highest weight first.
-    pub found: Vec<&'static Fingerprint>,
-}
-
-/// Returns the products that match the evidence, the most likely first.
-///
-/// Several products may be between the client and the server. An empty result proves nothing, since many products leave no trace.
-pub fn identify(evidence: &Evidence) -> Vec<ProductMatch> {
-    let seen = LowercaseEvidence::new(evidence);
-    let mut matches: Vec<ProductMatch> = all().iter().filter_map(|entry| compare(entry, &seen)).collect();
-    matches.sort_by_key(|found| Reverse(found.score));
-    matches
-}
-
-fn compare(entry: &'static Intermediary, seen: &LowercaseEvidence) -> Option<ProductMatch> {
-    let mut found: Vec<&Fingerprint> =
-        entry.fingerprints.iter().filter(|fingerprint| seen.shows(&fingerprint.matcher)).collect();
-    if found.is_empty() {
-        return None;
-    }
-    found.sort_by_key(|fingerprint| Reverse(fingerprint.weight));
-    let doubt =
-        found.iter().fold(1.0, |doubt, fingerprint| doubt * (1.0 - f64::from(fingerprint.weight) / 100.0));
-    let score = ((1.0 - doubt) * 100.0).round().clamp(1.0, 100.0) as u8;
-    Some(ProductMatch { entry, score, found })
-}
-
 /// The evidence in lower case.
-struct LowercaseEvidence {
+pub(crate) struct LowercaseEvidence {
     status: Option<u16>,
     headers: Vec<(String, String)>,
     body: String,
@@ -111,7 +73,7 @@ struct LowercaseEvidence {
 const BODY: usize = 64 * 1024;
 
 impl LowercaseEvidence {
-    fn new(evidence: &Evidence) -> Self {
+    pub(crate) fn new(evidence: &Evidence) -> Self {
         let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_lowercase();
         let headers: Vec<(String, String)> = evidence
             .headers
@@ -130,7 +92,8 @@ impl LowercaseEvidence {
         Self { status: evidence.status, headers, body, host, cookies, issuer: lower(&evidence.issuer) }
     }
 
-    fn shows(&self, matcher: &Matcher) -> bool {
+    /// Whether the evidence has what the matcher asks for.
+    pub(crate) fn shows(&self, matcher: &Matcher) -> bool {
         match matcher {
             Matcher::Header { name, contains } => self.headers.iter().any(|(found, value)| {
                 let named = match name.strip_suffix('*') {

@@ -99,14 +99,14 @@ pub enum Treatment {
     Forwarded,
     /// The intermediary replies itself and does not forward it.
     Answered,
-    /// It is removed.
+    /// The intermediary removes it and forwards the rest.
     Stripped,
     /// It is not known.
     #[default]
     Unknown,
 }
 
-/// How an intermediary ends an open WebSocket.
+/// The way in which an intermediary ends an open WebSocket.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -156,7 +156,7 @@ pub enum Occasion {
 pub enum ClosingManner {
     /// A FIN without a Close frame.
     Fin,
-    /// A TCP reset.
+    /// A reset of the TCP connection.
     Rst,
     /// A Close frame, then the end of the connection.
     CloseFrame,
@@ -220,7 +220,7 @@ pub enum LimitKind {
 pub struct ProductSetting {
     /// The name of the setting.
     pub name: String,
-    /// The default value.
+    /// The default value, as it is written in a configuration.
     pub default: Option<String>,
     /// The effect of the setting.
     pub note: String,

@@ -45,7 +45,7 @@ pub enum ProductKind {
     Nat,
     /// A connection tracker that filters or balances connections.
     ConnectionTracking,
-    /// A stateful firewall.
+    /// A firewall that tracks connections.
     Firewall,
     /// The browser that runs the client.
     Browser,

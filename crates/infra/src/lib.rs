@@ -22,6 +22,7 @@ mod chain;
 mod confidence;
 mod data;
 mod fingerprint;
+mod identify;
 mod intermediary;
 mod kind;
 mod preset;
@@ -35,7 +36,8 @@ pub use activity::{Activity, Heartbeat, Tristate};
 pub use bound::Bound;
 pub use chain::{Budget, Chain, ChainTimer, Hop, Origin};
 pub use confidence::Confidence;
-pub use fingerprint::{Evidence, Fingerprint, Matcher, ProductMatch, identify};
+pub use fingerprint::{Evidence, Fingerprint, Matcher};
+pub use identify::{ProductMatch, identify};
 pub use intermediary::{
     Citation, Closing, ClosingManner, HandshakeProblem, HandshakeRefusal, HandshakeSupport, Intermediary,
     Limit, LimitKind, NoResponse, Occasion, ProductFix, ProductSetting, Support, Treatment,

@@ -22,7 +22,7 @@ impl Decimal {
             return None;
         }
         let fraction = fraction.get(..FRACTION_DIGITS).map_or(fraction, |kept| {
-            // A character that is not a digit must not hide behind the digits that are dropped.
+            // A character that is not a digit must be found among the digits that are dropped too.
             if fraction.bytes().all(|b| b.is_ascii_digit()) { kept } else { "." }
         });
         let mut divisor = 1;

@@ -47,7 +47,7 @@ fn out_of_word(line: &str, rest: &str) -> bool {
 
 fn push(out: &mut String, text: &str) {
     if !out.is_empty() {
-        out.push(' ');
+        out.push_str(" | ");
     }
     out.push_str(text.trim());
 }
@@ -58,9 +58,9 @@ mod tests {
 
     #[test]
     fn code_is_left_out_and_comments_and_strings_are_kept() {
-        assert_eq!(of_script("a.py", "if a is None: say(\"x y\")  # why\n"), ["x y why"]);
+        assert_eq!(of_script("a.py", "if a is None: say(\"x y\")  # why\n"), ["x y | why"]);
         assert_eq!(of_script("run", "# usage\nfor a in $#; do echo 'b'; done\n"), ["usage", "b"]);
-        assert_eq!(of_script("a.mjs", "const a = `b`; // why\n"), ["b why"]);
+        assert_eq!(of_script("a.mjs", "const a = `b`; // why\n"), ["b | why"]);
     }
 
     #[test]

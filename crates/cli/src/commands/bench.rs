@@ -1,4 +1,4 @@
-//! `undrop bench`
+//! The command `undrop bench`.
 
 mod live;
 mod modes;

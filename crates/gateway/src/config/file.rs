@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use undrop_text::{duration, size};
 
-/// The whole file.
+/// The configuration file as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigFile {
@@ -19,21 +19,21 @@ pub struct ConfigFile {
     /// Backend URL (`ws://` or `wss://`) for every path that no route matches. Default: an embedded echo backend if there are no
     /// routes, otherwise none.
     pub upstream: Option<String>,
-    /// Backends by path.
+    /// Backends for requests, chosen by path.
     #[serde(default)]
     pub route: Vec<RouteTable>,
     /// Certificate for serving `wss://`.
     pub tls: Option<TlsTable>,
-    /// Resumable sessions.
+    /// Limits and timers of resumable sessions.
     #[serde(default)]
     pub session: SessionTable,
     /// Limits of a connection.
     #[serde(default)]
     pub limits: LimitsTable,
-    /// Connections to backends.
+    /// Options of the connections to backends.
     #[serde(default)]
     pub backend: BackendTable,
-    /// Shutdown.
+    /// Options of an orderly shutdown.
     #[serde(default)]
     pub drain: DrainTable,
     /// The PROXY protocol on accepted connections.
@@ -65,7 +65,7 @@ pub struct TlsTable {
     pub key: String,
 }
 
-/// `[session]`
+/// `[session]`: limits and timers of sessions.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionTable {
@@ -96,7 +96,7 @@ pub struct SessionTable {
     pub max_link_age: Option<Duration>,
 }
 
-/// `[limits]`
+/// `[limits]`: limits of connections and messages.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsTable {
@@ -114,7 +114,7 @@ pub struct LimitsTable {
     pub max_connections: Option<usize>,
 }
 
-/// `[backend]`
+/// `[backend]`: connections to the backends.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendTable {
@@ -142,7 +142,7 @@ pub struct DrainTable {
     pub rate: Option<u32>,
 }
 
-/// `[proxy_protocol]`
+/// `[proxy_protocol]`: addresses of clients behind a balancer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyProtocolTable {

@@ -178,7 +178,7 @@ fn kind(what: TimerKind) -> &'static str {
     }
 }
 
-/// What starts an idle timer anew, in words.
+/// Describes the activity that restarts an idle timer.
 fn activity(timer: &Timer) -> String {
     if timer.what != TimerKind::Idle {
         return String::new();
@@ -304,12 +304,12 @@ fn source(source: &Citation) -> String {
     format!("{what} ({}{date}{sure})", source.basis)
 }
 
-/// A note behind a statement.
+/// A note that follows a statement.
 fn remark(note: Option<&str>) -> String {
     note.map(|note| format!(". {note}")).unwrap_or_default()
 }
 
-/// Text that may stand in a cell of a table.
+/// Escapes text for a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

@@ -32,7 +32,7 @@ impl Endpoint {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct ConnectionCount {
-    /// Number of connections
+    /// Number of connections to open
     #[arg(long, short = 'c', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
 }
@@ -113,7 +113,7 @@ pub(crate) struct MessageOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Links {
-    /// Request resumable sessions
+    /// Request resumable sessions in the handshake
     #[arg(long, value_name = "MODE", default_value = "off", value_parser = session_mode())]
     pub(crate) session: SessionMode,
     /// Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]
@@ -143,7 +143,7 @@ pub(crate) struct ConnectOptions {
     /// Request header to add; can be given several times
     #[arg(long, short = 'H', value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
-    /// Offer permessage-deflate compression
+    /// Offer permessage-deflate compression in the handshake
     #[arg(long)]
     pub(crate) compress: bool,
     /// PEM file with certificate authorities to trust in addition to those of the system

@@ -1,4 +1,4 @@
-//! `undrop bench scenario`
+//! The command `undrop bench scenario`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -75,7 +75,7 @@ impl Settings {
         };
         if ping.is_some() && session != SessionMode::Off {
             bail!(
-                "--ping-interval cannot be used with --session {}: sessions have a heartbeat of their own",
+                "--ping-interval cannot be used with --session {}: a session has its own heartbeat",
                 session.name()
             );
         }

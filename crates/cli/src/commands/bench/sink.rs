@@ -1,4 +1,4 @@
-//! `undrop bench sink`
+//! The command `undrop bench sink`.
 
 use std::net::SocketAddr;
 use std::process::{ExitCode, Stdio};
@@ -15,7 +15,7 @@ use crate::exit::{Code, Failure};
 
 /// Run a backend that verifies what it receives, for --verify
 ///
-/// It verifies the numbered streams of a run and replies to every message with one of a numbered stream of its own, so each
+/// It verifies the numbered streams of a run and replies to every message with a message of its own numbered stream, so each
 /// direction is proven separately. Other messages are echoed. On SIGINT or SIGTERM it prints its findings and exits.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_override_self = true)]
@@ -23,7 +23,7 @@ pub(crate) struct Sink {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
-    /// Return messages unchanged
+    /// Return all messages unchanged
     #[arg(long, conflicts_with = "broadcast")]
     echo: bool,
     /// Send every message to all connections
@@ -126,7 +126,7 @@ const SIBLING: &str = "UNDROP_BENCH_SINK_SIBLING";
 
 fn sibling(address: SocketAddr) -> anyhow::Result<tokio::process::Child> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The same options, with the actual address and without siblings of its own.
+    // The same options, with the actual address and without sibling processes.
     arguments.extend(["--listen".to_owned(), address.to_string(), "--workers".to_owned(), "1".to_owned()]);
     let program =
         std::env::current_exe().map_err(|error| anyhow!("cannot find the own executable: {error}"))?;

@@ -83,7 +83,7 @@ impl Live {
         }
     }
 
-    /// Adds a snapshot.
+    /// Adds a snapshot of the run.
     pub(super) fn update(&mut self, snapshot: &Snapshot) {
         if self.running_s.is_none() && snapshot.phase >= RunPhase::Running {
             self.running_s = Some(snapshot.at_s);
@@ -151,7 +151,7 @@ impl Live {
         matches!(self.mode, "hold" | "ramp" | "churn") && self.now.sent == 0 && self.now.received == 0
     }
 
-    /// `99,870/s sent (99.9 %)`.
+    /// Formats the rate, as in `99,870/s sent (99.9 %)`.
     fn sent(&self, rates: MessageRates) -> String {
         let sent = format!("{}/s sent", rate(rates.sent));
         if self.scheduled && rates.intended > 0.0 {
