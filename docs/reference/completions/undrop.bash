@@ -119,7 +119,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version run flood hold storm churn broadcast ramp search scenario sink worker"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version run flood hold storm churn broadcast ramp search scenario sink worker"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -149,7 +149,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -193,16 +193,16 @@ _undrop() {
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
                     return 0
                     ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
                 --ping-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -281,12 +281,16 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__broadcast)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --senders --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --senders --connections --duration --rate --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --senders)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -311,7 +315,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -355,16 +359,16 @@ _undrop() {
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
                     return 0
                     ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
                 --ping-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -428,10 +432,6 @@ _undrop() {
                     return 0
                     ;;
                 --ensure)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --senders)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -447,12 +447,20 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__churn)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --churn-rate --lifetime --log --help --version"
+            opts="-c -d -w -s -H -q -h -V --churn-rate --lifetime --connections --duration --workers --seed --session --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --churn-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lifetime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -469,22 +477,6 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -r)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ramp)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --concurrency)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --workers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -497,32 +489,8 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --settle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --session)
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
-                    return 0
-                    ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --ping-interval)
@@ -594,14 +562,6 @@ _undrop() {
                     return 0
                     ;;
                 --ensure)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --churn-rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --lifetime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -617,12 +577,16 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__flood)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --window --log --help --version"
+            opts="-c -d -w -m -s -H -q -h -V --window --connections --duration --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -639,15 +603,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -r)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -691,16 +647,16 @@ _undrop() {
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
                     return 0
                     ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
                 --ping-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -767,10 +723,6 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --window)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -783,7 +735,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__hold)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -w -s -H -q -h -V --connections --duration --ramp-up --concurrency --workers --seed --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -805,15 +757,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -r)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -833,32 +777,8 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --settle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --session)
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
-                    return 0
-                    ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --ping-interval)
@@ -867,6 +787,10 @@ _undrop() {
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -945,12 +869,16 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__ramp)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --open-rate --log --help --version"
+            opts="-c -d -w -s -H -q -h -V --open-rate --connections --duration --concurrency --workers --seed --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --open-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -964,18 +892,6 @@ _undrop() {
                     return 0
                     ;;
                 -d)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -r)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ramp)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -995,32 +911,8 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --settle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --session)
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
-                    return 0
-                    ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --ping-interval)
@@ -1029,6 +921,10 @@ _undrop() {
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -1095,10 +991,6 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --open-rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1111,7 +1003,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__run)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,7 +1033,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1185,16 +1077,16 @@ _undrop() {
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
                     return 0
                     ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
                 --ping-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -1273,7 +1165,7 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__scenario)
-            opts="-c -d -r -w -m -s -H -q -h -V --var --check --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --log --help --version"
+            opts="-c -d -w -s -H -q -h -V --var --check --connections --duration --workers --seed --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1299,22 +1191,6 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --rate)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -r)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ramp)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --concurrency)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --workers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1324,42 +1200,6 @@ _undrop() {
                     return 0
                     ;;
                 --seed)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --message-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --settle)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --session)
-                    COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
-                    return 0
-                    ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
-                --ping-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1439,25 +1279,25 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__search)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --p99 --step --log --help --version"
+            opts="-c -r -w -m -s -H -q -h -V --p99 --step --connections --rate --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --reconnect --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --p99)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -c)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --duration)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -d)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1469,7 +1309,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1513,16 +1353,16 @@ _undrop() {
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
                     return 0
                     ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
-                    return 0
-                    ;;
                 --ping-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --dead-after)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconnect)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --subprotocol)
@@ -1574,26 +1414,6 @@ _undrop() {
                     return 0
                     ;;
                 --max-message)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --html)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --hdr-log)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ensure)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --p99)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --step)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1651,12 +1471,20 @@ _undrop() {
             return 0
             ;;
         undrop__subcmd__bench__subcmd__storm)
-            opts="-c -d -r -w -m -s -H -q -h -V --connections --duration --rate --ramp --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --reconnect --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --html --hdr-log --ensure --quiet --no-tui --trigger --policy --log --help --version"
+            opts="-c -d -r -w -m -s -H -q -h -V --trigger --policy --connections --duration --rate --ramp-up --concurrency --workers --seed --size --binary --message --message-file --verify --settle --session --ping-interval --dead-after --subprotocol --header --compress --tls-ca --ca --tls-insecure --insecure --tls-server-name --server-name --proxy --source-addr --resolve --timeout --max-message --i-own-this --json --quiet --html --hdr-log --ensure --no-tui --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --trigger)
+                    COMPREPLY=($(compgen -W "cut wait" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
+                    return 0
+                    ;;
                 --connections)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1681,7 +1509,7 @@ _undrop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ramp)
+                --ramp-up)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1723,10 +1551,6 @@ _undrop() {
                     ;;
                 --session)
                     COMPREPLY=($(compgen -W "off prefer require" -- "${cur}"))
-                    return 0
-                    ;;
-                --reconnect)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --ping-interval)
@@ -1799,14 +1623,6 @@ _undrop() {
                     ;;
                 --ensure)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --trigger)
-                    COMPREPLY=($(compgen -W "cut wait" -- "${cur}"))
-                    return 0
-                    ;;
-                --policy)
-                    COMPREPLY=($(compgen -W "full-jitter classic immediate" -- "${cur}"))
                     return 0
                     ;;
                 --log)

@@ -27,7 +27,7 @@ end
 complete -c undrop -n "__fish_undrop_needs_command" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
 complete -c undrop -n "__fish_undrop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_needs_command" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_needs_command" -f -a "bench" -d 'Load a WebSocket server: how connections survive, how fast messages are, and whether each arrives exactly once'
+complete -c undrop -n "__fish_undrop_needs_command" -f -a "bench" -d 'Load test a WebSocket server: survival of connections, latency, and exactly-once delivery'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "chaos" -d 'Run a proxy that injects the faults of real networks and proxies'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "connect" -d 'Send lines to a WebSocket server and print its messages'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "demo" -d 'Compare a plain client and an undrop session on a bad network'
@@ -35,458 +35,405 @@ complete -c undrop -n "__fish_undrop_needs_command" -f -a "doctor" -d 'Find out 
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "explain" -d 'Explain a code, a flag, a response or an error line, or find in access logs why WebSockets drop Queries: a close code, an HTTP status or a pasted response head, termination flags of HAProxy, response flags of Envoy, a line of the nginx error log, a console message of a browser, an error of a library, or the id of a check of `undrop doctor`'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Add resumable sessions to a WebSocket backend'
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference (a page, man pages, shell completions) and the reference of faults'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "run" -d 'Send at a fixed rate, whatever comes back (the default)'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "flood" -d 'Send as fast as answers come'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "hold" -d 'Open connections and keep them quiet: which survive?'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "storm" -d 'Lose all connections at once and measure how they come back'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "churn" -d 'Open and close connections all the time'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "broadcast" -d 'Some connections send, all receive'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "ramp" -d 'Open connections until the target refuses'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "search" -d 'Find the highest rate that the target takes within a latency limit'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "scenario" -d 'Users that arrive and act as a file says: ours, or Artillery\'s'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "sink" -d 'A backend that checks what it receives, for `--verify`'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "worker" -d 'A worker of another process'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "run" -d 'Send at a fixed rate, independent of replies (the default)'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "flood" -d 'Send as fast as replies arrive'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "hold" -d 'Open connections and keep them idle, to see which survive'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "storm" -d 'Lose all connections at once, and measure how they reconnect'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "churn" -d 'Open and close connections continuously'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "broadcast" -d 'Send on some connections, receive on all'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "ramp" -d 'Open connections until the target refuses some'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "search" -d 'Find the highest rate that the target sustains within a latency limit'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "scenario" -d 'Run virtual users that arrive and act according to a scenario file'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "sink" -d 'Run a backend that verifies what it receives, for --verify'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "worker" -d 'A worker process of a run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l window -d 'Messages under way on each connection; 0 never waits for answers' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l window -d 'Number of unanswered messages on each connection; 0 never waits for replies' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from flood" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from hold" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l trigger -d 'Who cuts' -r -f -a "cut\t'We do, one second after all connections are open'
-wait\t'Something else does: restart or drain the target while this waits'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l policy -d 'When lost connections come back' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l trigger -d 'Cause of the losses' -r -f -a "cut\t'The load cuts them, one second after all connections are open'
+wait\t'Something else does: restart or drain the target during the run'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l policy -d 'Delays between the attempts of lost connections to reconnect' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l churn-rate -d 'New connections per second; -c is how many may be open at once' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l lifetime -d 'How long each connection lives' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l churn-rate -d 'New connections per second' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l lifetime -d 'Lifetime of each connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s c -l connections -d 'Maximum number of open connections [default: 1.5 times rate × lifetime, at least 10 and at most 100,000]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from churn" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l senders -d 'How many of the connections send' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l senders -d 'Number of connections that send' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l open-rate -d 'New connections per second, up to -c' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l open-rate -d 'New connections per second, up to the number of connections' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from ramp" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l p99 -d '99 of 100 answers must come within this' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l step -d 'How long each rate is tried' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l p99 -d 'Limit for the latency of 99 % of the replies' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l step -d 'Duration of the run at each rate' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Number of connections to open' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Maximum number of concurrent handshakes' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l size -d 'Size of each message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s m -l message -d 'Send this text instead of generated messages' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l message-file -d 'Send the content of this file instead of generated messages' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l settle -d 'Maximum time to wait for replies after the last message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l session -d 'Request resumable sessions in the handshake' -r -f -a "off\t'Plain WebSocket connections'
+prefer\t'A session if the server supports them, otherwise a plain connection'
+require\t'A session; it is a failure if the server does not support them'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ping-interval -d 'Interval between Pings on each plain connection [default: no Pings, since they would keep connections alive]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l dead-after -d 'Duration of silence after which a connection that awaits a reply counts as a black hole' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l reconnect -d 'Reconnect lost plain connections, by default with the policy full-jitter [default: lost connections stay lost]' -r -f -a "full-jitter\t'Within 300 ms, then random delays below min(30 s, 1 s · 2^k)'
+classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
+immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l max-message -d 'Maximum size of a received message' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l no-tui -d 'Lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l binary -d 'Send binary messages instead of text'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l verify -d 'Number and hash-chain every stream, and report messages that were lost, duplicated, reordered or corrupted'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s q -l quiet -d 'Print no progress during the run'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l var -d 'Set a variable; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s c -l connections -d 'Connections [default: 1; churn: as its rate and lifetime need; scenario: 100,000 users at once]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s d -l duration -d 'How long the load is on, from when every connection was tried; in a scenario, how long users may still take when the last one has arrived [default: 10s; scenario: 10m]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s r -l rate -d 'Messages per second and connection [default: 1]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ramp -d 'Spread the opening of connections over this long [default: as fast as the target takes them]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l concurrency -d 'Handshakes under way at once [default: 200]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s w -l workers -d 'Worker processes, each with its own limit of open files' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l seed -d 'Everything random follows from this number' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l size -d 'Size of a message [default: 64]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s m -l message -d 'Send this text instead of messages of our own' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l message-file -d 'Send the content of this file' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l settle -d 'How long to wait for answers after the last message [default: 5s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l session -d 'Ask for resumable sessions' -r -f -a "off\t'Plain WebSocket'
-prefer\t'A session where the server knows it'
-require\t'A session or nothing'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l reconnect -d 'Open a lost plain connection again [default: it stays lost]' -r -f -a "full-jitter\t'At once, then anything below min(30 s, 1 s · 2^k)'
-classic\t'1 s, doubled, at most 30 s, give or take 25 %, 10 tries'
-immediate\t'Every 100 ms: the herd'"
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ping-interval -d 'Ping each connection this often [default: never, since it would keep connections alive]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l dead-after -d 'Silence after which a connection that owes answers counts as a black hole [default: 10s]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s s -l subprotocol -d 'Offer a sub-protocol; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s H -l header -d 'Add a request header; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ca -l tls-ca -d 'Trust these certificate authorities (PEM) besides the system\'s' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l server-name -l tls-server-name -d 'Name for SNI and for checking the certificate' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l proxy -d 'Go through this proxy (http://, https://, socks5://, socks5h://)' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l source-addr -d 'Connect from these local addresses in turn: one, a list, or ranges such as 127.0.0.1-127.0.0.4 [default: the system\'s choice, good for about 28,000 connections]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l resolve -d 'Connect to this address instead of what DNS says; may be given several times' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l timeout -d 'Give up on a handshake after this long' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l max-message -d 'Largest message that is accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l html -d 'Write the report as a page, with charts' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l hdr-log -d 'Write the histograms as an HDR log' -r -F
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ensure -d 'Fail with exit code 6 unless this holds, such as p99<50ms, survival>=99.9%, lost=0; may be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l var -d 'Set a variable; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s c -l connections -d 'Maximum number of simultaneous users [default: 100,000]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s d -l duration -d 'Time that users have to finish after the last one has arrived [default: 10m]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l seed -d 'Seed for all randomness [default: a random number, which the report states]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s s -l subprotocol -d 'Subprotocol to offer; can be given several times, in order of preference' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s H -l header -d 'Request header to add; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ca -l tls-ca -d 'PEM file with certificate authorities to trust in addition to those of the system' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l server-name -l tls-server-name -d 'Name for SNI and certificate verification [default: the host of the URL]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l proxy -d 'URL of a forward proxy (http://, https://, socks5:// or socks5h://)' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l source-addr -d 'Local addresses to connect from, in turn: addresses, or ranges such as 127.0.0.1-127.0.0.4, separated by commas. Each allows about 28,000 connections [default: chosen by the system]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l resolve -d 'Address to connect to instead of those that DNS returns; can be given several times' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l timeout -d 'Timeout for each phase of a handshake: name resolution, TCP, TLS, upgrade' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l html -d 'Write the report to this file as an HTML page with charts' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l hdr-log -d 'Write the latency histograms to this file as an HDR log' -r -F
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l ensure -d 'Exit with code 6 unless this condition holds, such as p99<50ms, survival>=99.9% or lost=0; can be given several times' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l check -d 'Print what the file means, and load nothing'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l binary -d 'Send binary messages'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l verify -d 'Number and hash-chain every stream, and report what was lost, doubled, reordered or corrupted'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l compress -d 'Offer permessage-deflate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l insecure -l tls-insecure -d 'Do not check the server\'s certificate'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l i-own-this -d 'I am allowed to load this public target without the polite limits'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l json -d 'Print the report as one JSON object'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s q -l quiet -d 'Show nothing while it runs'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l no-tui -d 'Lines instead of the live view on a terminal'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l check -d 'Print a summary of the file without starting any user'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l compress -d 'Offer permessage-deflate compression in the handshake'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l insecure -l tls-insecure -d 'Do not verify the certificate of the server'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l i-own-this -d 'Confirm that you are allowed to load this target beyond the limits for targets on other machines: 100 connections and 1,000 messages per second'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l json -d 'Print the result as one JSON object'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s q -l quiet -d 'Print no progress during the run'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -l no-tui -d 'Print progress as lines instead of the live view on a terminal'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from scenario" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l listen -d 'Where to listen; port 0 takes a free one' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l sabotage -d 'Make one answer in so many go wrong: lose, double, swap or corrupt; shows that the proof finds it' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l lifetime -d 'End every connection at this age, without a Close frame' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l max-message -d 'Largest message accepted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s w -l workers -d 'Processes that share the port, each with its own limit of open files. A stream must stay on one connection then' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l listen -d 'Address to listen on; port 0 selects a free port' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l sabotage -d 'Make every Nth reply faulty (lose, double, swap or corrupt), to test the verification' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l lifetime -d 'Close every connection at this age, without a Close frame [default: never]' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l max-message -d 'Maximum size of a received message' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s w -l workers -d 'Number of processes that share the port, each with its own limit of open files. With several, a stream must stay on one connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l log -d 'Level of the log on standard error (error, warn, info, debug or trace), or a filter such as `undrop_gateway=debug` [default: info for the gateway, error for the other commands]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l echo -d 'Return messages as they came'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l echo -d 'Return all messages unchanged'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -l broadcast -d 'Send every message to all connections'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from sink" -s V -l version -d 'Print version'
