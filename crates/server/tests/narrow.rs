@@ -122,7 +122,7 @@ async fn read_all(stream: &mut Stream) -> (Vec<Packet>, u64) {
     (packets, messages)
 }
 
-/// What a link gets on its way out counts as sent: the client that took it comes back and says so.
+/// Units that are written while a link is retired count as sent: the client acks them on its next link.
 #[tokio::test(start_paused = true)]
 async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
     let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
@@ -157,9 +157,9 @@ async fn the_last_units_of_a_link_may_be_acked_on_the_next() {
     await_message(&mut client, Role::Client, 100).await;
 }
 
-/// A handshake may end after the drain began.
+/// A handshake may end after the drain has started.
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_founded_in_a_drain_is_told_to_move() {
+async fn a_session_that_is_created_during_a_drain_is_asked_to_move() {
     let sessions = Sessions::new(SessionOptions::default(), Arc::new(MemoryStore::new()), "n1");
     assert_eq!(sessions.drain(100, Duration::from_secs(10)).await, 0);
     let (client, link) = duplex(1 << 16);

@@ -66,7 +66,7 @@ pub enum SessionMode {
 }
 
 impl SessionMode {
-    /// Every mode.
+    /// Every mode, in the order of help texts.
     pub const ALL: [SessionMode; 3] = [SessionMode::Off, SessionMode::Prefer, SessionMode::Require];
 
     /// Returns the mode with this name.
