@@ -1,4 +1,4 @@
-//! Phases to points in time: the schedule of an open workload.
+//! The times at which users arrive: the schedule of an open workload.
 //!
 //! With a rate that goes from `a` to `b` in `D` seconds, `N(t) = a t + (b - a) t² / 2D` users are due after `t` seconds. A user arrives
 //! whenever the sum of `N` over all phases reaches the next whole number (or, for Poisson, the next point of a unit-rate process), so no
@@ -8,46 +8,46 @@ use std::time::Duration;
 
 use crate::model::{ArrivalPattern, ArrivalPhase, Flow, Scenario, Spacing};
 
-/// A user's start.
+/// The arrival of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Time since the start of the run.
+    /// The time since the start of the run.
     pub at: Duration,
-    /// Number of the user, from 0, in order of arrival.
+    /// The number of the user, from 0, in order of arrival.
     pub user: u64,
-    /// Index into [`Scenario::phases`]; its `max_users` counts when the user arrives. 0 without phases.
+    /// The index into [`Scenario::phases`], whose `max_users` applies to this arrival; 0 without phases.
     pub phase: usize,
-    /// Index into [`Scenario::flows`], picked by weight.
+    /// The index into [`Scenario::flows`], chosen by weight.
     pub flow: usize,
 }
 
 impl Scenario {
-    /// When users arrive. The same seed gives the same schedule; two iterators do not disturb each other.
+    /// Returns the arrivals of all users. The same seed gives the same schedule, and several iterators are independent.
     pub fn arrivals(&self, seed: u64) -> Arrivals<'_> {
         Arrivals::new(&self.phases, &self.flows, seed)
     }
 }
 
-/// See [`Scenario::arrivals`]. Ordered by time.
+/// The arrivals of a scenario, ordered by time. See [`Scenario::arrivals`].
 #[derive(Clone, Debug)]
 pub struct Arrivals<'a> {
     phases: &'a [ArrivalPhase],
     flows: &'a [Flow],
     rng: fastrand::Rng,
     phase: usize,
-    /// Start of the current phase, in seconds.
+    /// The start of the current phase in seconds.
     start: f64,
-    /// Users that were due before the current phase, with the fraction that is carried into it.
+    /// The number of users that were due before the current phase, including the fraction that is carried into it.
     due_before: f64,
     /// The value of the sum of `N` at which the next user arrives.
     next_due: f64,
-    /// Users of a [`ArrivalPattern::Count`] phase that have arrived.
+    /// The number of users of an [`ArrivalPattern::Count`] phase that have arrived.
     counted: u64,
     user: u64,
     weights: u64,
 }
 
-/// Sums of fractions come out a little beside whole numbers; no schedule is finer than this.
+/// The tolerance for rounding errors in sums of fractions; no schedule is finer than this.
 const NEARLY: f64 = 1e-6;
 
 impl<'a> Arrivals<'a> {

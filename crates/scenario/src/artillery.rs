@@ -1,4 +1,4 @@
-//! Artillery's format, as its `ws` engine really reads it (checked against the source of 2.0.34), and files that are nearly that.
+//! The Artillery format, as its `ws` engine reads it (verified with the source of 2.0.34), and files that are close to it.
 
 mod answer;
 mod connection;
@@ -21,10 +21,10 @@ use context::FlowContext;
 use crate::ensure;
 use crate::model::{ArrivalPattern, ArrivalPhase, Condition, Dialect, Flow, Inputs, Spacing};
 
-/// What `send` with `match`, and `wait`, wait when the file does not say (as there).
+/// The default time that `wait`, and `send` with `match`, wait for a message; the same as in Artillery.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Keys of `config` that mean nothing to a WebSocket test, or nothing here, with why.
+/// Keys of `config` that have no effect on a WebSocket test, or none here, each with the reason.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("http", "is about HTTP requests"),
     ("defaults", "is about HTTP requests, apart from `think`"),
@@ -39,7 +39,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("includeFiles", "is not needed"),
 ];
 
-/// Keys that only scripts give a meaning.
+/// Keys that refer to scripts, which are not supported.
 const SCRIPTS: &[&str] =
     &["processor", "before", "after", "beforeScenario", "afterScenario", "beforeRequest", "afterResponse"];
 
@@ -50,7 +50,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -
     let scenarios = top.take("scenarios");
     let mut corrected = false;
 
-    // Guides leave out levels: what belongs into `config` or `scenarios` is found one level away.
+    // Guides often omit levels: keys of `config` or `scenarios` are found one level above.
     let nothing = [];
     let config_entries = match config {
         None => nothing.as_slice(),
@@ -152,7 +152,7 @@ fn refuse_scripts(reader: &Reader, fields: &mut Fields<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Thresholds that are written under `plugins` instead of `config.ensure`.
+/// Reads thresholds that are written under `plugins` instead of `config.ensure`.
 fn plugin_ensure(reader: &mut Reader, config: &Fields<'_>) -> Result<Vec<Condition>> {
     let plugins = config.left().find(|entry| entry.key == "plugins");
     let plugins = plugins.and_then(|entry| entry.value.map()).unwrap_or_default();
@@ -162,7 +162,7 @@ fn plugin_ensure(reader: &mut Reader, config: &Fields<'_>) -> Result<Vec<Conditi
     }
 }
 
-/// What is left of `config`: known and without effect, mistyped, or ignored there too.
+/// Reports the remaining keys of `config`: known keys without effect, mistyped keys, and keys that Artillery ignores too.
 fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
     for (key, why) in WITHOUT_EFFECT {
         if let Some(entry) = config.take_quietly(key) {
@@ -188,7 +188,7 @@ fn unknown_top(reader: &mut Reader, entry: &MapEntry, known: &[&str]) -> Result<
     if suggest::nearest(&entry.key, known.iter().copied()).is_some() {
         return Err(reader.unknown_key(entry, "the file", known));
     }
-    // Keys that only hold anchors are usual.
+    // Keys that only contain YAML anchors are common.
     if !entry.key.starts_with(['x', '.', '_', '$']) {
         reader.notice(entry.place, format!("`{}` is not known here; left out", entry.key));
     }
@@ -206,7 +206,7 @@ fn payloads(reader: &mut Reader, entry: &MapEntry) -> Result<()> {
         let (skip, delimiter, cast) =
             (fields.take("skipHeader"), fields.take("delimiter"), fields.take("cast"));
         let (all, name) = (fields.take("loadAll"), fields.take("name"));
-        // Empty lines are skipped anyway.
+        // Empty lines are skipped in any case.
         fields.take("skipEmptyLines");
         reader.finish(&fields)?;
         let path = path.ok_or_else(|| reader.error(node.place, "`payload` needs a `path`"))?;

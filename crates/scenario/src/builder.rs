@@ -1,4 +1,4 @@
-//! Puts a flow's program together, and judges it as a whole.
+//! Builds the program of a flow and validates it as a whole.
 
 use crate::error::ScenarioError;
 use crate::program::{Action, Dial, Loop, Operation, Program, Rounds};
@@ -6,23 +6,23 @@ use crate::template::Template;
 use crate::yaml::node::Place;
 use crate::yaml::reader::{Reader, Result};
 
-/// Most steps in one file.
+/// The maximum number of steps in one file.
 const MAX_STEPS: usize = 10_000;
 
-/// Most loops inside each other.
+/// The maximum nesting depth of loops.
 const MAX_LOOPS: usize = 8;
 
-/// A program in the making.
+/// A program under construction.
 #[derive(Default)]
 pub(crate) struct Builder {
     operations: Vec<Operation>,
     open_loops: usize,
 }
 
-/// What `connect` takes when the step does not say it.
+/// The defaults of `connect` steps.
 #[derive(Clone, Default)]
 pub(crate) struct Defaults {
-    /// None when the file names no target, or names it step by step.
+    /// `None` if the file has no target, or states it in each step.
     pub(crate) target: Option<(String, Place)>,
     pub(crate) headers: Vec<(String, Template)>,
     pub(crate) protocols: Vec<Template>,
@@ -39,7 +39,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Begins a loop; the steps that follow are in it, until `leave`.
+    /// Starts a loop, which contains the following steps until `leave`.
     pub(crate) fn enter(
         &mut self,
         reader: &mut Reader,
@@ -75,12 +75,12 @@ impl Builder {
         Ok(())
     }
 
-    /// A step so far opens or uses the connection.
+    /// Returns whether a step so far opens or uses the connection.
     pub(crate) fn is_connected(&self) -> bool {
         self.operations.iter().any(|operation| operation.action.needs_link() || operation.action.is_connect())
     }
 
-    /// The whole program; it connects first when its steps do not say where.
+    /// Returns the program. It connects first if its steps do not contain a `connect` before they need a connection.
     pub(crate) fn finish(
         mut self,
         reader: &mut Reader,
@@ -118,7 +118,7 @@ impl Action {
     }
 }
 
-/// A `connect` with the defaults of the file; `target` may be a path of the file's target.
+/// Returns a `connect` operation with the defaults of the file. `target` may be a path relative to the target of the file.
 pub(crate) fn dial(
     reader: &mut Reader,
     defaults: &Defaults,
@@ -144,7 +144,7 @@ pub(crate) fn dial(
     Ok(Dial { target, headers: defaults.headers.clone(), protocols: defaults.protocols.clone() })
 }
 
-/// A URL with a scheme that can be dialled. HTTP means the WebSocket at the same place.
+/// Validates a URL. `http` and `https` are replaced with `ws` and `wss`.
 fn url(reader: &mut Reader, text: &str, place: Place) -> Result<String> {
     let text = text.trim();
     for (http, ws) in [("http://", "ws://"), ("https://", "wss://")] {
@@ -157,7 +157,7 @@ fn url(reader: &mut Reader, text: &str, place: Place) -> Result<String> {
             return Ok(correct);
         }
     }
-    // Where a variable gives the scheme, the URL is judged when it is dialled.
+    // If a variable contains the scheme, the URL is validated when the connection is opened.
     if text.starts_with("{{") {
         return Ok(text.to_owned());
     }
@@ -175,7 +175,7 @@ fn bad_url(reader: &Reader, text: &str, place: Place) -> ScenarioError {
     )
 }
 
-/// Scheme, host and port of a WebSocket URL; HTTP is let through.
+/// Returns scheme, host and port of a WebSocket or HTTP URL.
 fn origin(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;

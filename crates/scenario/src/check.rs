@@ -1,4 +1,4 @@
-//! Whether a message is the one that was waited for, and what to keep of it.
+//! Expectations: whether a message is the expected one, and which values to capture from it.
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use crate::path::JsonPath;
 use crate::template::{RenderError, Shape, Template, size, write_json, write_text};
 use crate::variables::{Values, VariableSlot};
 
-/// Longest captured value, in bytes of JSON.
+/// The maximum size of a captured value, in bytes of JSON.
 const MAX_CAPTURE: usize = 256 << 10;
 
-/// Most characters of a message that a failure shows.
+/// The maximum number of characters of a message in a failure.
 const SHOWN: usize = 200;
 
-/// What a step waits for.
+/// The message that a step waits for.
 #[derive(Debug)]
 pub(crate) struct Expectation {
-    /// From when the step is reached.
+    /// The time limit, from the start of the step.
     pub(crate) within: Duration,
-    /// The next message must be it; otherwise others are passed over.
+    /// Whether the next message must match; otherwise other messages are skipped.
     pub(crate) only_next: bool,
     pub(crate) checks: Vec<Check>,
     pub(crate) captures: Vec<Capture>,
 }
 
-/// One thing that must be so.
+/// One condition on a message.
 #[derive(Debug)]
 pub(crate) struct Check {
     pub(crate) subject: Subject,
     pub(crate) rule: Rule,
-    /// False: reported, but the message is taken all the same.
+    /// Whether a mismatch rejects the message; otherwise it is only reported.
     pub(crate) strict: bool,
 }
 
-/// The part of a message that is looked at.
+/// The part of a message that a condition applies to.
 #[derive(Debug)]
 pub(crate) enum Subject {
-    /// The text.
+    /// The whole message as text.
     Whole,
-    /// What a path finds; of several, any may satisfy a check, and a capture takes one at random.
+    /// The values that a path finds. Any of them may satisfy a check; a capture chooses one at random.
     Json(JsonPath),
-    /// What an expression, or one of its groups, finds.
+    /// The match of a regular expression, or one of its groups.
     Regex(Box<Regex>, RegexGroup),
 }
 
@@ -57,32 +57,32 @@ pub(crate) enum RegexGroup {
 #[derive(Debug)]
 pub(crate) enum Rule {
     Present,
-    /// Equal; an object holds at least these fields.
+    /// The value is equal; an object has at least these fields.
     Equals(Shape),
     Contains(Template),
 }
 
-/// A value that is kept.
+/// A value that is captured into a variable.
 #[derive(Debug)]
 pub(crate) struct Capture {
     pub(crate) subject: Subject,
     pub(crate) slot: VariableSlot,
-    /// False: when nothing is found, the variable stays as it is.
+    /// Whether a missing value rejects the message; otherwise the variable keeps its value.
     pub(crate) strict: bool,
 }
 
-/// A message, judged.
+/// The result of matching a message with an expectation.
 pub(crate) enum MatchResult {
-    /// It is the one. Captured values, and the first check that is not strict and did not hold.
+    /// The message matches. Contains the captured values and the first mismatch of a check that is not strict.
     Taken { captured: Vec<(VariableSlot, Value)>, mismatch: Option<String> },
-    /// Expected and got.
+    /// The message does not match: the expected and the actual content.
     Mismatch(String),
 }
 
-/// The values that a message is compared with, written out when the step is reached.
+/// The values that messages are compared with, rendered when the step starts.
 pub(crate) struct Expected {
     values: Vec<Value>,
-    /// Picks one of several captured values.
+    /// A random number that selects one of several captured values.
     pick: usize,
 }
 
@@ -97,7 +97,7 @@ impl Expectation {
         Ok(Expected { values, pick: rng.usize(..) })
     }
 
-    /// What is expected, in words, for when nothing came.
+    /// Describes the expected message, for failures.
     pub(crate) fn words(&self, expected: &Expected) -> String {
         let words = self.checks.iter().zip(&expected.values);
         let words: Vec<String> = words.map(|(check, value)| check.words(value)).collect();
@@ -148,7 +148,7 @@ impl Check {
         }
     }
 
-    /// Err: what was there instead.
+    /// Returns the actual content as an error if the check fails.
     fn holds(&self, expected: &Value, document: &mut Document<'_>) -> Result<(), String> {
         let message = document.message;
         let is = |found: &Value| match (&self.rule, expected) {
@@ -246,7 +246,7 @@ impl Document<'_> {
     }
 }
 
-/// `expected` is in `found`: objects field by field, lists element by element, numbers by value.
+/// Returns whether `found` includes `expected`: objects by field, lists by element, numbers by value.
 fn includes(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {

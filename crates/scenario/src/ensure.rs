@@ -1,13 +1,13 @@
-//! Conditions on the result, brought to the form that `--ensure` takes.
+//! Conditions on the result, converted to the form of `--ensure`.
 
 use crate::model::Condition;
 use crate::yaml::node::{MapEntry, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result, suggestion};
 
-/// Longest first, so that `<=` is not read as `<`.
+/// The comparison operators, the longest first, so `<=` is not read as `<`.
 const COMPARISONS: [&str; 6] = ["<=", ">=", "==", "!=", "<", ">"];
 
-/// Words of Artillery's metrics, and ours. Latencies there are in milliseconds.
+/// The metrics of Artillery with their names here. Latencies in Artillery are in milliseconds.
 const METRICS: &[(&str, &str)] = &[
     ("vusers.created", "users"),
     ("vusers.completed", "completed"),
@@ -19,7 +19,7 @@ const METRICS: &[(&str, &str)] = &[
     ("websocket.receive_rate", "receive-rate"),
 ];
 
-/// Aggregates of a latency, there and here.
+/// The aggregates of latency in Artillery with their names here.
 const AGGREGATES: &[(&str, &str)] = &[
     ("min", "min"),
     ("max", "max"),
@@ -33,7 +33,7 @@ const AGGREGATES: &[(&str, &str)] = &[
     ("p999", "p99.9"),
 ];
 
-/// Our own form: a list of texts such as `p99 < 50ms`.
+/// Reads the native form: a list of texts such as `p99 < 50ms`.
 pub(crate) fn native(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Condition>> {
     let items = match &entry.value.kind {
         YamlValue::List(items) => items.as_slice(),
@@ -52,7 +52,7 @@ pub(crate) fn native(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Condit
     Ok(conditions)
 }
 
-/// Artillery's `ensure`: `thresholds`, `conditions`, and the older `p95: 200`, `maxErrorRate: 1`.
+/// Reads `ensure` of Artillery: `thresholds`, `conditions`, and the older `p95: 200`, `maxErrorRate: 1`.
 pub(crate) fn artillery(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Condition>> {
     let node = &entry.value;
     if matches!(node.kind, YamlValue::Null) {
@@ -93,7 +93,7 @@ pub(crate) fn artillery(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Con
     Ok(conditions)
 }
 
-/// `a < 5 and b == 0`.
+/// Reads a conjunction such as `a < 5 and b == 0`.
 fn expressions(reader: &mut Reader, entry: &MapEntry, strict: bool) -> Result<Vec<Condition>> {
     let (text, place) = (reader.text(entry)?, entry.value.place);
     let unsupported = |reader: &Reader| {
@@ -115,7 +115,7 @@ fn expressions(reader: &mut Reader, entry: &MapEntry, strict: bool) -> Result<Ve
     Ok(conditions)
 }
 
-/// A metric in Artillery's words.
+/// Translates a metric of Artillery.
 fn metric(
     reader: &mut Reader,
     name: &str,
@@ -158,7 +158,7 @@ fn condition(place: Place, metric: &str, comparison: &'static str, limit: &str, 
     }
 }
 
-/// Metric, comparison, limit.
+/// Splits a condition into metric, comparison and limit.
 fn split(text: &str) -> Option<(&str, &'static str, &str)> {
     let at = text.find(['<', '>', '=', '!'])?;
     let comparison = COMPARISONS.iter().find(|comparison| text[at..].starts_with(**comparison))?;

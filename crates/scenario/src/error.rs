@@ -1,19 +1,19 @@
-//! What is wrong with a scenario file, and what was put right.
+//! Errors and notices about scenario files.
 
 use std::fmt;
 
-/// Why a scenario cannot run. One error, the first one; `Display` is `file:line:column: message; help`.
+/// The first error in a scenario file. `Display` has the form `file:line:column: message; help`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
-    /// The file as it was named; a payload file has its own name here.
+    /// The path of the file as it was given; errors in a payload file have its path.
     pub file: String,
-    /// Line, from 1; 0 when the whole file is meant.
+    /// The line from 1; 0 for the whole file.
     pub line: u32,
-    /// Column in characters, from 1; 0 when it is not known.
+    /// The column in characters from 1; 0 if it is unknown.
     pub column: u32,
-    /// What is wrong.
+    /// The description of the error.
     pub message: String,
-    /// What to write instead.
+    /// A suggestion how to fix it.
     pub help: Option<String>,
 }
 
@@ -34,15 +34,15 @@ impl fmt::Display for ScenarioError {
     }
 }
 
-/// Something a user should know before the run: a correction, or a difference to the tool that the file was written for. `Display` is
+/// A correction, or a difference from the tool that the file was written for, to show before the run. `Display` has the form
 /// `file:line: message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The file as it was named.
+    /// The path of the file as it was given.
     pub file: String,
-    /// Line, from 1.
+    /// The line from 1.
     pub line: u32,
-    /// What was found, and what is done about it.
+    /// The finding and its consequence.
     pub message: String,
 }
 

@@ -1,14 +1,14 @@
-//! Scenarios: what virtual users do, and when they arrive. No sockets, no clock, no chance of its own.
+//! Load scenarios: the behaviour of virtual users and their arrivals. This crate uses no sockets, no clock and no random source.
 //!
 //! ```text
-//!   file ──▶ load() ──▶ Scenario ─┬─ arrivals(seed)   when each user starts, and with which flow
-//!            (three dialects,     ├─ ensure           what must hold at the end
-//!             notices)            └─ UserRun::new(…)      one user: a machine that says what to do next
+//!   file ──▶ load() ──▶ Scenario ─┬─ arrivals(seed)   the start and the flow of each user
+//!            (three dialects,     ├─ ensure           conditions on the result
+//!             notices)            └─ UserRun::new(…)      the state machine of one user
 //! ```
 //!
-//! Three dialects become one [`Scenario`]: our own format, Artillery's as its `ws` engine really reads it, and the `send`/`expect` form
-//! that guides show. Nothing is skipped in silence: what was corrected or means something else there is a [`Notice`], what cannot be
-//! done is a [`ScenarioError`], both with file and line.
+//! A [`Scenario`] is read from one of three dialects: the native format, the Artillery format as its `ws` engine reads it, and the
+//! `send`/`expect` form that many guides show. Nothing is ignored silently: a correction or a difference is a [`Notice`], and an
+//! unsupported feature is a [`ScenarioError`], both with file and line.
 //!
 //! The engine drives one [`UserRun`] for each user:
 //!
@@ -20,13 +20,13 @@
 //! for arrival in scenario.arrivals(7) {
 //!     let mut rng = scenario.rng(7, arrival.user);
 //!     let mut run = UserRun::new(&scenario, arrival.flow, arrival.user, &mut rng);
-//!     // … when `arrival.at` has come, and then whenever something happened:
+//!     // … when `arrival.at` has come, and then whenever an event occurs:
 //!     match run.next(Instant::now(), &mut rng) {
-//!         UserAction::Connect(connect) => { /* dial; then run.connected(now) or run.closed(now, &ending) */ }
-//!         UserAction::Send(message) => { /* write it, then ask again */ }
-//!         UserAction::Think(until) | UserAction::Expect(until) => { /* ask again at `until`, or after run.received(now, &message) */ }
-//!         UserAction::Waiting => { /* ask again after run.connected() or run.closed() */ }
-//!         UserAction::Log(line) => { /* print it, ask again */ }
+//!         UserAction::Connect(connect) => { /* open it; then run.connected(now) or run.closed(now, &ending) */ }
+//!         UserAction::Send(message) => { /* send it, then call `next` again */ }
+//!         UserAction::Think(until) | UserAction::Expect(until) => { /* call `next` again at `until`, or after run.received(now, &message) */ }
+//!         UserAction::Waiting => { /* call `next` again after run.connected() or run.closed() */ }
+//!         UserAction::Log(line) => { /* print it, then call `next` again */ }
 //!         UserAction::Close(code, reason) => { /* send a Close frame; then run.closed(now, &ending) */ }
 //!         UserAction::Done => { /* the connection is closed; the user leaves */ }
 //!         UserAction::Failed(failure) => { /* count it by failure.kind and failure.line; drop the connection */ }

@@ -1,4 +1,4 @@
-//! From a file to a [`Scenario`].
+//! Reading of scenario files into a [`Scenario`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result};
 use crate::{artillery, native};
 
-/// Largest scenario file, in bytes.
+/// The maximum size of a scenario file in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Reads a scenario file, and the payload files that it names (relative to it), all through `files`.
+/// Reads a scenario file and the payload files that it refers to (relative to it), all through `files`.
 ///
 /// # Errors
-/// The first thing that is wrong, with file, line, and a suggestion. Limits: 1 MiB of YAML, 10,000 steps, 8 loops inside each other;
-/// payload files of 64 MiB and 1,000,000 rows.
+/// Returns the first error, with file, line and a suggestion. The limits are 1 MiB of YAML, 10,000 steps and 8 nested loops, and for
+/// payload files 64 MiB and 1,000,000 rows.
 pub fn load(path: &Path, inputs: &Inputs, files: &dyn Files) -> std::result::Result<Scenario, ScenarioError> {
     let bytes =
         files.read(path, MAX_FILE).map_err(|error| of_file(path, error.describe(MAX_FILE, "scenario")))?;
@@ -34,7 +34,7 @@ pub fn load(path: &Path, inputs: &Inputs, files: &dyn Files) -> std::result::Res
     parse(&text, path, inputs, files)
 }
 
-/// Reads a scenario from its text. `path` names it in messages, and payload files are looked for beside it.
+/// Reads a scenario from its text. `path` is its name in messages, and payload files are relative to its directory.
 ///
 /// # Errors
 /// As [`load`].
@@ -78,7 +78,7 @@ pub fn parse(
     finish(reader, scenario)
 }
 
-/// What a dialect reads; names and targets are judged when all is read.
+/// The content of a file in any dialect. Names and targets are validated when everything has been read.
 pub(crate) struct Parts {
     pub(crate) dialect: Dialect,
     pub(crate) connection: ConnectionOptions,
@@ -115,7 +115,7 @@ fn finish(reader: Reader<'_>, parts: Parts) -> Result<Scenario> {
     Ok(Scenario { file, dialect, targets, connection, phases, flows, ensure, notices, variables })
 }
 
-/// The file's target, or the one that replaces it; also a variable named `target`.
+/// Reads the target of the file, or the one that replaces it, and defines the variable `target`.
 pub(crate) fn target(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &Inputs) -> Result<Defaults> {
     let target = match (&inputs.target, entry) {
         (Some(url), entry) => Some((url.clone(), entry.map(|e| e.value.place).unwrap_or_default())),
@@ -131,7 +131,7 @@ pub(crate) fn target(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &Inp
     Ok(Defaults { target, ..Defaults::default() })
 }
 
-/// `variables`: a list means one of these for each user.
+/// Reads `variables`. Each user gets one element of a list.
 pub(crate) fn variables(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &Inputs) -> Result<()> {
     if let Some(entry) = entry {
         let Some(entries) = entry.value.map() else {
@@ -163,7 +163,7 @@ pub(crate) fn variables(reader: &mut Reader, entry: Option<&MapEntry>, inputs: &
     Ok(())
 }
 
-/// Names are what templates can read.
+/// Checks that templates can refer to a name.
 pub(crate) fn check_name(reader: &Reader, name: &str, place: Place) -> Result<()> {
     let first = name.chars().next();
     let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
@@ -173,14 +173,14 @@ pub(crate) fn check_name(reader: &Reader, name: &str, place: Place) -> Result<()
     Err(reader.error(place, format!("`{name}` is no name for a variable: use letters, digits, `_` and `-`")))
 }
 
-/// `headers`: names that HTTP allows, values that may be templates.
+/// Reads `headers`. The values may be templates.
 pub(crate) fn headers(reader: &mut Reader, entry: &MapEntry, defaults: &mut Defaults) -> Result<()> {
     let Some(entries) = entry.value.map() else {
         let message = format!("`{}` is a map of names, not {}", entry.key, entry.value.describe());
         return Err(reader.error(entry.value.place, message));
     };
     for header in entries {
-        // RFC 9110 5.6.2.
+        // RFC 9110 §5.6.2.
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if header.key.is_empty() || !header.key.chars().all(token) {
             return Err(reader.error(header.place, format!("`{}` is not the name of a header", header.key)));
@@ -204,7 +204,7 @@ pub(crate) fn headers(reader: &mut Reader, entry: &MapEntry, defaults: &mut Defa
                 return Err(reader.error(header.place, message));
             }
             lower => {
-                // A later value replaces an earlier one, whatever the letters' case.
+                // A later value replaces an earlier one; names are case-insensitive.
                 defaults.headers.retain(|(name, _)| name.to_ascii_lowercase() != lower);
                 defaults.headers.push((header.key.clone(), value));
             }
@@ -213,7 +213,7 @@ pub(crate) fn headers(reader: &mut Reader, entry: &MapEntry, defaults: &mut Defa
     Ok(())
 }
 
-/// One text, or a list of them.
+/// Reads one text, or a list of texts.
 pub(crate) fn texts(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<crate::template::Template>> {
     match &entry.value.kind {
         YamlValue::List(items) => {

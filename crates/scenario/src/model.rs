@@ -1,4 +1,4 @@
-//! A scenario as the engine and the report see it.
+//! The model of a scenario, as used by the engine and the report.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,178 +11,179 @@ use crate::error::Notice;
 use crate::program::Program;
 use crate::variables::Variables;
 
-/// A scenario file, read and judged: ready to run, nothing to check again.
+/// A scenario file that was read and validated, ready to run.
 #[derive(Debug)]
 pub struct Scenario {
-    /// The file as it was named, for messages.
+    /// The path of the file as it was given, for messages.
     pub file: String,
-    /// How the file is written.
+    /// The dialect of the file.
     pub dialect: Dialect,
-    /// Where users connect, as far as that is known before they run.
+    /// The URLs that users connect to, as far as they are known before the run.
     pub targets: Targets,
-    /// What holds for every connection.
+    /// The options of every connection.
     pub connection: ConnectionOptions,
-    /// When users arrive; empty when the file says nothing about it (then it is one user, unless the command line says more).
+    /// The arrival schedule; empty if the file has none, which means a single user.
     pub phases: Vec<ArrivalPhase>,
-    /// What users do; at least one.
+    /// The flows of users; at least one.
     pub flows: Vec<Flow>,
-    /// What must hold at the end of the run, in the order of the file.
+    /// The conditions on the result, in the order of the file.
     pub ensure: Vec<Condition>,
-    /// What was corrected, or means something else here than where the file comes from. To be printed before the run.
+    /// Corrections, and differences from the tool that the file was written for, to print before the run.
     pub notices: Vec<Notice>,
     pub(crate) variables: Variables,
 }
 
-/// How a scenario file is written.
+/// The dialect of a scenario file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Our own format: `target`, `phases`, `flows`.
+    /// The native format: `target`, `phases`, `flows`.
     Native,
-    /// Artillery's: `config`, `scenarios`.
+    /// The Artillery format: `config`, `scenarios`.
     Artillery,
-    /// Artillery's layout with steps that its `ws` engine does not have (`expect`), or with parts missing.
+    /// The layout of Artillery with steps that its `ws` engine does not have (`expect`), or with missing parts.
     Guide,
 }
 
-/// What is given besides the file.
+/// The inputs besides the file.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// A URL that replaces the file's `target`.
+    /// A URL that replaces the `target` of the file.
     pub target: Option<String>,
-    /// Variables that replace those of the file, by name.
+    /// The variables that replace those of the file, by name.
     pub variables: BTreeMap<String, String>,
-    /// What `{{ $env.NAME }}` and `{{ $processEnvironment.NAME }}` read.
+    /// The environment variables for `{{ $env.NAME }}` and `{{ $processEnvironment.NAME }}`.
     pub environment: BTreeMap<String, String>,
 }
 
-/// Where the users of a scenario connect.
+/// The URLs that the users of a scenario connect to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// URLs (`ws`, `wss`) that do not depend on variables, without repeats.
+    /// The URLs (`ws`, `wss`) that do not depend on variables, without duplicates.
     pub fixed: Vec<String>,
-    /// Some `connect` makes its URL of variables that differ from user to user: check each [`ConnectRequest::target`](crate::ConnectRequest::target) as it comes.
+    /// Whether some URL depends on variables of the user, so each [`ConnectRequest::target`](crate::ConnectRequest::target) must be
+    /// validated during the run.
     pub computed: bool,
 }
 
-/// What holds for every connection of a scenario. None: the command line decides.
+/// The options of every connection of a scenario. The command line decides about options that are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionOptions {
-    /// Forward proxy URL.
+    /// The URL of a forward proxy.
     pub proxy: Option<String>,
-    /// Do not verify certificates (`tls.rejectUnauthorized: false`).
+    /// Whether certificates are not verified (`tls.rejectUnauthorized: false`).
     pub insecure: bool,
-    /// A file of certificates to trust instead of the system's; relative names are meant relative to the scenario file.
+    /// A PEM file with certificate authorities to trust. A relative path was resolved against the directory of the scenario file.
     pub ca: Option<PathBuf>,
-    /// Name to expect in the certificate, and to send as SNI.
+    /// The name for SNI and certificate verification.
     pub server_name: Option<String>,
-    /// Longest time from dialling to the end of the handshake.
+    /// The timeout of each phase of a handshake.
     pub handshake_timeout: Option<Duration>,
-    /// Offer permessage-deflate.
+    /// Whether to offer permessage-deflate.
     pub compress: Option<bool>,
 }
 
-/// A stretch of the arrival schedule.
+/// One phase of the arrival schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArrivalPhase {
-    /// For the report.
+    /// The name for the report.
     pub name: Option<String>,
-    /// Line in the file.
+    /// The line in the file.
     pub line: u32,
-    /// When users arrive in it.
+    /// The arrivals in this phase.
     pub load: ArrivalPattern,
-    /// Most users alive at once while this phase runs. The engine enforces it: an arrival beyond it is skipped, and counted as skipped.
+    /// The maximum number of simultaneous users in this phase. The engine skips and counts arrivals beyond it.
     pub max_users: Option<NonZeroU32>,
 }
 
-/// When users arrive in a phase.
+/// The arrivals in a phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ArrivalPattern {
-    /// At a rate that goes in a straight line from `from` to `to`, in users per second.
+    /// A rate that changes linearly from `from` to `to`, in users per second.
     Rate {
-        /// Length of the phase, more than zero.
+        /// The duration of the phase, more than zero.
         duration: Duration,
-        /// Users per second at its start.
+        /// The number of users per second at the start.
         from: f64,
-        /// Users per second at its end.
+        /// The number of users per second at the end.
         to: f64,
-        /// Even gaps, or gaps as of independent users (exponential).
+        /// The distribution of the gaps between users.
         spacing: Spacing,
     },
-    /// So many users, evenly spread from the start; all at once when `duration` is zero.
+    /// A number of users, evenly spread over the phase; all at once if `duration` is zero.
     Count {
-        /// Length of the phase.
+        /// The duration of the phase.
         duration: Duration,
-        /// How many arrive.
+        /// The number of users.
         users: u64,
     },
-    /// Nobody arrives.
+    /// A pause without arrivals.
     Pause(Duration),
 }
 
-/// How arrivals of a rate are spaced.
+/// The distribution of the gaps between users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spacing {
-    /// The schedule is the rate's integral, to the nanosecond.
+    /// Even gaps: the schedule is the integral of the rate, exact to the nanosecond.
     #[default]
     Even,
-    /// A Poisson process of that rate, from the seed.
+    /// Exponentially distributed gaps, as of independent users: a Poisson process that depends on the seed.
     Poisson,
 }
 
-/// What one kind of user does.
+/// The behaviour of one kind of user.
 #[derive(Debug)]
 pub struct Flow {
-    /// Name in the file, or `flow N`.
+    /// The name in the file, or `flow N`.
     pub name: String,
-    /// Line in the file.
+    /// The line in the file.
     pub line: u32,
-    /// How often it is picked, relative to the other flows.
+    /// The frequency relative to the other flows.
     pub weight: u32,
     pub(crate) program: Program,
 }
 
-/// Something that must hold at the end of a run.
+/// A condition on the result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// Line in the file.
+    /// The line in the file.
     pub line: u32,
-    /// As `--ensure` takes it: `p99<50ms`, `survival>=99.9%`; no spaces.
+    /// The condition in the form of `--ensure`, without spaces: `p99<50ms`, `survival>=99.9%`.
     pub expression: String,
-    /// Left of the comparison: `p99`. From Artillery's names come `users`, `completed`, `failed`, `skipped` (numbers of users), `errors`
-    /// (percent of users that failed), `sent`, `received` (messages), `send-rate`, `receive-rate` (messages per second), and `min`, `max`,
-    /// `mean`, `p50` … `p99.9` (latency of answers); from our own format whatever stands there.
+    /// The metric, such as `p99`. The metrics of Artillery are translated to `users`, `completed`, `failed`, `skipped` (numbers of
+    /// users), `errors` (percentage of failed users), `sent`, `received` (messages), `send-rate`, `receive-rate` (messages per
+    /// second), and `min`, `max`, `mean`, `p50` … `p99.9` (latency of replies). Metrics of the native format are not changed.
     pub metric: String,
-    /// `<`, `<=`, `>`, `>=`, `==` or `!=`.
+    /// The comparison: `<`, `<=`, `>`, `>=`, `==` or `!=`.
     pub comparison: &'static str,
-    /// Right of it, with its unit: `50ms`.
+    /// The limit with its unit: `50ms`.
     pub limit: String,
-    /// Missing it fails the run; otherwise it is only reported.
+    /// Whether the run fails if the condition does not hold; otherwise it is only reported.
     pub strict: bool,
 }
 
 impl Scenario {
-    /// The random numbers of one user: what a user does depends on `seed` and its number, not on when others run.
+    /// Returns the random numbers of one user. They depend only on `seed` and the number of the user.
     pub fn rng(&self, seed: u64, user: u64) -> fastrand::Rng {
-        // A step of splitmix64 between the numbers, so that neighbours have unrelated streams.
+        // One step of splitmix64, so that users with adjacent numbers have unrelated streams.
         let mut mixed = seed ^ user.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         fastrand::Rng::with_seed(mixed ^ (mixed >> 31))
     }
 
-    /// Time from the first arrival to the end of the last phase.
+    /// Returns the total duration of all phases.
     pub fn duration(&self) -> Duration {
         self.phases.iter().map(ArrivalPhase::duration).sum()
     }
 
-    /// `file:line`, as notices and errors write it.
+    /// Returns `file:line`, as in notices and errors.
     pub fn place(&self, line: u32) -> String {
         format!("{}:{line}", self.file)
     }
 }
 
 impl ArrivalPhase {
-    /// Length of the phase.
+    /// Returns the duration of the phase.
     pub fn duration(&self) -> Duration {
         match self.load {
             ArrivalPattern::Rate { duration, .. }
@@ -192,7 +193,7 @@ impl ArrivalPhase {
     }
 }
 
-/// In words and with units, to be printed before the run: `warm up: 5 to 50 users/s for 30 s, at most 200 at once`.
+/// Describes the phase: `warm up: 5 to 50 users/s for 30 s, at most 200 at once`.
 impl fmt::Display for ArrivalPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {

@@ -1,4 +1,4 @@
-//! Our own format: `target`, `phases`, `flows`.
+//! The native format: `target`, `phases`, `flows`.
 
 mod steps;
 
@@ -17,7 +17,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use undrop_text::duration;
 
-/// How long a step waits for its message when it does not say.
+/// The default time that a step waits for its message.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -> Result<Parts> {
@@ -152,7 +152,7 @@ pub(crate) fn one_byte(reader: &mut Reader, entry: &MapEntry) -> Result<u8> {
     }
 }
 
-/// The index of the word.
+/// Returns the index of a word in `words`.
 pub(crate) fn one_of(reader: &Reader, entry: &MapEntry, words: &[&str]) -> Result<usize> {
     let word = reader.text(entry)?;
     words.iter().position(|known| *known == word).ok_or_else(|| {
@@ -228,7 +228,7 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<ArrivalPhase> {
     Ok(ArrivalPhase { name, line: node.place.line, load, max_users })
 }
 
-/// `5` (per second), `5/s`, `300/m`, `1000/h`.
+/// Reads a rate such as `5` (per second), `5/s`, `300/m` or `1000/h`.
 fn rate(reader: &mut Reader, entry: &MapEntry) -> Result<f64> {
     let text = reader.fixed(entry)?;
     let (number, per) = text.split_once('/').unwrap_or((&text, "s"));

@@ -1,144 +1,83 @@
-//! The part of JSONPath (RFC 9535) that captures and matches use: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*`, `..name`.
+//! JSONPath (RFC 9535) expressions of captures and matches.
 
 use serde_json::Value;
+use serde_json_path::ParseError;
 
-use crate::template::unquote;
-
-/// Most values that one expression may find; the rest is left out.
+/// The maximum number of values that one expression finds; more are left out.
 const MAX_FOUND: usize = 10_000;
 
-/// A parsed expression.
-#[derive(Clone, Debug, PartialEq)]
+/// The maximum number of `..` in one expression, since each may multiply the number of visited values by the depth of the message.
+const MAX_DESCENDANTS: usize = 3;
+
+/// A parsed expression, or the name of one field.
+#[derive(Clone, Debug)]
 pub(crate) struct JsonPath {
     text: Box<str>,
-    steps: Vec<UserAction>,
+    query: Query,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum UserAction {
+#[derive(Clone, Debug)]
+enum Query {
     Field(Box<str>),
-    /// From the end when negative.
-    Index(i64),
-    Every,
-    /// This and everything below it.
-    Descend,
+    Expression(Box<serde_json_path::JsonPath>),
+}
+
+/// The reason why a text is not an accepted expression.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JsonPathError {
+    /// The text does not start with `$`.
+    #[error("`{0}` is not a JSONPath; an expression starts with `$`, such as `$.id`")]
+    NoRoot(String),
+    /// The text does not follow the grammar of RFC 9535.
+    #[error("`{text}` is not a valid JSONPath: {error}{}", hint(text))]
+    Syntax {
+        /// The text as it was given.
+        text: String,
+        /// The error of the parser.
+        error: ParseError,
+    },
+    /// The expression is too expensive for large messages.
+    #[error("`{0}` has more than {MAX_DESCENDANTS} descendant segments (`..`)")]
+    TooManyDescendants(String),
+}
+
+/// A name such as `user-id` must be quoted in RFC 9535, unlike in older dialects of JSONPath.
+fn hint(text: &str) -> &'static str {
+    if text.contains('-') && !text.contains('[') { "; write names with `-` as `$['user-id']`" } else { "" }
 }
 
 impl JsonPath {
-    /// Reads an expression.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let bad = |why: &str| format!("`{text}` is not a JSONPath that is understood here: {why}");
-        let mut rest = text.trim().strip_prefix('$').ok_or_else(|| bad("it starts with `$`"))?;
-        let mut steps = Vec::new();
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix("..") {
-                steps.push(UserAction::Descend);
-                rest = after;
-                if rest.starts_with('[') {
-                    continue;
-                }
-            } else if let Some(after) = rest.strip_prefix('.') {
-                rest = after;
-            } else if let Some(after) = rest.strip_prefix('[') {
-                let (inside, after) = split_bracket(after).ok_or_else(|| bad("`[` without `]`"))?;
-                let inside = inside.trim();
-                steps.push(match (unquote(inside), inside.parse()) {
-                    (Some(name), _) => UserAction::Field(name.into()),
-                    (None, Ok(index)) => UserAction::Index(index),
-                    (None, Err(_)) if inside == "*" => UserAction::Every,
-                    _ => {
-                        return Err(bad(
-                            "filters, slices and lists in `[…]` are not supported, only a number, a quoted name or `*`",
-                        ));
-                    }
-                });
-                rest = after;
-                continue;
-            } else {
-                return Err(bad("write `.name` or `[0]` behind a value"));
-            }
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            let (name, after) = rest.split_at(end);
-            match name {
-                "" => return Err(bad("a name is missing behind `.`")),
-                "*" => steps.push(UserAction::Every),
-                name => steps.push(UserAction::Field(name.into())),
-            }
-            rest = after;
+    /// Parses an expression.
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonPathError> {
+        let text = text.trim();
+        if !text.starts_with('$') {
+            return Err(JsonPathError::NoRoot(text.to_owned()));
         }
-        Ok(Self { text: text.trim().into(), steps })
+        let query = serde_json_path::JsonPath::parse(text)
+            .map_err(|error| JsonPathError::Syntax { text: text.to_owned(), error })?;
+        if text.matches("..").count() > MAX_DESCENDANTS {
+            return Err(JsonPathError::TooManyDescendants(text.to_owned()));
+        }
+        Ok(Self { text: text.into(), query: Query::Expression(Box::new(query)) })
     }
 
-    /// The path to one field.
+    /// Returns the path to one field of the document.
     pub(crate) fn field(name: &str) -> Self {
-        Self { text: format!("$.{name}").into(), steps: vec![UserAction::Field(name.into())] }
+        Self { text: format!("$.{name}").into(), query: Query::Field(name.into()) }
     }
 
-    /// Everything that it finds, in the order of the document; at most [`MAX_FOUND`] values.
+    /// Returns the values that the expression finds, in the order of the document, at most [`MAX_FOUND`].
     pub(crate) fn find<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
-        let mut found = vec![document];
-        for step in &self.steps {
-            let mut next = Vec::new();
-            for value in found {
-                if next.len() >= MAX_FOUND {
-                    break;
-                }
-                match step {
-                    UserAction::Field(name) => next.extend(value.get(name.as_ref())),
-                    UserAction::Index(index) => next.extend(at(value, *index)),
-                    UserAction::Every => next.extend(children(value).take(MAX_FOUND)),
-                    UserAction::Descend => descend(value, &mut next),
-                }
-            }
-            found = next;
+        match &self.query {
+            Query::Field(name) => document.get(name.as_ref()).into_iter().collect(),
+            Query::Expression(path) => path.query(document).into_iter().take(MAX_FOUND).collect(),
         }
-        found
     }
 
-    /// As it was written.
+    /// Returns the expression as it was written.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
-}
-
-fn at(value: &Value, index: i64) -> Option<&Value> {
-    let list = value.as_array()?;
-    let index =
-        if index < 0 { list.len().checked_sub(index.unsigned_abs() as usize)? } else { index as usize };
-    list.get(index)
-}
-
-fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
-    match value {
-        Value::Array(items) => Box::new(items.iter()),
-        Value::Object(fields) => Box::new(fields.values()),
-        _ => Box::new(std::iter::empty()),
-    }
-}
-
-/// The value and all below it, parents first. serde_json reads at most 128 levels, so the recursion is shallow.
-fn descend<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
-    if found.len() >= MAX_FOUND {
-        return;
-    }
-    found.push(value);
-    for child in children(value) {
-        descend(child, found);
-    }
-}
-
-/// Splits behind the `]` that is not in quotes.
-fn split_bracket(text: &str) -> Option<(&str, &str)> {
-    let mut quote = None;
-    for (index, c) in text.char_indices() {
-        match (quote, c) {
-            (None, ']') => return Some((&text[..index], &text[index + 1..])),
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -157,6 +96,8 @@ mod tests {
             ("$['a'][\"x y\"]", json!([true])),
             ("$.a.b[-1].c", json!([2])),
             ("$.a.b[*].c", json!([1, 2])),
+            ("$.a.b[?@.c > 1].c", json!([2])),
+            ("$.a.b[0:1].c", json!([1])),
             ("$..c", json!([3, 1, 2])),
             ("$..[0]", json!([{"c": 1}])),
             ("$.a.b[7]", json!([])),
@@ -166,12 +107,15 @@ mod tests {
             let path = JsonPath::parse(path).unwrap();
             assert_eq!(json!(path.find(&document)), found, "{}", path.as_str());
         }
+        assert_eq!(JsonPath::field("c").find(&document), [&json!(3)]);
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
-        for path in ["", "a", "$a", "$.", "$..", "$[", "$[?(@.x)]", "$[1:2]", "$.a.[0]x", "$['a'"] {
+    fn malformed_and_expensive_expressions_are_rejected() {
+        for path in ["", "a", "$a", "$.", "$..", "$[", "$.a.[0]x", "$['a'", "$..a..b..c..d"] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
+        let error = JsonPath::parse("$.user-id").unwrap_err().to_string();
+        assert!(error.ends_with("; write names with `-` as `$['user-id']`"), "{error}");
     }
 }

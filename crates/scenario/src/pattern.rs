@@ -6,10 +6,10 @@ use crate::check::RegexGroup;
 use crate::yaml::node::{MapEntry, Place};
 use crate::yaml::reader::{Reader, Result};
 
-/// Most bytes that one compiled expression may take.
+/// The maximum size of a compiled expression in bytes.
 const MAX_COMPILED: usize = 1 << 20;
 
-/// Compiles an expression with JavaScript's flags. Look-around and back-references do not exist here.
+/// Compiles an expression with flags as in JavaScript. Look-around and back-references are not supported.
 pub(crate) fn compile(reader: &Reader, text: &str, flags: &str, place: Place) -> Result<Regex> {
     let mut builder = RegexBuilder::new(text);
     builder.size_limit(MAX_COMPILED).nest_limit(50);
@@ -18,7 +18,7 @@ pub(crate) fn compile(reader: &Reader, text: &str, flags: &str, place: Place) ->
             'i' => builder.case_insensitive(true),
             'm' => builder.multi_line(true),
             's' => builder.dot_matches_new_line(true),
-            // Only the first find counts, and texts are Unicode anyway.
+            // Only the first match is used, and texts are always Unicode.
             'g' | 'u' | 'd' | 'v' => &mut builder,
             _ => {
                 return Err(
@@ -37,7 +37,7 @@ pub(crate) fn compile(reader: &Reader, text: &str, flags: &str, place: Place) ->
     })
 }
 
-/// A group by number or name, which the expression must have.
+/// Reads the number or name of a group, which the expression must have.
 pub(crate) fn group(reader: &Reader, entry: Option<&MapEntry>, regex: &Regex) -> Result<RegexGroup> {
     let Some(entry) = entry else { return Ok(RegexGroup::All) };
     let text = reader.text(entry)?;

@@ -10,24 +10,24 @@ use crate::variables::{VariableSource, cell_value};
 use crate::yaml::node::Place;
 use crate::yaml::reader::{Reader, Result};
 
-/// Largest payload file, in bytes.
+/// The maximum size of a payload file in bytes.
 pub(crate) const MAX_PAYLOAD: u64 = 64 << 20;
 
-/// Most rows of one.
+/// The maximum number of rows of a payload file.
 const MAX_ROWS: usize = 1_000_000;
 
 /// A payload file as a scenario describes it.
 pub(crate) struct PayloadFile {
     pub(crate) path: String,
     pub(crate) place: Place,
-    /// Names of the columns, in order; None: the first row has them.
+    /// The names of the columns in order; `None` if the first row contains them.
     pub(crate) fields: Option<Vec<(String, Place)>>,
     pub(crate) skip_header: bool,
     pub(crate) delimiter: u8,
     pub(crate) in_sequence: bool,
-    /// Cells that are numbers become numbers.
+    /// Whether cells that are numbers become numbers.
     pub(crate) cast: bool,
-    /// Not one row for each user, but all rows as a list under this name.
+    /// The name of a variable that contains all rows as a list; `None` for one row per user.
     pub(crate) all_as: Option<String>,
 }
 
@@ -105,7 +105,7 @@ impl PayloadFile {
     }
 }
 
-/// An object by field; a list when no fields are named.
+/// Returns an object, or a list if no fields are named.
 fn row_value(row: &csv::StringRecord, fields: &[(String, Place)], cast: bool) -> Value {
     if fields.is_empty() {
         return Value::Array(row.iter().map(|cell| cell_value(cell, cast)).collect());

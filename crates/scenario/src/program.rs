@@ -1,4 +1,4 @@
-//! A flow as the machine runs it: a list of operations, loops as jumps.
+//! A flow as the state machine runs it: a list of operations, with loops as jumps.
 
 use std::time::Duration;
 
@@ -6,47 +6,47 @@ use crate::check::Expectation;
 use crate::template::{Shape, Template};
 use crate::variables::VariableSlot;
 
-/// What a flow does, in order.
+/// The operations of a flow, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) operations: Vec<Operation>,
-    /// Some operation waits for a message, so messages that come early must be kept.
+    /// Whether some operation waits for a message, so messages that arrive early must be kept.
     pub(crate) expects: bool,
 }
 
-/// A step, with its line.
+/// An operation with the line of its step.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) line: u32,
     pub(crate) action: Action,
 }
 
-/// What a step does.
+/// The action of an operation.
 #[derive(Debug)]
 pub(crate) enum Action {
     Connect(Dial),
     Send {
         body: MessageBody,
-        /// Only what arrives from now on can be the answer.
+        /// Whether only messages that arrive from now on can be the reply.
         forget_earlier: bool,
     },
     Expect(Expectation),
-    /// Wait for the peer to end the connection.
+    /// Waits for the peer to close the connection.
     ExpectEnd {
         within: Duration,
-        /// Any when None.
+        /// The required close code; `None` for any ending.
         code: Option<u16>,
     },
     Think(Pause),
     Enter(Loop),
-    /// The end of the loop that was entered last.
+    /// The end of the innermost loop.
     Repeat,
     Set(VariableSlot, Shape),
     Log(Template),
     Close(u16, Template),
 }
 
-/// What a `connect` is made of.
+/// The request of a `connect`.
 #[derive(Debug)]
 pub(crate) struct Dial {
     pub(crate) target: Template,
@@ -60,7 +60,7 @@ pub(crate) enum MessageBody {
     Text(Template),
     Json(Shape),
     Binary(Vec<u8>),
-    /// So many bytes of filler.
+    /// A generated message of `length` bytes.
     Filler {
         length: usize,
         binary: bool,
@@ -77,43 +77,43 @@ pub(crate) struct Pause {
 #[derive(Debug)]
 pub(crate) enum PauseTime {
     Fixed(Duration),
-    /// Seconds or a duration, known when it is reached.
+    /// Seconds or a duration, rendered when the step starts.
     Computed(Template),
 }
 
-/// Evenly distributed around the pause, to both sides.
+/// A uniformly distributed deviation from the pause, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Jitter {
     None,
     By(Duration),
-    /// A part of the pause, 0 to 1.
+    /// A fraction of the pause, from 0 to 1.
     Part(f64),
 }
 
 /// Steps that repeat, up to the matching [`Action::Repeat`].
 #[derive(Debug)]
 pub(crate) struct Loop {
-    /// The operation behind the matching `Repeat`.
+    /// The index of the operation after the matching `Repeat`.
     pub(crate) exit: usize,
     pub(crate) rounds: Rounds,
-    /// Set to the number of the round.
+    /// The variable for the number of the round.
     pub(crate) counter: VariableSlot,
-    /// Set to the element of the round, or its number.
+    /// The variable for the element of the round, or its number.
     pub(crate) element: VariableSlot,
 }
 
 #[derive(Debug)]
 pub(crate) enum Rounds {
-    /// From the first number to before the second.
+    /// The rounds from the first number up to, but not including, the second.
     Range(u64, u64),
-    /// A number or `a-b`, known when it is reached.
+    /// A number or `a-b`, rendered when the loop starts.
     Computed(Template),
     Over(Shape),
     For(Duration),
     Forever,
 }
 
-/// A number of rounds, or `a-b`: from `a` to before `b`.
+/// Parses a number of rounds, or `a-b` for the rounds from `a` up to, but not including, `b`.
 pub(crate) fn parse_count(text: &str) -> Option<(u64, u64)> {
     let text = text.trim();
     match text.split_once('-') {

@@ -1,4 +1,4 @@
-//! Text with `{{ names }}`, and JSON made of it.
+//! Texts with `{{ names }}`, and JSON with such texts in it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::variables::{Names, Values, VariableSlot};
 
-/// Most bytes that one template may become; more fails the user's run.
+/// The maximum size of a rendered template in bytes; the user fails when it is exceeded.
 pub(crate) const MAX_RENDERED: usize = 16 << 20;
 
-/// Most bytes of JSON, and most levels, that one value in a variable may have; more fails the user's run.
+/// The maximum size of a value in a variable, in bytes of JSON and in levels; the user fails when it is exceeded.
 const MAX_VALUE: usize = 1 << 20;
 const MAX_DEPTH: usize = 128;
 
-/// Longest `$randomString`, in characters.
+/// The maximum length of `$randomString`, in characters.
 const MAX_RANDOM: usize = 1 << 20;
 
-/// A text that may hold `{{ name }}`, `{{ name.field[0] }}`, `{{ $randomNumber(1, 6) }}`, `{{ $randomString(8) }}`.
+/// A text that may contain `{{ name }}`, `{{ name.field[0] }}`, `{{ $randomNumber(1, 6) }}`, `{{ $randomString(8) }}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Template {
     parts: Vec<Part>,
@@ -31,14 +31,14 @@ enum Part {
     RandomString(usize),
 }
 
-/// A step into a value.
+/// One element of a path into a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Key {
     Field(Box<str>),
     Index(usize),
 }
 
-/// JSON with templates in it; fields keep the order of the file.
+/// JSON that may contain templates. Fields keep the order of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     /// A value without templates.
@@ -48,17 +48,17 @@ pub(crate) enum Shape {
     Map(Vec<(Template, Shape)>),
 }
 
-/// Why a template cannot be written out.
+/// The reason why a template cannot be rendered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RenderError {
-    /// The name has no value yet, or not that field.
+    /// The variable has no value, or its value lacks the field.
     Unset(VariableSlot),
-    /// More than [`MAX_RENDERED`] bytes, or a value beyond its limits.
+    /// The result exceeds [`MAX_RENDERED`], or a value exceeds its limits.
     TooLarge,
 }
 
 impl Template {
-    /// Reads a template; the place is where its text stands in the file.
+    /// Parses a template. `line` and `column` are the place of its text in the file.
     pub(crate) fn parse(text: &str, names: &mut Names, line: u32, column: u32) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -92,12 +92,12 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// A text as it is.
+    /// Creates a template without variables.
     pub(crate) fn literal(text: &str) -> Self {
         Self { parts: if text.is_empty() { Vec::new() } else { vec![Part::Text(text.into())] } }
     }
 
-    /// The text, when no name is in it.
+    /// Returns the text if the template has no variables.
     pub(crate) fn fixed(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -106,7 +106,7 @@ impl Template {
         }
     }
 
-    /// Writes it out behind `out`.
+    /// Appends the rendered template to `out`.
     pub(crate) fn write(
         &self,
         values: &Values,
@@ -130,14 +130,14 @@ impl Template {
         Ok(())
     }
 
-    /// Written out.
+    /// Returns the rendered template.
     pub(crate) fn text(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<String, RenderError> {
         let mut out = String::new();
         self.write(values, rng, &mut out)?;
         Ok(out)
     }
 
-    /// The value itself when the template is one name and nothing else, so that numbers stay numbers; else its text.
+    /// Returns the value itself if the template is a single variable, so numbers stay numbers; otherwise the rendered text.
     fn value(
         &self,
         values: &Values,
@@ -158,7 +158,7 @@ impl Template {
 }
 
 impl Shape {
-    /// As JSON behind `out`.
+    /// Appends the value as JSON to `out`.
     pub(crate) fn write(
         &self,
         values: &Values,
@@ -197,14 +197,14 @@ impl Shape {
         if out.len() > MAX_RENDERED { Err(RenderError::TooLarge) } else { Ok(()) }
     }
 
-    /// As a value of at most [`MAX_VALUE`] bytes and [`MAX_DEPTH`] levels, so that a loop cannot build one without bounds.
+    /// Returns a value of at most [`MAX_VALUE`] bytes and [`MAX_DEPTH`] levels, so a loop cannot build one without bounds.
     pub(crate) fn value(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<Value, RenderError> {
         let mut budget = MAX_VALUE;
         let value = self.build(values, rng, &mut budget)?;
         if depth(&value) > MAX_DEPTH { Err(RenderError::TooLarge) } else { Ok(value) }
     }
 
-    /// As a value that is not copied when it is all of a variable.
+    /// Returns a value, without a copy if it is the whole value of a variable.
     pub(crate) fn shared(&self, values: &Values, rng: &mut fastrand::Rng) -> Result<Arc<Value>, RenderError> {
         if let Shape::Text(template) = self
             && let [Part::Value(slot, path)] = template.parts.as_slice()
@@ -253,7 +253,7 @@ fn spend(budget: &mut usize, bytes: usize) -> Result<(), RenderError> {
     Ok(())
 }
 
-/// About so many bytes as JSON. All values are at most [`MAX_DEPTH`] deep, so the recursion is.
+/// Returns the approximate size as JSON. The depth of the recursion is that of the value, at most [`MAX_DEPTH`].
 pub(crate) fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
@@ -273,7 +273,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// A value inside a text: strings without quotes, everything else as JSON.
+/// Appends a value as part of a text: strings without quotes, everything else as JSON.
 pub(crate) fn write_text(value: &Value, out: &mut String) {
     match value {
         Value::String(text) => out.push_str(text),
@@ -281,7 +281,7 @@ pub(crate) fn write_text(value: &Value, out: &mut String) {
     }
 }
 
-/// As JSON. Whole numbers have no `.0`, as in the programs that these files come from.
+/// Appends a value as JSON. Whole numbers have no `.0`, as in JavaScript, for which many scenario files were written.
 pub(crate) fn write_json(value: &Value, out: &mut String) {
     match value {
         Value::Number(number) => {
@@ -322,25 +322,11 @@ pub(crate) fn write_json(value: &Value, out: &mut String) {
 }
 
 fn write_quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => {
-                // Writing to a string does not fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    // A string is always serializable.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-/// The value of a name, or of a field in it.
+/// Returns the value of a variable, or of a field in it.
 fn lookup<'v>(values: &'v Values, slot: VariableSlot, path: &[Key]) -> Result<&'v Value, RenderError> {
     let unset = || RenderError::Unset(slot);
     let mut value: &Value = values.get(slot).and_then(Option::as_ref).map(Arc::as_ref).ok_or_else(unset)?;
@@ -397,12 +383,12 @@ fn parse_call(function: &str, arguments: &str) -> Result<Part, String> {
         },
         ("$randomNumber" | "$randomString", _) => Err(format!("too many arguments for `{function}`")),
         _ => Err(format!(
-            "there is no function `{function}`; there are `$randomNumber(from, to)` and `$randomString(length)`"
+            "unknown function `{function}`; the functions are `$randomNumber(from, to)` and `$randomString(length)`"
         )),
     }
 }
 
-/// `.field`, `[0]`, `["field"]`, any number of them.
+/// Parses any number of `.field`, `[0]` and `["field"]`.
 fn parse_path(mut text: &str) -> Option<Vec<Key>> {
     let mut path = Vec::new();
     while !text.is_empty() {
@@ -426,7 +412,7 @@ fn parse_path(mut text: &str) -> Option<Vec<Key>> {
     Some(path)
 }
 
-/// Text between a pair of single or double quotes.
+/// Returns the text between a pair of single or double quotes.
 pub(crate) fn unquote(text: &str) -> Option<&str> {
     ['\'', '"'].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
 }

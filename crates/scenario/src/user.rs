@@ -1,4 +1,4 @@
-//! One virtual user: a machine that says what to do next, and is told what happened.
+//! One virtual user: a state machine that returns the next action and receives events.
 //!
 //! ```text
 //!   closed ──Connect──▶ dialling ──connected──▶ open ──Close──▶ closing
@@ -6,8 +6,8 @@
 //!      └────────────────────┴─────────────────────┴───────────────────────── closed
 //! ```
 //!
-//! [`UserRun::next`] is a question about the state: what it answered stays the answer until time passes or something is told. Only
-//! `Connect`, `Send`, `Log` and `Close` are handed out once each, to be done.
+//! [`UserRun::next`] queries the state: it returns the same action until time passes or an event is reported. Only `Connect`, `Send`,
+//! `Log` and `Close` are returned once each, to be executed.
 
 mod step;
 
@@ -24,35 +24,35 @@ use crate::program::{Action, Program};
 use crate::template::RenderError;
 use crate::variables::Values;
 
-/// Most messages that wait for a step to look at them, for each user; then the oldest is dropped.
+/// The maximum number of early messages per user that wait for a step; then the oldest is dropped.
 const MAX_WAITING: usize = 64;
 
-/// Most bytes of them.
+/// The maximum size of all early messages of a user in bytes.
 const MAX_WAITING_BYTES: usize = 256 << 10;
 
-/// Most operations in a row that ask nothing of the engine; more is a loop that does nothing.
+/// The maximum number of consecutive operations without an action for the engine; more indicates an empty loop.
 const MAX_SILENT: usize = 10_000;
 
-/// What to do next.
+/// The next action of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserAction {
-    /// Dial; then call [`UserRun::connected`], [`UserRun::refused`] or [`UserRun::closed`].
+    /// Open a connection, then call [`UserRun::connected`], [`UserRun::refused`] or [`UserRun::closed`].
     Connect(ConnectRequest),
-    /// Write this, then ask again at once.
+    /// Send this message, then call [`UserRun::next`] again at once.
     Send(Message),
-    /// Ask again at that time. The connection, when open, is read meanwhile.
+    /// Call [`UserRun::next`] again at this time. Meanwhile read from the connection if it is open.
     Think(Instant),
-    /// A message or the end of the connection is waited for; ask again after either, at the latest at that time.
+    /// Wait for a message or the end of the connection, then call [`UserRun::next`] again; at the latest at this time.
     Expect(Instant),
-    /// The answer to `Connect` or `Close` is still awaited.
+    /// Wait for the result of `Connect` or `Close`.
     Waiting,
-    /// Print this, then ask again at once.
+    /// Print this line, then call [`UserRun::next`] again at once.
     Log(String),
-    /// Start the closing handshake, then call [`UserRun::closed`] with how it ended (whatever it is, the run goes on).
+    /// Close the connection, then call [`UserRun::closed`] with the ending. The run continues whatever the ending is.
     Close(CloseCode, String),
-    /// The flow is at its end and its connection closed.
+    /// The flow is complete and the connection is closed.
     Done,
-    /// The flow cannot go on. Drop the connection.
+    /// The flow has failed. Drop the connection.
     Failed(UserFailure),
 }
 
@@ -61,52 +61,52 @@ pub enum UserAction {
 pub struct ConnectRequest {
     /// A `ws` or `wss` URL.
     pub target: String,
-    /// Request headers besides those of the handshake.
+    /// Request headers in addition to those of the handshake.
     pub headers: Vec<(String, String)>,
-    /// Sub-protocols to offer.
+    /// The subprotocols to offer, in order of preference.
     pub protocols: Vec<String>,
 }
 
 /// An expectation that was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Line of the step that waited.
+    /// The line of the step that waited for the message.
     pub line: u32,
-    /// From the last message of this user to the arrival of the answer. `None` when nothing was sent before it, or something was sent
-    /// between its arrival and the step that waited for it, so that nobody knows which message it answers.
+    /// The time from the last message of this user to the arrival of the reply. `None` if nothing was sent before, or if another
+    /// message was sent between the arrival and the step that waited for it, so the reply cannot be assigned to a message.
     pub latency: Option<Duration>,
-    /// A check with `strict: false` that did not hold: expected and got.
+    /// The expected and the actual content if a check with `strict: false` failed.
     pub mismatch: Option<String>,
 }
 
-/// Why a user's flow stopped.
+/// The reason why the flow of a user failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserFailure {
-    /// For counting.
+    /// The kind of failure, for counting.
     pub kind: UserFailureKind,
-    /// Line of the step.
+    /// The line of the step.
     pub line: u32,
-    /// The whole story, with the line's file left to the caller.
+    /// The full description, without the name of the file.
     pub message: String,
 }
 
-/// What stopped a flow.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UserFailureKind {
     /// The connection could not be opened.
     Connect,
-    /// It ended while the flow was not at its end.
+    /// The connection ended before the flow was complete.
     Dropped,
-    /// Nothing came in time.
+    /// No message arrived in time.
     Timeout,
-    /// What came was something else.
+    /// The messages that arrived did not match.
     Mismatch,
-    /// A step cannot be done: a variable without a value, a message too large, a send before `connect`.
+    /// A step cannot be executed: a variable has no value, a message is too large, or a `send` precedes `connect`.
     UserAction,
 }
 
 impl UserFailureKind {
-    /// As reports write it.
+    /// Returns the name for reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "not connected",
@@ -118,12 +118,12 @@ impl UserFailureKind {
     }
 }
 
-/// One virtual user. A few hundred bytes, and what its variables and early messages take.
+/// The state of one virtual user: a few hundred bytes, plus its variables and early messages.
 #[derive(Debug)]
 pub struct UserRun {
     scenario: Arc<Scenario>,
     flow: usize,
-    /// The operation that comes next, or is in progress.
+    /// The index of the operation that is in progress or next.
     at: usize,
     values: Values,
     loops: Vec<Round>,
@@ -131,10 +131,10 @@ pub struct UserRun {
     progress: Progress,
     early: VecDeque<(Instant, Message)>,
     early_bytes: usize,
-    /// Early messages that had to be dropped.
+    /// The number of early messages that were dropped.
     dropped: u64,
     last_sent: Option<Instant>,
-    /// Not taken yet. As many as early messages at most, in one call of `next`.
+    /// The replies that the engine has not taken yet.
     answers: VecDeque<Reply>,
 }
 
@@ -146,10 +146,10 @@ enum LinkState {
     Closing,
 }
 
-/// How far the operation in progress is.
+/// The progress of the current operation.
 #[derive(Debug)]
 enum Progress {
-    /// Not begun.
+    /// The operation has not started.
     New,
     Until(Instant),
     Reply(Box<Pending>),
@@ -157,10 +157,10 @@ enum Progress {
     Failed(UserFailure),
 }
 
-/// A round of a loop.
+/// The current round of a loop.
 #[derive(Debug)]
 struct Round {
-    /// The operation that entered it.
+    /// The index of the operation that entered the loop.
     enter: usize,
     index: u64,
     end: LoopEnd,
@@ -178,9 +178,9 @@ enum LoopEnd {
 struct Pending {
     deadline: Instant,
     expected: Expected,
-    /// Messages that were passed over.
+    /// The number of messages that did not match.
     others: u64,
-    /// Why the last of them was not it.
+    /// The reason why the last of them did not match.
     mismatch: Option<String>,
 }
 
@@ -191,8 +191,8 @@ impl std::fmt::Debug for Pending {
 }
 
 impl UserRun {
-    /// User number `user` of that flow (an index into [`Scenario::flows`]; the last one when there is no such). `rng` is this user's,
-    /// see [`Scenario::rng`].
+    /// Creates user number `user` of a flow, which is an index into [`Scenario::flows`]; a larger index selects the last flow. `rng`
+    /// must be the one of this user, see [`Scenario::rng`].
     pub fn new(scenario: &Arc<Scenario>, flow: usize, user: u64, rng: &mut fastrand::Rng) -> Self {
         Self {
             scenario: Arc::clone(scenario),
@@ -210,7 +210,7 @@ impl UserRun {
         }
     }
 
-    /// What to do next. Does not block, never hands out the same act twice.
+    /// Returns the next action. Never blocks, and never returns the same `Connect`, `Send`, `Log` or `Close` twice.
     pub fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> UserAction {
         for _ in 0..MAX_SILENT {
             match &self.progress {
@@ -248,18 +248,18 @@ impl UserRun {
         self.next(now, rng)
     }
 
-    /// The connection that `Connect` asked for is open.
+    /// Reports that the requested connection is open.
     pub fn connected(&mut self, _now: Instant) {
         if self.link == LinkState::Dialling {
             self.link = LinkState::Open;
         }
     }
 
-    /// The connection that `Connect` asked for could not be opened, for a reason that is not an [`Ending`] (`HTTP 403`).
+    /// Reports that the requested connection could not be opened, with the reason.
     pub fn refused(&mut self, _now: Instant, why: &str) {
         if self.link == LinkState::Dialling {
             self.link = LinkState::Closed;
-            // The step is over, so its line is that of the operation before.
+            // The step is complete, so its line is that of the previous operation.
             self.fail_at(
                 self.at.saturating_sub(1),
                 UserFailureKind::Connect,
@@ -268,13 +268,13 @@ impl UserRun {
         }
     }
 
-    /// The last `Send` was really written at that time. Without this call, the time when it was handed out counts.
+    /// Reports when the last `Send` was written. Without this call, the time when the action was returned counts.
     pub fn sent(&mut self, now: Instant) {
         self.last_sent = Some(now);
     }
 
-    /// A message has come. True when it was the one that a step waited for: [`take_reply`](Self::take_reply) has its latency. What
-    /// comes early is kept when some step may want it: 64 messages and 256 KiB at most, then the oldest is dropped.
+    /// Reports a message. Returns whether a step waited for it; [`take_reply`](Self::take_reply) then returns its latency. A message
+    /// that arrives early is kept if some step may wait for it: at most 64 messages and 256 KiB, then the oldest is dropped.
     pub fn received(&mut self, now: Instant, message: &Message) -> bool {
         match &self.progress {
             Progress::Reply(_) => self.judge(now, message),
@@ -287,7 +287,7 @@ impl UserRun {
         }
     }
 
-    /// The connection has ended, however.
+    /// Reports the end of the connection.
     pub fn closed(&mut self, _now: Instant, ending: &Ending) {
         let link = std::mem::replace(&mut self.link, LinkState::Closed);
         match (&self.progress, link) {
@@ -311,18 +311,18 @@ impl UserRun {
         }
     }
 
-    /// The next expectation that was met: ask after [`received`](Self::received), and after [`next`](Self::next), which looks at what
-    /// came early. Of those that nobody takes, the last 65 are kept.
+    /// Returns the next expectation that was met. Call it after [`received`](Self::received), and after [`next`](Self::next), which
+    /// matches early messages. The last 65 are kept.
     pub fn take_reply(&mut self) -> Option<Reply> {
         self.answers.pop_front()
     }
 
-    /// Line of the step in progress, for a live view.
+    /// Returns the line of the current step.
     pub fn line(&self) -> u32 {
         self.line_of(self.at)
     }
 
-    /// The flow that this user follows.
+    /// Returns the index of the flow of this user.
     pub fn flow(&self) -> usize {
         self.flow
     }
@@ -395,7 +395,7 @@ impl UserRun {
         self.fail(kind, message + &dropped);
     }
 
-    /// Judges a message against the expectation in progress; true when it was the one.
+    /// Matches a message with the current expectation. Returns whether it matches.
     fn judge(&mut self, arrived: Instant, message: &Message) -> bool {
         let Progress::Reply(pending) = &self.progress else { return false };
         let Some(expectation) = self.expectation() else { return false };
@@ -426,7 +426,7 @@ impl UserRun {
         }
     }
 
-    /// Keeps a message for a later step.
+    /// Keeps an early message for a later step.
     fn keep(&mut self, now: Instant, message: &Message) {
         self.early_bytes += message.len();
         self.early.push_back((now, message.clone()));

@@ -1,4 +1,4 @@
-//! What `{{ names }}` stand for: one slot for each name of a file, one value in it for each user.
+//! The variables of `{{ names }}`: one slot for each name of a file, with one value per user.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -6,36 +6,36 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Place of a name's value in [`Values`].
+/// The index of a variable in [`Values`].
 pub(crate) type VariableSlot = usize;
 
-/// The values of one user, by slot. `None` until something sets it.
+/// The values of one user by slot; `None` for variables without a value.
 pub(crate) type Values = Box<[Option<Arc<Value>>]>;
 
-/// Where the first values of a user come from.
+/// The variables of a scenario, with the sources of their initial values.
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
-    /// By slot.
+    /// The names by slot.
     names: Vec<String>,
     sources: Vec<VariableSource>,
 }
 
-/// Sets some slots when a user starts.
+/// A source of initial values.
 #[derive(Debug)]
 pub(crate) enum VariableSource {
-    /// The same for all.
+    /// The same value for all users.
     Constant(VariableSlot, Arc<Value>),
-    /// One of these for each user, at random.
+    /// A random element for each user.
     Pick(VariableSlot, Vec<Arc<Value>>),
-    /// A row of a file for each user.
+    /// A row of a payload file for each user.
     Rows {
-        /// VariableSlot and column.
+        /// The slots with their columns.
         fields: Vec<(VariableSlot, usize)>,
-        /// At least one.
+        /// The rows; at least one.
         rows: Vec<csv::StringRecord>,
-        /// Row `n` for user `n`, around and around; else at random.
+        /// Whether user `n` gets row `n`, starting over at the end; otherwise rows are chosen at random.
         in_sequence: bool,
-        /// Cells that are numbers become numbers.
+        /// Whether cells that are numbers become numbers.
         cast: bool,
     },
     /// A random UUID.
@@ -45,7 +45,7 @@ pub(crate) enum VariableSource {
 }
 
 impl Variables {
-    /// The values that a user starts with.
+    /// Returns the initial values of a user.
     pub(crate) fn start(&self, user: u64, rng: &mut fastrand::Rng) -> Values {
         let mut values: Values = vec![None; self.names.len()].into_boxed_slice();
         for source in &self.sources {
@@ -70,22 +70,22 @@ impl Variables {
         values
     }
 
-    /// The name of a slot.
+    /// Returns the name of a variable.
     pub(crate) fn name(&self, slot: VariableSlot) -> &str {
         self.names.get(slot).map_or("?", String::as_str)
     }
 }
 
-/// Collects names while a file is read, so that a name that nothing sets is an error with a line.
+/// The names in a file, collected while it is read, so that a name without a value is reported with its line.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     slots: HashMap<String, VariableSlot>,
     names: Vec<String>,
     set: Vec<bool>,
     sources: Vec<VariableSource>,
-    /// First use of each slot: line and column.
+    /// The line and column of the first use of each slot.
     used: BTreeMap<VariableSlot, (u32, u32)>,
-    /// What `$env` reads.
+    /// The environment variables for `$env`.
     pub(crate) environment: BTreeMap<String, String>,
 }
 
@@ -94,7 +94,7 @@ impl Names {
         Self { environment, ..Self::default() }
     }
 
-    /// The slot of a name that a template reads at that place.
+    /// Returns the slot of a name that a template reads at this place.
     pub(crate) fn read(&mut self, name: &str, line: u32, column: u32) -> VariableSlot {
         let slot = self.slot(name);
         self.used.entry(slot).or_insert((line, column));
@@ -106,24 +106,24 @@ impl Names {
         slot
     }
 
-    /// The slot of a name that a step sets.
+    /// Returns the slot of a name that a step sets.
     pub(crate) fn set(&mut self, name: &str) -> VariableSlot {
         let slot = self.slot(name);
         self.set[slot] = true;
         slot
     }
 
-    /// Adds what sets slots at the start; the later source wins.
+    /// Adds a source of initial values. A later source overrides earlier ones.
     pub(crate) fn start(&mut self, source: VariableSource) {
         self.sources.push(source);
     }
 
-    /// The names that something sets, for suggestions.
+    /// Returns the names that have a value, for suggestions.
     pub(crate) fn known(&self) -> impl Iterator<Item = &str> {
         self.names.iter().zip(&self.set).filter(|(_, set)| **set).map(|(name, _)| name.as_str())
     }
 
-    /// The first use of a name that nothing sets: name, line, column.
+    /// Returns the first use of a name without a value: name, line and column.
     pub(crate) fn unset(&self) -> Option<(&str, u32, u32)> {
         let unset = self.used.iter().filter(|(slot, _)| !self.set[**slot]);
         let (slot, (line, column)) = unset.min_by_key(|(_, place)| **place)?;
@@ -153,7 +153,7 @@ impl Names {
     }
 }
 
-/// A cell as a value. A number only when it is written as numbers are: `007` stays text.
+/// Returns the value of a cell. A number must be written as JSON writes it, so `007` stays text.
 pub(crate) fn cell_value(cell: &str, cast: bool) -> Value {
     if cast
         && let Ok(number) = serde_json::from_str::<serde_json::Number>(cell)
@@ -164,7 +164,7 @@ pub(crate) fn cell_value(cell: &str, cast: bool) -> Value {
     Value::String(cell.to_owned())
 }
 
-/// RFC 9562 4, version 4.
+/// Returns a random UUID, version 4 (RFC 9562 §5.4).
 fn uuid(rng: &mut fastrand::Rng) -> String {
     let number = (rng.u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let mut text = String::with_capacity(36);

@@ -138,12 +138,12 @@ fn steps() {
             "x.yml:3:22: `(` is not a regular expression that works here: found open group without closing ')'",
         ),
         (
-            "  - expect: { json: { '$[?(@.a)]': 1 } }",
-            "x.yml:3:23: `$[?(@.a)]` is not a JSONPath that is understood here: filters, slices and lists in `[…]` are not supported, only a number, a quoted name or `*`",
+            "  - expect: { json: { '$..a..b..c..d': 1 } }",
+            "x.yml:3:23: `$..a..b..c..d` has more than 3 descendant segments (`..`)",
         ),
         (
             "  - capture: { a: b }",
-            "x.yml:3:19: `b` is not a JSONPath that is understood here: it starts with `$`",
+            "x.yml:3:19: `b` is not a JSONPath; an expression starts with `$`, such as `$.id`",
         ),
         ("  - capture: { a: { regex: x, group: 2 } }", "x.yml:3:38: /x/ has no group `2`"),
         ("  - expect-close: 7", "x.yml:3:19: close codes are 1000 to 4999, not 7"),
@@ -179,7 +179,7 @@ fn steps() {
         ("  - send: 'hi {{ name'", "x.yml:3:11: `{{` without `}}`"),
         (
             "  - send: '{{ $randomWord(3) }}'",
-            "x.yml:3:11: there is no function `$randomWord`; there are `$randomNumber(from, to)` and `$randomString(length)`",
+            "x.yml:3:11: unknown function `$randomWord`; the functions are `$randomNumber(from, to)` and `$randomString(length)`",
         ),
         (
             "  - send: '{{ $randomString(-1) }}'",

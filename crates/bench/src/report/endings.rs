@@ -138,7 +138,7 @@ fn hint(records: &[&EndingRecord], ages: &[f64], instants: &[f64], load: Load) -
     match (equal_age, equal_at) {
         (true, true) if opened_spread <= allowed(age) => Some(format!(
             "The connections ended at the same age and at the same time, since all were opened within {}. The cause is a timer or \
-             a single event such as a reload; `--ramp {}s` or more would tell which.",
+             a single event such as a reload; `--ramp-up {}s` or more would tell which.",
             within(opened_spread),
             (age * 0.2).ceil().max(5.0),
         )),
@@ -236,7 +236,7 @@ mod tests {
             hint_of(&event, BUSY)
         );
         let both: Vec<_> = (0..50).map(|_| record("RST", 0.0, 60.0)).collect();
-        assert!(hint_of(&both, BUSY).contains("`--ramp 12s`"), "{}", hint_of(&both, BUSY));
+        assert!(hint_of(&both, BUSY).contains("`--ramp-up 12s`"), "{}", hint_of(&both, BUSY));
     }
 
     #[test]

@@ -14,10 +14,10 @@ use undrop_text::suggest;
 use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Fields, Reader, Result};
 
-/// Ways to look at an answer that only make sense for HTTP.
+/// Keys of captures and matches that only apply to HTTP.
 const FOREIGN: &[&str] = &["header", "selector", "xpath", "transform"];
 
-/// `send`, or `wait`.
+/// Reads `send` or `wait`.
 pub(crate) fn read(
     reader: &mut Reader,
     builder: &mut Builder,
@@ -127,7 +127,7 @@ fn subject(reader: &mut Reader, fields: &mut Fields<'_>, node: &Node) -> Result<
     }
 }
 
-/// `expect`: a text that the message must be, a JSON object whose fields it must have, or the keys of our own `expect`.
+/// Reads `expect`: a text that the message must equal, a JSON object whose fields it must have, or the keys of the native `expect`.
 pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) -> Result<Expectation> {
     let Some(entries) = entry.value.map() else { return native::expect(reader, entry, within) };
     let keys_are = |known: &[&str]| entries.iter().all(|entry| known.contains(&entry.key.as_str()));
@@ -144,7 +144,7 @@ pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) ->
         }
         return Ok(expectation);
     }
-    // A JSON message may have a field called `text`, but hardly only fields that are called like keys of `expect`.
+    // A JSON message may have a field `text`, but it is unlikely that all its fields are named like keys of `expect`.
     if keys_are(EXPECT_KEYS)
         || (entries.len() > 1
             && entries.iter().all(|e| suggest::nearest(&e.key, EXPECT_KEYS.iter().copied()).is_some()))
@@ -156,7 +156,7 @@ pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) ->
     Ok(expectation)
 }
 
-/// The message of a `send` without `match` and `capture`.
+/// Reads the message of a `send` without `match` and `capture`.
 fn body(reader: &mut Reader, node: &Node, place: Place) -> Result<MessageBody> {
     match &node.kind {
         YamlValue::Null => Err(reader.error(place, "`send` has nothing to send")),

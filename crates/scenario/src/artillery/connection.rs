@@ -1,4 +1,4 @@
-//! `config.ws` and `config.tls`: options of the JavaScript client, as far as they have a meaning here.
+//! `config.ws` and `config.tls`: the options of the JavaScript client that apply here.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use undrop_text::suggest;
 use crate::yaml::node::{MapEntry, YamlValue};
 use crate::yaml::reader::{Fields, Reader, Result};
 
-/// Options of that client that change nothing here.
+/// The options of that client that have no effect here.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("maxPayload", "messages up to 64 MiB are taken"),
     ("skipUTF8Validation", "text is always validated"),
@@ -22,7 +22,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("autoPong", "pings are always answered"),
 ];
 
-/// What holds for all connections, and how long answers are waited for (`ws.timeout`).
+/// Reads the options of all connections, and the time to wait for replies (`ws.timeout`).
 pub(crate) fn read(
     reader: &mut Reader,
     ws: Option<&MapEntry>,
@@ -51,7 +51,7 @@ pub(crate) fn read(
     Ok((connection, timeout))
 }
 
-/// Everything but sub-protocols and headers; also for `connect`, which takes the same.
+/// Reads everything but subprotocols and headers, also for `connect`, which has the same options.
 pub(crate) fn options(
     reader: &mut Reader,
     fields: &mut Fields<'_>,
@@ -73,7 +73,7 @@ pub(crate) fn options(
         connection.server_name = Some(reader.text(entry)?);
     }
     if let Some(entry) = fields.take("handshakeTimeout") {
-        // Milliseconds in that client; everything else in these files is seconds.
+        // This option is in milliseconds, unlike everything else in these files.
         let milliseconds = reader.number(entry)?;
         connection.handshake_timeout = Some(Duration::from_secs_f64(milliseconds.min(1e9) / 1000.0));
         reader.notice(

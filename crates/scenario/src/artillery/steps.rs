@@ -16,10 +16,10 @@ use crate::yaml::node::{MapEntry, Node, YamlValue};
 use crate::yaml::reader::suggestion;
 use crate::yaml::reader::{Fields, Reader, Result};
 
-/// Steps that stand alone.
+/// The names of the steps.
 const STEPS: &[&str] = &["connect", "send", "wait", "think", "loop", "log", "expect", "close"];
 
-/// Keys that belong to one of them.
+/// The keys that belong to a step, which is named second.
 const COMPANIONS: &[(&str, &str)] = &[
     ("jitter", "think"),
     ("count", "loop"),
@@ -29,7 +29,7 @@ const COMPANIONS: &[(&str, &str)] = &[
     ("loopElement", "loop"),
 ];
 
-/// Steps of Artillery's other engines.
+/// The steps of other engines of Artillery.
 const FOREIGN: &[&str] =
     &["get", "post", "put", "patch", "delete", "head", "options", "emit", "request", "parallel"];
 
@@ -40,7 +40,7 @@ pub(crate) fn read(
     node: &Node,
 ) -> Result<()> {
     match &node.kind {
-        // Steps that an anchor stands for; Artillery flattens them too.
+        // A list of steps that was inserted by a YAML alias. Artillery flattens it too.
         YamlValue::List(nodes) => nodes.iter().try_for_each(|node| read(reader, builder, context, node)),
         YamlValue::Text(word) => {
             let nothing = Node { place: node.place, kind: YamlValue::Null };
@@ -218,7 +218,7 @@ fn think(
     Ok(Pause { time, jitter })
 }
 
-/// Numbers are milliseconds in Artillery, beside a `think` in seconds. Here they are seconds, like all numbers.
+/// Reads `jitter`. Numbers are seconds here, as everywhere; in Artillery they are milliseconds, although `think` is in seconds.
 fn jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     let jitter = native::read_jitter(reader, entry)?;
     let is_number = entry.value.scalar().is_some_and(|text| text.trim().parse::<f64>().is_ok());
@@ -232,7 +232,7 @@ fn jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     Ok(jitter)
 }
 
-/// `config.defaults.think.jitter`.
+/// Reads `config.defaults.think.jitter`.
 pub(crate) fn default_jitter(reader: &mut Reader, config: &mut Fields<'_>) -> Result<Jitter> {
     let defaults = config.left().find(|entry| entry.key == "defaults").and_then(|entry| entry.value.map());
     let think = defaults.unwrap_or_default().iter().find(|entry| entry.key == "think");

@@ -1,4 +1,4 @@
-//! The steps of our own format.
+//! The steps of the native format.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::template::{Shape, Template};
 use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 use crate::yaml::reader::{Reader, Result, suggestion};
 
-/// Largest message that a step makes of nothing, in bytes.
+/// The maximum size of a generated message in bytes.
 const MAX_FILLER: usize = 16 << 20;
 
-/// All of them, for suggestions.
+/// The names of all steps, for suggestions.
 const STEPS: &[&str] =
     &["connect", "send", "expect", "capture", "expect-close", "think", "loop", "set", "log", "close"];
 
@@ -31,7 +31,7 @@ pub(crate) fn read(
     within: Duration,
 ) -> Result<()> {
     match &node.kind {
-        // A list of steps that an anchor stands for.
+        // A list of steps that was inserted by a YAML alias.
         YamlValue::List(items) => items.iter().try_for_each(|item| read(reader, builder, item, defaults, within)),
         YamlValue::Text(word) => {
             let nothing = Node { place: node.place, kind: YamlValue::Null };
@@ -176,7 +176,7 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
     pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// What `expect` takes; also for the same step in other dialects.
+/// The keys of `expect`, also for the same step in other dialects.
 pub(crate) const EXPECT_KEYS: &[&str] =
     &["text", "contains", "regex", "json", "capture", "within", "next", "any"];
 
@@ -228,7 +228,7 @@ pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) ->
     Ok(expectation)
 }
 
-/// Fields that the message must have: by name, or by path when the key begins with `$`.
+/// Reads the fields that the message must have: by name, or by path if the key starts with `$`.
 pub(crate) fn json_checks(reader: &mut Reader, node: &Node, checks: &mut Vec<Check>) -> Result<()> {
     let Some(entries) = node.map() else {
         let path = json_path(reader, "$", node.place)?;
@@ -248,10 +248,10 @@ pub(crate) fn json_checks(reader: &mut Reader, node: &Node, checks: &mut Vec<Che
 }
 
 pub(crate) fn json_path(reader: &Reader, text: &str, place: Place) -> Result<JsonPath> {
-    JsonPath::parse(text).map_err(|why| reader.error(place, why))
+    JsonPath::parse(text).map_err(|why| reader.error(place, why.to_string()))
 }
 
-/// Name: `$.path`, `message`, or `{ regex, group }`.
+/// Reads captures. The value of each name is `$.path`, `message` or `{ regex, group }`.
 fn captures(reader: &mut Reader, entry: &MapEntry) -> Result<Vec<Capture>> {
     let Some(entries) = entry.value.map().filter(|entries| !entries.is_empty()) else {
         let message = format!("`capture` is a map such as `id: $.id`, not {}", entry.value.describe());
@@ -317,7 +317,7 @@ fn think(reader: &mut Reader, entry: &MapEntry) -> Result<Pause> {
     Ok(Pause { time: read_time(reader, time)?, jitter })
 }
 
-/// A duration, now or when the step is reached.
+/// Reads a duration, or a template that is rendered when the step starts.
 pub(crate) fn read_time(reader: &mut Reader, entry: &MapEntry) -> Result<PauseTime> {
     if let YamlValue::Text(text) = &entry.value.kind
         && text.contains("{{")
@@ -330,7 +330,7 @@ pub(crate) fn read_time(reader: &mut Reader, entry: &MapEntry) -> Result<PauseTi
     reader.duration(entry).map(PauseTime::Fixed)
 }
 
-/// `20%` of the pause, or a duration.
+/// Reads a percentage of the pause, or a duration.
 pub(crate) fn read_jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     if let Some(percent) = entry.value.scalar().as_deref().and_then(|text| text.trim().strip_suffix('%')) {
         return match percent.trim().parse::<f64>() {
@@ -389,7 +389,7 @@ fn read_loop(
     builder.leave(reader, entry.place, entered)
 }
 
-/// A list, or the name of a variable that is one.
+/// Reads a list, or the name of a variable that contains one.
 pub(crate) fn over_list(reader: &mut Reader, entry: &MapEntry) -> Result<Shape> {
     match &entry.value.kind {
         YamlValue::List(_) => reader.shape(&entry.value),
@@ -435,7 +435,7 @@ pub(crate) fn close(reader: &mut Reader, entry: &MapEntry) -> Result<Action> {
 
 fn sendable_code(reader: &mut Reader, entry: &MapEntry) -> Result<u16> {
     let code = close_code(reader, entry)?;
-    // RFC 6455 7.4: these are never on the wire, or not defined.
+    // RFC 6455 §7.4: other codes must not be sent, or are not defined.
     if !undrop_frame::CloseCode::new(code).is_valid_on_wire() {
         return Err(reader.error(entry.value.place, format!("the close code {code} may not be sent")));
     }

@@ -1,4 +1,4 @@
-//! What each operation does when it is reached.
+//! The execution of each operation.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::template::{RenderError, Template};
 use crate::variables::Values;
 use std::sync::Arc;
 
-/// Filler is made of this, over and over.
+/// The text that filler repeats.
 const FILLER: &[u8] = b"undrop bench 0123456789 abcdefghijklmnopqrstuvwxyz ";
 
 impl UserRun {
-    /// Begins the operation at hand. `None` when there is nothing for the engine to do.
+    /// Starts the current operation. Returns `None` if the engine has nothing to do.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
@@ -30,7 +30,7 @@ impl UserRun {
         };
         match &operation.action {
             Action::Connect(_) if self.link == LinkState::Open => {
-                // A user has one connection: a new one replaces it. The step begins again when the old one is closed.
+                // A user has one connection, so a new one replaces it. The step starts again when the old one is closed.
                 self.link = LinkState::Closing;
                 return Ok(Some(UserAction::Close(CloseCode::NORMAL, String::new())));
             }
@@ -102,7 +102,7 @@ impl UserRun {
         Ok(None)
     }
 
-    /// Behind the last operation.
+    /// Closes the connection after the last operation.
     fn finish(&mut self) -> UserAction {
         if self.link == LinkState::Open {
             self.link = LinkState::Closing;
@@ -152,7 +152,7 @@ impl UserRun {
         }
     }
 
-    /// Goes to the first step of the loop, or behind it when no round is left.
+    /// Jumps to the first step of the loop, or past its end if no round is left.
     fn start_round(&mut self, now: Instant) {
         let scenario = Arc::clone(&self.scenario);
         let Some(round) = self.loops.last_mut() else { return };
@@ -235,7 +235,7 @@ fn computed(template: &Template, values: &Values, rng: &mut fastrand::Rng) -> Re
     template.text(values, rng)
 }
 
-/// RFC 6455 5.5: a Close frame holds 123 bytes of reason at most.
+/// Truncates a close reason to 123 bytes, the maximum of a Close frame (RFC 6455 §5.5).
 fn close_reason(mut reason: String) -> String {
     let mut end = reason.len().min(123);
     while !reason.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! A YAML document as a tree that knows where everything stands.
+//! A YAML document as a tree with the place of every value.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Number, Value};
 use serde_saphyr::{Location, Spanned};
 
-/// A value and its place.
+/// A value with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) kind: YamlValue,
 }
 
-/// Line and column, from 1; 0 when unknown.
+/// A line and column, from 1; 0 if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) line: u32,
@@ -27,26 +27,26 @@ pub(crate) enum YamlValue {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    /// In the order of the file; keys are unique.
+    /// The entries in the order of the file, with unique keys.
     Map(Vec<MapEntry>),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct MapEntry {
     pub(crate) key: String,
-    /// Of the key.
+    /// The place of the key.
     pub(crate) place: Place,
     pub(crate) value: Node,
 }
 
-/// A YAML error, with its place.
+/// A YAML error with its place in the file.
 pub(crate) struct YamlError {
     pub(crate) place: Place,
     pub(crate) message: String,
 }
 
 impl Node {
-    /// Reads one document.
+    /// Parses one document.
     pub(crate) fn parse(text: &str) -> Result<Self, YamlError> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! { max_documents: 1, max_depth: 48, max_aliases: 5_000 },
@@ -58,13 +58,13 @@ impl Node {
         parsed.map(Node::from).map_err(|error| {
             let place = error.location().map(Place::from).unwrap_or_default();
             let message = error.to_string();
-            // The place is told apart from the message.
+            // The place is reported separately.
             let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
             YamlError { place, message }
         })
     }
 
-    /// A scalar as text; numbers as they would be in JSON.
+    /// Returns a scalar as text, or `None` for other values. Numbers are written as in JSON.
     pub(crate) fn scalar(&self) -> Option<String> {
         match &self.kind {
             YamlValue::Text(text) => Some(text.clone()),
@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    /// As plain JSON.
+    /// Returns the value as JSON.
     pub(crate) fn value(&self) -> Value {
         match &self.kind {
             YamlValue::Null => Value::Null,
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// What it is, for messages.
+    /// Describes the value for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.kind {
             YamlValue::Null => "nothing".to_owned(),

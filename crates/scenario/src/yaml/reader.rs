@@ -1,4 +1,4 @@
-//! Reading values out of the tree, with one clear error for what is wrong.
+//! Typed access to the values of a YAML tree, with errors for people.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
 
 pub(crate) type Result<T> = std::result::Result<T, ScenarioError>;
 
-/// What is known while a file is read.
+/// The state while a file is read.
 pub(crate) struct Reader<'f> {
     pub(crate) file: String,
-    /// Names of files in it are meant relative to this.
+    /// The directory of the file, to which paths in it are relative.
     pub(crate) folder: PathBuf,
-    /// Where payload files are read from.
+    /// The source of payload files.
     pub(crate) files: &'f dyn Files,
     pub(crate) names: Names,
     pub(crate) notices: Vec<Notice>,
-    /// Steps read so far, in all flows.
+    /// The number of steps read so far, in all flows.
     pub(crate) steps: usize,
 }
 
-/// The entries of a map, of which each must be taken.
+/// The entries of a map, all of which must be taken.
 pub(crate) struct Fields<'n> {
-    /// What the map is, for messages: `a phase`.
+    /// The name of the map for messages, such as `a phase`.
     what: &'static str,
     entries: &'n [MapEntry],
     taken: Vec<bool>,
@@ -91,7 +91,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Environment variables and constants may stand in numbers, so texts that are numbers are taken too.
+    /// Reads a number. Texts are accepted too, since they may contain environment variables.
     pub(crate) fn number(&mut self, entry: &MapEntry) -> Result<f64> {
         let number = match &entry.value.kind {
             YamlValue::Number(number) => number.as_f64(),
@@ -117,7 +117,7 @@ impl Reader<'_> {
         Ok(number as u64)
     }
 
-    /// `100ms`, `1.5s`, or a number of seconds.
+    /// Reads a duration such as `100ms` or `1.5s`, or a number of seconds.
     pub(crate) fn duration(&mut self, entry: &MapEntry) -> Result<Duration> {
         let read = match &entry.value.kind {
             YamlValue::Number(number) => duration::from_seconds(number.as_f64().unwrap_or(-1.0)),
@@ -133,13 +133,13 @@ impl Reader<'_> {
         read.map_err(|why| self.error(entry.value.place, format!("`{}`: {why}", entry.key)))
     }
 
-    /// A text that may name environment variables, and nothing that differs from user to user.
+    /// Reads a text that may contain environment variables, but no variables of users.
     pub(crate) fn fixed(&mut self, entry: &MapEntry) -> Result<String> {
         let text = self.text(entry)?;
         if !text.contains("{{") {
             return Ok(text);
         }
-        // Names that are read here must not be asked for later: this place cannot have them.
+        // A separate set of names, since variables are not allowed here.
         let mut names = Names::new(self.names.environment.clone());
         let template = Template::parse(&text, &mut names, 0, 0);
         let template = template.map_err(|why| self.error(entry.value.place, why))?;
@@ -162,7 +162,7 @@ impl Reader<'_> {
         self.template(&text, entry.value.place)
     }
 
-    /// A value in which every text may be a template.
+    /// Reads a value in which every text may be a template.
     pub(crate) fn shape(&mut self, node: &Node) -> Result<Shape> {
         Ok(match &node.kind {
             YamlValue::Text(text) => {
@@ -210,25 +210,25 @@ impl<'n> Fields<'n> {
         self.take_quietly(key)
     }
 
-    /// Like `take`, for a key that suggestions do not name.
+    /// Takes a key that suggestions do not mention.
     pub(crate) fn take_quietly(&mut self, key: &str) -> Option<&'n MapEntry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
         self.taken[index] = true;
         Some(&self.entries[index])
     }
 
-    /// What nobody took so far.
+    /// Returns the entries that were not taken.
     pub(crate) fn left(&self) -> impl Iterator<Item = &'n MapEntry> + use<'n, '_> {
         self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(entry, _)| entry)
     }
 
-    /// The keys that were asked for.
+    /// Returns the keys that were requested.
     pub(crate) fn known(&self) -> &[&'static str] {
         &self.known
     }
 }
 
-/// `did you mean …?` when one is near, else what there is.
+/// Returns `did you mean …?` if a known word is similar, otherwise the list of known words.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
     match suggest::nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
