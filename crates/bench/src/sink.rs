@@ -1,8 +1,8 @@
 //! A backend that checks what it receives: `undrop bench sink`.
 //!
-//! It judges the numbered streams of a run on their way up, answers every message with one of a stream of its own, and tells
-//! its count when it is asked. A message that is not part of a numbered stream is echoed. On purpose it can lose, double,
-//! swap or corrupt a message now and then, to show that the proof finds it.
+//! It verifies the numbered streams of a run, replies to every message with one of a numbered stream of its own, and reports its
+//! findings on request. A message that is not part of a numbered stream is echoed. It can be configured to lose, duplicate, swap or
+//! corrupt replies, to test the verification.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -22,71 +22,71 @@ use undrop_transport::{
 use crate::connection::proof::{IncomingStream, OutgoingStream, SinkTotals, StreamCounts};
 use crate::connection::stamp::{Stamp, StampKind};
 
-/// Runs that are remembered; then the oldest is forgotten.
-const RUNS: usize = 8;
-/// Streams that one run may have.
-const STREAMS: usize = 1_000_000;
+/// The maximum number of runs to remember; then the oldest is removed.
+const MAX_RUNS: usize = 8;
+/// The maximum number of streams of one run.
+const MAX_STREAMS: usize = 1_000_000;
 
-/// Largest message of a broadcast, bytes: up to 1,024 of them wait for slow members.
-const COPIED: u64 = 1 << 20;
+/// The maximum size of a broadcast message in bytes; up to 1,024 of them wait for slow members.
+const MAX_BROADCAST: u64 = 1 << 20;
 
-/// How a sink behaves.
+/// The options of a sink.
 #[derive(Debug, Clone)]
 pub struct SinkOptions {
-    /// Where to listen. Port 0 takes a free one.
+    /// The address to listen on. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Share the port with other processes.
+    /// Whether to share the port with other processes.
     pub reuse_port: bool,
-    /// Largest message accepted, bytes.
+    /// The maximum size of a received message in bytes.
     pub max_message: u64,
-    /// Return messages as they came, instead of answering with a stream of its own.
+    /// Whether to return messages unchanged instead of replying with a stream of its own.
     pub echo: bool,
-    /// Send every message to all connections instead of answering it.
+    /// Whether to send every message to all connections instead of replying to it.
     pub broadcast: bool,
-    /// What goes wrong on purpose.
+    /// The deliberate faults.
     pub sabotage: Option<Sabotage>,
-    /// Close every connection at this age, without a Close frame.
+    /// The age at which every connection is closed without a Close frame; `None` for no limit.
     pub lifetime: Option<Duration>,
 }
 
-/// What goes wrong on purpose with answers, each time after so many of them.
+/// Deliberate faults in replies, at a fixed interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sabotage {
-    /// The fault.
+    /// The kind of fault.
     pub how: Fault,
-    /// One in so many messages, counted over all connections.
+    /// The interval between faults in messages, counted over all connections.
     pub every: u64,
 }
 
-/// One fault in a stream.
+/// A deliberate fault in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A message is not answered.
+    /// A message gets no reply.
     Lose,
-    /// An answer is sent twice.
+    /// A reply is sent twice.
     Double,
-    /// An answer changes places with the next one.
+    /// A reply is swapped with the next one.
     Swap,
-    /// An answer has a wrong byte.
+    /// A reply has a wrong byte.
     Corrupt,
 }
 
-/// What a sink has seen.
+/// The findings of a sink.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SinkCounts {
-    /// Connections accepted.
+    /// The number of accepted connections.
     pub connections: u64,
-    /// Connections open now.
+    /// The number of open connections.
     pub open: u64,
-    /// Messages received.
+    /// The number of received messages.
     pub messages: u64,
-    /// What was found in all numbered streams.
+    /// The findings in all numbered streams.
     pub up: StreamCounts,
-    /// Numbers that are missing below the highest ones seen.
+    /// The number of missing messages below the highest received numbers.
     pub missing: u64,
 }
 
-/// A sink that is listening. Serves while [`Sink::serve`] is polled.
+/// A listening sink. It serves while [`Sink::serve`] is polled.
 #[derive(Debug)]
 pub struct Sink {
     listener: Listener,
@@ -109,7 +109,7 @@ struct Runs {
     order: VecDeque<u16>,
 }
 
-/// Both directions of one stream. It outlives its connections: a resumed session may come on a new one.
+/// Both directions of one stream. It outlives its connections, since a resumed session may use a new one.
 #[derive(Debug)]
 struct Pair {
     up: IncomingStream,
@@ -117,10 +117,10 @@ struct Pair {
 }
 
 impl Sink {
-    /// Listens.
+    /// Binds the listening socket.
     ///
     /// # Errors
-    /// The address cannot be had.
+    /// The address cannot be bound.
     pub fn bind(options: SinkOptions) -> std::io::Result<Sink> {
         let listen =
             ListenOptions { reuse_port: options.reuse_port, backlog: 4096, ..ListenOptions::default() };
@@ -136,20 +136,20 @@ impl Sink {
         Ok(Sink { listener, state: Arc::new(state) })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the sink listens.
     ///
     /// # Errors
-    /// The socket is gone.
+    /// The socket is no longer usable.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// What it has seen, for whoever watches while it serves.
+    /// Returns a handle that reads the findings while the sink serves.
     pub fn watch(&self) -> SinkWatch {
         SinkWatch(self.state.clone())
     }
 
-    /// Serves until dropped, or until the listening socket fails for good.
+    /// Serves until dropped, or until the listening socket fails.
     ///
     /// # Errors
     /// The listening socket failed.
@@ -161,12 +161,12 @@ impl Sink {
     }
 }
 
-/// See [`Sink::watch`].
+/// A handle for the findings of a sink. See [`Sink::watch`].
 #[derive(Debug, Clone)]
 pub struct SinkWatch(Arc<State>);
 
 impl SinkWatch {
-    /// What the sink has seen so far.
+    /// Returns the findings so far.
     pub fn counts(&self) -> SinkCounts {
         let mut counts = SinkCounts {
             connections: self.0.connections.load(Ordering::Relaxed),
@@ -186,11 +186,11 @@ impl SinkWatch {
 
 impl State {
     fn runs(&self) -> MutexGuard<'_, Runs> {
-        // Counters stay usable whatever happened to another holder.
+        // The counters remain usable after a panic in another task.
         self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Whether this message is one that goes wrong, and how.
+    /// Counts a message and returns its deliberate fault, if any.
     fn fault(&self) -> Option<Fault> {
         let nth = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
         let sabotage = self.options.sabotage?;
@@ -199,10 +199,10 @@ impl State {
 }
 
 impl Runs {
-    /// The stream that a stamp belongs to; `None` when there are too many.
+    /// Returns the stream of a stamp, or `None` if the run has too many streams.
     fn pair(&mut self, stamp: &Stamp) -> Option<&mut Pair> {
         if !self.streams.contains_key(&stamp.run) {
-            if self.order.len() == RUNS
+            if self.order.len() == MAX_RUNS
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.streams.remove(&oldest);
@@ -210,7 +210,7 @@ impl Runs {
             self.order.push_back(stamp.run);
         }
         let streams = self.streams.entry(stamp.run).or_default();
-        if streams.len() >= STREAMS && !streams.contains_key(&stamp.stream) {
+        if streams.len() >= MAX_STREAMS && !streams.contains_key(&stamp.stream) {
             return None;
         }
         Some(streams.entry(stamp.stream).or_insert_with(|| Pair {
@@ -220,7 +220,7 @@ impl Runs {
     }
 }
 
-/// Counts a connection as long as it is there.
+/// Counts a connection while it is open.
 struct Counted<'a>(&'a State);
 
 impl<'a> Counted<'a> {
@@ -243,7 +243,7 @@ async fn connection(stream: Stream, state: Arc<State>) {
     if state.options.broadcast {
         Box::pin(broadcast(socket, &state)).await;
     } else {
-        answer(socket, &state).await;
+        serve_replies(socket, &state).await;
     }
 }
 
@@ -253,13 +253,14 @@ async fn accept(mut stream: Stream, state: &State) -> Option<WebSocket> {
         Ok(read) => read,
         Err(error) => {
             if let Some(status) = AcceptError::status(&error) {
-                // A peer that is gone needs no answer.
+                // Fails if the peer is gone, which is irrelevant here.
                 let _ = stream.write_all(&response_plain(status, &[], &format!("{error}\n"))).await;
             }
             return None;
         }
     };
-    let largest = state.options.max_message.min(if state.options.broadcast { COPIED } else { u64::MAX });
+    let largest =
+        state.options.max_message.min(if state.options.broadcast { MAX_BROADCAST } else { u64::MAX });
     let limits = Limits { frame: largest, message: largest };
     let mut config = WebSocketConfig { limits, ..WebSocketConfig::default() };
     let answer = match check_upgrade(&head) {
@@ -268,7 +269,7 @@ async fn accept(mut stream: Stream, state: &State) -> Option<WebSocket> {
             let agreed = request.extensions.as_deref().and_then(|offers| ours.negotiate(offers));
             let extensions = agreed.as_ref().map(|(_, answer)| answer.clone());
             config.deflate = agreed.map(|(params, _)| (params, ours));
-            // A session's sub-protocol is for a gateway: nobody here speaks it.
+            // The subprotocol of sessions is for a gateway, and not supported here.
             let protocol =
                 request.protocols.iter().map(String::as_str).find(|name| !name.starts_with("undrop."));
             response_101(&request.key, protocol, extensions.as_deref(), &[])
@@ -284,10 +285,10 @@ async fn accept(mut stream: Stream, state: &State) -> Option<WebSocket> {
     Some(WebSocket::new(stream, Role::Server, leftover, &config))
 }
 
-/// Judges and answers until one side closes.
-async fn answer(mut socket: WebSocket, state: &State) {
+/// Verifies and replies until one side closes.
+async fn serve_replies(mut socket: WebSocket, state: &State) {
     let deadline = state.options.lifetime.map(|age| Instant::now() + age);
-    // An answer that is to change places with the next one.
+    // A reply that is to be swapped with the next one.
     let mut held: Option<Message> = None;
     let mut out = Vec::new();
     loop {
@@ -325,7 +326,7 @@ async fn answer(mut socket: WebSocket, state: &State) {
             (Ok(()), Some(message)) => socket.send(&message).await,
             (sent, _) => sent,
         };
-        // Its ending is told by the next read; what is not read is lost with the connection.
+        // The connection is lost, and unread messages with it.
         if sent.is_err() {
             return;
         }
@@ -334,11 +335,11 @@ async fn answer(mut socket: WebSocket, state: &State) {
 
 struct Reply {
     message: Message,
-    /// An answer to the load, which faults are counted on.
+    /// Whether the reply counts for the interval between faults.
     counts: bool,
 }
 
-/// The answer to a message; `None`: there is none.
+/// Returns the reply to a message, if there is one.
 fn reply(message: &Message, state: &State, out: &mut Vec<u8>) -> Option<Reply> {
     let binary = message.opcode() == OpCode::Binary;
     let Some((stamp, filler)) = Stamp::read(binary, message.as_bytes()) else {
@@ -382,7 +383,7 @@ fn owned(binary: bool, bytes: &[u8]) -> Message {
 fn corrupt(message: Message) -> Message {
     let flip = |mut bytes: Vec<u8>| {
         if let Some(last) = bytes.last_mut() {
-            // Stays ASCII, so that a text stays valid.
+            // The result stays ASCII, so a text message remains valid.
             *last ^= 1;
         }
         bytes
@@ -396,7 +397,7 @@ fn corrupt(message: Message) -> Message {
     }
 }
 
-/// Every message goes to everybody, the sender included.
+/// Sends every message to all connections, including the sender.
 async fn broadcast(mut socket: WebSocket, state: &State) {
     let mut room = state.room.subscribe();
     loop {
@@ -404,7 +405,7 @@ async fn broadcast(mut socket: WebSocket, state: &State) {
             received = socket.recv() => match received {
                 Ok(Received::Message(message)) => {
                     state.messages.fetch_add(1, Ordering::Relaxed);
-                    // Fails only when nobody listens, and we do.
+                    // Fails only without receivers, and this task is one.
                     let _ = state.room.send(Arc::new(message));
                 }
                 Ok(_) => {}
@@ -416,7 +417,7 @@ async fn broadcast(mut socket: WebSocket, state: &State) {
                         return;
                     }
                 }
-                // Too slow: what it missed is lost, and the proof says so.
+                // This connection is too slow. The messages that it missed are lost, which the verification reports.
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             },

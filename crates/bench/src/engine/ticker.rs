@@ -1,5 +1,5 @@
-//! The beat of a schedule. The timers of the runtime are a millisecond coarse and late by up to another one, which would be
-//! most of a fast target's latency; the kernel's own timer is not.
+//! The timer of a schedule. The timers of the runtime have a resolution of one millisecond and may be late by another one, which
+//! would dominate the latency of a fast target; a timer of the kernel is precise.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep_until;
 
 use crate::clock::Clock;
 
-/// Waits for given times of the run.
+/// A timer for times of the run.
 #[derive(Debug)]
 pub(crate) struct Ticker {
     clock: Clock,
@@ -21,7 +21,7 @@ impl Ticker {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        // A timer is read like a pipe: tokio's pipe is its type for special files.
+        // A timer is read like a pipe, and tokio's pipe type accepts any such file descriptor.
         Ok(Ticker { clock, timer: tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(timer)? })
     }
 
@@ -30,7 +30,7 @@ impl Ticker {
         Ok(Ticker { clock })
     }
 
-    /// Returns at this time of the run, or at once when it is over.
+    /// Waits until this time of the run; returns at once if it has passed.
     #[cfg(target_os = "linux")]
     pub(crate) async fn until(&self, at_us: u64) {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
@@ -50,12 +50,12 @@ impl Ticker {
             if self.timer.readable().await.is_err() {
                 return sleep_until(self.clock.instant(at_us)).await;
             }
-            // A wake without an expiry is none; the loop asks the clock.
+            // The loop checks the clock, so a spurious wake-up is harmless.
             let _ = self.timer.try_read(&mut [0; 8]);
         }
     }
 
-    /// Returns at this time of the run, or at once when it is over.
+    /// Waits until this time of the run; returns at once if it has passed.
     #[cfg(not(target_os = "linux"))]
     pub(crate) async fn until(&self, at_us: u64) {
         sleep_until(self.clock.instant(at_us)).await;

@@ -1,8 +1,8 @@
-//! What this process costs.
+//! Processor time and memory of this process.
 
 use std::time::Duration;
 
-/// Processor time of this process so far; zero where the system does not tell.
+/// Returns the processor time of this process so far; zero where it is not available.
 pub(crate) fn cpu() -> Duration {
     #[cfg(target_os = "linux")]
     {
@@ -14,7 +14,7 @@ pub(crate) fn cpu() -> Duration {
     Duration::ZERO
 }
 
-/// Resident memory of this process, bytes; zero where the system does not tell.
+/// Returns the resident memory of this process in bytes; zero where it is not available.
 pub(crate) fn memory() -> u64 {
     // proc(5): "VmRSS:      1234 kB".
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Durations in an HDR histogram: three digits, one microsecond to one hour.
+//! Durations in an HDR histogram with three significant digits, from one microsecond to one hour.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-/// Longest duration that is told apart from longer ones, microseconds.
+/// The longest recordable duration in microseconds; longer ones are recorded as this one.
 const HIGHEST: u64 = 3_600_000_000;
 
-/// Durations. Takes no memory before the first.
+/// A histogram of durations. It allocates no memory before the first one.
 #[derive(Debug, Clone, Default)]
 pub struct Times(Option<Box<Histogram<u64>>>);
 
 impl Times {
-    /// Notes one.
+    /// Records a duration.
     pub fn record(&mut self, time: Duration) {
         self.record_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Notes one, in microseconds.
+    /// Records a duration in microseconds.
     pub fn record_us(&mut self, microseconds: u64) {
         if let Some(histogram) = self.histogram() {
             histogram.saturating_record(microseconds.max(1));
         }
     }
 
-    /// Adds another's.
+    /// Adds the durations of another histogram.
     pub fn merge(&mut self, other: &Times) {
         let Some(other) = &other.0 else { return };
         if let Some(histogram) = self.histogram() {
@@ -37,78 +37,78 @@ impl Times {
         }
     }
 
-    /// Takes its memory now, so that it is not counted as the cost of what is recorded later.
+    /// Allocates the memory now, so that it is not measured as the cost of later recordings.
     pub fn prepare(&mut self) {
         if let Some(histogram) = self.histogram() {
             histogram.reset();
         }
     }
 
-    /// Forgets all.
+    /// Removes all durations.
     pub fn reset(&mut self) {
         if let Some(histogram) = &mut self.0 {
             histogram.reset();
         }
     }
 
-    /// How many were noted.
+    /// Returns the number of recorded durations.
     pub fn len(&self) -> u64 {
         self.0.as_ref().map_or(0, |histogram| histogram.len())
     }
 
-    /// None was noted.
+    /// Returns whether no duration was recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value that this part of them (0 to 1) does not exceed; `None` when there are none.
+    /// Returns the quantile `part` (from 0 to 1), or `None` if no duration was recorded.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         self.filled().map(|histogram| Duration::from_micros(histogram.value_at_quantile(part)))
     }
 
-    /// The longest.
+    /// Returns the longest duration.
     pub fn max(&self) -> Option<Duration> {
         self.filled().map(|histogram| Duration::from_micros(histogram.max()))
     }
 
-    /// The shortest.
+    /// Returns the shortest duration.
     pub fn min(&self) -> Option<Duration> {
         self.filled().map(|histogram| Duration::from_micros(histogram.min()))
     }
 
-    /// The mean.
+    /// Returns the mean of the durations.
     pub fn mean(&self) -> Option<Duration> {
         self.filled().map(|histogram| Duration::from_secs_f64(histogram.mean() / 1e6))
     }
 
-    /// The standard deviation.
+    /// Returns the standard deviation of the durations.
     pub fn deviation(&self) -> Option<Duration> {
         self.filled().map(|histogram| Duration::from_secs_f64(histogram.stdev() / 1e6))
     }
 
-    /// The histogram itself, in microseconds, when there is anything in it.
+    /// Returns the histogram in microseconds, or `None` if no duration was recorded.
     pub fn filled(&self) -> Option<&Histogram<u64>> {
         self.0.as_deref().filter(|histogram| !histogram.is_empty())
     }
 
-    /// HDR histogram encoding V2, deflated, in base64: what HDR logs hold. Empty when there is nothing in it.
+    /// Returns the histogram in the deflated HDR encoding V2 and base64, as in HDR logs; an empty text if it is empty.
     pub fn encoded(&self) -> String {
         self.filled().map(encoded).unwrap_or_default()
     }
 
     fn histogram(&mut self) -> Option<&mut Histogram<u64>> {
         if self.0.is_none() {
-            // These bounds are valid, so there is always one.
+            // These bounds are valid, so this does not fail.
             self.0 = Histogram::new_with_bounds(1, HIGHEST, 3).ok().map(Box::new);
         }
         self.0.as_deref_mut()
     }
 }
 
-/// HDR histogram encoding V2, deflated, in base64.
+/// Encodes a histogram in the deflated HDR encoding V2 and base64.
 pub(crate) fn encoded(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
-    // A vector takes everything; a histogram too large for the encoding cannot be made with our bounds.
+    // Neither writing to a vector nor a histogram with these bounds can fail.
     match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {
         Ok(_) => STANDARD.encode(bytes),
         Err(_) => String::new(),
