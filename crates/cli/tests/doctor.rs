@@ -93,12 +93,12 @@ fn the_finding_determines_the_exit_code() {
     let gateway = Running::gateway();
     let (code, stdout, _) = run(&["doctor", &format!("{}/nothing", gateway.url), "--quick"]);
     assert_eq!(code, 3, "{stdout}");
-    assert!(stdout.contains("no such path"), "{stdout}");
+    assert!(stdout.contains("path does not exist"), "{stdout}");
 
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, stdout, _) = run(&["doctor", &format!("ws://{gone}/"), "--quick"]);
     assert_eq!(code, 3, "{stdout}");
-    assert!(stdout.contains("Nothing listens on port"), "{stdout}");
+    assert!(stdout.contains("No program listens on port"), "{stdout}");
 
     let (code, stdout, _) = run(&["doctor", &gateway.echo().replace("ws:", "wss:"), "--quick"]);
     assert_eq!(code, 4, "{stdout}");
@@ -115,7 +115,7 @@ fn wrong_usage_is_reported_in_one_sentence_and_exits_with_2() {
         (&["doctor", "http://127.0.0.1/"], "did you mean ws://127.0.0.1/?"),
         (&["doctor", "ws://127.0.0.1/", "--horizon", "soon"], "--horizon"),
         (&["doctor", "ws://127.0.0.1/", "--via", "balancer"], "NAME=URL"),
-        (&["doctor", "ws://127.0.0.1/", "--every", "0"], "--every: 0 is too short"),
+        (&["doctor", "ws://127.0.0.1/", "--every", "0"], "--every: must be longer than 0"),
         (&["doctor", "--replay", &broken], "not a saved run"),
         (&["doctor", "--replay", "no-such-file"], "no-such-file"),
     ] {

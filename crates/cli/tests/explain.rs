@@ -26,7 +26,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn a_code_a_state_and_a_line_are_explained() {
     for (query, parts) in [
-        (vec!["1006"], vec!["1006 Abnormal Closure", "never on the wire", "idle timer", "undrop doctor"]),
+        (vec!["1006"], vec!["1006 Abnormal Closure", "never sent", "idle timeout", "undrop doctor"]),
         (vec!["cD--"], vec!["termination state", "timeout client", "timeout tunnel     1h"]),
         (vec!["UT,DC"], vec!["upstream request timeout", "downstream connection termination"]),
         (vec!["HTTP", "502"], vec!["502 Bad Gateway", "nginx"]),
@@ -46,7 +46,7 @@ fn a_response_head_is_read_from_standard_input_or_a_file() {
     let head = b"HTTP/1.1 426 Upgrade Required\r\nServer: nginx/1.22.1\r\n\r\nUpgrade Required";
     let (code, out, _) = run_with(head, &["-"]);
     assert_eq!(code, 0);
-    assert!(out.contains("426 Upgrade Required") && out.contains("was in the way"), "{out}");
+    assert!(out.contains("426 Upgrade Required") && out.contains("is on the path"), "{out}");
     let file = tempfile(head);
     let (code, again, _) = run(&["--file", &file]);
     assert_eq!((code, again), (0, out));
@@ -142,7 +142,7 @@ fn logs_without_findings_and_unreadable_logs_have_different_exit_codes() {
     let (code, _, err) = run(&["--log", "/nowhere/access.log"]);
     assert!(code == 2 && err.contains("/nowhere/access.log"), "{err}");
     let (code, _, err) = run(&["--log", "x", "--format", "$status$request_time"]);
-    assert!(code == 2 && err.contains("next to each other"), "{err}");
+    assert!(code == 2 && err.contains("are adjacent"), "{err}");
     assert_eq!(run(&["1006", "--log", "x"]).0, 2);
 }
 

@@ -50,7 +50,7 @@ impl Page {
         for (name, said) in &one.parts {
             self.block("  ", "      ", &format!("{name}: {said}"));
         }
-        self.section("Likely causes, and what tells them apart");
+        self.section("Likely causes, and how to distinguish them");
         for cause in &one.causes {
             self.block("  · ", "    ", &cause.what);
             let from = self.out.len();
