@@ -32,7 +32,7 @@ pub struct Plan {
     pub verify: bool,
     /// Whether connections use resumable sessions.
     pub session: SessionMode,
-    /// How a lost plain connection reconnects; `None` if it does not, which is needed to measure survival.
+    /// The policy by which a lost plain connection reconnects; `None` if it does not, which is needed to measure survival.
     pub reconnect: Option<Policy>,
     /// The interval between Pings on each connection; `None` for no Pings, since they would keep a connection alive that an idle
     /// timeout should close.
@@ -56,7 +56,7 @@ pub struct Plan {
 pub struct Target {
     /// The `ws://` or `wss://` URL.
     pub url: String,
-    /// Additional request headers.
+    /// Additional headers of the request.
     pub headers: Vec<(String, String)>,
     /// The subprotocols to offer, in order of preference.
     pub protocols: Vec<String>,
@@ -166,7 +166,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Every policy.
+    /// All policies, in the order of the help.
     pub const ALL: [Policy; 3] = [Policy::FullJitter, Policy::Classic, Policy::Immediate];
 
     /// Returns the policy with this name.
@@ -196,7 +196,7 @@ impl Policy {
 }
 
 impl Trigger {
-    /// Every trigger.
+    /// All triggers, in the order of the help.
     pub const ALL: [Trigger; 2] = [Trigger::Cut, Trigger::Wait];
 
     /// Returns the trigger with this name.

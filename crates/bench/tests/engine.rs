@@ -64,7 +64,7 @@ fn plan(address: SocketAddr, mode: Mode) -> Plan {
     }
 }
 
-/// Runs a plan in this process, on a thread of its own as the command line would.
+/// Runs a plan in this process, on a separate thread, as the command line does.
 async fn load(plan: Plan) -> Tally {
     let result = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

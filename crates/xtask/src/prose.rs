@@ -32,6 +32,8 @@ fn of_line(line: &str, marker: &str, triple: &mut Option<&'static str>) -> Strin
             let inside = rest[1..].split_once(quote);
             let (inside, after) = inside.unwrap_or((&rest[1..], ""));
             push(&mut out, inside);
+            // Separates the text from the next line, which is another text.
+            out.push_str(" |");
             rest = after;
         } else {
             rest = &rest[rest.chars().next().map_or(1, char::len_utf8)..];
@@ -47,7 +49,7 @@ fn out_of_word(line: &str, rest: &str) -> bool {
 
 fn push(out: &mut String, text: &str) {
     if !out.is_empty() {
-        out.push_str(" | ");
+        out.push(' ');
     }
     out.push_str(text.trim());
 }
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn code_is_left_out_and_comments_and_strings_are_kept() {
         assert_eq!(of_script("a.py", "if a is None: say(\"x y\")  # why\n"), ["x y | why"]);
-        assert_eq!(of_script("run", "# usage\nfor a in $#; do echo 'b'; done\n"), ["usage", "b"]);
+        assert_eq!(of_script("run", "# usage\nfor a in $#; do echo 'b'; done\n"), ["usage", "b |"]);
         assert_eq!(of_script("a.mjs", "const a = `b`; // why\n"), ["b | why"]);
     }
 

@@ -48,7 +48,7 @@ pub enum SetupError {
     Timer(std::io::Error),
 }
 
-/// What all connections to a target have in common.
+/// The target that all connections have in common.
 #[derive(Debug)]
 pub(crate) struct Opener {
     pub(crate) url: WsUrl,
@@ -68,7 +68,7 @@ pub(crate) struct OpenError {
     pub(crate) why: String,
 }
 
-/// The request of one connection; the users of a scenario may have headers of their own.
+/// The request of one connection; the users of a scenario may have additional headers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UpgradeRequest<'a> {
     pub(crate) url: &'a WsUrl,

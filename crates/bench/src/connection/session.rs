@@ -24,7 +24,7 @@ pub(crate) struct ClientSession {
     sender: Sender,
     events: Events,
     cutter: LinkCutter,
-    /// How the last link or attempt ended.
+    /// The ending of the last link or attempt.
     last_ending: Option<Ending>,
     is_closed: bool,
     /// Whether the server supports sessions, so that this is not a plain connection.

@@ -13,8 +13,8 @@ use crate::metrics::snapshot::Snapshot;
 use crate::metrics::tally::{EndingRecord, Tally};
 use crate::plan::Plan;
 
-/// Runs a plan with the number of workers that it states. A single worker runs in this process; several are processes of their
-/// own, since each process has its own limit of open files and can use one more processor. `show` receives merged snapshots of
+/// Runs a plan with the number of workers that it states. A single worker runs in this process; several run in separate
+/// processes, since each process has its own limit of open files and can use one more processor. `show` receives merged snapshots of
 /// all workers. A message on `stop` ends the run early; the tally then covers what was measured so far. Must run within a
 /// [`tokio::task::LocalSet`] on a current-thread runtime.
 ///

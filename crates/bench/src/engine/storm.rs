@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// How many links were lost in a storm, and how many of them were restored.
+/// The number of links that were lost in a storm, and of those that were restored.
 #[derive(Debug, Default)]
 pub(crate) struct StormProgress {
     /// The time when the first link was lost, or when all were cut.

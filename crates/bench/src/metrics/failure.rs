@@ -12,14 +12,14 @@ use undrop_transport::ConnectStage;
 pub struct FailureKind {
     /// The stage that was not completed.
     pub stage: ConnectStage,
-    /// How the attempt ended; a close reason is left out.
+    /// The ending of the attempt, without the reason of a close.
     pub ending: Ending,
 }
 
 /// Handshakes that failed in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailureCount {
-    /// What they have in common; `None` for the group of all kinds beyond [`MAX_FAILURE_KINDS`].
+    /// The kind that they have in common; `None` for the group of all kinds beyond [`MAX_FAILURE_KINDS`].
     pub kind: Option<FailureKind>,
     /// The number of failed handshakes.
     pub count: u64,

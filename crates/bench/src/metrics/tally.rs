@@ -122,10 +122,10 @@ pub struct Tally {
     pub interrupted: bool,
 }
 
-/// How one open connection ended, and when.
+/// The ending of one open connection, with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndingRecord {
-    /// How the connection ended.
+    /// The ending of the connection.
     pub ending: Ending,
     /// The age of the connection in seconds.
     pub age_s: f64,

@@ -19,13 +19,13 @@ pub struct Timeline {
 pub struct Interval {
     /// Connections opened, including those that were opened again.
     pub opened: u64,
-    /// Connections lost.
+    /// The number of connections that were lost.
     pub lost: u64,
     /// Connections closed by the load itself.
     pub closed: u64,
-    /// Handshakes that failed.
+    /// The number of handshakes that failed.
     pub failed: u64,
-    /// Handshakes started.
+    /// The number of handshakes that were started.
     pub attempts: u64,
     /// Messages that the schedule wanted sent.
     pub intended: u64,

@@ -15,7 +15,7 @@ use crate::exit::{Code, Failure};
 
 /// Run a backend that verifies what it receives, for --verify
 ///
-/// It verifies the numbered streams of a run and replies to every message with a message of its own numbered stream, so each
+/// It verifies the numbered streams of a run and replies to every message with a message from a second numbered stream, so each
 /// direction is proven separately. Other messages are echoed. On SIGINT or SIGTERM it prints its findings and exits.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_override_self = true)]
