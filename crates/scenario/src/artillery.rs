@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::builder::Builder;
-use crate::load::{Parts, target, variables};
+use crate::keys::{Parts, target, variables};
 use crate::native::{at_least_one, field_names, one_byte, one_of};
 use crate::payload::PayloadFile;
 use undrop_text::suggest;

@@ -143,7 +143,7 @@ fn metric(
     }
     let known: Vec<&str> = METRICS.iter().map(|(theirs, _)| *theirs).chain(["p95", "p99"]).collect();
     let message =
-        format!("the metric `{name}` is not measured here, so this condition would never be judged");
+        format!("the metric `{name}` is not measured here, so this condition would never be checked");
     Err(reader.error_with_help(place, message, suggestion(name, &known)))
 }
 

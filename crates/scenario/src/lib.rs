@@ -42,6 +42,7 @@ mod check;
 mod ensure;
 mod error;
 mod files;
+mod keys;
 mod load;
 mod model;
 mod native;

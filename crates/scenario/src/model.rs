@@ -153,7 +153,7 @@ pub struct Condition {
     /// users), `errors` (percentage of failed users), `sent`, `received` (messages), `send-rate`, `receive-rate` (messages per
     /// second), and `min`, `max`, `mean`, `p50` … `p99.9` (latency of replies). Metrics of the native format are not changed.
     pub metric: String,
-    /// The comparison: `<`, `<=`, `>`, `>=`, `==` or `!=`.
+    /// The operator of the comparison: `<`, `<=`, `>`, `>=`, `==` or `!=`.
     pub comparison: &'static str,
     /// The limit with its unit: `50ms`.
     pub limit: String,

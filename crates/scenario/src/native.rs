@@ -8,7 +8,7 @@ pub(crate) use steps::{
 
 use crate::builder::{Builder, Defaults};
 use crate::ensure;
-use crate::load::{Parts, headers, target, texts, variables};
+use crate::keys::{Parts, headers, target, texts, variables};
 use crate::model::{ArrivalPattern, ArrivalPhase, ConnectionOptions, Dialect, Flow, Inputs, Spacing};
 use crate::payload::PayloadFile;
 use crate::yaml::node::{MapEntry, Node};

@@ -47,7 +47,7 @@ fn hint(text: &str) -> &'static str {
 }
 
 impl JsonPath {
-    /// Parses an expression.
+    /// Parses a JSONPath expression.
     pub(crate) fn parse(text: &str) -> Result<Self, JsonPathError> {
         let text = text.trim();
         if !text.starts_with('$') {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::ScenarioError;
-use crate::load::check_name;
+use crate::keys::check_name;
 use crate::variables::{VariableSource, cell_value};
 use crate::yaml::node::Place;
 use crate::yaml::reader::{Reader, Result};

@@ -38,7 +38,7 @@ pub(crate) enum VariableSource {
         /// Whether cells that are numbers become numbers.
         cast: bool,
     },
-    /// A random UUID.
+    /// A random UUID for each user.
     Uuid(VariableSlot),
     /// The number of the user.
     User(VariableSlot),

@@ -1,4 +1,4 @@
-//! The examples of docs/scenarios.md are read as they stand there.
+//! The examples of docs/scenarios.md are read exactly as they are written.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! What is wrong with a file is said once, with its place and a way out.
+//! Each error in a file is reported once, with its place and a remedy.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
@@ -112,7 +112,7 @@ fn steps() {
         ("  - sned: x", "x.yml:3:5: there is no step `sned`; did you mean `send`?"),
         (
             "  - send: x\n    expect: y",
-            "x.yml:4:5: a step is one key, but here `expect` follows; put `- ` before it to make it a step of its own, or indent it to make it part of the one above",
+            "x.yml:4:5: a step is one key, but here `expect` follows; put `- ` before it to make it a separate step, or indent it to make it part of the one above",
         ),
         (
             "  - send: { type: x }",
@@ -267,7 +267,7 @@ fn artillery() {
         ),
         (
             "  ensure: { thresholds: [{ http.codes.500: 1 }] }",
-            "x.yml:3:28: the metric `http.codes.500` is not measured here, so this condition would never be judged; known here: `vusers.created`, `vusers.completed`, `vusers.failed`, `vusers.skipped`, `websocket.messages_sent`, `websocket.messages_received`, `websocket.send_rate`, `websocket.receive_rate`, `p95`, `p99`",
+            "x.yml:3:28: the metric `http.codes.500` is not measured here, so this condition would never be checked; known here: `vusers.created`, `vusers.completed`, `vusers.failed`, `vusers.skipped`, `websocket.messages_sent`, `websocket.messages_received`, `websocket.send_rate`, `websocket.receive_rate`, `p95`, `p99`",
         ),
         (
             "  ensure: { conditions: [{ expression: 'p95 < 1 or p99 < 2' }] }",
@@ -336,7 +336,7 @@ fn files() {
     assert_eq!(with("{ file: latin.csv }"), "latin.csv:3: not UTF-8");
     assert_eq!(
         with("{ file: names.csv }"),
-        "x.yml:3:18: `a b` is no name for a variable: use letters, digits, `_` and `-`"
+        "x.yml:3:18: `a b` is not a name for a variable: use letters, digits, `_` and `-`"
     );
     assert_eq!(
         with("{ file: large.csv }"),

@@ -85,7 +85,7 @@ fn the_form_that_guides_show() {
         notices(&scenario),
         [
             "11: a step is a key in Artillery; `- connect` is read as `- connect:`",
-            "13: `expect` is no step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
+            "13: `expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
              this message",
             "14: `think: 0.5` is 500 ms here, as numbers are seconds; Artillery would wait 0.5 ms, since it takes \
              fractions as milliseconds",
@@ -106,8 +106,8 @@ fn a_guide_that_leaves_out_half_of_it() {
             "7: Artillery refuses a file without `scenarios`; `flow` is read as the one scenario, with `engine: ws`",
             "9: `connect.url` is not read by Artillery; `target` is meant",
             "9: `https://example.com/live` is taken as `wss://example.com/live`",
-            "11: `send` and `expect` in one step; read as steps of their own, in this order",
-            "11: `expect` is no step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
+            "11: `send` and `expect` in one step; read as separate steps, in this order",
+            "11: `expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
              this message",
             "12: a step is a key in Artillery; `- close` is read as `- close:`",
         ]

@@ -406,7 +406,7 @@ fn early_messages_are_kept_within_bounds() {
     assert_eq!(user.next(), UserAction::Close(CloseCode::NORMAL, String::new()));
     assert_eq!(user.run.take_reply().unwrap().latency, Some(Duration::from_millis(40)));
 
-    // Several at once, each an answer of its own; which message the first one answers is not known.
+    // Several at once, each with a separate reply; which message the first one answers is not known.
     let mut user =
         User::with("  - send: a\n  - think: 1\n  - send: b\n  - think: 1\n  - expect: a\n  - expect: b\n");
     user.sends();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::context::FlowContext;
 use crate::builder::Builder;
 use crate::check::{Capture, Check, Expectation, Rule, Subject};
-use crate::load::check_name;
+use crate::keys::check_name;
 use crate::native::{self, EXPECT_KEYS};
 use crate::pattern;
 use crate::program::{Action, MessageBody};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::builder::Defaults;
-use crate::load::{headers, texts};
+use crate::keys::{headers, texts};
 use crate::model::ConnectionOptions;
 use undrop_text::suggest;
 

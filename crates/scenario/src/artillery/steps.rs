@@ -6,8 +6,8 @@ use super::connection;
 use super::context::FlowContext;
 use crate::builder::Builder;
 use crate::builder::dial;
-use crate::load::check_name;
-use crate::load::{headers, texts};
+use crate::keys::check_name;
+use crate::keys::{headers, texts};
 use crate::model::ConnectionOptions;
 use crate::native;
 use crate::program::{Action, Jitter, Pause, PauseTime, Rounds, parse_count};
@@ -97,7 +97,7 @@ fn read_map(
         [first, second, ..] => {
             context.corrected = true;
             let message = format!(
-                "`{}` and `{}` in one step; read as steps of their own, in this order",
+                "`{}` and `{}` in one step; read as separate steps, in this order",
                 first.key, second.key
             );
             reader.notice(second.place, message);
@@ -131,7 +131,7 @@ fn step(
         "send" | "wait" => return answer::read(reader, builder, context, entry),
         "expect" => {
             if !reader.notices.iter().any(|notice| notice.message.starts_with("`expect`")) {
-                reader.notice(place, "`expect` is no step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for this message");
+                reader.notice(place, "`expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for this message");
             }
             context.corrected = true;
             Action::Expect(answer::expect(reader, entry, context.within)?)
@@ -232,7 +232,7 @@ fn jitter(reader: &mut Reader, entry: &MapEntry) -> Result<Jitter> {
     Ok(jitter)
 }
 
-/// Reads `config.defaults.think.jitter`.
+/// Reads the default jitter, `config.defaults.think.jitter`.
 pub(crate) fn default_jitter(reader: &mut Reader, config: &mut Fields<'_>) -> Result<Jitter> {
     let defaults = config.left().find(|entry| entry.key == "defaults").and_then(|entry| entry.value.map());
     let think = defaults.unwrap_or_default().iter().find(|entry| entry.key == "think");
@@ -301,7 +301,7 @@ fn rounds(reader: &mut Reader, entry: &MapEntry) -> Result<Rounds> {
         return Err(reader.error(entry.value.place, message));
     };
     if before == 0 {
-        reader.notice(entry.place, "`count: 0` is no round at all; Artillery would go round forever");
+        reader.notice(entry.place, "`count: 0` runs no round; Artillery would loop forever");
     }
     if from > 0 {
         let rounds = before.saturating_sub(from);

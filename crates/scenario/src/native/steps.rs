@@ -8,7 +8,7 @@ use undrop_text::suggest;
 
 use crate::builder::{Builder, Defaults, dial};
 use crate::check::{Capture, Check, Expectation, Rule, Subject};
-use crate::load::{check_name, headers, texts};
+use crate::keys::{check_name, headers, texts};
 use crate::path::JsonPath;
 use crate::pattern;
 use crate::program::{Action, Jitter, MessageBody, Pause, PauseTime, Rounds};
@@ -44,7 +44,7 @@ pub(crate) fn read(
             [_, second, ..] => Err(reader.error_with_help(
                 second.place,
                 format!("a step is one key, but here `{}` follows", second.key),
-                "put `- ` before it to make it a step of its own, or indent it to make it part of the one above",
+                "put `- ` before it to make it a separate step, or indent it to make it part of the one above",
             )),
         },
         _ => Err(reader.error(node.place, format!("a step is a key such as `send`, not {}", node.describe()))),

@@ -46,7 +46,7 @@ pub(crate) struct YamlError {
 }
 
 impl Node {
-    /// Parses one document.
+    /// Parses the text of one document.
     pub(crate) fn parse(text: &str) -> Result<Self, YamlError> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! { max_documents: 1, max_depth: 48, max_aliases: 5_000 },

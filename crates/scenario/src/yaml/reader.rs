@@ -145,7 +145,7 @@ impl Reader<'_> {
         let template = template.map_err(|why| self.error(entry.value.place, why))?;
         template.fixed().map(str::to_owned).ok_or_else(|| {
             let message = format!(
-                "`{}` is the same for all users, so only `{{{{ $env.NAME }}}}` can stand in it",
+                "`{}` is the same for all users, so only `{{{{ $env.NAME }}}}` can be used in it",
                 entry.key
             );
             self.error(entry.value.place, message)
