@@ -18,9 +18,9 @@ struct XtaskArgs {
 enum Task {
     /// Hold the table of who may import whom against every manifest, and keep I/O out of the pure crates.
     Layering,
-    /// Check the rules that no compiler checks: file sizes, names, bans, links, unfinished code.
+    /// Check the rules that no compiler checks: file sizes, names, bans, links, words, doc comments, import cycles, type names.
     Tidy {
-        /// List the places that break the rules on words, doc comments, import cycles and type names, and succeed
+        /// List the places that break the rules on words, doc comments, import cycles and type names by crate, and succeed
         #[arg(long)]
         report: bool,
         /// The repository to look at [default: this one]

@@ -1,4 +1,4 @@
-//! Rules of this repository that no compiler checks.
+//! Rules of this repository that no compiler checks: names, sizes, links and bans, words, doc comments, import cycles, type names.
 
 mod bans;
 mod cycles;
@@ -62,6 +62,7 @@ pub fn check(root: &Path) -> anyhow::Result<Vec<Problem>> {
             problems.extend(bans::check(&relative, &text)?);
         }
     }
+    problems.extend(prose_and_structure(&files)?.into_iter().flat_map(|(_, problems)| problems));
     Ok(problems)
 }
 
