@@ -1,6 +1,6 @@
 //! A backend that checks what it receives: `undrop bench sink`.
 //!
-//! It verifies the numbered streams of a run, replies to every message with one of a numbered stream of its own, and reports its
+//! It verifies the numbered streams of a run, replies to every message with one of a second numbered stream, and reports its
 //! findings on request. A message that is not part of a numbered stream is echoed. It can be configured to lose, duplicate, swap or
 //! corrupt replies, to test the verification.
 
@@ -39,11 +39,11 @@ pub struct SinkOptions {
     pub reuse_port: bool,
     /// The maximum size of a received message in bytes.
     pub max_message: u64,
-    /// Whether to return messages unchanged instead of replying with a stream of its own.
+    /// Whether to return messages unchanged instead of replying with a numbered stream.
     pub echo: bool,
     /// Whether to send every message to all connections instead of replying to it.
     pub broadcast: bool,
-    /// The deliberate faults.
+    /// The faults that the sink makes on purpose.
     pub sabotage: Option<Sabotage>,
     /// The age at which every connection is closed without a Close frame; `None` for no limit.
     pub lifetime: Option<Duration>,

@@ -16,7 +16,7 @@ const HIGHEST: u64 = 3_600_000_000;
 pub struct Times(Option<Box<Histogram<u64>>>);
 
 impl Times {
-    /// Records a duration.
+    /// Records one more duration.
     pub fn record(&mut self, time: Duration) {
         self.record_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
@@ -44,7 +44,7 @@ impl Times {
         }
     }
 
-    /// Removes all durations.
+    /// Removes all recorded durations.
     pub fn reset(&mut self) {
         if let Some(histogram) = &mut self.0 {
             histogram.reset();
