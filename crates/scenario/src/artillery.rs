@@ -65,17 +65,19 @@ pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -
     };
     let mut config = Fields::new(config_entries, "`config`");
     refuse_scripts(reader, &mut config)?;
-    let mut misplaced =
-        |reader: &mut Reader, config: &mut Fields<'_>, key: &'static str| -> Option<MapEntry> {
-            let inside = config.take(key).cloned();
-            let outside = top.take_quietly(key).cloned();
-            if let (None, Some(entry)) = (&inside, &outside) {
-                corrected = true;
-                reader
-                    .notice(entry.place, format!("`{key}` belongs into `config`; read as if it were there"));
-            }
-            inside.or(outside)
-        };
+    let mut misplaced = |reader: &mut Reader,
+                         config: &mut Fields<'_>,
+                         key: &'static str|
+     -> Option<MapEntry> {
+        let inside = config.take(key).cloned();
+        let outside = top.take_quietly(key).cloned();
+        if let (None, Some(entry)) = (&inside, &outside) {
+            corrected = true;
+            reader
+                .notice(entry.place, format!("`{key}` belongs in `config`, and is read as if it were there"));
+        }
+        inside.or(outside)
+    };
     let target_entry = misplaced(reader, &mut config, "target");
     let phase_entry = misplaced(reader, &mut config, "phases");
     let ws_entry = misplaced(reader, &mut config, "ws");
@@ -92,7 +94,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -
         corrected = true;
         reader.notice(
             entry.place,
-            "`scenarios` belongs beside `config`, not into it; read as if it were there",
+            "`scenarios` belongs next to `config`, not in it, and is read as if it were there",
         );
         Some(entry)
     });
@@ -123,7 +125,7 @@ pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -
             }
             _ => {
                 corrected = true;
-                reader.notice(entry.place, "`phases` is a list; read as a list of one");
+                reader.notice(entry.place, "`phases` must be a list; it is read as a list of one element");
                 phases.push(phase(reader, &entry.value, mode)?);
             }
         }
@@ -171,7 +173,7 @@ fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
             let only_think = *key == "defaults"
                 && entry.value.map().is_some_and(|entries| entries.iter().all(|entry| entry.key == "think"));
             if !only_ensure && !only_think {
-                reader.notice(entry.place, format!("`config.{key}` {why}; left out"));
+                reader.notice(entry.place, format!("`config.{key}` {why}; it is ignored"));
             }
         }
     }
@@ -179,7 +181,7 @@ fn leftovers(reader: &mut Reader, config: &mut Fields<'_>) -> Result<()> {
         if suggest::nearest(&entry.key, config.known().iter().copied()).is_some() {
             return Err(reader.unknown_key(entry, "`config`", config.known()));
         }
-        reader.notice(entry.place, format!("`config.{}` is not known here; left out", entry.key));
+        reader.notice(entry.place, format!("`config.{}` is unknown and ignored", entry.key));
     }
     Ok(())
 }
@@ -190,7 +192,7 @@ fn unknown_top(reader: &mut Reader, entry: &MapEntry, known: &[&str]) -> Result<
     }
     // Keys that only contain YAML anchors are common.
     if !entry.key.starts_with(['x', '.', '_', '$']) {
-        reader.notice(entry.place, format!("`{}` is not known here; left out", entry.key));
+        reader.notice(entry.place, format!("`{}` is unknown and ignored", entry.key));
     }
     Ok(())
 }
@@ -272,7 +274,7 @@ fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<ArrivalPhase
             (Some(entry), rate, ramp) => {
                 if let Some(other) = rate.or(ramp) {
                     let message =
-                        format!("`arrivalCount` comes first, as in Artillery; `{}` is left out", other.key);
+                        format!("`arrivalCount` has precedence, as in Artillery; `{}` is ignored", other.key);
                     reader.notice(other.place, message);
                 }
                 ArrivalPattern::Count { duration, users: reader.count(entry)? }
@@ -290,7 +292,7 @@ fn phase(reader: &mut Reader, node: &Node, mode: Spacing) -> Result<ArrivalPhase
             (None, None, None) => {
                 return Err(reader.error_with_help(
                     node.place,
-                    "this phase says nothing of users",
+                    "this phase defines no arrivals",
                     "give it an `arrivalRate` (users per second) or an `arrivalCount`",
                 ));
             }
@@ -309,13 +311,13 @@ fn flows(
 ) -> Result<Vec<Flow>> {
     if let Some(entry) = scenarios {
         if let Some(flow) = flow {
-            return Err(reader.error(flow.place, "`flow` belongs into a scenario of `scenarios`"));
+            return Err(reader.error(flow.place, "`flow` belongs in a scenario of `scenarios`"));
         }
         let nodes = match &entry.value.kind {
             YamlValue::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
             YamlValue::Map(_) => {
                 context.corrected = true;
-                reader.notice(entry.place, "`scenarios` is a list; read as a list of one");
+                reader.notice(entry.place, "`scenarios` must be a list; it is read as a list of one element");
                 std::slice::from_ref(&entry.value)
             }
             _ => {
@@ -340,7 +342,7 @@ fn flows(
     context.corrected = true;
     reader.notice(
         flow.place,
-        "Artillery refuses a file without `scenarios`; `flow` is read as the one scenario, with `engine: ws`",
+        "Artillery rejects a file without `scenarios`; `flow` is read as the only scenario, with `engine: ws`",
     );
     Ok(vec![read_flow(reader, context, flow, "flow 1".to_owned(), 1)?])
 }
@@ -380,7 +382,7 @@ fn scenario(
             context.corrected = true;
             reader.notice(
                 node.place,
-                format!("the scenario `{name}` has no `engine`; Artillery would run it as HTTP, `engine: ws` is meant"),
+                format!("the scenario `{name}` has no `engine`; Artillery would run it as HTTP, but it is read with `engine: ws`"),
             );
         }
     }

@@ -4,7 +4,7 @@ use crate::error::ScenarioError;
 use crate::program::{Action, Dial, Loop, Operation, Program, Rounds};
 use crate::template::Template;
 use crate::yaml::node::Place;
-use crate::yaml::reader::{Reader, Result};
+use crate::yaml::reader::{NoticeSubject, Reader, Result};
 
 /// The maximum number of steps in one file.
 const MAX_STEPS: usize = 10_000;
@@ -49,7 +49,7 @@ impl Builder {
     ) -> Result<usize> {
         self.open_loops += 1;
         if self.open_loops > MAX_LOOPS {
-            return Err(reader.error(place, format!("more than {MAX_LOOPS} loops inside each other")));
+            return Err(reader.error(place, format!("more than {MAX_LOOPS} nested loops")));
         }
         let (counter, element) = (reader.names.set(counter), reader.names.set(element));
         let entered = self.operations.len();
@@ -67,7 +67,7 @@ impl Builder {
             if !takes_time && matches!(entered.rounds, Rounds::Forever | Rounds::For(_)) {
                 return Err(reader.error_with_help(
                     place,
-                    "this loop goes round without anything that takes time",
+                    "this loop has no step that takes time",
                     "give it a `send`, `expect` or `think`",
                 ));
             }
@@ -134,7 +134,7 @@ pub(crate) fn dial(
         (None, None) => {
             return Err(reader.error_with_help(
                 place,
-                "nothing says where to connect",
+                "the target is missing",
                 "write `target: wss://example.com/ws`, or name the URL on the command line",
             ));
         }
@@ -150,10 +150,8 @@ fn url(reader: &mut Reader, text: &str, place: Place) -> Result<String> {
     for (http, ws) in [("http://", "ws://"), ("https://", "wss://")] {
         if let Some(rest) = text.strip_prefix(http) {
             let correct = format!("{ws}{rest}");
-            let message = format!("`{text}` is taken as `{correct}`");
-            if !reader.notices.iter().any(|notice| notice.message == message) {
-                reader.notice(place, message);
-            }
+            let message = format!("`{text}` is read as `{correct}`");
+            reader.notice_once(NoticeSubject::HttpUrl(text.to_owned()), place, message);
             return Ok(correct);
         }
     }

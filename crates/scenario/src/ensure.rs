@@ -135,7 +135,7 @@ fn metric(
             reader.notice(
                 place,
                 format!(
-                    "`{name}` has no values in a WebSocket test; taken as `{ours}` of the latency of answers"
+                    "`{name}` has no values in a WebSocket test; read as `{ours}` of the latency of replies"
                 ),
             );
         }

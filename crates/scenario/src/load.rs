@@ -7,7 +7,6 @@ use crate::files::{FileError, Files};
 use crate::keys::Parts;
 use crate::model::{Inputs, Scenario, Targets};
 use crate::program::Action;
-use crate::variables::Names;
 use undrop_text::suggest;
 
 use crate::yaml::node::{Node, Place, YamlValue};
@@ -43,14 +42,7 @@ pub fn parse(
     inputs: &Inputs,
     files: &dyn Files,
 ) -> std::result::Result<Scenario, ScenarioError> {
-    let mut reader = Reader {
-        file: path.display().to_string(),
-        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
-        files,
-        names: Names::new(inputs.environment.clone()),
-        notices: Vec::new(),
-        steps: 0,
-    };
+    let mut reader = Reader::new(path, files, inputs.environment.clone());
     if text.len() as u64 > MAX_FILE {
         return Err(reader.error(Place::default(), FileError::TooLarge.describe(MAX_FILE, "scenario")));
     }
@@ -80,7 +72,7 @@ pub fn parse(
 fn finish(reader: Reader<'_>, parts: Parts) -> Result<Scenario> {
     if let Some((name, line, column)) = reader.names.unset() {
         let known: Vec<&str> = reader.names.known().collect();
-        let message = format!("nothing gives `{name}` a value");
+        let message = format!("the variable `{name}` never gets a value");
         let help = match suggest::nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "add it to `variables`, or capture it from a message".to_owned(),

@@ -71,7 +71,11 @@ pub(crate) fn read(reader: &mut Reader, entries: &[MapEntry], inputs: &Inputs) -
         }
         (None, None) => {
             let place = entries.first().map(|entry| entry.place).unwrap_or_default();
-            return Err(reader.error_with_help(place, "there is nothing to do", "add `steps:` or `flows:`"));
+            return Err(reader.error_with_help(
+                place,
+                "the scenario has no steps",
+                "add `steps:` or `flows:`",
+            ));
         }
     };
     let ensure = conditions.map(|entry| ensure::native(reader, entry)).transpose()?.unwrap_or_default();
@@ -200,7 +204,7 @@ fn phase(reader: &mut Reader, node: &Node) -> Result<ArrivalPhase> {
         (None, None, None) => {
             return Err(reader.error_with_help(
                 node.place,
-                "this phase says nothing of users",
+                "this phase defines no arrivals",
                 "give it a `rate` (users per second), a `count`, or make it a `pause`",
             ));
         }

@@ -73,7 +73,7 @@ impl PayloadFile {
             (None, None) => Vec::new(),
         };
         if rows.is_empty() {
-            return Err(of_file(0, "there is no row for a user in it".to_owned()));
+            return Err(of_file(0, "the file has no rows".to_owned()));
         }
         for (index, row) in rows.iter().enumerate() {
             if row.len() < fields.len() && self.all_as.is_none() {

@@ -111,8 +111,8 @@ impl UserFailureKind {
         match self {
             Self::Connect => "not connected",
             Self::Dropped => "dropped",
-            Self::Timeout => "no answer in time",
-            Self::Mismatch => "wrong answer",
+            Self::Timeout => "no reply in time",
+            Self::Mismatch => "wrong reply",
             Self::UserAction => "step not possible",
         }
     }
@@ -243,7 +243,7 @@ impl UserRun {
         }
         self.fail(
             UserFailureKind::UserAction,
-            "a loop goes round without sending, waiting or thinking".to_owned(),
+            "a loop repeats without sending, waiting or pausing".to_owned(),
         );
         self.next(now, rng)
     }
@@ -381,11 +381,11 @@ impl UserRun {
         };
         let (kind, message) = match (pending.mismatch, pending.others) {
             (Some(mismatch), 1) => {
-                (UserFailureKind::Mismatch, format!("no answer within {within}: {mismatch}"))
+                (UserFailureKind::Mismatch, format!("no reply within {within}: {mismatch}"))
             }
             (Some(mismatch), others) => (
                 UserFailureKind::Mismatch,
-                format!("no answer within {within} among {others} messages; of the last one: {mismatch}"),
+                format!("no reply within {within} among {others} messages; of the last one: {mismatch}"),
             ),
             (None, _) => {
                 let expected = expectation.words(&pending.expected);

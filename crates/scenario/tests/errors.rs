@@ -31,7 +31,7 @@ fn the_file_as_a_whole() {
     for (text, message) in [
         ("", "x.yml:1:1: the file is empty"),
         ("- a\n", "x.yml:1:1: a scenario is a map of keys, not a list"),
-        ("target: ws://h\n", "x.yml:1:1: there is nothing to do; add `steps:` or `flows:`"),
+        ("target: ws://h\n", "x.yml:1:1: the scenario has no steps; add `steps:` or `flows:`"),
         (
             "config: {}\n",
             "x.yml:1:1: the file has no `scenarios`, so users would do nothing; add `scenarios:` with `- engine: ws` and a `flow`",
@@ -98,7 +98,7 @@ fn phases() {
         ("{ rate: 1, duration: 1, max: 0 }", "x.yml:4:34: `max` is at least 1 and at most 4294967295, not 0"),
         (
             "{ duration: 1 }",
-            "x.yml:4:5: this phase says nothing of users; give it a `rate` (users per second), a `count`, or make it a `pause`",
+            "x.yml:4:5: this phase defines no arrivals; give it a `rate` (users per second), a `count`, or make it a `pause`",
         ),
         ("{ rate: -1, duration: 1 }", "x.yml:4:13: `rate: -1` is not a rate: write `5` or `5/s`, `300/m`"),
     ] {
@@ -109,7 +109,7 @@ fn phases() {
 #[test]
 fn steps() {
     for (text, message) in [
-        ("  - sned: x", "x.yml:3:5: there is no step `sned`; did you mean `send`?"),
+        ("  - sned: x", "x.yml:3:5: unknown step `sned`; did you mean `send`?"),
         (
             "  - send: x\n    expect: y",
             "x.yml:4:5: a step is one key, but here `expect` follows; put `- ` before it to make it a separate step, or indent it to make it part of the one above",
@@ -162,15 +162,15 @@ fn steps() {
         ),
         (
             "  - loop: { forever: true, steps: [log: x] }",
-            "x.yml:3:5: this loop goes round without anything that takes time; give it a `send`, `expect` or `think`",
+            "x.yml:3:5: this loop has no step that takes time; give it a `send`, `expect` or `think`",
         ),
         (
             "  - send: 'hi {{ nmae }}'\n  - set: { name: x }",
-            "x.yml:3:11: nothing gives `nmae` a value; did you mean `name`?",
+            "x.yml:3:11: the variable `nmae` never gets a value; did you mean `name`?",
         ),
         (
             "  - send: 'hi {{ name }}'",
-            "x.yml:3:11: nothing gives `name` a value; add it to `variables`, or capture it from a message",
+            "x.yml:3:11: the variable `name` never gets a value; add it to `variables`, or capture it from a message",
         ),
         (
             "  - send: 'hi {{ a b }}'",
@@ -207,10 +207,10 @@ fn artillery() {
         ),
         ("      - get: { url: / }", "x.yml:6:9: `get` is not a step of the ws engine"),
         ("      - emit: { channel: x }", "x.yml:6:9: `emit` is not a step of the ws engine"),
-        ("      - sedn: x", "x.yml:6:9: there is no step `sedn`; did you mean `send`?"),
+        ("      - sedn: x", "x.yml:6:9: unknown step `sedn`; did you mean `send`?"),
         (
             "      - think: 1\n        jiter: 2",
-            "x.yml:7:9: there is no step `jiter`; known here: `connect`, `send`, `wait`, `think`, `loop`, `log`, `expect`, `close`",
+            "x.yml:7:9: unknown step `jiter`; known here: `connect`, `send`, `wait`, `think`, `loop`, `log`, `expect`, `close`",
         ),
         ("      - count: 3", "x.yml:6:9: `count` goes with `loop`, which is not in this step"),
         ("      - wait: 5", "x.yml:6:9: `wait` needs a `match` or a `capture`; to pause, write `think`"),
@@ -294,7 +294,7 @@ fn limits() {
         let _ = write!(deep, "{indent}- loop:\n{indent}    times: 1\n{indent}    steps:\n");
     }
     let _ = writeln!(deep, "{}- think: 1", "  ".repeat(28));
-    assert_eq!(error(&deep), "x.yml:27:53: more than 8 loops inside each other");
+    assert_eq!(error(&deep), "x.yml:27:53: more than 8 nested loops");
 
     let many = format!("target: ws://h/\nsteps:\n{}", "  - log: x\n".repeat(10_001));
     assert_eq!(
@@ -332,7 +332,7 @@ fn files() {
     write("large.csv", &vec![b'\n'; (64 << 20) + 1]);
     write("rows.csv", &b"1\n".repeat(1_000_002));
     assert_eq!(with("{ file: short.csv }"), "short.csv:3: 1 cells, but 2 are named: a, b");
-    assert_eq!(with("{ file: empty.csv }"), "empty.csv: there is no row for a user in it");
+    assert_eq!(with("{ file: empty.csv }"), "empty.csv: the file has no rows");
     assert_eq!(with("{ file: latin.csv }"), "latin.csv:3: not UTF-8");
     assert_eq!(
         with("{ file: names.csv }"),

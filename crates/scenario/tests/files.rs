@@ -101,11 +101,11 @@ fn a_guide_that_leaves_out_half_of_it() {
     assert_eq!(
         notices(&scenario),
         [
-            "2: `target` belongs into `config`; read as if it were there",
-            "4: `phases` is a list; read as a list of one",
-            "7: Artillery refuses a file without `scenarios`; `flow` is read as the one scenario, with `engine: ws`",
-            "9: `connect.url` is not read by Artillery; `target` is meant",
-            "9: `https://example.com/live` is taken as `wss://example.com/live`",
+            "2: `target` belongs in `config`, and is read as if it were there",
+            "4: `phases` must be a list; it is read as a list of one element",
+            "7: Artillery rejects a file without `scenarios`; `flow` is read as the only scenario, with `engine: ws`",
+            "9: `connect.url` is not supported by Artillery; it is read as `target`",
+            "9: `https://example.com/live` is read as `wss://example.com/live`",
             "11: `send` and `expect` in one step; read as separate steps, in this order",
             "11: `expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for \
              this message",
@@ -123,7 +123,7 @@ fn a_url_on_the_command_line_replaces_the_target() {
     let none = parse("steps: [think: 1]", "x.yml".as_ref(), &Inputs::default()).unwrap_err();
     assert_eq!(
         none.to_string(),
-        "x.yml:1:1: nothing says where to connect; write `target: wss://example.com/ws`, or name the URL on the \
+        "x.yml:1:1: the target is missing; write `target: wss://example.com/ws`, or name the URL on the \
          command line"
     );
     assert!(parse("steps: [think: 1]", "x.yml".as_ref(), &inputs).is_ok());

@@ -211,7 +211,7 @@ fn what_was_expected_and_what_came() {
         (
             UserFailureKind::Mismatch,
             4,
-            "no answer within 250 ms: expected a message = \"pong\", got `pang`".to_owned()
+            "no reply within 250 ms: expected a message = \"pong\", got `pang`".to_owned()
         )
     );
 
@@ -223,7 +223,7 @@ fn what_was_expected_and_what_came() {
     user.after(10_000);
     assert_eq!(
         user.fails().2,
-        r#"no answer within 10 s among 2 messages; of the last one: expected $.n = 5, got "5" in `{"type":"ack","n":"5"}`"#
+        r#"no reply within 10 s among 2 messages; of the last one: expected $.n = 5, got "5" in `{"type":"ack","n":"5"}`"#
     );
 
     let mut user = User::with("  - expect: { contains: ok, next: true }\n");
@@ -244,7 +244,7 @@ fn what_was_expected_and_what_came() {
     user.next();
     user.gets(r#"{"x":1}"#);
     user.after(10_000);
-    assert_eq!(user.fails().2, r#"no answer within 10 s: expected $.y to capture, got `{"x":1}`"#);
+    assert_eq!(user.fails().2, r#"no reply within 10 s: expected $.y to capture, got `{"x":1}`"#);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn steps_that_cannot_be_done() {
     );
     assert_eq!(
         failed("  - loop: { times: 1000000000, steps: [set: { a: 1 }] }\n"),
-        (3, "a loop goes round without sending, waiting or thinking".to_owned())
+        (3, "a loop repeats without sending, waiting or pausing".to_owned())
     );
     let (line, message) =
         failed("  - set: { a: xxxxxxxx }\n  - loop: { times: 100, steps: [set: { a: '{{ a }}{{ a }}' }] }\n");
@@ -375,7 +375,7 @@ fn steps_that_cannot_be_done() {
         (
             UserFailureKind::UserAction,
             4,
-            "there is no open connection here; a `connect` is missing".to_owned()
+            "there is no open connection at this step; a `connect` is missing".to_owned()
         )
     );
 }
@@ -393,7 +393,7 @@ fn early_messages_are_kept_within_bounds() {
     user.waits(10_000);
     assert_eq!(
         user.fails().2,
-        "no answer within 10 s among 64 messages; of the last one: expected a message = \"first\", got `63`; 1 earlier \
+        "no reply within 10 s among 64 messages; of the last one: expected a message = \"first\", got `63`; 1 earlier \
          messages did not fit the buffer of 64 and were dropped unseen"
     );
 

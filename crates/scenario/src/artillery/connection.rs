@@ -19,7 +19,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("maxRedirects", "redirects are reported, not followed"),
     ("generateMask", "masks are always random"),
     ("allowSynchronousEvents", "it has no meaning here"),
-    ("autoPong", "pings are always answered"),
+    ("autoPong", "Pings are always answered"),
 ];
 
 /// Reads the options of all connections, and the time to wait for replies (`ws.timeout`).
@@ -86,7 +86,7 @@ pub(crate) fn options(
             YamlValue::Map(_) => {
                 reader.notice(
                     entry.place,
-                    "compression is offered; the details of `perMessageDeflate` are left out",
+                    "compression is offered; the parameters of `perMessageDeflate` are ignored",
                 );
                 Some(true)
             }
@@ -116,14 +116,14 @@ pub(crate) fn options(
     }
     for (key, why) in WITHOUT_EFFECT {
         if let Some(entry) = fields.take_quietly(key) {
-            reader.notice(entry.place, format!("`{what}.{key}` is left out: {why}"));
+            reader.notice(entry.place, format!("`{what}.{key}` is ignored: {why}"));
         }
     }
     for entry in fields.left() {
         if suggest::nearest(&entry.key, fields.known().iter().copied()).is_some() {
             return Err(reader.unknown_key(entry, &format!("`{what}`"), fields.known()));
         }
-        reader.notice(entry.place, format!("`{what}.{}` is not known here; left out", entry.key));
+        reader.notice(entry.place, format!("`{what}.{}` is unknown and ignored", entry.key));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::program::{Action, Jitter, Pause, PauseTime, Rounds, parse_count};
 use crate::yaml::node::Place;
 use crate::yaml::node::{MapEntry, Node, YamlValue};
 use crate::yaml::reader::suggestion;
-use crate::yaml::reader::{Fields, Reader, Result};
+use crate::yaml::reader::{Fields, NoticeSubject, Reader, Result};
 
 /// The names of the steps.
 const STEPS: &[&str] = &["connect", "send", "wait", "think", "loop", "log", "expect", "close"];
@@ -46,10 +46,8 @@ pub(crate) fn read(
             let nothing = Node { place: node.place, kind: YamlValue::Null };
             let entry = MapEntry { key: word.trim().to_owned(), place: node.place, value: nothing };
             context.corrected = true;
-            if !reader.notices.iter().any(|notice| notice.message.starts_with("a step is a key")) {
-                let message = format!("a step is a key in Artillery; `- {word}` is read as `- {word}:`");
-                reader.notice(node.place, message);
-            }
+            let message = format!("a step is a key in Artillery; `- {word}` is read as `- {word}:`");
+            reader.notice_once(NoticeSubject::BareStep, node.place, message);
             read_map(reader, builder, context, std::slice::from_ref(&entry), node.place)
         }
         YamlValue::Map(entries) => read_map(reader, builder, context, entries, node.place),
@@ -88,7 +86,7 @@ fn read_map(
                     .error(entry.place, format!("`{key}` goes with `{owner}`, which is not in this step")));
             }
         } else if !STEPS.contains(&key) {
-            let message = format!("there is no step `{key}`");
+            let message = format!("unknown step `{key}`");
             return Err(reader.error_with_help(entry.place, message, suggestion(key, STEPS)));
         }
     }
@@ -123,16 +121,15 @@ fn step(
         "connect" if builder.is_connected() => {
             reader.notice(
                 place,
-                "only the first `connect` of a flow connects in Artillery; this one is left out",
+                "only the first `connect` of a flow connects in Artillery; this one is ignored",
             );
             return Ok(());
         }
         "connect" => connect(reader, context, entry)?,
         "send" | "wait" => return answer::read(reader, builder, context, entry),
         "expect" => {
-            if !reader.notices.iter().any(|notice| notice.message.starts_with("`expect`")) {
-                reader.notice(place, "`expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for this message");
-            }
+            let message = "`expect` is not a step of Artillery's ws engine (it would stop with `invalid_step`); read as: wait for this message";
+            reader.notice_once(NoticeSubject::ArtilleryExpect, place, message);
             context.corrected = true;
             Action::Expect(answer::expect(reader, entry, context.within)?)
         }
@@ -171,7 +168,7 @@ fn connect(reader: &mut Reader, context: &mut FlowContext, entry: &MapEntry) -> 
             context.corrected = true;
             reader.notice(
                 entry.place,
-                format!("`connect.{wrong}` is not read by Artillery; `target` is meant"),
+                format!("`connect.{wrong}` is not supported by Artillery; it is read as `target`"),
             );
             target = target.or(Some(entry));
         }
@@ -269,7 +266,7 @@ fn read_loop(
             if let Some(count) = count {
                 reader.notice(
                     count.place,
-                    "`over` decides how often the loop goes round; `count` is left out, as in Artillery",
+                    "`over` determines the number of rounds; `count` is ignored, as in Artillery",
                 );
             }
             Rounds::Over(native::over_list(reader, over)?)

@@ -74,7 +74,7 @@ fn step(
         "log" => Action::Log(reader.template_of(entry)?),
         "close" => close(reader, entry)?,
         other => {
-            let message = format!("there is no step `{other}`");
+            let message = format!("unknown step `{other}`");
             return Err(reader.error_with_help(place, message, suggestion(other, STEPS)));
         }
     };

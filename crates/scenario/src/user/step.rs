@@ -48,7 +48,7 @@ impl UserRun {
             {
                 self.fail(
                     UserFailureKind::UserAction,
-                    "there is no open connection here; a `connect` is missing".to_owned(),
+                    "there is no open connection at this step; a `connect` is missing".to_owned(),
                 );
             }
             Action::Send { body, forget_earlier } => {

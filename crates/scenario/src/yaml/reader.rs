@@ -1,6 +1,7 @@
 //! Typed access to the values of a YAML tree, with errors for people.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use undrop_text::{duration, suggest};
 
@@ -21,8 +22,21 @@ pub(crate) struct Reader<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) names: Names,
     pub(crate) notices: Vec<Notice>,
+    /// The subjects of notices that are given once per file.
+    noticed: BTreeSet<NoticeSubject>,
     /// The number of steps read so far, in all flows.
     pub(crate) steps: usize,
+}
+
+/// The subject of a notice that is given once per file, however often it applies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NoticeSubject {
+    /// A step that is a word instead of a key.
+    BareStep,
+    /// The step `expect` in an Artillery file.
+    ArtilleryExpect,
+    /// An `http` or `https` URL.
+    HttpUrl(String),
 }
 
 /// The entries of a map, all of which must be taken.
@@ -32,6 +46,20 @@ pub(crate) struct Fields<'n> {
     entries: &'n [MapEntry],
     taken: Vec<bool>,
     known: Vec<&'static str>,
+}
+
+impl<'f> Reader<'f> {
+    pub(crate) fn new(path: &Path, files: &'f dyn Files, environment: BTreeMap<String, String>) -> Self {
+        Self {
+            file: path.display().to_string(),
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            files,
+            names: Names::new(environment),
+            notices: Vec::new(),
+            noticed: BTreeSet::new(),
+            steps: 0,
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -57,6 +85,13 @@ impl Reader<'_> {
     pub(crate) fn notice(&mut self, place: Place, message: impl Into<String>) {
         let notice = Notice { file: self.file.clone(), line: place.line, message: message.into() };
         self.notices.push(notice);
+    }
+
+    /// Adds a notice unless there is one about the subject.
+    pub(crate) fn notice_once(&mut self, subject: NoticeSubject, place: Place, message: impl Into<String>) {
+        if self.noticed.insert(subject) {
+            self.notice(place, message);
+        }
     }
 
     pub(crate) fn fields<'n>(&self, node: &'n Node, what: &'static str) -> Result<Fields<'n>> {
