@@ -22,7 +22,7 @@ pub struct Plan {
     pub ramp_up: Duration,
     /// The maximum number of concurrent handshakes.
     pub concurrency: u32,
-    /// The number of messages per second and connection; 0 for none.
+    /// The number of messages per second per connection; 0 for none.
     pub rate: f64,
     /// The duration of the load, counted once all connections have been attempted.
     pub duration: Duration,

@@ -29,7 +29,7 @@ pub struct FaultSpec {
     pub fault: FaultKind,
     /// The affected direction, for kinds that have one.
     pub direction: Direction,
-    /// The affected fraction of the connections, from 0 to 1. It is drawn for each connection.
+    /// The affected fraction of the connections, from 0 to 1. Each connection is affected with this probability.
     pub share: f64,
 }
 

@@ -270,11 +270,16 @@ impl ClientDriver {
                 Event::Failed { stage, ending, why }
             }
             ClientEvent::Retry { after, tries } => {
-                tracing::info!(?after, tries, "next attempt");
+                tracing::info!(?after, tries, "reconnecting after a delay");
                 Event::Retry { after, tries }
             }
             ClientEvent::Gap { reason, lost, resent } => {
-                tracing::warn!(?reason, ?lost, resent, "the session has a gap");
+                tracing::warn!(
+                    ?reason,
+                    ?lost,
+                    resent,
+                    "the session was not resumed exactly; messages may be lost or duplicated"
+                );
                 Event::Gap { reason, lost, resent }
             }
             ClientEvent::GoAway { why, after } => {

@@ -158,7 +158,7 @@ async fn the_log_names_every_connect_ending_and_retry() {
         "going away 1001",
         "Going Away",
         "deploy",
-        "next attempt",
+        "reconnecting after a delay",
         "attempt failed",
         "403",
         "closed",

@@ -34,7 +34,7 @@ pub struct Options {
     pub message: String,
     /// A message that makes the server send messages.
     pub subscribe: Option<String>,
-    /// The maximum message size in bytes; at most 64 KiB for public targets without `own`. Default: 16 MiB.
+    /// The maximum message size in bytes; at most 64 KiB for targets on other machines without `own`. Default: 16 MiB.
     pub largest: u64,
     /// The page that opens the WebSocket, for the Origin and for mixed content.
     pub page: Option<Url>,

@@ -16,7 +16,7 @@ use undrop_diagnosis::observations::{
     Endpoint, EndpointRole, HttpOutcome, MessageOutcome, Observations, RunPlan, micros,
 };
 
-/// The maximum message size for a public target that the user did not confirm to own.
+/// The maximum message size for a target on another machine that the user did not confirm to own.
 const POLITE_SIZE: u64 = (64 << 10) + 1;
 
 /// Probes and watches the endpoint of a URL and the endpoints for comparison. Returns the observations, even if they are incomplete.

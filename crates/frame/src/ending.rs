@@ -141,7 +141,7 @@ mod tests {
             ),
             (
                 Ending::from(ProxyFault::Status(403)),
-                "protocol error (proxy: it answered CONNECT with status 403)",
+                "protocol error (proxy: CONNECT failed with status 403)",
                 1006,
             ),
             (Ending::from(LocalFault::TooManyOpenFiles), "local error (too many open files)", 1006),

@@ -37,13 +37,13 @@ pub enum FrameError {
     #[error("a frame from a server is masked")]
     Masked,
     /// A continuation frame while no message is open (RFC 6455 §5.4).
-    #[error("a continuation frame has nothing to continue")]
+    #[error("a continuation frame arrived outside a fragmented message")]
     UnexpectedContinuation,
     /// A new message while a fragmented one is open (RFC 6455 §5.4).
-    #[error("a message starts inside another one")]
+    #[error("a new message started before the fragmented message was complete")]
     ExpectedContinuation,
     /// A Close frame with one byte of payload (RFC 6455 §5.5.1).
-    #[error("a Close frame carries half a close code")]
+    #[error("a Close frame has a payload of one byte")]
     CloseTooShort,
     /// A close code that may not be on the wire (RFC 6455 §7.4).
     #[error("close code {0} may not be sent")]

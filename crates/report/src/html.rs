@@ -7,7 +7,7 @@ use undrop_text::printable::escape_html;
 /// A fragment of HTML or SVG.
 ///
 /// Text and attribute values are always escaped. Markup comes from this builder's own methods and from string literals, so text
-/// of a server cannot become markup by a forgotten call.
+/// of a server cannot become markup if a caller forgets to escape it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Html(String);
 

@@ -1,17 +1,17 @@
-//! The client's side of a session, or of a plain WebSocket that is opened again and again.
+//! The client's side of a session, or of a plain WebSocket that is reopened after each loss.
 //!
 //! ```text
 //!                 S, L, or a plain response
 //!   new ▶ OPENING ───────────────────────▶ OPEN ◀──╮ R (or S again) on a newer attempt:
-//!          │    ▲                          │   │   │ the older link goes
+//!          │    ▲                          │   │   │ the older link is closed
 //!          │    ╰── attempt failed:        │   ╰───╯
 //!          │        backoff                │ link lost        R, L
 //!          │                               ▼                ╭──────▶ OPEN
 //!          │                             RESUMING ──────────╯
 //!          │                               │    ▲
 //!          │                               │    ╰── attempt failed: backoff
-//!          ▼ refused for good, gave up     ▼
-//!        CLOSED ◀──────────────────────────┴── x consumed or acked, final close code (plain), time over
+//!          ▼ permanently refused, gave up  ▼
+//!        CLOSED ◀──────────────────────────┴── x consumed or acked, final close code (plain), timed out
 //! ```
 //! Attempts are numbered and may overlap: another one may be opened while a link is still up (a probe without a reply, a
 //! drain slot, a change of network). The link is used until a newer attempt has its first packet; a packet of an attempt

@@ -71,7 +71,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The 256-bit secret of a session, sent once (in `S` or `L`). `Debug` hides it; comparing takes constant time.
+/// The 256-bit secret of a session, sent only in `S` and `L`. `Debug` does not print it, and `==` runs in constant time.
 #[derive(Clone)]
 pub struct SessionKey([u8; 32]);
 
@@ -97,7 +97,7 @@ impl SessionKey {
         URL_SAFE_NO_PAD.encode(self.keyed(sid, n, rx).finalize().into_bytes())
     }
 
-    /// Returns whether `mac` is the proof of [`mac`](Self::mac). The comparison takes constant time.
+    /// Returns whether `mac` is the proof of [`mac`](Self::mac). The comparison runs in constant time.
     pub fn verify(&self, sid: &SessionId, n: u64, rx: u64, mac: &str) -> bool {
         URL_SAFE_NO_PAD.decode(mac).is_ok_and(|mac| self.keyed(sid, n, rx).verify_slice(&mac).is_ok())
     }

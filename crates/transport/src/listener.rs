@@ -66,11 +66,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on an address. Must be called in a tokio runtime. Port 0 selects a free port, which
-    /// [`local_addr`](Self::local_addr) returns.
+    /// Listens on an address. Port 0 selects a free port, which [`local_addr`](Self::local_addr) returns.
     ///
     /// # Errors
-    /// The address is in use or not available.
+    /// The address is in use or not available, or a socket option cannot be set.
+    ///
+    /// # Panics
+    /// Panics if it is called outside a tokio runtime.
     pub fn bind(addr: SocketAddr, options: ListenOptions) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;

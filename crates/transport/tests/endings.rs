@@ -130,7 +130,7 @@ async fn a_broken_rule_is_named_on_both_sides_even_if_the_peer_goes_on_sending()
         (
             masked(true, OpCode::Continuation, b""),
             1002,
-            "protocol error (a continuation frame has nothing to continue)",
+            "protocol error (a continuation frame arrived outside a fragmented message)",
         ),
         (
             masked(true, OpCode::Binary, &[0; 2000]),

@@ -62,10 +62,10 @@ async fn http_connect_with_basic_credentials() {
 async fn http_proxies_that_refuse() {
     let request = format!("{CONNECT}\r\n");
     for (answer, words) in [
-        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy: it wants a user name and password"),
-        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "proxy: it answered CONNECT with status 502"),
-        ("HTTP/1.1 200 OK\r\n\r\nhello", "proxy: unexpected answer: data before the tunnel was used"),
-        ("what?\r\n\r\n", "proxy: unexpected answer: malformed HTTP head"),
+        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy: authentication is required"),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "proxy: CONNECT failed with status 502"),
+        ("HTTP/1.1 200 OK\r\n\r\nhello", "proxy: unexpected response: data before the tunnel was used"),
+        ("what?\r\n\r\n", "proxy: unexpected response: malformed HTTP head"),
     ] {
         let (address, _task) = proxy(script(&[(request.as_bytes(), answer.as_bytes())])).await;
         let error = through(&format!("http://{address}"), "ws://chat.example/").await.unwrap_err();

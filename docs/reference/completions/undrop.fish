@@ -37,7 +37,7 @@ complete -c undrop -n "__fish_undrop_needs_command" -f -a "gateway" -d 'Add resu
 complete -c undrop -n "__fish_undrop_needs_command" -f -a "reference" -d 'Writes the command reference (a page, man pages, shell completions) and the reference of faults'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s c -l connections -d 'Number of connections to open' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s r -l rate -d 'Messages per second per connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -l concurrency -d 'Maximum number of concurrent handshakes' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
@@ -78,19 +78,19 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -s V -l version -d 'Print version'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "run" -d 'Send at a fixed rate, independent of replies (the default)'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "flood" -d 'Send as fast as replies arrive'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "flood" -d 'Send the next message as soon as a reply arrives'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "hold" -d 'Open connections and keep them idle, to see which survive'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "storm" -d 'Lose all connections at once, and measure how they reconnect'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "churn" -d 'Open and close connections continuously'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "broadcast" -d 'Send on some connections, receive on all'
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "ramp" -d 'Open connections until the target refuses some'
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "ramp" -d 'Open connections until the target starts refusing them'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "search" -d 'Find the highest rate that the target sustains within a latency limit'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "scenario" -d 'Run virtual users that arrive and act according to a scenario file'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "sink" -d 'Run a backend that verifies what it receives, for --verify'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and not __fish_seen_subcommand_from run flood hold storm churn broadcast ramp search scenario sink worker" -a "worker" -d 'A worker process of a run'
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s c -l connections -d 'Number of connections to open' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s r -l rate -d 'Messages per second per connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -l concurrency -d 'Maximum number of concurrent handshakes' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from run" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
@@ -214,7 +214,7 @@ classic\t'After 1 s, doubled each time up to 30 s, ±25 %, at most 10 attempts'
 immediate\t'At once, then every 100 ms without backoff (thundering herd)'"
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s c -l connections -d 'Number of connections to open' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s r -l rate -d 'Messages per second per connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -l concurrency -d 'Maximum number of concurrent handshakes' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from storm" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
@@ -286,7 +286,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l senders -d 'Number of connections that send' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s c -l connections -d 'Number of connections to open' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s d -l duration -d 'Duration of the load, counted once all connections have been attempted' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s r -l rate -d 'Messages per second per connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -l concurrency -d 'Maximum number of concurrent handshakes' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from broadcast" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
@@ -364,7 +364,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_sub
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l p99 -d 'Limit for the latency of 99 % of the replies' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l step -d 'Duration of the run at each rate' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s c -l connections -d 'Number of connections to open' -r
-complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second and connection' -r
+complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s r -l rate -d 'Messages per second per connection' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l ramp-up -d 'Time over which the opening of connections is spread [default: none, as fast as the target accepts them]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -l concurrency -d 'Maximum number of concurrent handshakes' -r
 complete -c undrop -n "__fish_undrop_using_subcommand bench; and __fish_seen_subcommand_from search" -s w -l workers -d 'Number of worker processes, each with its own limit of open files' -r
@@ -514,7 +514,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand connect" -s H -l header -d
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l backoff -d 'Policy for the delay between attempts' -r -f -a "full-jitter\t'Retry at once, then after a random delay below min(30 s, 1 s × 2^k), without limit'
 classic\t'1 s, doubled after each attempt up to 30 s, ± 25 %, 10 attempts'"
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l heartbeat-text -d 'In plain mode, send the text PING every 30 s and expect the text PONG within 10 s [default: WebSocket Pings]' -r
-complete -c undrop -n "__fish_undrop_using_subcommand connect" -l linger -d 'Time without a message after the end of the input before the connection is closed' -r
+complete -c undrop -n "__fish_undrop_using_subcommand connect" -l linger -d 'After the end of the input, close the connection once no message has arrived for this long' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l ca -d 'File with certificate authorities (PEM) to trust in addition to those of the system' -r -F
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l proxy -d 'Forward proxy to use (http://, https://, socks5:// or socks5h://) [default: from the environment variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand connect" -l timeout -d 'Time limit for each connection attempt' -r
@@ -533,7 +533,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand demo" -l forever -d 'Run u
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -l json -d 'Print the result as one JSON object, and nothing else on standard output'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c undrop -n "__fish_undrop_using_subcommand demo" -s V -l version -d 'Print version'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'Time for which connections are watched; longer timers cannot be found' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l horizon -d 'Time for which connections are watched; timeouts longer than this are not detected' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l expect-alive -d 'Exit with code 5 if a connection ends before this age; for CI' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l every -d 'Interval at which connections with traffic send something [default: 2s; with --watch 20s]' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l drop-log -d 'With --watch: append events to this file, one JSON object per line, instead of standard output' -r -F
@@ -543,7 +543,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l fail-after -d '
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l patience -d 'Time after which a reply counts as missing' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l message -d 'Message that is sent to find out whether messages keep a connection alive' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l subscribe -d 'Message that makes the server send messages, to find out whether these keep a connection alive' -r
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l largest -d 'Largest message that is tried; at most 64 KiB for public targets without --i-own-this' -r
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l largest -d 'Largest message that is tried; at most 64 KiB for targets on other machines without --i-own-this' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l page -d 'URL of the page that opens the WebSocket, for the Origin and for mixed content' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l control -d 'URL of the same server on a path that is expected to work, for comparison' -r
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l via -d 'URL of the same server at a hop of the path, in the order from the client to the origin; can be repeated' -r
@@ -562,7 +562,7 @@ complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l log -d 'Level o
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l quick -d 'Probe the stages only, for at most 15 s; do not watch connections'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l watch -d 'Keep a few connections open until Ctrl-C, report each that ends, and open it again'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l insecure -d 'Continue if the certificate of the server is not acceptable; it is still reported'
-complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l i-own-this -d 'Confirm that the target is yours: enables larger messages and more connections on public targets'
+complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l i-own-this -d 'Confirm that the target is yours: enables larger messages and more connections on other machines'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -l json -d 'Print the report as JSON'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c undrop -n "__fish_undrop_using_subcommand doctor" -s V -l version -d 'Print version'

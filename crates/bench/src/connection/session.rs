@@ -14,7 +14,7 @@ use crate::connection::event::TransportEvent;
 use crate::connection::handshake::{OpenError, Opener};
 use crate::plan::{Mode, Plan, Policy, Trigger};
 
-/// The number of queued bytes from which on no more messages are offered; the client's queue holds 1 MiB.
+/// The number of queued bytes at or above which no more messages are offered; the client's queue holds 1 MiB.
 const MAX_QUEUED: usize = 512 * 1024;
 
 /// A session with its events, and a way to cut its link.

@@ -16,7 +16,7 @@ pub(crate) struct Schedule {
     entries: RefCell<BinaryHeap<Reverse<Due>>>,
     /// The time at which the first connection was put on the schedule.
     first_us: Cell<Option<u64>>,
-    /// The time from which on nothing is due.
+    /// The time at or after which nothing is due.
     end_us: Cell<u64>,
 }
 
@@ -80,7 +80,7 @@ impl Schedule {
         self.entries.borrow_mut().push(Reverse(due));
     }
 
-    /// Sets the time from which on nothing is due.
+    /// Sets the time at or after which nothing is due.
     pub(crate) fn end_at(&self, end_us: u64) {
         self.end_us.set(end_us);
     }

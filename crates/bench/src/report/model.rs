@@ -43,7 +43,7 @@ pub struct LoadReport {
     pub workers: u32,
     /// The size of a message in bytes; `null` if the mode sends none or sizes differ.
     pub message_bytes: Option<usize>,
-    /// The intended number of messages per second and connection; `null` without a schedule.
+    /// The intended number of messages per second per connection; `null` without a schedule.
     pub rate_per_connection: Option<f64>,
     /// The duration of the load, in seconds.
     pub duration_s: f64,

@@ -37,7 +37,7 @@ pub(super) struct InjectionSource {
     pub(super) direction: Direction,
     pub(super) offset: u64,
     pub(super) age: Duration,
-    /// Whether the time caused it, not a position in the stream.
+    /// `true` if a timer triggered the fault, `false` if an offset in the stream did.
     pub(super) by_time: bool,
 }
 

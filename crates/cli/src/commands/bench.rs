@@ -24,7 +24,7 @@ use runner::Runner;
 
 /// Load test a WebSocket server: survival of connections, latency, and exactly-once delivery
 ///
-/// Without a mode it is `run`: connections that send at a fixed rate. The first line of the report states survival: how many
+/// The default mode is `run`, in which each connection sends at a fixed rate. The first line of the report states survival: how many
 /// connections were alive at the end, and how the others ended.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXAMPLES)]
@@ -51,7 +51,7 @@ Exit codes: 0 success · 1 messages lost, duplicated, reordered or corrupted (--
 enum ModeCommand {
     /// Send at a fixed rate, independent of replies (the default)
     Run(modes::Run),
-    /// Send as fast as replies arrive
+    /// Send the next message as soon as a reply arrives
     Flood(modes::Flood),
     /// Open connections and keep them idle, to see which survive
     Hold(modes::Hold),
@@ -61,7 +61,7 @@ enum ModeCommand {
     Churn(modes::Churn),
     /// Send on some connections, receive on all
     Broadcast(modes::Broadcast),
-    /// Open connections until the target refuses some
+    /// Open connections until the target starts refusing them
     Ramp(modes::Ramp),
     /// Find the highest rate that the target sustains within a latency limit
     Search(modes::Search),

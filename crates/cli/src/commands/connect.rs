@@ -23,8 +23,8 @@ use crate::exit::{Code, Failure};
 ///
 /// Each line of standard input is sent as a text message, and each received message is printed as a line. Events of the
 /// connection go to standard error. A lost connection is reported with its cause and opened again; if the server is an
-/// undrop gateway, the session is resumed. At the end of the input, the command waits until all messages are acknowledged
-/// and no more arrive (see --linger), then closes the connection.
+/// undrop gateway, the session is resumed. At the end of the input, the command waits until every message that was sent is
+/// acknowledged (without a session: written) and no message has arrived for the time of --linger, then closes the connection.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Connect {
@@ -54,7 +54,7 @@ pub(crate) struct Connect {
     /// In plain mode, send the text PING every 30 s and expect the text PONG within 10 s [default: WebSocket Pings]
     #[arg(long, value_name = "PING=PONG")]
     heartbeat_text: Option<String>,
-    /// Time without a message after the end of the input before the connection is closed
+    /// After the end of the input, close the connection once no message has arrived for this long
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     linger: String,
     /// File with certificate authorities (PEM) to trust in addition to those of the system

@@ -27,7 +27,7 @@ use crate::exit::{Code, Failure};
 /// reconnects; the other has an undrop session. Nothing leaves this machine.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The exit code is 1 if a message of the undrop client was lost, duplicated or reordered."
+    after_help = "The exit code is 1 if a message sent by the undrop client was lost, duplicated or reordered."
 )]
 pub(crate) struct Demo {
     /// Duration of the demo in seconds

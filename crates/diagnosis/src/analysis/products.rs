@@ -14,7 +14,7 @@ pub(crate) struct Product {
     pub(crate) traits: Vec<String>,
 }
 
-/// The score from which on a product counts as recognised.
+/// The score at or above which a product counts as recognised.
 pub(crate) const SEEN: u8 = 50;
 
 /// Returns the products that the responses of an endpoint point to, the likeliest first. Browsers are not hops and left out.

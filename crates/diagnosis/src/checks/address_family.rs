@@ -20,7 +20,7 @@ that start with one that fails are slow or fail. Examples: `localhost` resolves 
     evaluate,
 };
 
-/// The connect time from which on users notice a delay, in seconds.
+/// The connect time at or above which users notice a delay, in seconds.
 const SLOW_S: f64 = 2.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {

@@ -23,7 +23,7 @@ Browsers do not report the status to the page: `new WebSocket()` fails with 1006
     evaluate,
 };
 
-/// The delay from which on a proxy waited for its upstream, in seconds.
+/// The delay at or above which a proxy waited for its upstream, in seconds.
 const SLOW_S: f64 = 2.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {

@@ -21,7 +21,7 @@ No connection drops because of this, so it is a note.
     evaluate,
 };
 
-/// The time without data from the server from which on it counts as having no heartbeat, in seconds.
+/// The time without data from the server at or above which it counts as having no heartbeat, in seconds.
 const LONG_S: f64 = 100.0;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {

@@ -58,7 +58,7 @@ mod tests {
         let mut seen = refused(HttpOutcome::Failed(ProxyFault::Status(403).into()));
         silent(&CHECK, &seen);
         seen.endpoints[0].proxy = Some("http://proxy.example:3128".to_owned());
-        assert!(fires(&CHECK, &seen).cause.ends_with("it answered CONNECT with status 403."));
+        assert!(fires(&CHECK, &seen).cause.ends_with("CONNECT failed with status 403."));
         silent(&CHECK, &healthy());
     }
 }

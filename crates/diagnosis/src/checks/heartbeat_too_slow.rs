@@ -9,19 +9,19 @@ use crate::analysis::{Case, half_of, measure_s, seconds, server_heartbeat};
 pub(super) const CHECK: Check = Check {
     id: "heartbeat-too-slow",
     doc: "
-# The heartbeat is as slow as the idle timeout
+# The server's Pings are too infrequent for the idle timeout
 
 The server sends Pings, but so rarely that an idle timeout on the path can expire before the next one. A Ping that is slightly
 late (load, jitter, a lost packet) then ends the connection, so drops look random. A heartbeat should be sent at least twice
 within the shortest idle timeout.
 
-The timeout is one that was measured, or the default of a product that was recognised.
+The timeout is either measured or the default of a recognised product.
 ",
     cases: &[3],
     evaluate,
 };
 
-/// The part of the timeout from which on a heartbeat is too slow.
+/// The part of the timeout at or above which a heartbeat is too slow.
 const PART: f64 = 0.8;
 
 fn evaluate(case: &Case<'_>) -> Vec<Finding> {

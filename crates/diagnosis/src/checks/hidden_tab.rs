@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     doc: "
 # Background tabs are dropped
 
-Chrome runs the timers of a page in the background once a minute. A heartbeat of the application that is scheduled every 20 s
+Chrome runs the timers of a page that has been hidden for five minutes only once a minute. A heartbeat of the application that is scheduled every 20 s
 is then sent every 60 s, and a server or proxy with a shorter timeout ends the connection. The connection with one message a
 minute ended, while one with more frequent messages lived.
 ",

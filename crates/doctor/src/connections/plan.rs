@@ -14,7 +14,7 @@ const IDLE_TIMES_S: [u64; 21] = [
 /// The idle times for short horizons, as parts of the horizon.
 const SHORT: [f64; 6] = [0.15, 0.3, 0.45, 0.6, 0.75, 0.9];
 
-/// The maximum number of connections to a public target that the user did not confirm to own.
+/// The maximum number of connections to a target on another machine that the user did not confirm to own.
 pub(super) const PUBLIC_MOST: usize = 24;
 
 /// The number of staggered connections.

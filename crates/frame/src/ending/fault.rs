@@ -55,7 +55,7 @@ pub enum HeadFault {
     #[error("{0}")]
     NotHttp(HandshakeError),
     /// The head started to arrive and was not complete in time.
-    #[error("the head of the response started and did not end in time")]
+    #[error("timed out before the response head was complete")]
     Incomplete,
     /// The connection ended in the middle of the head.
     #[error("the connection ended within the head of the response")]
@@ -89,7 +89,7 @@ pub enum TlsFault {
     #[error("the certificate was revoked")]
     Revoked,
     /// The certificate is unusable for another reason, which the text describes.
-    #[error("the certificate is not acceptable: {0}")]
+    #[error("the certificate is invalid: {0}")]
     Certificate(String),
     /// The server requires a client certificate and received none. With TLS 1.3 this alert arrives after the handshake.
     #[error("the peer requires a client certificate (alert CertificateRequired)")]
@@ -115,16 +115,16 @@ fn names(presented: &[String]) -> String {
 #[non_exhaustive]
 pub enum ProxyFault {
     /// The proxy requires credentials, or did not accept the given ones.
-    #[error("it wants a user name and password, or does not accept the ones given")]
+    #[error("authentication is required, or the credentials were rejected; check the user name and password")]
     Authentication,
     /// The proxy answered CONNECT with this status.
-    #[error("it answered CONNECT with status {0}")]
+    #[error("CONNECT failed with status {0}")]
     Status(u16),
     /// The SOCKS proxy did not connect, with this reply.
     #[error("{0}")]
     Socks(SocksReply),
     /// The proxy violated its protocol; the text describes the violation.
-    #[error("unexpected answer: {0}")]
+    #[error("unexpected response: {0}")]
     Protocol(String),
 }
 

@@ -20,7 +20,7 @@ pub enum DialError {
     #[error("the URL cannot be used: {0}")]
     Url(#[from] UrlError),
     /// The name could not be looked up.
-    #[error("looking up {host}: {error}")]
+    #[error("cannot resolve {host}: {error}")]
     Resolve {
         /// The name that was looked up.
         host: String,

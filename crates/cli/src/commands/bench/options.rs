@@ -50,7 +50,7 @@ pub(crate) struct LoadDuration {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct MessageRate {
-    /// Messages per second and connection
+    /// Messages per second per connection
     #[arg(long, short = 'r', value_name = "N", default_value_t = 1.0, value_parser = rate)]
     pub(crate) rate: f64,
 }

@@ -29,7 +29,7 @@ pub(crate) struct Doctor {
     /// Probe the stages only, for at most 15 s; do not watch connections
     #[arg(long, conflicts_with_all = ["horizon", "expect_alive"])]
     quick: bool,
-    /// Time for which connections are watched; longer timers cannot be found
+    /// Time for which connections are watched; timeouts longer than this are not detected
     #[arg(long, value_name = "DURATION", default_value = "130s")]
     horizon: String,
     /// Exit with code 5 if a connection ends before this age; for CI
@@ -62,7 +62,7 @@ pub(crate) struct Doctor {
     /// Message that makes the server send messages, to find out whether these keep a connection alive
     #[arg(long, value_name = "TEXT")]
     subscribe: Option<String>,
-    /// Largest message that is tried; at most 64 KiB for public targets without --i-own-this
+    /// Largest message that is tried; at most 64 KiB for targets on other machines without --i-own-this
     #[arg(long, value_name = "SIZE", default_value = "16MiB")]
     largest: String,
     /// URL of the page that opens the WebSocket, for the Origin and for mixed content
@@ -99,7 +99,7 @@ pub(crate) struct Doctor {
     /// Time limit for a name lookup, a connection and a handshake each
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: String,
-    /// Confirm that the target is yours: enables larger messages and more connections on public targets
+    /// Confirm that the target is yours: enables larger messages and more connections on other machines
     #[arg(long)]
     i_own_this: bool,
     /// Print the report as JSON
