@@ -1,6 +1,6 @@
 //! A load generator for WebSockets that shows how connections end, and proves that no message is lost or duplicated.
 //!
-//! A [`Plan`] states what to do, workers carry it out and count in a [`Tally`], and a [`report::Report`] is made of both.
+//! A [`Plan`] states what to do, workers carry it out and count in a [`Tally`], and a [`report::LoadReport`] is made of both.
 //! `undrop bench` is the command line of this crate.
 
 mod clock;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Explanation {
     /// The source of the code or message.
     pub family: Family,
-    /// The identifier with which [`explain`] finds it.
+    /// The identifier with which [`explain`](crate::explain) finds it.
     pub id: String,
     /// The title, in one line.
     pub title: String,

@@ -108,7 +108,7 @@ pub(super) async fn run(stream: u32, plan: Arc<SoakPlan>) -> SessionCounts {
     outcome
 }
 
-/// "<stream>:<number>:<padding>", 20 to 2,000 bytes.
+/// The text of a message, `<stream>:<number>:<padding>`, 20 to 2,000 bytes long.
 fn compose(stream: u32, number: u64, rng: &mut fastrand::Rng) -> String {
     let mut text = format!("{stream}:{number}:");
     let length = if rng.u8(0..16) == 0 { rng.usize(500..2000) } else { rng.usize(8..120) };
