@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a future that is polled by hand. It allocates nothing before it is first set, and a poll that finds
@@ -52,7 +53,8 @@ impl Alarm {
             self.state = AlarmState::Off;
             return Poll::Ready(());
         }
-        if worth_polling {
+        // Without budget, the timer wakes the task at once instead of registering it, and must be polled again then.
+        if worth_polling && has_budget_remaining() {
             self.state = AlarmState::Registered;
         }
         Poll::Pending
@@ -97,6 +99,30 @@ mod tests {
         alarm.set(start + 3 * SECOND);
         poll_fn(|cx| alarm.poll(cx)).await;
         assert_eq!(start.elapsed(), 3 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_not_missed_when_it_was_polled_without_budget() {
+        let start = Instant::now();
+        let task = tokio::spawn(async move {
+            let mut alarm = Alarm::new();
+            let mut exhausted = false;
+            poll_fn(|cx| {
+                if !exhausted {
+                    exhausted = true;
+                    while has_budget_remaining() {
+                        let unit = std::pin::pin!(tokio::task::coop::consume_budget());
+                        let _ = unit.poll(cx);
+                    }
+                    alarm.set(start + SECOND);
+                }
+                alarm.poll(cx)
+            })
+            .await;
+            start.elapsed()
+        });
+        let elapsed = tokio::time::timeout(60 * SECOND, task).await;
+        assert_eq!(elapsed.unwrap().unwrap(), SECOND);
     }
 
     #[tokio::test(start_paused = true)]
