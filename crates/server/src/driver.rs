@@ -248,9 +248,12 @@ impl Driver {
     /// Handles every timer that is due. The rest of the poll handles the resulting output and events.
     fn handle_timeout(&mut self, now: Instant) {
         if self.timers.tidy_at.is_some_and(|at| at <= now) {
-            self.machine.release_idle_memory();
-            // Units that wait for an ack keep their memory, so check again later.
-            self.timers.tidy_at = (self.machine.progress().buffered > 0).then_some(now + TIDY);
+            let quiet_at = self.timers.moved_at.map(|at| at + TIDY).filter(|at| *at > now);
+            if quiet_at.is_none() {
+                // Units that still wait for an ack keep their memory. Their ack is activity, after which this runs again.
+                self.machine.release_idle_memory();
+            }
+            self.timers.tidy_at = quiet_at;
         }
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
@@ -334,6 +337,7 @@ impl Future for Driver {
             if !moved {
                 break;
             }
+            driver.timers.moved_at = Some(now);
             driver.timers.tidy_at.get_or_insert(now + TIDY);
         }
         let deadlines = [driver.machine.poll_timeout(), driver.delayed_ack.deadline(now)];

@@ -11,8 +11,10 @@ pub(super) const TIDY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct DriverTimers {
     alarm: Alarm,
-    /// When unused memory is freed.
+    /// When unused memory is freed, unless there was activity in the meantime.
     pub(super) tidy_at: Option<Instant>,
+    /// The time of the last activity on either connection.
+    pub(super) moved_at: Option<Instant>,
     /// When the wait for the backend's Close frame ends.
     pub(super) close_at: Option<Instant>,
 }
