@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use undrop_text::duration::from_seconds_or_longest;
+
 use crate::event::Event;
 use crate::spec::FaultSpec;
 
@@ -82,15 +84,18 @@ impl Replay {
                 self.proxy = Some(proxy);
                 self.seed = Some(seed);
             }
-            Event::Refusing { proxy, time } if self.is(&proxy) => self.closed.push((seconds(time), None)),
+            Event::Refusing { proxy, time } if self.is(&proxy) => {
+                self.closed.push((from_seconds_or_longest(time), None))
+            }
             Event::Accepting { proxy, time } if self.is(&proxy) => {
                 if let Some((_, until)) = self.closed.last_mut() {
-                    *until = Some(seconds(time));
+                    *until = Some(from_seconds_or_longest(time));
                 }
             }
             Event::Injected { proxy, connection, fault, replay, from, seed, .. } if self.is(&proxy) => {
                 let spec = Arc::new(replay);
-                let recorded = RecordedFault { name: fault.into(), spec, from: seconds(from), seed };
+                let recorded =
+                    RecordedFault { name: fault.into(), spec, from: from_seconds_or_longest(from), seed };
                 let faults = self.connections.entry(connection).or_default();
                 // A continuing fault is logged several times, but is added once.
                 if !faults.contains(&recorded) {
@@ -104,11 +109,6 @@ impl Replay {
     fn is(&self, proxy: &str) -> bool {
         self.proxy.as_deref() == Some(proxy)
     }
-}
-
-fn seconds(seconds: f64) -> Duration {
-    // A log that exceeds every clock was not written by a proxy; the time never comes.
-    undrop_text::duration::from_seconds(seconds).unwrap_or(undrop_text::duration::LONGEST)
 }
 
 #[cfg(test)]

@@ -112,6 +112,19 @@ pub fn from_seconds(seconds: f64) -> Result<Duration, DurationError> {
         .ok_or_else(|| DurationError::TooLong { input: seconds.to_string() })
 }
 
+/// Converts a number of seconds, and takes every number that [`from_seconds`] rejects for [`LONGEST`], a time that never comes.
+///
+/// ```
+/// use std::time::Duration;
+/// use undrop_text::duration;
+///
+/// assert_eq!(duration::from_seconds_or_longest(1.5), Duration::from_millis(1500));
+/// assert_eq!(duration::from_seconds_or_longest(f64::INFINITY), duration::LONGEST);
+/// ```
+pub fn from_seconds_or_longest(seconds: f64) -> Duration {
+    from_seconds(seconds).unwrap_or(LONGEST)
+}
+
 /// Writes a duration without a loss, in the largest of `s`, `ms`, `us` and `ns` that keeps it whole: `1500ms`. [`parse`] returns
 /// the same duration.
 pub fn write(duration: Duration) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use undrop_fault::{Bandwidth, CloseManner, Distribution, Latency, SlowClose};
-use undrop_text::duration;
+use undrop_text::duration::from_seconds_or_longest;
 
 use super::response::ApiError;
 use crate::direction::Direction;
@@ -126,7 +126,7 @@ impl Toxic {
             ToxicStream::Upstream => Direction::Up,
             ToxicStream::Downstream => Direction::Down,
         };
-        let milliseconds = |key| seconds(self.number(key) / 1e3);
+        let milliseconds = |key| from_seconds_or_longest(self.number(key) / 1e3);
         let cut = |when, how| FaultKind::from(CutFault { when, spread: 0.0, how });
         let stall = FaultKind::from(StallFault { after: Duration::ZERO, lasts: None });
         let kinds = match self.kind {
@@ -155,7 +155,7 @@ impl Toxic {
             ToxicKind::Slicer => vec![
                 SlicesFault {
                     size: (self.number("average_size") as u64).max(1),
-                    gap: seconds(self.number("delay") / 1e6),
+                    gap: from_seconds_or_longest(self.number("delay") / 1e6),
                 }
                 .into(),
             ],
@@ -196,9 +196,4 @@ impl Toxic {
     fn number(&self, key: &str) -> f64 {
         self.attributes.get(key).and_then(Value::as_f64).unwrap_or_default()
     }
-}
-
-/// Converts a number of seconds; one that is too long counts as the longest duration.
-fn seconds(number: f64) -> Duration {
-    duration::from_seconds(number).unwrap_or(duration::LONGEST)
 }
