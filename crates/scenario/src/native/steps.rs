@@ -14,7 +14,7 @@ use crate::pattern;
 use crate::program::{Action, Jitter, MessageBody, Pause, PauseTime, Rounds};
 use crate::template::{Shape, Template};
 use crate::yaml::node::{MapEntry, Node, Place, YamlValue};
-use crate::yaml::reader::{Reader, Result, suggestion};
+use crate::yaml::reader::{Fields, Reader, Result, suggestion};
 
 /// The maximum size of a generated message in bytes.
 const MAX_FILLER: usize = 16 << 20;
@@ -115,14 +115,7 @@ fn body(reader: &mut Reader, entry: &MapEntry) -> Result<MessageBody> {
     let (text, json) = (fields.take("text"), fields.take("json"));
     let (base64, hex) = (fields.take("base64"), fields.take("hex"));
     let (size, binary) = (fields.take("size"), fields.take("binary"));
-    if let Some(unknown) = fields.left().next() {
-        let help = match suggest::nearest(&unknown.key, forms.iter().copied()) {
-            Some(form) => format!("did you mean `{form}`?"),
-            None => "to send a JSON object, put it under `json:`".to_owned(),
-        };
-        let message = format!("unknown key `{}` in `send`", unknown.key);
-        return Err(reader.error_with_help(unknown.place, message, help));
-    }
+    refuse_unknown(reader, &fields, "`send`", &forms, "to send a JSON object, put it under `json:`")?;
     let given = [text, json, base64, hex, size].iter().flatten().count();
     if given != 1 {
         let message = format!("`send` has one of `text`, `json`, `base64`, `hex` and `size`, not {given}");
@@ -176,6 +169,24 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
     pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
+/// Returns an error for a key that was not requested: with the nearest of `known`, or with `advice` if none is near. Unlike
+/// [`Reader::finish`], it is for maps in which an unknown key is probably a field of the user's own message.
+fn refuse_unknown(
+    reader: &Reader,
+    fields: &Fields<'_>,
+    what: &str,
+    known: &[&str],
+    advice: &str,
+) -> Result<()> {
+    let Some(unknown) = fields.left().next() else { return Ok(()) };
+    let help = match suggest::nearest(&unknown.key, known.iter().copied()) {
+        Some(key) => format!("did you mean `{key}`?"),
+        None => advice.to_owned(),
+    };
+    let message = format!("unknown key `{}` in {what}", unknown.key);
+    Err(reader.error_with_help(unknown.place, message, help))
+}
+
 /// The keys of `expect`, also for the same step in other dialects.
 pub(crate) const EXPECT_KEYS: &[&str] =
     &["text", "contains", "regex", "json", "capture", "within", "next", "any"];
@@ -217,14 +228,8 @@ pub(crate) fn expect(reader: &mut Reader, entry: &MapEntry, within: Duration) ->
     if let Some(entry) = fields.take("any") {
         reader.flag(entry)?;
     }
-    if let Some(unknown) = fields.left().next() {
-        let help = match suggest::nearest(&unknown.key, EXPECT_KEYS.iter().copied()) {
-            Some(key) => format!("did you mean `{key}`?"),
-            None => "to compare fields of a JSON message, put them under `json:`".to_owned(),
-        };
-        let message = format!("unknown key `{}` in `expect`", unknown.key);
-        return Err(reader.error_with_help(unknown.place, message, help));
-    }
+    let advice = "to compare fields of a JSON message, put them under `json:`";
+    refuse_unknown(reader, &fields, "`expect`", EXPECT_KEYS, advice)?;
     Ok(expectation)
 }
 
