@@ -9,7 +9,7 @@ const ACK_DELAY: Duration = Duration::from_millis(50);
 /// The number of units after which an ack is no longer delayed.
 const DELAYED_UNITS: u64 = 128;
 
-/// A delayed ack (PROTOCOL §4), and what arrived since it was due.
+/// A delayed ack (PROTOCOL §5), and what arrived since it was due.
 #[derive(Debug, Default)]
 pub(super) struct DelayedAck {
     /// When the ack was due; `None` while there is none.

@@ -18,7 +18,7 @@ use crate::from_link::{LinkFault, LinkInput, LinkPiece, Span, encode_masked};
 type CloseFrame = (Option<CloseCode>, String);
 
 impl Driver {
-    /// Returns whether all that could be written is an ack that may still wait (PROTOCOL §4).
+    /// Returns whether all that could be written is an ack that may still wait (PROTOCOL §5).
     fn delays_ack(&mut self, now: Instant) -> bool {
         if !self.machine.has_only_ack() {
             self.delayed_ack.reset();
